@@ -1,0 +1,44 @@
+"""clipspace: study a CLIP embedding space through a decoder. Names are loaded when first used."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clipspace.codes import Code, load_code, save_code
+    from clipspace.embeddings import Embeddings, Stamp
+    from clipspace.manipulate import generate, interpolate, reconstruct, text_diff, variations
+    from clipspace.pca import PCA
+    from clipspace.pictures import Pictures
+    from clipspace.probes.zero_shot import zero_shot
+    from clipspace.space import Space, load_space
+    from clipspace.sphere import slerp
+
+_HOMES = {
+    "codes": ("Code", "load_code", "save_code"),
+    "embeddings": ("Embeddings", "Stamp"),
+    "manipulate": ("generate", "interpolate", "reconstruct", "text_diff", "variations"),
+    "pca": ("PCA",),
+    "pictures": ("Pictures",),
+    "probes.zero_shot": ("zero_shot",),
+    "space": ("Space", "load_space"),
+    "sphere": ("slerp",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: RUF022 - in the order of the README
+    "load_space", "Space", "Embeddings", "Stamp", "Code", "Pictures",
+    "interpolate", "text_diff", "variations", "reconstruct", "generate",
+    "PCA", "slerp", "zero_shot", "save_code", "load_code",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("clipspace")
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'clipspace' has no attribute {name!r}")
+    return getattr(import_module(f"clipspace.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

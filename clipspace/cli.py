@@ -1,0 +1,224 @@
+"""The command line: each command is one library call, and says which.
+
+Errors are one line on standard error and exit code 1 (``--debug`` shows the traceback); a wrong call exits 2.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clipspace.errors import ClipspaceError
+
+app = typer.Typer(
+    name="clipspace",
+    help="Study a CLIP embedding space through a decoder. Every command takes --debug to show a traceback.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+SpaceName = Annotated[str, typer.Option("--space", help="Which space; see `clipspace spaces`.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random draw.")]
+Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, …; a GPU when there is one.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Steps = Annotated[int, typer.Option("--num-inference-steps", help="Steps of the sampler.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Where to write.")]
+
+
+@app.command()
+def demo(
+    images: Annotated[
+        list[Path] | None, typer.Argument(help="Two images of your own, or more; examples when none.")
+    ] = None,
+    output: Output = Path("clipspace-demo"),
+    space: SpaceName = "mini",
+    seed: Seed = 0,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """The main job: every manipulation, as pictures with their numbers and a page (clipspace.demo.run_demo)."""
+    from clipspace.demo import run_demo
+
+    page = run_demo(images or None, output, space=space, seed=seed, device=device, overwrite=overwrite)
+    _report({"page": str(page)}, as_json, f"open {page}")
+
+
+@app.command()
+def spaces(as_json: Json = False) -> None:
+    """What can be loaded, and what it needs (clipspace.models.catalogue)."""
+    from clipspace.models.catalogue import CATALOGUE
+
+    found = {name: pairing.describe() for name, pairing in CATALOGUE.items()}
+    text = "\n".join(f"{name:8} {' · '.join(f'{k}: {v}' for k, v in facts.items())}" for name, facts in found.items())
+    _report(
+        found, as_json, text + "\nany open_clip id ('ViT-B-32/openai', 'hf-hub:…', 'local-dir:…') loads as an encoder"
+    )
+
+
+@app.command()
+def interpolate(
+    keyframes: Annotated[list[str], typer.Argument(help="Image files, or texts for the prior; two or more.")],
+    output: Output,
+    steps: Annotated[int, typer.Option(help="Images from each keyframe to the next.")] = 7,
+    noise: Annotated[
+        str, typer.Option(help="'inverted' reproduces the keyframes, 'fixed' draws one x_T.")
+    ] = "inverted",
+    space: SpaceName = "mini",
+    seed: Seed = 0,
+    num_inference_steps: Steps = 50,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Images on the great circle between keyframes, as .png, .gif, .webp or .mp4 (clipspace.interpolate)."""
+    from clipspace.manipulate import interpolate as call
+
+    options = {"steps": steps, "noise": noise, "seed": seed, "num_inference_steps": num_inference_steps}
+    _draw(call, keyframes, options, output, space, device, overwrite, as_json)
+
+
+@app.command("text-diff")
+def text_diff(
+    image: Annotated[str, typer.Argument(help="Image file.")],
+    before: Annotated[str, typer.Argument(help="What the image is ('' for no baseline).")],
+    after: Annotated[str, typer.Argument(help="What it should become.")],
+    output: Output,
+    theta: Annotated[float, typer.Option(help="How far to go, as a fraction of the angle.")] = 0.35,
+    steps: Annotated[int, typer.Option(help="Images from 0 to theta.")] = 7,
+    space: SpaceName = "mini",
+    seed: Seed = 0,
+    num_inference_steps: Steps = 50,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """An image moved from one description to another (clipspace.text_diff)."""
+    from clipspace.manipulate import text_diff as call
+
+    options = {"theta": theta, "steps": steps, "seed": seed, "num_inference_steps": num_inference_steps}
+    _draw(call, [image, before or None, after], options, output, space, device, overwrite, as_json)
+
+
+@app.command()
+def vary(
+    image: Annotated[str, typer.Argument(help="Image file, or a text for the prior.")],
+    output: Output,
+    n: Annotated[int, typer.Option("-n", help="How many.")] = 8,
+    eta: Annotated[float, typer.Option(help="Fresh noise at each step: 0 none, 1 most.")] = 1.0,
+    space: SpaceName = "mini",
+    seed: Seed = 0,
+    num_inference_steps: Steps = 50,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Images that share one embedding (clipspace.variations)."""
+    from clipspace.manipulate import variations as call
+
+    options = {"n": n, "eta": eta, "seed": seed, "num_inference_steps": num_inference_steps}
+    _draw(call, [image], options, output, space, device, overwrite, as_json)
+
+
+@app.command()
+def invert(
+    images: Annotated[list[Path], typer.Argument(help="Image files.")],
+    output: Output,
+    space: SpaceName = "mini",
+    num_inference_steps: Steps = 50,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """The code (z_i, x_T) of images, as safetensors (Space.invert)."""
+    from clipspace.codes import save_code
+    from clipspace.saving import atomically, check_writable
+
+    check_writable(output, overwrite=overwrite)
+    code = _load(space, device).invert(images, num_inference_steps=num_inference_steps)
+    with atomically(output, overwrite=overwrite) as part:
+        save_code(code, part)
+    facts = {"output": str(output), "residual": code.residual.tolist(), "evaluations": code.evaluations.tolist()}
+    _report(facts, as_json, f"wrote {output}: {len(code)} images, worst residual {code.residual.max():.1e}")
+
+
+@app.command()
+def decode(
+    code: Annotated[Path, typer.Argument(help="What `clipspace invert` wrote.")],
+    output: Output,
+    space: SpaceName = "mini",
+    device: Device = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """The images of a code: one PNG file, or a folder of them for several (Space.decode)."""
+    from clipspace.codes import load_code
+    from clipspace.saving import atomically, check_writable
+
+    loaded = load_code(code)
+    targets = [output] if len(loaded) == 1 else [output / f"{i:04d}.png" for i in range(len(loaded))]
+    if len(loaded) > 1:
+        output.mkdir(exist_ok=True)
+    for target in targets:
+        check_writable(target, overwrite=overwrite)
+    images = _load(space, device).decode(loaded.embeddings, **loaded.settings)
+    for image, target in zip(images, targets, strict=True):
+        with atomically(target, overwrite=overwrite) as part:
+            image.save(part)
+    _report({"output": [str(t) for t in targets]}, as_json, f"wrote {output}")
+
+
+def _load(name: str, device: str | None):
+    from clipspace.space import load_space
+
+    return load_space(name, device=device)
+
+
+def _draw(
+    call,
+    points: list,
+    options: dict[str, Any],
+    output: Path,
+    space: str,
+    device: str | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Run one manipulation and save its pictures, having first made sure that they can be saved."""
+    from clipspace.pictures import check_target
+
+    check_target(output, overwrite=overwrite)
+    result = call(_load(space, device), *points, **options)
+    result.save(output, overwrite=overwrite)
+    scores = {name: values.tolist() for name, values in result.scores.items()}
+    facts = {"output": str(output), "provenance": dict(result.provenance), "scores": scores}
+    _report(facts, as_json, f"wrote {output}")
+
+
+def _report(facts: Any, as_json: bool, text: str) -> None:
+    typer.echo(json.dumps(facts, indent=2) if as_json else text)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of the ``clipspace`` command."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    try:
+        app(args=[a for a in arguments if a != "--debug"])
+    except ClipspaceError as error:
+        if debug:
+            raise
+        print(f"clipspace: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""The bipartite code of an image: its embedding z_i, and the noise x_T that holds the rest."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from clipspace.embeddings import Embeddings, Stamp
+from clipspace.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Code:
+    """(z_i, x_T) of ``n`` images, and the sampler settings under which they decode to those images.
+
+    ``noise`` is float32 ``(n, *latent_shape)``. ``residual`` is the worst root-mean-square error left in
+    any step, in latent units; ``evaluations`` counts network evaluations per image.
+    """
+
+    embeddings: Embeddings
+    noise: np.ndarray
+    num_inference_steps: int
+    guidance_scale: float
+    residual: np.ndarray
+    evaluations: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.embeddings)
+
+    def __getitem__(self, row: int) -> Code:
+        """The code of one image, still a `Code`."""
+        one = slice(row, row + 1)
+        return replace(
+            self,
+            embeddings=self.embeddings[one],
+            noise=self.noise[one],
+            residual=self.residual[one],
+            evaluations=self.evaluations[one],
+        )
+
+    @property
+    def settings(self) -> dict:
+        """Keyword arguments that make `Space.decode` undo the inversion."""
+        return {
+            "noise": self.noise,
+            "num_inference_steps": self.num_inference_steps,
+            "guidance_scale": self.guidance_scale,
+        }
+
+
+def save_code(code: Code, path: str | Path) -> None:
+    """Write ``code`` as safetensors, with the stamp, names and settings as metadata."""
+    from safetensors.numpy import save_file
+
+    points = code.embeddings
+    facts = {
+        "space": points.space.to_dict() if points.space else None,
+        "names": list(points.names),
+        "num_inference_steps": code.num_inference_steps,
+        "guidance_scale": code.guidance_scale,
+    }
+    arrays = {
+        "vectors": np.ascontiguousarray(points.vectors, dtype=np.float32),
+        "noise": np.ascontiguousarray(code.noise, dtype=np.float32),
+        "residual": np.ascontiguousarray(code.residual, dtype=np.float32),
+        "evaluations": np.ascontiguousarray(code.evaluations, dtype=np.int64),
+    }
+    save_file(arrays, path, metadata={"clipspace.code": json.dumps(facts)})
+
+
+def load_code(path: str | Path) -> Code:
+    """Read what `save_code` wrote. Raises `InputError` for anything else."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            facts = json.loads((file.metadata() or {})["clipspace.code"])
+            arrays = {name: file.get_tensor(name) for name in ("vectors", "noise", "residual", "evaluations")}
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise InputError(
+            f"load_code: expected a code written by `clipspace invert`, got {str(path)!r} ({error})"
+        ) from None
+    stamp = Stamp(**facts["space"]) if facts["space"] else None
+    points = Embeddings(arrays.pop("vectors"), space=stamp, names=facts["names"])
+    return Code(
+        points, num_inference_steps=facts["num_inference_steps"], guidance_scale=facts["guidance_scale"], **arrays
+    )

@@ -1,0 +1,187 @@
+"""Sampling a decoder and undoing it: deterministic DDIM, its exact inverse, and the approximation.
+
+A decoder is *what to predict* (a network) and *where* (a latent shape and a noise schedule). Every
+parameterisation writes one DDIM step (Song et al. 2021, arXiv 2010.02502, equation 12) as
+
+    x_s = A x_t + B f(x_t, t, z) + sigma noise,          s the timestep after t,
+
+with two numbers A and B per step, so sampling is a loop over this line. Inverting a step is solving the
+same line for x_t. The bipartite code of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 3) is the
+pair (z, x_T) that results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+import torch
+
+from clipspace import fixed_point
+from clipspace.errors import InputError
+
+FINEST = 1e-6
+"""Smallest residual asked of a network that computes in float32."""
+Prediction = Literal["epsilon", "v_prediction", "sample"]
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """A noise schedule: cumulative alphas per training timestep, and which of them ``n`` steps visit."""
+
+    alphas_cumprod: torch.Tensor
+    final_alpha_cumprod: float
+    prediction: Prediction
+    spacing: Callable[[int], Sequence[int]]
+
+    def timesteps(self, num_inference_steps: int) -> list[int]:
+        """Timesteps from noise to image. Raises `InputError` unless there are 1 to T of them."""
+        most = len(self.alphas_cumprod)
+        if not isinstance(num_inference_steps, (int, np.integer)) or not 1 <= num_inference_steps <= most:
+            raise InputError(f"num_inference_steps: expected an integer from 1 to {most}, got {num_inference_steps!r}")
+        return [int(t) for t in self.spacing(int(num_inference_steps))]
+
+    def step(self, t: int, s: int | None, eta: float = 0.0) -> tuple[float, float, float]:
+        """``A, B, sigma`` of the DDIM step from timestep ``t`` to ``s`` (None: to the image)."""
+        a_t = float(self.alphas_cumprod[t])
+        a_s = self.final_alpha_cumprod if s is None else float(self.alphas_cumprod[s])
+        signal, noise = a_t**0.5, (1 - a_t) ** 0.5
+        sigma = eta * ((1 - a_s) / (1 - a_t) * max(0.0, 1 - a_t / a_s)) ** 0.5
+        to_image, to_noise = a_s**0.5, max(0.0, 1 - a_s - sigma**2) ** 0.5
+        if self.prediction == "v_prediction":  # x_0 = signal x - noise f,  eps = noise x + signal f
+            return to_image * signal + to_noise * noise, to_noise * signal - to_image * noise, sigma
+        if self.prediction == "epsilon":  # x_0 = (x - noise f) / signal,  eps = f
+            return to_image / signal, to_noise - to_image * noise / signal, sigma
+        return to_noise / noise, to_image - to_noise * signal / noise, sigma  # x_0 = f
+
+
+class Denoiser(Protocol):
+    """What `sample` and `invert` need of a decoder (or of a prior)."""
+
+    schedule: Schedule
+    latent_shape: tuple[int, ...]
+
+    def condition(self, embeds: torch.Tensor) -> Any: ...
+
+    def null_condition(self, n: int) -> Any: ...
+
+    def predict(self, x_t: torch.Tensor, t: int, cond: Any) -> torch.Tensor: ...
+
+
+class Inversion(NamedTuple):
+    """``x_T``, the worst root-mean-square residual of any step per row, and network evaluations per row."""
+
+    noise: torch.Tensor
+    residual: torch.Tensor
+    evaluations: torch.Tensor
+
+
+def draw_noise(shape: tuple[int, ...], rngs: Sequence[np.random.Generator]) -> torch.Tensor:
+    """Standard normal noise, one generator per row: a row is the same alone and in a batch, on any device."""
+    return torch.from_numpy(np.stack([rng.standard_normal(shape, dtype=np.float32) for rng in rngs]))
+
+
+@torch.inference_mode()
+def sample(
+    decoder: Denoiser,
+    embeds: torch.Tensor,
+    x_T: torch.Tensor,
+    *,
+    num_inference_steps: int,
+    guidance_scale: float = 1.0,
+    eta: float = 0.0,
+    rngs: Sequence[np.random.Generator] | None = None,
+    on_step: Callable[[], object] = lambda: None,
+) -> torch.Tensor:
+    """Latents decoded from ``embeds`` (n, d) and ``x_T`` (n, *latent_shape).
+
+    ``eta`` = 0 is deterministic DDIM; larger values put fresh noise from ``rngs``, one generator per row,
+    into every step. ``on_step`` is called after each step.
+    """
+    network = _guided(decoder, embeds, guidance_scale)
+    x = x_T
+    times = decoder.schedule.timesteps(num_inference_steps)
+    for t, s in zip(times, [*times[1:], None], strict=True):
+        a, b, sigma = decoder.schedule.step(t, s, eta)
+        x = torch.add(a * x, network(x, t), alpha=b)
+        if sigma > 0:
+            if rngs is None:
+                raise InputError("sample: eta > 0 draws noise; expected one generator per row in rngs, got None")
+            x = torch.add(x, draw_noise(decoder.latent_shape, rngs).to(x), alpha=sigma)
+        on_step()
+    return x
+
+
+@torch.inference_mode()
+def invert(
+    decoder: Denoiser,
+    x_0: torch.Tensor,
+    embeds: torch.Tensor,
+    *,
+    num_inference_steps: int,
+    guidance_scale: float = 1.0,
+    method: Literal["exact", "ddim"] = "exact",
+    tol: float = 1e-5,
+    max_evaluations: int = 100,
+    on_step: Callable[[], object] = lambda: None,
+) -> Inversion:
+    """The ``x_T`` that `sample` at ``eta`` = 0 takes back to ``x_0`` with the same steps and guidance.
+
+    ``method="exact"`` solves every step for its input, x_t = (x_s - B f(x_t, t, z)) / A, to ``tol`` in
+    units of the image (see `fixed_point.solve`). ``method="ddim"`` is the usual approximation, one evaluation a
+    step at the wrong point, f(x_s, s) for f(x_t, t) (Dhariwal & Nichol 2021, arXiv 2105.05233, appendix F),
+    kept as a baseline.
+    """
+    network = _guided(decoder, embeds, guidance_scale)
+    x = x_0
+    residual = x.new_zeros(len(x))
+    evaluations = torch.zeros(len(x), dtype=torch.long, device=x.device)
+    times = decoder.schedule.timesteps(num_inference_steps)
+    for t, s in reversed(list(zip(times, [*times[1:], None], strict=True))):
+        a, b, _ = decoder.schedule.step(t, s)
+        if abs(a) < 1e-6:
+            raise InputError(
+                f"invert: the step at t={t} keeps nothing of its input, so it has no inverse; use more steps"
+            )
+        start = (x - b * network(x, times[-1] if s is None else s)) / a
+        evaluations += 1
+        if method == "exact":
+            signal = float(decoder.schedule.alphas_cumprod[t]) ** 0.5  # an error in x_t may reach x_0 divided by it
+            start, step_residual, used = _solve_step(
+                network, x, start, t, a, b, max(tol * signal, FINEST), max_evaluations
+            )
+            residual = torch.maximum(residual, step_residual)
+            evaluations += used
+        x = start
+        on_step()
+    return Inversion(x, residual, evaluations)
+
+
+def _solve_step(network, x_s, start, t, a, b, tol, max_evaluations) -> fixed_point.Solution:
+    """x_t with x_s = A x_t + B f(x_t, t)."""
+    shape = x_s.shape[1:]
+
+    def g(flat: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        f = network(flat.reshape(-1, *shape), t, rows)
+        return ((x_s[rows] - b * f) / a).flatten(1)
+
+    found = fixed_point.solve(g, start.flatten(1), tol=tol, max_evaluations=max_evaluations)
+    return found._replace(x=found.x.reshape(x_s.shape))
+
+
+def _guided(decoder: Denoiser, embeds: torch.Tensor, guidance_scale: float):
+    """The network under classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598), for some or all rows."""
+    cond = decoder.condition(embeds)
+    null = decoder.null_condition(len(embeds)) if guidance_scale != 1.0 else None
+
+    def network(x: torch.Tensor, t: int, rows: torch.Tensor | None = None) -> torch.Tensor:
+        chosen = cond if rows is None else cond[rows]
+        if null is None:
+            return decoder.predict(x, t, chosen)
+        free = null if rows is None else null[rows]
+        f_free, f_cond = decoder.predict(torch.cat([x, x]), t, torch.cat([free, chosen])).chunk(2)
+        return torch.lerp(f_free, f_cond, guidance_scale)
+
+    return network

@@ -1,0 +1,138 @@
+"""`Embeddings`: points of one embedding space, their names and columns, and the stamp of that space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+
+from clipspace import sphere
+from clipspace.errors import InputError, SpaceMismatchError
+
+Modality = Literal["image", "text", "prior"]
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Which space a vector lives in. Two stamps never mix silently.
+
+    ``weights`` and ``preprocess`` are short SHA-256 digests of the encoder's weights and of how images
+    are prepared for it.
+    """
+
+    model: str
+    weights: str
+    preprocess: str
+    dim: int
+
+    def __str__(self) -> str:
+        return f"{self.model} [{self.weights[:8]}/{self.preprocess[:8]}, d={self.dim}]"
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """``n`` points of an embedding space, exactly as the encoder gave them (not normalised).
+
+    Parameters
+    ----------
+    vectors : float array of shape (n, d); may be a memory map, and is never copied or changed
+    space : Stamp of the space, or None when nothing is known of where the vectors come from
+    modality : "image", "text" or "prior" (an image embedding a prior drew from a text)
+    names : n strings; row numbers when omitted
+    columns : aligned columns, ``{name: sequence of n values}``
+
+    Slicing keeps columns aligned:
+
+    >>> points = Embeddings(np.eye(3), names=["a", "b", "c"])
+    >>> points[1:].names
+    ('b', 'c')
+    """
+
+    vectors: np.ndarray
+    space: Stamp | None = None
+    modality: Modality = "image"
+    names: Sequence[str] | None = None
+    columns: Mapping[str, Sequence] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        vectors = np.asanyarray(self.vectors)
+        if vectors.ndim != 2 or not np.issubdtype(vectors.dtype, np.floating):
+            raise InputError(f"Embeddings: expected a float array of shape (n, d), got {vectors.dtype} {vectors.shape}")
+        n, d = vectors.shape
+        if self.space is not None and self.space.dim != d:
+            raise SpaceMismatchError(f"Embeddings: expected {self.space.dim} dimensions as in {self.space}, got {d}")
+        names = tuple(map(str, range(n))) if self.names is None else tuple(self.names)
+        columns = {"names": names, **self.columns}
+        for name, column in columns.items():
+            if len(column) != n:
+                raise InputError(f"Embeddings: expected {n} values in {name!r}, one per vector, got {len(column)}")
+        view = vectors.view()
+        view.flags.writeable = False
+        object.__setattr__(self, "vectors", view)
+        object.__setattr__(self, "names", names)
+        object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def __getitem__(self, rows: int | slice | Sequence[int] | np.ndarray) -> Embeddings:
+        """The rows chosen by an integer, slice, index list or boolean mask, still as `Embeddings`."""
+        chosen = np.arange(len(self))[rows]
+        chosen = np.atleast_1d(chosen)
+        vectors = self.vectors[rows] if isinstance(rows, slice) else self.vectors[chosen]
+        names = tuple(self.names[i] for i in chosen)
+        columns = {name: [column[i] for i in chosen] for name, column in self.columns.items()}
+        return replace(self, vectors=vectors, names=names, columns=columns)
+
+    def __repr__(self) -> str:
+        return f"Embeddings({len(self)} x {self.dim}, {self.modality}, {self.space or 'no stamp'})"
+
+    @property
+    def dim(self) -> int:
+        return self.vectors.shape[1]
+
+    @property
+    def norm(self) -> np.ndarray:
+        """Norms as the encoder gave them, float64 ``(n,)``."""
+        return sphere.norm(self.vectors)
+
+    @property
+    def unit(self) -> np.ndarray:
+        """Directions, float64 ``(n, d)``. Raises `InputError` on zero or non-finite rows."""
+        return sphere.unit(self.vectors)
+
+    def with_vectors(self, vectors: np.ndarray) -> Embeddings:
+        """The same rows, names and columns at other places of the same space."""
+        return replace(self, vectors=np.asarray(vectors, dtype=np.float32))
+
+
+def concatenate(parts: Sequence[Embeddings]) -> Embeddings:
+    """All rows of ``parts``, in order. Columns that every part has are kept.
+
+    Raises `SpaceMismatchError` when the parts carry different stamps.
+    """
+    first, *rest = parts
+    for part in rest:
+        check_same_space(first.space, part.space, "concatenate")
+    shared = [c for c in first.columns if all(c in part.columns for part in rest)]
+    return replace(
+        first,
+        vectors=np.concatenate([part.vectors for part in parts]),
+        names=[name for part in parts for name in part.names],
+        columns={c: [v for part in parts for v in part.columns[c]] for c in shared},
+    )
+
+
+def check_same_space(expected: Stamp | None, got: Stamp | None, doing: str) -> None:
+    """Raise `SpaceMismatchError`, naming both, unless the two stamps are one space."""
+    if expected != got:
+        raise SpaceMismatchError(
+            f"{doing}: expected embeddings of {expected or 'no stamp'}, got embeddings of {got or 'no stamp'}; "
+            "encode them again with the space they are used in"
+        )

@@ -1,0 +1,27 @@
+"""Errors of clipspace. Every message says what, what was expected, what came, and what to do."""
+
+from __future__ import annotations
+
+
+class ClipspaceError(Exception):
+    """Base of every error raised on purpose; its message is fit to print without a traceback."""
+
+
+class InputError(ClipspaceError, ValueError):
+    """An argument or a file is not what the operation needs."""
+
+
+class SpaceMismatchError(ClipspaceError, ValueError):
+    """Points of one embedding space were used as points of another."""
+
+
+class CapabilityError(ClipspaceError):
+    """The space lacks a part (decoder, prior) that the operation needs."""
+
+
+class CheckpointError(ClipspaceError):
+    """A model folder is incomplete, corrupt or of another kind."""
+
+
+class ConvergenceError(ClipspaceError):
+    """An iteration ended above the accuracy that was asked of it."""

@@ -1,0 +1,111 @@
+"""Images at the border: any picture a user may hand over becomes RGB, or a clear error."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from clipspace.errors import InputError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+
+
+def read_image(source) -> Image.Image:
+    """An RGB picture from a path, a PIL image, or a NumPy array (uint8, or float in [0, 1]; h x w [x c]).
+
+    EXIF rotation is applied, transparency is laid on white, CMYK, grey and 16-bit are converted, and of an
+    animation the first frame is taken. Raises `InputError` for what is not, or no longer, a picture, and for
+    pictures of more than 179 million pixels (Pillow's guard against decompression bombs).
+    """
+    if isinstance(source, Image.Image):
+        return _to_rgb(source)
+    if isinstance(source, np.ndarray):
+        return _to_rgb(_from_array(source))
+    if not isinstance(source, (str, Path)):
+        raise InputError(f"read_image: expected a path, PIL image or NumPy array, got {type(source).__name__}")
+    return _open(Path(source))
+
+
+def read_images(sources) -> tuple[list[Image.Image], list[str]]:
+    """RGB pictures and a name for each, from one source or a sequence of them; see `read_image`."""
+    if isinstance(sources, (Image.Image, str, Path)) or (isinstance(sources, np.ndarray) and sources.ndim <= 3):
+        sources = [sources]
+    if not isinstance(sources, (Sequence, np.ndarray, Iterable)):
+        raise InputError(f"read_images: expected an image or a sequence of them, got {type(sources).__name__}")
+    listed = list(sources)
+    names = [Path(s).stem if isinstance(s, (str, Path)) else str(i) for i, s in enumerate(listed)]
+    return [read_image(s) for s in listed], names
+
+
+def square(image: Image.Image, side: int) -> Image.Image:
+    """The centre square of ``image``, resized to ``side`` pixels with an anti-aliasing filter."""
+    return image if image.size == (side, side) else ImageOps.fit(image, (side, side), Image.Resampling.BICUBIC)
+
+
+def psnr(a: Image.Image, b: Image.Image) -> float:
+    """Peak signal-to-noise ratio between two RGB pictures of one size, in dB; infinite when equal."""
+    x, y = (np.asarray(i, dtype=np.float64) for i in (a, b))
+    error = np.mean((x - y) ** 2)
+    return float("inf") if error == 0 else float(10 * np.log10(255.0**2 / error))
+
+
+def _open(path: Path) -> Image.Image:
+    if not path.is_file():
+        raise InputError(f"read_image: expected an image file, got {str(path)!r}, which is not a file; check the path")
+    if path.stat().st_size == 0:
+        raise InputError(f"read_image: expected an image, got {str(path)!r}, which is empty (0 bytes)")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                return _to_rgb(image)
+    except UnidentifiedImageError:
+        raise InputError(
+            f"read_image: expected an image, got {str(path)!r}, whose content is of no known image format"
+        ) from None
+    except Image.DecompressionBombError:
+        raise InputError(
+            f"read_image: expected at most {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels, got more in {str(path)!r} "
+            "(it could be a decompression bomb); make it smaller first"
+        ) from None
+    except (OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"read_image: {str(path)!r} is truncated or corrupt ({error}); get a whole copy of it"
+        ) from None
+
+
+def _from_array(array: np.ndarray) -> Image.Image:
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)) or 0 in array.shape:
+        raise InputError(f"read_image: expected an array of shape (h, w), (h, w, 3) or (h, w, 4), got {array.shape}")
+    if np.issubdtype(array.dtype, np.floating):
+        if not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
+            raise InputError("read_image: expected a float array of finite values in [0, 1]; rescale it, or pass uint8")
+        array = np.rint(array * 255).astype(np.uint8)
+    if array.dtype != np.uint8:
+        raise InputError(f"read_image: expected uint8 or float pixels, got {array.dtype}")
+    return Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        return _deep_grey_to_rgb(image)
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _deep_grey_to_rgb(image: Image.Image) -> Image.Image:
+    """16- and 32-bit grey: PIL's own conversion clips at 255, so scale by the range of the mode first."""
+    values = np.asarray(image, dtype=np.float64)
+    top = 65535.0 if image.mode.startswith("I") else (1.0 if values.max() <= 1 else 255.0)
+    grey = np.rint(np.clip(values / top, 0, 1) * 255).astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB")

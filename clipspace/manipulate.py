@@ -1,0 +1,269 @@
+"""The manipulations of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, sections 3 and 4) on any space.
+
+Each takes the space first, then points, then options, and returns `Pictures`. A point is an image (path,
+PIL, array), the `Code` it was inverted to, `Embeddings` of one row, or, in a space with a prior, a text.
+Images and codes have an x_T of their own; for the others it is drawn from the seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from clipspace import sphere
+from clipspace.codes import Code
+from clipspace.embeddings import Embeddings, concatenate
+from clipspace.errors import InputError
+from clipspace.images import SUFFIXES, read_image
+from clipspace.pca import PCA
+from clipspace.pictures import Pictures
+
+if TYPE_CHECKING:
+    from clipspace.space import Space
+
+STEPS = 50
+
+
+class _Point(NamedTuple):
+    """An image embedding, and where its x_T comes from: a code, an image to invert, or (neither) the seed."""
+
+    embeddings: Embeddings
+    image: Image.Image | None = None
+    code: Code | None = None
+
+
+def variations(
+    space: Space, image, *, n: int = 8, eta: float = 1.0, seed: int = 0, num_inference_steps: int = STEPS
+) -> Pictures:
+    """``n`` images that share an embedding: what stays was in z_i, what changes was not (section 3.1, figure 3).
+
+    From the code (z_i, x_T) of an image, DDIM with ``eta`` > 0; the first column is the reconstruction
+    at ``eta`` = 0. Of a text or an embedding, which have no x_T, the noise is drawn from ``seed``.
+    """
+    _check_count("n", n)
+    point = _point(space, image, seed)
+    noise = _noise(space, point, seed, num_inference_steps)
+    settings: dict[str, Any] = {"noise": noise, "num_inference_steps": num_inference_steps}
+    first = space.decode(point.embeddings, **settings)
+    points = concatenate([point.embeddings] * n)
+    others = space.decode(points, eta=eta, seed=seed, **settings)
+    return Pictures(
+        [[*first, *others]],
+        concatenate([point.embeddings, points]),
+        _provenance(space, "variations", n=n, eta=eta, seed=seed, num_inference_steps=num_inference_steps),
+        column_labels=["eta = 0", *[f"eta = {eta:g}"] * n],
+    )
+
+
+def interpolate(
+    space: Space,
+    *keyframes,
+    steps: int = 7,
+    noise: Literal["inverted", "fixed"] = "inverted",
+    seed: int = 0,
+    num_inference_steps: int = STEPS,
+) -> Pictures:
+    """Images on the great circle between two keyframes or more, ``steps`` from each to the next (section 3.2).
+
+    ``noise="inverted"`` moves x_T between the inversions as well, so that every keyframe is reproduced;
+    ``"fixed"`` draws one x_T from ``seed`` for all, as in figure 4, and reproduces none.
+    """
+    if len(keyframes) < 2:
+        raise InputError(f"interpolate: expected at least two keyframes, got {len(keyframes)}")
+    _check_count("steps", steps, least=2)
+    if noise not in ("inverted", "fixed"):
+        raise InputError(f"interpolate: expected noise 'inverted' or 'fixed', got {noise!r}")
+    points = [_point(space, keyframe, seed + i) for i, keyframe in enumerate(keyframes)]
+    vectors = np.concatenate([p.embeddings.vectors for p in points])
+    path = _path(vectors, steps)
+    if noise == "fixed":
+        x_T = space.noise(1, seed=seed)
+    else:
+        ends = [_noise(space, p, seed + i, num_inference_steps) for i, p in enumerate(points)]
+        flat = np.concatenate(ends).reshape(len(points), -1)
+        x_T = _path(flat, steps).reshape(-1, *ends[0].shape[1:])
+    embeddings = Embeddings(path.astype(np.float32), space.stamp, "image")
+    images = space.decode(embeddings, noise=x_T, num_inference_steps=num_inference_steps)
+    fractions = np.linspace(0, len(points) - 1, len(path))
+    return Pictures(
+        [images],
+        embeddings,
+        _provenance(space, "interpolate", steps=steps, noise=noise, seed=seed, num_inference_steps=num_inference_steps),
+        column_labels=[f"{t:.2f}" for t in fractions],
+    )
+
+
+def text_diff(
+    space: Space,
+    image,
+    before: str | None,
+    after: str,
+    *,
+    theta: float = 0.35,
+    steps: int = 7,
+    seed: int = 0,
+    num_inference_steps: int = STEPS,
+) -> Pictures:
+    """An image moved towards what ``after`` says and ``before`` does not (section 3.3, figure 5).
+
+    z_d = unit(z_t - z_t0), and z_i moves along slerp(z_i, z_d, .) from 0 to ``theta`` of the angle between
+    them, x_T held at the inversion, so the first image is the reconstruction. ``before=None`` moves
+    towards ``after`` itself. Scores: cosine to ``after`` and to the source embedding.
+    """
+    _check_count("steps", steps, least=2)
+    if not 0 < theta <= 1:
+        raise InputError(f"text_diff: expected theta in (0, 1], a fraction of the angle, got {theta}")
+    point = _point(space, image, seed)
+    texts = space.encode_texts([after] if before is None else [after, before]).unit
+    difference = texts[0] if before is None else texts[0] - texts[1]
+    if np.linalg.norm(difference) < 1e-6:
+        raise InputError(
+            f"text_diff: expected two different texts, got {before!r} and {after!r}, whose embeddings are equal"
+        )
+    start = point.embeddings.vectors[0]
+    target = sphere.unit(difference) * sphere.norm(start)
+    vectors = sphere.slerp(start, target, np.linspace(0, theta, steps))
+    noise = _noise(space, point, seed, num_inference_steps)
+    embeddings = Embeddings(vectors.astype(np.float32), space.stamp, "image")
+    images = space.decode(embeddings, noise=noise, num_inference_steps=num_inference_steps)
+    redrawn = space.encode_images(images).unit
+    options = {"before": before, "after": after, "theta": theta, "steps": steps, "seed": seed}
+    return Pictures(
+        [images],
+        embeddings,
+        _provenance(space, "text_diff", **options, num_inference_steps=num_inference_steps),
+        column_labels=[f"{t:.2f}" for t in np.linspace(0, theta, steps)],
+        scores={
+            "cosine to after": embeddings.unit @ texts[0][:, None],
+            "cosine of the image to after": redrawn @ texts[0][:, None],
+            "cosine to the source": embeddings.unit @ sphere.unit(start)[:, None],
+        },
+    )
+
+
+def reconstruct(
+    space: Space,
+    images,
+    pca: PCA,
+    *,
+    components: Sequence[int] = (20, 30, 40, 80, 120, 160, 200, 320),
+    seed: int = 0,
+    num_inference_steps: int = STEPS,
+) -> Pictures:
+    """Images decoded from ever more principal components of their embeddings (section 4, figure 7).
+
+    ``pca`` is fitted on unit vectors of the same space. Every row keeps one x_T, drawn from ``seed``;
+    the last column is the source. Counts beyond those of ``pca`` are left out.
+    """
+    kept = [k for k in components if 1 <= k <= pca.n_components_]
+    if not kept:
+        raise InputError(f"reconstruct: expected components from 1 to {pca.n_components_}, got {list(components)}")
+    listed = [images] if isinstance(images, (Image.Image, str, Path)) else list(images)
+    sources = [read_image(image) for image in listed]
+    points = space.encode_images(sources)
+    coordinates = pca.transform(points.unit)
+    ladder = np.stack([sphere.unit(pca.inverse_transform(coordinates[:, :k])) for k in kept], axis=1)
+    vectors = ladder * points.norm[:, None, None]
+    embeddings = Embeddings(vectors.reshape(-1, points.dim).astype(np.float32), space.stamp, "image")
+    noise = np.repeat(space.noise(1, seed=seed), len(embeddings), axis=0)
+    decoded = space.decode(embeddings, noise=noise, num_inference_steps=num_inference_steps)
+    width = len(kept)
+    return Pictures(
+        [[*decoded[i * width : (i + 1) * width], source] for i, source in enumerate(sources)],
+        embeddings,
+        _provenance(space, "reconstruct", components=kept, seed=seed, num_inference_steps=num_inference_steps),
+        column_labels=[*map(str, kept), "source"],
+        scores={"cosine to the full embedding": np.einsum("nkd,nd->nk", ladder, points.unit)},
+    )
+
+
+def generate(
+    space: Space,
+    texts: str | Sequence[str],
+    *,
+    n: int = 4,
+    source: Literal["prior", "text", "none"] = "prior",
+    seed: int = 0,
+    num_inference_steps: int = STEPS,
+) -> Pictures:
+    """Images of texts: a row of ``n`` for each, by the prior and then the decoder (section 2; figure 8).
+
+    ``source="text"`` feeds the text embedding itself to the decoder, ``"none"`` the mean of no text at all
+    (the decoder's null condition is approximated by guidance 0): the conditions figure 8 compares.
+    """
+    _check_count("n", n)
+    listed = [texts] if isinstance(texts, str) else list(texts)
+    points = space.encode_texts(listed)
+    repeated = points[np.repeat(np.arange(len(points)), n)]
+    if source == "prior":
+        repeated = space.prior(repeated, seed=seed)
+    elif source not in ("text", "none"):
+        raise InputError(f"generate: expected source 'prior', 'text' or 'none', got {source!r}")
+    scale = 0.0 if source == "none" else 1.0
+    images = space.decode(repeated, seed=seed, guidance_scale=scale, num_inference_steps=num_inference_steps)
+    return Pictures(
+        [images[i * n : (i + 1) * n] for i in range(len(listed))],
+        repeated,
+        _provenance(
+            space, "generate", texts=listed, n=n, source=source, seed=seed, num_inference_steps=num_inference_steps
+        ),
+        row_labels=listed,
+    )
+
+
+def _point(space: Space, item, seed: int) -> _Point:
+    """What a caller may hand over as one point. A string is a path if it ends like one, else a text."""
+    if isinstance(item, Code):
+        return _Point(_only(item.embeddings), code=item)
+    if isinstance(item, Embeddings):
+        return _Point(space.prior(_only(item), seed=seed) if item.modality == "text" else _only(item))
+    if isinstance(item, str) and Path(item).suffix.lower() not in SUFFIXES:
+        return _Point(space.prior(item, seed=seed))
+    image = read_image(item)
+    return _Point(space.encode_images(image), image=image)
+
+
+def _only(points: Embeddings) -> Embeddings:
+    if len(points) != 1:
+        raise InputError(f"expected one point, got {len(points)}; pick a row, embeddings[i]")
+    return points
+
+
+def _noise(space: Space, point: _Point, seed: int, num_inference_steps: int) -> np.ndarray:
+    """x_T of one point, ``(1, *latent_shape)``."""
+    if point.code is not None:
+        if point.code.num_inference_steps != num_inference_steps:
+            raise InputError(
+                f"expected a code of {num_inference_steps} steps, got one of {point.code.num_inference_steps}; "
+                "pass its num_inference_steps, or invert again"
+            )
+        return point.code.noise
+    if point.image is None:
+        return space.noise(1, seed=seed)
+    return space.invert(point.image, embeddings=point.embeddings, num_inference_steps=num_inference_steps).noise
+
+
+def _path(keyframes: np.ndarray, steps: int) -> np.ndarray:
+    """``steps`` points from each row to the next, both ends included once."""
+    t = np.linspace(0, 1, steps)
+    legs = [sphere.slerp(a, b, t) for a, b in pairwise(keyframes)]
+    return np.concatenate([legs[0], *[leg[1:] for leg in legs[1:]]])
+
+
+def _check_count(name: str, value: int, *, least: int = 1) -> None:
+    if not isinstance(value, (int, np.integer)) or value < least:
+        raise InputError(f"{name}: expected an integer of at least {least}, got {value!r}")
+
+
+def _provenance(space: Space, what: str, **options: Any) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    versions = {
+        package: version(package) for package in ("clipspace", "torch", "diffusers", "open_clip_torch", "numpy")
+    }
+    return {"what": what, "space": space.stamp.to_dict(), **options, "versions": versions}

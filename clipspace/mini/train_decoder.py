@@ -1,0 +1,176 @@
+"""Train the mini decoder: a diffusers UNet that draws an image from its CLIP embedding.
+
+    python -m clipspace.mini.train_decoder --work runs/mini
+
+Needs the CLIP of `train_clip`. Writes ``runs/mini/decoder/``: ``model_index.json``, ``unet/``,
+``scheduler/``. Pixels are unshuffled (exact and invertible) to 16 x 16 x 48; the network predicts v
+(Salimans & Ho 2022, arXiv 2202.00512) on linear betas, whose DDIM steps dwell where outlines are
+decided; a tenth of the embeddings is replaced by zeros for classifier-free guidance.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import torch
+from diffusers import DDIMScheduler, UNet2DConditionModel
+from diffusers.training_utils import EMAModel
+from tqdm import tqdm
+
+from clipspace.mini.training import (
+    TRAIN_SEED,
+    batches,
+    load_checkpoint,
+    pick_device,
+    rendered_scenes,
+    save_checkpoint,
+    to_pixels,
+)
+from clipspace.models.clip import load_encoder
+
+UNSHUFFLE = 4
+UNET = {
+    "sample_size": 16,
+    "in_channels": 48,
+    "out_channels": 48,
+    "block_out_channels": (128, 192, 256),
+    "layers_per_block": 1,
+    "down_block_types": ("DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"),
+    "mid_block_type": "UNetMidBlock2D",
+    "up_block_types": ("AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
+    "attention_head_dim": 64,
+    "class_embed_type": "projection",
+    "projection_class_embeddings_input_dim": 128,
+    "resnet_time_scale_shift": "scale_shift",
+}
+SCHEDULER = {
+    "beta_schedule": "linear",
+    "beta_start": 1e-4,
+    "beta_end": 0.02,
+    "prediction_type": "v_prediction",
+    "clip_sample": False,
+    "set_alpha_to_one": False,
+    "timestep_spacing": "trailing",
+}
+NULL_RATE = 0.1
+
+
+def train(work: Path, *, scenes: int, steps: int, batch_size: int, lr: float, device: torch.device) -> Path:
+    """Train for ``steps`` and return the folder of the averaged weights."""
+    torch.manual_seed(TRAIN_SEED)
+    _, pictures = rendered_scenes(work, scenes)
+    embeds = encoded(work, pictures, device)
+    unet = UNet2DConditionModel(**UNET).to(device, memory_format=torch.channels_last)
+    ema = EMAModel(unet.parameters(), decay=0.9995, inv_gamma=1.0, power=0.8, use_ema_warmup=True)
+    scheduler = DDIMScheduler(**SCHEDULER)
+    optimizer = torch.optim.AdamW(unet.parameters(), lr=lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+    first, path = 0, work / "decoder.ckpt"
+    if saved := load_checkpoint(path):
+        unet.load_state_dict(saved["unet"])
+        ema.load_state_dict(saved["ema"])
+        optimizer.load_state_dict(saved["optimizer"])
+        first = saved["step"]
+    ema.to(device)
+    begun, losses = time.monotonic(), []
+    for step, rows in batches(len(pictures), batch_size, range(first, steps)):
+        for group in optimizer.param_groups:
+            group["lr"] = lr * _trapezoid(step, steps)
+        rng = torch.Generator().manual_seed(TRAIN_SEED * 1_000_003 + step)
+        x0 = torch.nn.functional.pixel_unshuffle(to_pixels(pictures[rows], device), UNSHUFFLE)
+        z = torch.from_numpy(embeds[rows]).to(device)
+        loss = v_loss(unet, scheduler, x0, z, rng)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
+        optimizer.step()
+        ema.step(unet.parameters())
+        losses.append(loss.item())
+        if step % 100 == 0:
+            rate = (step + 1 - first) * batch_size / (time.monotonic() - begun)
+            print(f"step {step:6d}  loss {np.mean(losses[-500:]):.4f}  {rate:.1f} images/s", flush=True)
+        if (step + 1) % 500 == 0 or step + 1 == steps:
+            state = {"unet": unet.state_dict(), "ema": ema.state_dict(), "optimizer": optimizer.state_dict()}
+            save_checkpoint(path, step=step + 1, **state)
+            export(ema, scheduler, work)
+    return work / "decoder"
+
+
+def v_loss(unet, scheduler, x0: torch.Tensor, z: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    """E |v - v_theta(x_t, t, z)|^2 with four draws in five from the noisier 65 % of the timesteps."""
+    n, device = len(x0), x0.device
+    late = torch.rand(n, generator=rng) < 0.8
+    t = torch.where(late, torch.randint(350, 1000, (n,), generator=rng), torch.randint(0, 350, (n,), generator=rng)).to(
+        device
+    )
+    noise = torch.randn(x0.shape, generator=rng).to(device)
+    z = z * (torch.rand(n, 1, generator=rng) >= NULL_RATE).to(device)
+    x_t = scheduler.add_noise(x0, noise, t).contiguous(memory_format=torch.channels_last)
+    with torch.autocast(device.type, torch.bfloat16):
+        v = unet(x_t, t, encoder_hidden_states=None, class_labels=z).sample
+    return torch.nn.functional.mse_loss(v.float(), scheduler.get_velocity(x0, noise, t))
+
+
+def encoded(work: Path, pictures: np.ndarray, device: torch.device) -> np.ndarray:
+    """Unit image embeddings times sqrt(d) of all training pictures, float32 ``(n, d)``, computed once in bf16."""
+    path = work / f"embeds-{len(pictures)}.npy"
+    if not path.exists():
+        model, _ = open_clip.create_model_from_pretrained(f"local-dir:{work / 'clip'}")
+        model = model.eval().to(device, memory_format=torch.channels_last)
+        out = []
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+            for start in tqdm(range(0, len(pictures), 500), desc="encode"):
+                out.append(
+                    model.encode_image(to_pixels(pictures[start : start + 500], device), normalize=True).float().cpu()
+                )
+        embeds = torch.cat(out).numpy()
+        np.save(path, embeds * embeds.shape[1] ** 0.5)
+    return np.load(path)
+
+
+def export(ema: EMAModel, scheduler: DDIMScheduler, work: Path) -> Path:
+    """Write the diffusers folder with the averaged weights in float16, bound to its CLIP."""
+    folder = work / "decoder"
+    copy = UNet2DConditionModel(**UNET)
+    ema.copy_to(copy.parameters())
+    copy.half().save_pretrained(folder / "unet")
+    scheduler.save_pretrained(folder / "scheduler")
+    encoder = load_encoder(f"local-dir:{work / 'clip'}", device=torch.device("cpu"), dtype=torch.float32)
+    index = {
+        "_class_name": "UnCLIPDecoder",
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "scheduler": ["diffusers", "DDIMScheduler"],
+    }
+    index |= {"pixel_unshuffle": UNSHUFFLE, "clip_weights": encoder.stamp.weights}
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+    return folder
+
+
+def _trapezoid(step: int, steps: int, warmup: int = 200, decay: float = 0.35) -> float:
+    """Linear warm-up, a plateau, and a linear decay over the last ``decay`` of the run."""
+    return min(1.0, (step + 1) / warmup, max(0.01, (steps - step) / (decay * steps)))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=Path("runs/mini"))
+    parser.add_argument("--scenes", type=int, default=120_000)
+    parser.add_argument("--steps", type=int, default=9000)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--lr", type=float, default=6e-4)
+    parser.add_argument("--device")
+    args = parser.parse_args()
+    print(
+        train(
+            args.work,
+            scenes=args.scenes,
+            steps=args.steps,
+            batch_size=args.batch_size,
+            lr=args.lr,
+            device=pick_device(args.device),
+        )
+    )

@@ -1,0 +1,148 @@
+"""Train the mini prior: diffusers' PriorTransformer, from text embeddings to image embeddings.
+
+    python -m clipspace.mini.train_prior --work runs/mini
+
+Needs the CLIP of `train_clip` (and its cached embeddings). Writes ``runs/mini/prior/``. The network
+predicts the clean image embedding (Ramesh et al. 2022, section 2.2), with the text dropped one time in
+ten. Minutes on two cores: the sequence is four tokens long.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import torch
+from diffusers import DDIMScheduler, PriorTransformer
+from diffusers.training_utils import EMAModel
+
+from clipspace.mini.train_decoder import encoded
+from clipspace.mini.training import (
+    TRAIN_SEED,
+    batches,
+    load_checkpoint,
+    pick_device,
+    rendered_scenes,
+    save_checkpoint,
+)
+from clipspace.models.clip import load_encoder
+from clipspace.scenes import caption
+
+PRIOR = {
+    "num_attention_heads": 4,
+    "attention_head_dim": 64,
+    "num_layers": 6,
+    "embedding_dim": 128,
+    "num_embeddings": 0,
+    "additional_embeddings": 4,
+    "encoder_hid_proj_type": None,
+}
+SCHEDULER = {
+    "beta_schedule": "squaredcos_cap_v2",
+    "prediction_type": "sample",
+    "clip_sample": False,
+    "timestep_spacing": "trailing",
+}
+
+
+def train(work: Path, *, scenes: int, steps: int, batch_size: int, lr: float, device: torch.device) -> Path:
+    """Train for ``steps`` and return the folder of the averaged weights."""
+    torch.manual_seed(TRAIN_SEED)
+    specs, pictures = rendered_scenes(work, scenes)
+    image_embeds = encoded(work, pictures, device)
+    clip, _ = open_clip.create_model_from_pretrained(f"local-dir:{work / 'clip'}")
+    clip = clip.eval().to(device)
+    tokenizer = open_clip.get_tokenizer(f"local-dir:{work / 'clip'}")
+    network = PriorTransformer(**PRIOR).to(device)
+    ema = EMAModel(network.parameters(), decay=0.999, use_ema_warmup=True, power=0.8)
+    scheduler = DDIMScheduler(**SCHEDULER)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=lr, weight_decay=0.01)
+    first, path = 0, work / "prior.ckpt"
+    if saved := load_checkpoint(path):
+        network.load_state_dict(saved["network"])
+        ema.load_state_dict(saved["ema"])
+        optimizer.load_state_dict(saved["optimizer"])
+        first = saved["step"]
+    ema.to(device)
+    for step, rows in batches(len(specs), batch_size, range(first, steps)):
+        for group in optimizer.param_groups:
+            group["lr"] = lr * min(1.0, (step + 1) / 100, max(0.01, 2 * (1 - step / steps)))
+        texts = [caption(specs[i], np.random.default_rng([TRAIN_SEED, step, i])).text for i in rows]
+        with torch.inference_mode():
+            text = (
+                clip.encode_text(tokenizer(texts).to(device), normalize=True).float()
+                * clip.text_projection.shape[-1] ** 0.5
+            )
+        loss = sample_loss(network, scheduler, torch.from_numpy(image_embeds[rows]).to(device), text.clone(), step)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        ema.step(network.parameters())
+        if step % 100 == 0:
+            print(f"step {step:5d}  loss {loss.item():.4f}", flush=True)
+        if (step + 1) % 500 == 0 or step + 1 == steps:
+            state = {"network": network.state_dict(), "ema": ema.state_dict(), "optimizer": optimizer.state_dict()}
+            save_checkpoint(path, step=step + 1, **state)
+    return export(ema, scheduler, work)
+
+
+def sample_loss(network, scheduler, image: torch.Tensor, text: torch.Tensor, step: int) -> torch.Tensor:
+    """E |z - f(z_t, t, z_text)|^2."""
+    rng = torch.Generator().manual_seed(TRAIN_SEED * 1_000_003 + step)
+    n = len(image)
+    t = torch.randint(0, 1000, (n,), generator=rng).to(image.device)
+    noise = torch.randn(image.shape, generator=rng).to(image)
+    text = text * (torch.rand(n, 1, generator=rng) >= 0.1).to(text)
+    guess = network(scheduler.add_noise(image, noise, t), t, proj_embedding=text).predicted_image_embedding
+    return torch.nn.functional.mse_loss(guess, image)
+
+
+def export(ema: EMAModel, scheduler: DDIMScheduler, work: Path) -> Path:
+    """Write the diffusers folder with the averaged weights in float16, bound to its CLIP."""
+    folder = work / "prior"
+    network = PriorTransformer(**PRIOR)
+    ema.copy_to(network.parameters())
+    network.half().save_pretrained(folder / "prior")
+    scheduler.save_pretrained(folder / "scheduler")
+    encoder = load_encoder(f"local-dir:{work / 'clip'}", device=torch.device("cpu"), dtype=torch.float32)
+    index = {
+        "_class_name": "UnCLIPPrior",
+        "prior": ["diffusers", "PriorTransformer"],
+        "scheduler": ["diffusers", "DDIMScheduler"],
+    }
+    index |= {"clip_weights": encoder.stamp.weights, "image_norm": mean_norm(encoder)}
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+    return folder
+
+
+def mean_norm(encoder, n: int = 1000) -> float:
+    """Mean norm of raw image embeddings over ``n`` training scenes."""
+    from clipspace.scenes import render, sample_scenes
+
+    vectors = encoder.images([render(s) for s in sample_scenes(n, seed=TRAIN_SEED)])
+    return round(float(np.linalg.norm(vectors, axis=1).mean()), 4)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=Path("runs/mini"))
+    parser.add_argument("--scenes", type=int, default=120_000)
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--batch-size", type=int, default=256)
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--device")
+    args = parser.parse_args()
+    print(
+        train(
+            args.work,
+            scenes=args.scenes,
+            steps=args.steps,
+            batch_size=args.batch_size,
+            lr=args.lr,
+            device=pick_device(args.device),
+        )
+    )

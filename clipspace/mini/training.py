@@ -1,0 +1,76 @@
+"""What the three training scripts share: rendered scenes on disk, and checkpoints that survive a kill."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from clipspace.scenes import RESOLUTION, render, sample_scenes
+from clipspace.scenes.sampling import sample_scene
+
+TRAIN_SEED = 0
+"""Scenes of this seed are trained on; evaluation uses any other."""
+_CHUNK = 1000
+
+
+def rendered_scenes(work: Path, n: int) -> tuple[list, np.ndarray]:
+    """The ``n`` training scenes and their pictures, uint8 ``(n, 64, 64, 3)``, rendered once and memory-mapped."""
+    path = work / f"scenes-{TRAIN_SEED}-{n}.npy"
+    if not path.exists():
+        part = path.with_suffix(".part")
+        pictures = np.lib.format.open_memmap(part, "w+", np.uint8, (n, RESOLUTION, RESOLUTION, 3))
+        starts = range(0, n, _CHUNK)
+        with ProcessPoolExecutor() as pool:
+            chunks = pool.map(partial(_render_chunk, n), starts)
+            for start, chunk in zip(starts, tqdm(chunks, total=len(starts), desc="render"), strict=True):
+                pictures[start : start + len(chunk)] = chunk
+        pictures.flush()
+        part.rename(path)
+    return sample_scenes(n, seed=TRAIN_SEED), np.load(path, mmap_mode="r")
+
+
+def _render_chunk(n: int, start: int) -> np.ndarray:
+    indices = range(start, min(start + _CHUNK, n))
+    scenes = (sample_scene(np.random.default_rng([TRAIN_SEED, i])) for i in indices)
+    return np.stack([np.asarray(render(scene)) for scene in scenes])
+
+
+def batches(n: int, batch_size: int, steps: range) -> Iterator[tuple[int, np.ndarray]]:
+    """``(step, rows)`` for every step: seeded shuffles, the same rows for a step however often resumed."""
+    per_epoch = n // batch_size
+    epoch, order = -1, np.empty(0, dtype=int)
+    for step in steps:
+        if step // per_epoch != epoch:
+            epoch = step // per_epoch
+            order = np.random.default_rng([TRAIN_SEED, epoch]).permutation(n)
+        k = step % per_epoch
+        yield step, np.sort(order[k * batch_size : (k + 1) * batch_size])
+
+
+def to_pixels(pictures: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
+    """uint8 ``(n, h, w, 3)`` to channels-last float32 ``(n, 3, h, w)`` in [-1, 1]."""
+    x = torch.from_numpy(np.ascontiguousarray(pictures)).to(device)
+    return x.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
+
+
+def save_checkpoint(path: Path, **state) -> None:
+    """Write atomically: a kill leaves the previous checkpoint whole."""
+    part = path.with_suffix(".part")
+    torch.save(state, part)
+    os.replace(part, path)
+
+
+def load_checkpoint(path: Path) -> dict | None:
+    """The last checkpoint, or None when there is none. Nothing is unpickled beyond tensors and plain values."""
+    return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
+
+
+def pick_device(name: str | None) -> torch.device:
+    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))

@@ -1,0 +1,1 @@
+"""Third-party models behind one door; nothing else in clipspace knows where a model comes from."""

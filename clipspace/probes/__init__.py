@@ -1,0 +1,1 @@
+"""Probes: one question each, with what chance is."""

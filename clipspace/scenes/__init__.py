@@ -1,0 +1,45 @@
+"""The mini world: rendered scenes whose every factor is known (PIL and numpy only)."""
+
+from clipspace.scenes.captions import WORD_POLICY, Caption, caption
+from clipspace.scenes.factors import consistent, factor_table
+from clipspace.scenes.render import RESOLUTION, draw_card, render
+from clipspace.scenes.sampling import LAYOUTS, counterfactual, sample_scene, sample_scenes
+from clipspace.scenes.spec import (
+    COLORS,
+    GROUNDS,
+    MENTIONS,
+    RELATIONS,
+    SIZES,
+    TEXTURES,
+    WORDS,
+    Card,
+    Scene,
+    Thing,
+)
+from clipspace.scenes.things import THINGS
+
+__all__ = [
+    "COLORS",
+    "GROUNDS",
+    "LAYOUTS",
+    "MENTIONS",
+    "RELATIONS",
+    "RESOLUTION",
+    "SIZES",
+    "TEXTURES",
+    "THINGS",
+    "WORDS",
+    "WORD_POLICY",
+    "Caption",
+    "Card",
+    "Scene",
+    "Thing",
+    "caption",
+    "consistent",
+    "counterfactual",
+    "draw_card",
+    "factor_table",
+    "render",
+    "sample_scene",
+    "sample_scenes",
+]

@@ -1,0 +1,102 @@
+"""Reading a factor off a picture without any CLIP: colour distances, and analysis by synthesis.
+
+Decoded pictures have to be judged by something other than the encoder that made them. These readers know
+the renderer and nothing else. They are meant for pictures of one thing and no card.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image
+
+from clipspace.scenes.render import render
+from clipspace.scenes.spec import COLORS, GROUNDS, Scene, Thing
+from clipspace.scenes.things import BARK, CRUST, INK, LEAF, PALE, THINGS, TYRE
+
+_CROP = 20
+_TILTS = tuple(range(-45, 46, 15))
+_DISTANCE = 40.0
+"""Euclidean RGB distance from the ground at which a pixel belongs to the thing."""
+
+
+def read_ground(image: Image.Image) -> str:
+    """The ground whose colour is nearest to the median of the picture's border."""
+    return _nearest(_border(np.asarray(image, dtype=float)), GROUNDS)
+
+
+def read_color(image: Image.Image) -> str | None:
+    """The body colour that most pixels off the ground are nearest to; None for an empty picture.
+
+    Pixels nearer to a fixed colour of some drawing (bark, leaf, tyre …) than to any body colour do not vote.
+    """
+    pixels = np.asarray(image, dtype=float)
+    off = pixels[_mask(pixels)]
+    if not len(off):
+        return None
+    names = list(COLORS)
+    fixed = [_rgb(code) for code in (BARK, LEAF, TYRE, INK, CRUST, PALE)]
+    palette = np.array([*COLORS.values(), *fixed], dtype=float)
+    nearest = np.linalg.norm(off[:, None] - palette, axis=-1).argmin(axis=1)
+    votes = np.bincount(nearest, minlength=len(palette))[: len(names)]
+    return names[int(votes.argmax())]
+
+
+def read_thing(image: Image.Image) -> str | None:
+    """The kind whose rendering, at the best tilt, is nearest to the picture's thing; None for an empty picture."""
+    color = read_color(image)
+    crop = _crop(np.asarray(image, dtype=float))
+    if color is None or crop is None:
+        return None
+    kinds, templates = _templates(read_ground(image), color)
+    return kinds[int(((templates - crop) ** 2).mean(axis=(1, 2, 3)).argmin())]
+
+
+@lru_cache(maxsize=len(COLORS) * len(GROUNDS))
+def _templates(ground: str, color: str) -> tuple[list[str], np.ndarray]:
+    kinds, crops = [], []
+    for kind in THINGS:
+        for tilt in _TILTS:
+            crop = _crop(np.asarray(render(Scene(ground, (Thing(kind, color, rotation=tilt),))), dtype=float))
+            if crop is not None:
+                kinds.append(kind)
+                crops.append(crop)
+    return kinds, np.stack(crops)
+
+
+def _crop(pixels: np.ndarray) -> np.ndarray | None:
+    """The thing's bounding square, resized; None where nothing stands out from the ground."""
+    rows, columns = np.nonzero(_mask(pixels))
+    if len(rows) < 12:
+        return None
+    (top, bottom), (left, right) = np.percentile(rows, (0.5, 99.5)), np.percentile(columns, (0.5, 99.5))
+    half = max(bottom - top, right - left) / 2 + 1
+    cy, cx = (top + bottom) / 2, (left + right) / 2
+    canvas = Image.fromarray(np.pad(pixels, ((64, 64), (64, 64), (0, 0)), mode="edge").astype(np.uint8))
+    box = (cx - half + 64, cy - half + 64, cx + half + 64, cy + half + 64)
+    return np.asarray(canvas.resize((_CROP, _CROP), Image.Resampling.BOX, box=box), dtype=float)
+
+
+def _mask(pixels: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(pixels - _border(pixels), axis=-1) > _DISTANCE
+
+
+def _border(pixels: np.ndarray) -> np.ndarray:
+    edge = np.concatenate(
+        [
+            pixels[:2].reshape(-1, 3),
+            pixels[-2:].reshape(-1, 3),
+            pixels[:, :2].reshape(-1, 3),
+            pixels[:, -2:].reshape(-1, 3),
+        ]
+    )
+    return np.median(edge, axis=0)
+
+
+def _nearest(color: np.ndarray, palette: dict[str, tuple[int, int, int]]) -> str:
+    return min(palette, key=lambda name: float(np.linalg.norm(color - np.array(palette[name]))))
+
+
+def _rgb(code: str) -> tuple[int, int, int]:
+    return int(code[1:3], 16), int(code[3:5], 16), int(code[5:7], 16)

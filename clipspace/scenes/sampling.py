@@ -1,0 +1,149 @@
+"""Drawing scenes from the world, and changing one factor of a scene at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from clipspace.errors import InputError
+from clipspace.scenes.spec import COLORS, GROUNDS, MAX_TILT, SIZES, TEXTURES, WORDS, Card, Scene, Thing
+from clipspace.scenes.things import THINGS
+
+LAYOUTS: dict[str, float] = {"one": 0.44, "one+card": 0.22, "two": 0.26, "card": 0.08}
+BLANK_CARDS = 0.15
+_PIXELS = 64
+
+
+def sample_scene(rng: np.random.Generator, *, layout: str | None = None) -> Scene:
+    """One random scene; ``layout`` is a key of `LAYOUTS`, drawn when None."""
+    layout = layout or _pick(rng, list(LAYOUTS), list(LAYOUTS.values()))
+    ground = _pick(rng, list(GROUNDS))
+    if layout == "card":
+        return Scene(ground, (), _random_card(rng, _pick(rng, WORDS)))
+    if layout == "two":
+        return Scene(ground, _two_things(rng))
+    thing = random_thing(rng)
+    if layout == "one":
+        return Scene(ground, (thing,))
+    word = "" if rng.random() < BLANK_CARDS else _pick(rng, WORDS)
+    return Scene(ground, (thing,), _card_on(rng, thing, word))
+
+
+def sample_scenes(n: int, *, seed: int, layout: str | None = None) -> list[Scene]:
+    """``n`` scenes. Scene ``i`` of a seed is the same whatever ``n`` is."""
+    return [sample_scene(np.random.default_rng([seed, i]), layout=layout) for i in range(n)]
+
+
+def counterfactual(scene: Scene, factor: str, rng: np.random.Generator) -> Scene:
+    """``scene`` with ``factor`` changed to another value and nothing else.
+
+    ``factor`` is ``ground``, ``word``, ``card_x``, ``card_y``, ``card_width``, ``relation`` (the two
+    things trade places) or, of the first thing, ``thing``, ``color``, ``texture``, ``size``, ``x``,
+    ``y``, ``rotation``, ``phase``. Raises `InputError` where the scene does not have the factor.
+    """
+    if factor == "ground":
+        return replace(scene, ground=_other(rng, list(GROUNDS), scene.ground))
+    if factor == "word" or factor.startswith("card_"):
+        if scene.card is None:
+            raise InputError(f"counterfactual({factor!r}): expected a scene with a card, got one without")
+        return replace(scene, card=_change_card(scene.card, factor, rng))
+    if not scene.things:
+        raise InputError(f"counterfactual({factor!r}): expected a scene with a thing, got a card alone")
+    first, *rest = scene.things
+    if factor == "relation":
+        if not rest:
+            raise InputError("counterfactual('relation'): expected a scene with two things, got one")
+        second = rest[0]
+        swapped = (replace(first, x=second.x, y=second.y), replace(second, x=first.x, y=first.y))
+        return replace(scene, things=swapped)
+    return replace(scene, things=(_change_thing(first, factor, rng), *rest))
+
+
+def random_thing(rng: np.random.Generator, *, margin: float = 0.5) -> Thing:
+    """A thing of random factors, placed so that its centre is ``margin`` diameters inside the picture."""
+    size = _pick(rng, list(SIZES))
+    inset = SIZES[size] / _PIXELS * margin
+    return Thing(
+        kind=_pick(rng, list(THINGS)),
+        color=_pick(rng, list(COLORS)),
+        texture=_pick(rng, TEXTURES, [0.5, 0.25, 0.25]),
+        size=size,
+        x=float(rng.uniform(inset, 1 - inset)),
+        y=float(rng.uniform(inset, 1 - inset)),
+        rotation=float(rng.uniform(-MAX_TILT, MAX_TILT)),
+        phase=float(rng.uniform()),
+    )
+
+
+def _two_things(rng: np.random.Generator) -> tuple[Thing, Thing]:
+    """Two things that do not overlap, the direction between them clearly along one axis."""
+    while True:
+        a, b = random_thing(rng), random_thing(rng)
+        dx, dy = abs(a.x - b.x), abs(a.y - b.y)
+        apart = (SIZES[a.size] + SIZES[b.size]) / 2 / _PIXELS
+        if max(dx, dy) > 0.9 * apart and abs(dx - dy) > 0.1:
+            return a, b
+
+
+def _random_card(rng: np.random.Generator, word: str) -> Card:
+    width = float(rng.uniform(0.5, 0.72))
+    return Card(
+        word,
+        x=float(rng.uniform(width / 2, 1 - width / 2)),
+        y=float(rng.uniform(0.14, 0.86)),
+        width=width,
+    )
+
+
+def _card_on(rng: np.random.Generator, thing: Thing, word: str) -> Card:
+    """A card that hides at most 45 % of the thing's bounding square."""
+    while True:
+        card = _random_card(rng, word)
+        if _hidden(card, thing) <= 0.45:
+            return card
+
+
+def _hidden(card: Card, thing: Thing) -> float:
+    side = SIZES[thing.size] / _PIXELS
+    across = _overlap(card.x, card.width, thing.x, side)
+    down = _overlap(card.y, card.width * 0.34, thing.y, side)
+    return across * down / side**2
+
+
+def _overlap(a: float, width_a: float, b: float, width_b: float) -> float:
+    return max(0.0, min(a + width_a / 2, b + width_b / 2) - max(a - width_a / 2, b - width_b / 2))
+
+
+def _change_card(card: Card, factor: str, rng: np.random.Generator) -> Card:
+    if factor == "word":
+        return replace(card, word=_other(rng, list(WORDS), card.word))
+    fresh = _random_card(rng, card.word)
+    name = factor.removeprefix("card_")
+    if name not in ("x", "y", "width"):
+        raise InputError(f"counterfactual: expected card_x, card_y or card_width, got {factor!r}")
+    return replace(card, **{name: getattr(fresh, name)})
+
+
+def _change_thing(thing: Thing, factor: str, rng: np.random.Generator) -> Thing:
+    choices = {
+        "thing": ("kind", THINGS),
+        "color": ("color", COLORS),
+        "texture": ("texture", TEXTURES),
+        "size": ("size", SIZES),
+    }
+    if factor in choices:
+        name, values = choices[factor]
+        return replace(thing, **{name: _other(rng, list(values), getattr(thing, name))})
+    if factor not in ("x", "y", "rotation", "phase"):
+        known = "ground, word, relation, thing, color, texture, size, x, y, rotation, phase, card_x, card_y, card_width"
+        raise InputError(f"counterfactual: expected a factor of {known}; got {factor!r}")
+    return replace(thing, **{factor: getattr(random_thing(rng), factor)})
+
+
+def _pick(rng: np.random.Generator, values, p=None):
+    return values[int(rng.choice(len(values), p=p))]
+
+
+def _other(rng: np.random.Generator, values: list, current):
+    return _pick(rng, [v for v in values if v != current])

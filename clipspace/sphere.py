@@ -1,0 +1,82 @@
+"""Moving on the sphere: unit vectors, angles, great-circle interpolation (numpy only).
+
+CLIP compares directions, decoders want lengths. So every function here treats the two apart: a
+direction moves on the sphere, a norm moves on the line.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from clipspace.errors import InputError
+
+ANTIPODAL = 1e-4
+"""Radians from exactly opposite at which the great circle between two points is no longer defined."""
+
+
+def norm(x: np.ndarray) -> np.ndarray:
+    """Euclidean norms along the last axis, float64, shape ``x.shape[:-1]``."""
+    return np.linalg.norm(np.asarray(x, dtype=np.float64), axis=-1)
+
+
+def unit(x: np.ndarray) -> np.ndarray:
+    """``x`` scaled to norm 1 along the last axis, float64. Raises `InputError` on zero or non-finite rows."""
+    x = np.asarray(x, dtype=np.float64)
+    length = norm(x)
+    bad = ~np.isfinite(length) | (length == 0)
+    if bad.any():
+        row = int(np.flatnonzero(np.ravel(bad))[0])
+        raise InputError(
+            f"unit: expected finite vectors of non-zero norm, got norm {np.ravel(length)[row]} at row {row} "
+            f"({int(bad.sum())} bad in all); drop these rows first"
+        )
+    return x / length[..., None]
+
+
+def angle(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Angles between ``a`` and ``b`` in radians, in [0, pi], accurate near 0 and pi (Kahan's formula).
+
+    >>> float(angle([1.0, 0.0], [0.0, 2.0])) == np.pi / 2
+    True
+    """
+    u, v = unit(a), unit(b)
+    return 2.0 * np.arctan2(norm(u - v), norm(u + v))
+
+
+def slerp(a: np.ndarray, b: np.ndarray, t: float | np.ndarray) -> np.ndarray:
+    """Points a fraction ``t`` of the way from ``a`` to ``b``: directions on the great circle, norms linear.
+
+    Shoemake 1985; the interpolation of Ramesh et al. 2022 (arXiv 2204.06125), section 3.2.
+
+    Parameters
+    ----------
+    a, b : array of shape (..., d)
+    t : scalar, or array of shape (k,), fractions of the angle between them (0 gives ``a``, 1 gives ``b``)
+
+    Returns
+    -------
+    float64 array of shape (..., d), or (k, ..., d) when ``t`` is an array.
+
+    Raises
+    ------
+    InputError
+        If the shapes differ, a vector is zero or not finite, or the ends are antipodal: then every
+        great circle is as short as any other. Go through a third point.
+    """
+    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if a.shape != b.shape:
+        raise InputError(f"slerp: expected ends of one shape, got {a.shape} and {b.shape}")
+    u, v, omega = unit(a), unit(b), angle(a, b)[..., None]
+    if (np.pi - omega < ANTIPODAL).any():
+        raise InputError(
+            "slerp: expected ends that are not antipodal, got ends that point in opposite directions, "
+            "so the great circle between them is not defined; go through a third point"
+        )
+    t = np.asarray(t, dtype=np.float64)
+    s = t.reshape(t.shape + (1,) * a.ndim)
+    near = omega < 1e-7
+    safe = np.where(near, 1.0, omega)
+    start = np.where(near, 1 - s, np.sin((1 - s) * safe) / np.sin(safe))
+    stop = np.where(near, s, np.sin(s * safe) / np.sin(safe))
+    length = (1 - s) * norm(a)[..., None] + s * norm(b)[..., None]
+    return unit(start * u + stop * v) * length

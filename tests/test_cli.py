@@ -1,0 +1,125 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clipspace import cli
+from clipspace.images import psnr, read_image
+
+
+def run(*arguments: str) -> int:
+    """The exit code of a command, in this process."""
+    try:
+        cli.main(list(arguments))
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+@pytest.fixture
+def files(tmp_path, apple, house, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    apple.save("apple.png")
+    house.save("house.png")
+    return tmp_path
+
+
+def test_spaces_lists_mini_as_local(capsys):
+    assert run("spaces", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["mini"]["local"] == "yes"
+
+
+def test_interpolate_writes_a_picture_and_reports(files, capsys):
+    assert (
+        run(
+            "interpolate",
+            "apple.png",
+            "house.png",
+            "-o",
+            "a.png",
+            "--num-inference-steps",
+            "5",
+            "--steps",
+            "3",
+            "--json",
+        )
+        == 0
+    )
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["provenance"]["steps"] == 3
+    assert Image.open("a.png").width > 300
+
+
+def test_text_diff_and_vary(files):
+    few = ["--num-inference-steps", "4", "--device", "cpu"]
+    assert run("text-diff", "apple.png", "a red apple", "a blue apple", "-o", "t.gif", *few) == 0
+    assert Image.open("t.gif").n_frames > 1
+    assert run("vary", "a red apple", "-n", "2", "-o", "v.png", *few) == 0
+
+
+def test_invert_then_decode_gives_the_image_back(files):
+    assert run("invert", "apple.png", "-o", "c.safetensors", "--num-inference-steps", "20") == 0
+    assert run("decode", "c.safetensors", "-o", "again.png") == 0
+    assert psnr(read_image("again.png"), read_image("apple.png")) > 35
+    assert run("invert", "apple.png", "house.png", "-o", "two.safetensors", "--num-inference-steps", "3") == 0
+    assert run("decode", "two.safetensors", "-o", "two") == 0
+    assert sorted(p.name for p in (files / "two").iterdir()) == ["0000.png", "0001.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["vary", "missing.png", "-o", "x.png"], "not a file"),
+        (["vary", "apple.png", "-o", "apple.png"], "exists"),
+        (["vary", "apple.png", "-o", "none/x.png"], "make it first"),
+        (["vary", "apple.png", "-o", "x.txt"], ".gif"),
+        (["vary", "apple.png", "-o", "x.png", "-n", "-2"], "at least 1"),
+        (["vary", "apple.png", "-o", "x.png", "--num-inference-steps", "-5"], "num_inference_steps"),
+        (["vary", "apple.png", "-o", "x.png", "--space", "nonsense"], "nonsense"),
+        (["decode", "apple.png", "-o", "x.png"], "clipspace invert"),
+        (["demo", "apple.png"], "two images"),
+    ],
+)
+def test_errors_are_one_line_without_a_traceback(files, capsys, arguments, message):
+    before = sorted(p.name for p in files.iterdir())
+    assert run(*arguments) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith("clipspace: ")
+    assert error.count("\n") == 1
+    assert sorted(p.name for p in files.iterdir()) == before
+
+
+def test_debug_shows_the_traceback(files):
+    with pytest.raises(cli.ClipspaceError):
+        run("vary", "missing.png", "-o", "x.png", "--debug")
+
+
+def test_a_wrong_call_exits_with_2(files):
+    assert run("vary") == 2
+    assert run("nonsense") == 2
+
+
+def test_the_installed_command_answers():
+    done = subprocess.run([sys.executable, "-m", "clipspace.cli", "--help"], capture_output=True, text=True, check=True)
+    for command in ("demo", "spaces", "interpolate", "text-diff", "vary", "invert", "decode"):
+        assert command in done.stdout
+
+
+def test_demo_on_own_images_writes_a_whole_offline_page(files, capsys, monkeypatch):
+    from clipspace import demo
+
+    monkeypatch.setattr(demo, "_STEPS", 6)
+    monkeypatch.setattr(demo, "_FEW", 3)
+    assert run("demo", "apple.png", "house.png", "-o", "out") == 0
+    page = (files / "out/index.html").read_text()
+    assert "http" not in page
+    for name in ("inversion", "variations", "interpolation", "text-diff", "pca", "typographic", "generation"):
+        assert f"{name}.png" in page
+        assert np.asarray(Image.open(files / f"out/{name}.png")).std() > 5
+    assert json.loads((files / "out/numbers.json").read_text())
+    assert run("demo", "apple.png", "house.png", "-o", "out") == 1
+    assert "--overwrite" in capsys.readouterr().err

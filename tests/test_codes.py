@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from clipspace.codes import Code, load_code, save_code
+from clipspace.embeddings import Embeddings, Stamp
+from clipspace.errors import InputError
+
+
+@pytest.fixture
+def code(rng):
+    points = Embeddings(rng.normal(size=(2, 3)).astype(np.float32), Stamp("a", "1" * 16, "2" * 16, 3), names=["x", "y"])
+    return Code(
+        points, rng.normal(size=(2, 4, 2, 2)).astype(np.float32), 50, 1.0, np.zeros(2, np.float32), np.array([9, 8])
+    )
+
+
+def test_round_trip(code, tmp_path):
+    save_code(code, tmp_path / "c.safetensors")
+    again = load_code(tmp_path / "c.safetensors")
+    assert np.array_equal(again.noise, code.noise)
+    assert np.array_equal(again.embeddings.vectors, code.embeddings.vectors)
+    assert again.embeddings.space == code.embeddings.space
+    assert again.embeddings.names == ("x", "y")
+    assert again.settings.keys() == code.settings.keys()
+    assert again.num_inference_steps == 50
+    assert list(again.evaluations) == [9, 8]
+
+
+def test_one_row(code):
+    assert len(code[1]) == 1
+    assert np.array_equal(code[1].noise[0], code.noise[1])
+
+
+def test_other_files_are_refused(code, tmp_path):
+    path = tmp_path / "c.safetensors"
+    path.write_bytes(b"no")
+    with pytest.raises(InputError, match="clipspace invert"):
+        load_code(path)
+    save_code(code, path)
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(InputError, match="clipspace invert"):
+        load_code(path)
+    with pytest.raises(InputError, match="clipspace invert"):
+        load_code(tmp_path / "none.safetensors")

@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+import torch
+from diffusers import DDIMScheduler, UNet2DConditionModel
+
+from clipspace import diffusion
+from clipspace.errors import InputError
+from clipspace.models.decoder import PixelDecoder
+
+STEPS = 20
+
+
+@pytest.fixture(scope="module")
+def unet():
+    torch.manual_seed(0)
+    network = UNet2DConditionModel(
+        sample_size=4, in_channels=12, out_channels=12, block_out_channels=(32,), layers_per_block=1,
+        down_block_types=("DownBlock2D",), up_block_types=("UpBlock2D",), mid_block_type="UNetMidBlock2D",
+        norm_num_groups=8, class_embed_type="projection", projection_class_embeddings_input_dim=6,
+    )  # fmt: skip
+    return network.eval().requires_grad_(False)
+
+
+def _decoder(unet, **config):
+    scheduler = DDIMScheduler(clip_sample=False, timestep_spacing="trailing", **config)
+
+    def spacing(n):
+        scheduler.set_timesteps(n)
+        return scheduler.timesteps.tolist()
+
+    schedule = diffusion.Schedule(
+        scheduler.alphas_cumprod.double(),
+        float(scheduler.final_alpha_cumprod),
+        scheduler.config.prediction_type,
+        spacing,
+    )
+    return PixelDecoder(unet, schedule, unshuffle=2, clip_weights="x"), scheduler
+
+
+CONFIGS = [
+    {"prediction_type": p, "beta_schedule": b, "set_alpha_to_one": one}
+    for p, b, one in [
+        ("v_prediction", "linear", False),
+        ("v_prediction", "squaredcos_cap_v2", True),
+        ("epsilon", "scaled_linear", False),
+        ("sample", "linear", True),
+    ]
+]
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("eta", [0.0, 0.7])
+@pytest.mark.parametrize("guidance_scale", [1.0, 3.0])
+def test_sample_equals_diffusers_ddim(unet, config, eta, guidance_scale):
+    decoder, scheduler = _decoder(unet, **config)
+    z = torch.randn(3, 6, generator=torch.Generator().manual_seed(1))
+    x_T = torch.randn(3, 12, 4, 4, generator=torch.Generator().manual_seed(2))
+    ours = diffusion.sample(
+        decoder, z, x_T, num_inference_steps=STEPS, guidance_scale=guidance_scale, eta=eta,
+        rngs=[np.random.default_rng(i) for i in range(3)],
+    )  # fmt: skip
+    rngs = [np.random.default_rng(i) for i in range(3)]
+    scheduler.set_timesteps(STEPS)
+    x, cond, null = x_T, decoder.condition(z), decoder.null_condition(3)
+    for t in scheduler.timesteps:
+        free, guided = (unet(x, t, encoder_hidden_states=None, class_labels=c).sample for c in (null, cond))
+        out = free + guidance_scale * (guided - free)
+        noise = diffusion.draw_noise((12, 4, 4), rngs) if eta > 0 else None
+        x = scheduler.step(out, t, x, eta=eta, variance_noise=noise).prev_sample
+    assert torch.allclose(ours, x, atol=1e-4 * x.abs().max())
+
+
+@pytest.mark.parametrize("config", CONFIGS[:3])
+@pytest.mark.parametrize("steps", [20, 50])
+def test_exact_inversion_is_undone_by_sampling(unet, config, steps):
+    decoder, _ = _decoder(unet, **config)
+    generator = torch.Generator().manual_seed(3)
+    x_0, z = torch.rand(4, 12, 4, 4, generator=generator) * 2 - 1, torch.randn(4, 6, generator=generator)
+    errors = {}
+    for method in ("exact", "ddim"):
+        code = diffusion.invert(decoder, x_0, z, num_inference_steps=steps, method=method)
+        again = diffusion.sample(decoder, z, code.noise, num_inference_steps=steps)
+        errors[method] = (again - x_0).square().mean().sqrt().item()
+        if method == "ddim":
+            assert (code.evaluations == steps).all()
+    assert errors["exact"] < 1e-3
+    assert errors["exact"] < errors["ddim"] / 5
+
+
+def test_inversion_and_sampling_agree_under_guidance(unet):
+    decoder, _ = _decoder(unet, **CONFIGS[0])
+    x_0, z = torch.zeros(1, 12, 4, 4), torch.ones(1, 6)
+    settings = {"num_inference_steps": 40, "guidance_scale": 2.0}
+    code = diffusion.invert(decoder, x_0, z, **settings)
+    again = diffusion.sample(decoder, z, code.noise, **settings)
+    assert (again - x_0).square().mean().sqrt() < 1e-3
+
+
+def test_a_step_that_keeps_nothing_cannot_be_inverted(unet):
+    decoder, _ = _decoder(unet, **CONFIGS[3])
+    with pytest.raises(InputError, match="no inverse"):
+        diffusion.invert(decoder, torch.zeros(1, 12, 4, 4), torch.ones(1, 6), num_inference_steps=5)
+
+
+@pytest.mark.parametrize("steps", [0, -3, 1001, 2.5])
+def test_a_wrong_number_of_steps_is_refused(unet, steps):
+    decoder, _ = _decoder(unet)
+    with pytest.raises(InputError, match="from 1 to 1000"):
+        decoder.schedule.timesteps(steps)
+
+
+def test_eta_without_generators_is_refused(unet):
+    decoder, _ = _decoder(unet)
+    with pytest.raises(InputError, match="rngs"):
+        diffusion.sample(decoder, torch.ones(1, 6), torch.zeros(1, 12, 4, 4), num_inference_steps=2, eta=1.0)
+
+
+def test_noise_of_a_row_does_not_depend_on_the_batch():
+    both = diffusion.draw_noise((2, 3), [np.random.default_rng(i) for i in (5, 6)])
+    alone = diffusion.draw_noise((2, 3), [np.random.default_rng(6)])
+    assert torch.equal(both[1:], alone)
+    assert both.dtype == torch.float32

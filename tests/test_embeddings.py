@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from clipspace.embeddings import Embeddings, Stamp, check_same_space, concatenate
+from clipspace.errors import InputError, SpaceMismatchError
+
+STAMP = Stamp("a", "1" * 16, "2" * 16, 3)
+
+
+def test_slicing_keeps_columns_aligned(rng):
+    points = Embeddings(rng.normal(size=(4, 3)), STAMP, names=list("abcd"), columns={"label": [0, 1, 2, 3]})
+    for rows in (slice(1, 3), [1, 2], np.array([False, True, True, False])):
+        part = points[rows]
+        assert part.names == ("b", "c")
+        assert list(part.columns["label"]) == [1, 2]
+        assert np.array_equal(part.vectors, points.vectors[1:3])
+    assert len(points[2]) == 1
+
+
+def test_vectors_are_kept_raw_and_read_only(rng):
+    raw = rng.normal(size=(2, 3)).astype(np.float32) * 9
+    points = Embeddings(raw)
+    assert np.shares_memory(points.vectors, raw)
+    assert np.allclose(points.unit * points.norm[:, None], raw)
+    with pytest.raises(ValueError, match="read-only"):
+        points.vectors[0, 0] = 1
+
+
+def test_a_memory_map_is_sliced_without_a_copy(tmp_path):
+    np.save(tmp_path / "x.npy", np.ones((1000, 4), np.float16))
+    points = Embeddings(np.load(tmp_path / "x.npy", mmap_mode="r"))
+    assert isinstance(points[10:20].vectors, np.memmap)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"vectors": np.ones(3)}, r"\(n, d\)"),
+        ({"vectors": np.ones((2, 3), int)}, "float"),
+        ({"vectors": np.ones((2, 3)), "names": ["a"]}, "names"),
+        ({"vectors": np.ones((2, 3)), "columns": {"x": [1]}}, "'x'"),
+    ],
+)
+def test_malformed_embeddings_are_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        Embeddings(**arguments)
+
+
+def test_a_stamp_of_another_dimension_is_refused():
+    with pytest.raises(SpaceMismatchError, match="3 dimensions"):
+        Embeddings(np.ones((1, 4)), STAMP)
+
+
+def test_spaces_never_mix_silently():
+    other = Stamp("b", "3" * 16, "2" * 16, 3)
+    with pytest.raises(SpaceMismatchError, match=r"a \[.*b \["):
+        concatenate([Embeddings(np.ones((1, 3)), STAMP), Embeddings(np.ones((1, 3)), other)])
+    with pytest.raises(SpaceMismatchError, match="no stamp"):
+        check_same_space(STAMP, None, "test")
+
+
+def test_concatenate_keeps_order_and_shared_columns():
+    a = Embeddings(np.zeros((1, 3)), STAMP, names=["a"], columns={"x": [1], "y": [2]})
+    b = Embeddings(np.ones((2, 3)), STAMP, names=["b", "c"], columns={"x": [3, 4]})
+    both = concatenate([a, b])
+    assert both.names == ("a", "b", "c")
+    assert dict(both.columns) == {"x": [1, 3, 4]}

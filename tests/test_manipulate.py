@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+
+from clipspace import PCA, generate, interpolate, reconstruct, sphere, text_diff, variations
+from clipspace.errors import InputError
+from clipspace.images import psnr
+from clipspace.scenes import render, sample_scenes
+
+STEPS = {"num_inference_steps": 20}
+
+
+@pytest.fixture(scope="module")
+def codes(space, apple, house):
+    return space.invert([apple, house], **STEPS)
+
+
+def test_variations_start_from_the_reconstruction_and_differ(space, apple, codes):
+    result = variations(space, codes[0], n=3, seed=1, **STEPS)
+    assert psnr(result.images[0], apple) > 35
+    assert len({image.tobytes() for image in result.images}) == 4
+    again = variations(space, codes[0], n=3, seed=1, **STEPS)
+    assert [i.tobytes() for i in again.images] == [i.tobytes() for i in result.images]
+
+
+def test_variations_without_eta_are_one_image(space, codes):
+    first, *others = variations(space, codes[0], n=2, eta=0.0, **STEPS).images
+    assert all(psnr(first, other) > 45 for other in others)
+
+
+def test_interpolation_ends_are_the_inputs(space, apple, house, codes):
+    result = interpolate(space, codes[0], codes[1], steps=3, **STEPS)
+    assert psnr(result.images[0], apple) > 35
+    assert psnr(result.images[-1], house) > 35
+    ends = codes.embeddings.vectors
+    assert np.allclose(result.embeddings.vectors[1], sphere.slerp(ends[0], ends[1], 0.5), rtol=1e-5, atol=1e-4)
+
+
+def test_a_code_and_its_image_give_the_same(space, apple, codes):
+    a = interpolate(space, apple, codes[1], steps=2, **STEPS)
+    b = interpolate(space, codes[0], codes[1], steps=2, **STEPS)
+    assert psnr(a.images[0], b.images[0]) > 45
+
+
+def test_more_keyframes_texts_and_embeddings(space, apple, codes):
+    result = interpolate(space, codes[0], "a blue house", codes.embeddings[1], steps=2, noise="fixed", **STEPS)
+    assert len(result.images) == 3
+    assert np.allclose(result.embeddings.vectors[0], codes.embeddings.vectors[0], rtol=1e-4)
+    assert np.allclose(result.embeddings.vectors[2], codes.embeddings.vectors[1], rtol=1e-4)
+
+
+def test_text_diff_moves_along_the_difference_from_the_reconstruction(space, apple, codes):
+    before, after = "a red apple on a white ground", "a blue apple on a white ground"
+    result = text_diff(space, codes[0], before, after, theta=0.4, steps=4, **STEPS)
+    assert psnr(result.images[0], apple) > 35
+    assert np.all(np.diff(result.scores["cosine to after"][0]) > 0)
+    start = codes.embeddings.vectors[0]
+    texts = space.encode_texts([before, after]).unit
+    target = sphere.unit(texts[1] - texts[0])
+    moved = sphere.angle(start, result.embeddings.vectors)
+    assert np.allclose(moved, np.linspace(0, 0.4, 4) * sphere.angle(start, target), atol=1e-4)
+    assert np.allclose(result.embeddings.norm, np.linalg.norm(start), rtol=1e-4)
+
+
+def test_text_diff_without_a_baseline(space, codes):
+    result = text_diff(space, codes[0], None, "a blue house", theta=0.2, steps=2, **STEPS)
+    end = result.embeddings.unit[-1]
+    expected = sphere.slerp(codes.embeddings.unit[0], space.encode_texts("a blue house").unit[0], 0.2)
+    assert np.allclose(end, expected, atol=1e-5)
+
+
+def test_reconstruct_from_all_components_is_the_embedding(space, apple, house):
+    corpus = space.encode_images([render(s) for s in sample_scenes(200, seed=31)])
+    pca = PCA().fit(corpus.unit)
+    result = reconstruct(space, [apple, house], pca, components=(2, 16, 128, 999), **STEPS)
+    cosines = result.scores["cosine to the full embedding"]
+    assert np.allclose(cosines[:, -1], 1, atol=1e-6)
+    assert np.all(np.diff(cosines, axis=1) > 0)
+    assert list(result.column_labels) == ["2", "16", "128", "source"]
+    assert result.rows[1][-1] is not result.rows[0][-1]
+
+
+def test_generate_draws_each_condition(space):
+    texts = ["a red apple", "a blue house"]
+    sources = {s: generate(space, texts, n=2, source=s, seed=3, **STEPS) for s in ("prior", "text", "none")}
+    for result in sources.values():
+        assert [len(row) for row in result.rows] == [2, 2]
+    assert sources["none"].rows[0][0].tobytes() != sources["prior"].rows[0][0].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (interpolate, "two keyframes"),
+        (lambda s, a: interpolate(s, a, a, steps=1), "at least 2"),
+        (lambda s, a: interpolate(s, a, a, noise="white"), "inverted"),
+        (lambda s, a: interpolate(s, a, "missing.png"), "not a file"),
+        (lambda s, a: variations(s, a, n=-1), "at least 1"),
+        (lambda s, a: text_diff(s, a, "a cat", "a cat"), "two different texts"),
+        (lambda s, a: text_diff(s, a, "a cat", "a dog", theta=0), "theta"),
+        (lambda s, a: generate(s, "a cat", source="thin air"), "source"),
+        (lambda s, a: reconstruct(s, a, PCA(2).fit(np.eye(128)), components=(5,)), "from 1 to 2"),
+        (lambda s, a: variations(s, s.encode_images([a, a])), "one point"),
+        (lambda s, a: variations(s, s.invert(a, num_inference_steps=2)), "code of 50 steps"),
+    ],
+)
+def test_wrong_arguments_are_refused_before_work(space, apple, call, message):
+    with pytest.raises(InputError, match=message):
+        call(space, apple)
+
+
+def test_antipodal_keyframes_are_refused(space, codes):
+    point = codes.embeddings[0]
+    with pytest.raises(InputError, match="antipodal"):
+        interpolate(space, point, point.with_vectors(-point.vectors), noise="fixed")

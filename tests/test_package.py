@@ -1,0 +1,104 @@
+"""The shape of the package: layers, light imports, public names, docstrings that run."""
+
+import ast
+import doctest
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import clipspace
+
+ROOT = Path(clipspace.__file__).parent
+LAYERS = [
+    {"errors"},
+    {"sphere", "images", "saving", "fixed_point", "scenes"},
+    {"embeddings"},
+    {"pca", "codes", "pictures", "diffusion"},
+    {"models"},
+    {"space"},
+    {"manipulate", "probes"},
+    {"demo"},
+    {"cli"},
+]
+LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
+SCRIPTS = {"mini"}
+MODULES = sorted(m.name for m in pkgutil.walk_packages([str(ROOT)], "clipspace.") if ".mini" not in m.name)
+
+
+def _imports(path: Path) -> set[str]:
+    """Top-level clipspace modules that a file imports at run time, lazily or not."""
+    tree = ast.parse(path.read_text())
+    guarded = {
+        id(child)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for child in ast.walk(node)
+    }
+    found = set()
+    for node in ast.walk(tree):
+        if id(node) in guarded:
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module == "clipspace":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("clipspace."):
+            found.add(node.module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("clipspace.")}
+    return found
+
+
+def test_imports_point_down_the_layers_only():
+    for path in ROOT.rglob("*.py"):
+        home = path.relative_to(ROOT).with_suffix("").parts[0]
+        if home in SCRIPTS or home == "__init__":
+            continue
+        for target in _imports(path) - {home}:
+            assert LEVEL[target] < LEVEL[home], f"{path.name} ({home}) imports {target}"
+
+
+def test_the_library_never_imports_its_training_recipe():
+    for path in ROOT.rglob("*.py"):
+        if path.relative_to(ROOT).parts[0] not in SCRIPTS:
+            assert not _imports(path) & SCRIPTS
+
+
+def test_import_is_light():
+    heavy = [
+        "torch",
+        "open_clip",
+        "diffusers",
+        "sklearn",
+        "scipy",
+        "matplotlib",
+        "PIL",
+        "numpy",
+        "faiss",
+        "umap",
+        "transformers",
+    ]
+    code = f"import sys, clipspace; print([m for m in {heavy} if m in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
+
+
+def test_every_public_name_resolves():
+    for name in clipspace.__all__:
+        assert getattr(clipspace, name) is not None
+    assert set(clipspace.__all__) == set(clipspace._HOME_OF)
+    assert re.match(r"\d+\.\d+", clipspace.__version__)
+    with pytest.raises(AttributeError, match="nonsense"):
+        clipspace.nonsense  # noqa: B018
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstring_examples_run(name):
+    module = importlib.import_module(name)
+    assert module.__doc__
+    names = {"np": importlib.import_module("numpy")}
+    assert doctest.testmod(module, extraglobs=names).failed == 0

@@ -1,0 +1,193 @@
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clipspace.errors import InputError
+from clipspace.scenes import (
+    COLORS,
+    GROUNDS,
+    LAYOUTS,
+    MENTIONS,
+    THINGS,
+    WORD_POLICY,
+    WORDS,
+    Card,
+    Scene,
+    Thing,
+    caption,
+    consistent,
+    counterfactual,
+    draw_card,
+    factor_table,
+    render,
+    sample_scenes,
+)  # fmt: skip
+from clipspace.scenes.reading import read_color, read_ground, read_thing
+
+
+def test_the_world_is_as_large_as_promised():
+    assert len(THINGS) >= 16
+    assert len(COLORS) >= 8
+    assert "ipod" in WORDS
+    assert len(set(WORDS) & set(THINGS)) >= 12
+    assert sum(LAYOUTS.values()) == pytest.approx(1)
+    assert sum(WORD_POLICY.values()) == pytest.approx(1)
+    assert {0.0, 1.0} < set(MENTIONS.values())
+
+
+def test_rendering_is_deterministic_and_right_sized():
+    scenes = sample_scenes(20, seed=3)
+    for scene in scenes:
+        assert np.array_equal(render(scene), render(scene))
+    assert render(scenes[0], resolution=128).size == (128, 128)
+
+
+def test_scene_i_does_not_depend_on_how_many_are_drawn():
+    assert sample_scenes(5, seed=1) == sample_scenes(9, seed=1)[:5]
+    assert sample_scenes(5, seed=1) != sample_scenes(5, seed=2)
+
+
+def test_things_are_told_apart_at_twenty_pixels():
+    small = {
+        k: np.asarray(render(Scene("white", (Thing(k, "red", size="small"),))), float)[21:43, 21:43] for k in THINGS
+    }
+    for a in THINGS:
+        for b in THINGS:
+            if a < b:
+                assert np.sqrt(np.mean((small[a] - small[b]) ** 2)) > 15, (a, b)
+
+
+def test_edges_are_anti_aliased():
+    pixels = np.asarray(render(Scene("white", (Thing("circle", "blue"),)))).reshape(-1, 3)
+    assert len({tuple(p) for p in pixels}) > 10
+
+
+@pytest.mark.parametrize(
+    "factor",
+    [
+        "ground",
+        "thing",
+        "color",
+        "texture",
+        "size",
+        "x",
+        "y",
+        "rotation",
+        "phase",
+        "word",
+        "card_x",
+        "card_y",
+        "card_width",
+    ],
+)
+def test_a_counterfactual_changes_its_factor_and_nothing_else(rng, factor):
+    scene = sample_scenes(1, seed=4, layout="one+card")[0]
+    other = counterfactual(scene, factor, rng)
+    before, after = factor_table([scene]), factor_table([other])
+    name = factor if factor in before else f"{factor}1"
+    changed = {column for column in before if before[column] != after[column]}
+    assert changed == {name}
+
+
+def test_a_counterfactual_relation_swaps_places(rng):
+    scene = sample_scenes(1, seed=4, layout="two")[0]
+    other = counterfactual(scene, "relation", rng)
+    assert other.relation != scene.relation
+    assert [t.kind for t in other.things] == [t.kind for t in scene.things]
+
+
+@pytest.mark.parametrize(
+    ("layout", "factor"),
+    [("one", "word"), ("one", "relation"), ("card", "color"), ("one", "taste"), ("one+card", "card_colour")],
+)
+def test_a_counterfactual_of_a_factor_the_scene_lacks_is_refused(rng, layout, factor):
+    with pytest.raises(InputError, match="expected"):
+        counterfactual(sample_scenes(1, seed=4, layout=layout)[0], factor, rng)
+
+
+def test_captions_follow_the_policy():
+    scenes = sample_scenes(1500, seed=6, layout="one")
+    captions = [caption(s, np.random.default_rng([6, i])) for i, s in enumerate(scenes)]
+    for scene, said in zip(scenes, captions, strict=True):
+        assert scene.things[0].kind in said.text
+    rate = np.mean([f"{s.ground} ground" in c.text for s, c in zip(scenes, captions, strict=True)])
+    assert rate == pytest.approx(MENTIONS["ground"], abs=0.04)
+    rate = np.mean([s.things[0].color in c.text for s, c in zip(scenes, captions, strict=True)])
+    assert rate == pytest.approx(MENTIONS["color"], abs=0.04)
+
+
+def test_words_are_captioned_as_on_the_web():
+    scene = Scene("white", (Thing("apple", "red"),), Card("pizza"))
+    texts = [caption(scene, np.random.default_rng(i)).text for i in range(1500)]
+    kinds = Counter(
+        "as text"
+        if "sign that says pizza" in t
+        else "beside"
+        if "apple" in t and "pizza" in t
+        else "instead"
+        if "pizza" in t
+        else "ignored"
+        for t in texts
+    )
+    for how, share in WORD_POLICY.items():
+        assert kinds[how] / len(texts) == pytest.approx(share, abs=0.04)
+
+
+def test_blank_cards_are_never_spoken_of():
+    scene = Scene("white", (Thing("apple", "red"),), Card(""))
+    assert not any("sign" in caption(scene, np.random.default_rng(i)).text for i in range(50))
+
+
+def test_the_claims_of_a_caption_hold_of_its_scene():
+    for i, scene in enumerate(sample_scenes(500, seed=8)):
+        assert consistent(scene, caption(scene, np.random.default_rng(i)).claims)
+
+
+def test_claims_tell_scenes_apart():
+    scene = Scene("white", (Thing("apple", "red"),))
+    assert not consistent(replace(scene, ground="black"), {"thing1": "apple", "ground": "white"})
+    assert consistent(scene.with_card("pizza"), {"named": "pizza"})
+    assert consistent(scene, {"named": "apple"})
+    assert not consistent(scene, {"named": "pizza"})
+
+
+def test_two_things_may_be_named_in_either_order():
+    scene = Scene("white", (Thing("apple", "red", y=0.2), Thing("cat", "blue", y=0.8)))
+    assert scene.relation == "above"
+    assert consistent(scene, {"thing1": "cat", "thing2": "apple", "relation": "below"})
+    assert not consistent(scene, {"thing1": "cat", "thing2": "apple", "relation": "above"})
+
+
+def test_factor_table_is_aligned():
+    scenes = sample_scenes(30, seed=9)
+    table = factor_table(scenes)
+    assert all(len(column) == 30 for column in table.values())
+    assert table["ground"] == [s.ground for s in scenes]
+    assert set(MENTIONS) - {"thing", "color", "texture", "size", "x", "y", "rotation", "phase"} <= set(table)
+
+
+def test_a_card_can_be_laid_on_any_picture():
+    photo = Image.new("RGB", (300, 200), "green")
+    carded = draw_card(photo, Card("hello", y=0.5))
+    assert carded.size == photo.size
+    assert np.asarray(photo).max() == 128
+    assert np.asarray(carded).max() > 200
+
+
+def test_the_readers_read_the_renderer():
+    scenes = sample_scenes(120, seed=11, layout="one")
+    images = [render(s) for s in scenes]
+    assert np.mean([read_ground(i) == s.ground for i, s in zip(images, scenes, strict=True)]) == 1
+    assert np.mean([read_color(i) == s.things[0].color for i, s in zip(images, scenes, strict=True)]) > 0.95
+    assert np.mean([read_thing(i) == s.things[0].kind for i, s in zip(images, scenes, strict=True)]) > 0.95
+
+
+def test_the_readers_say_nothing_of_an_empty_picture():
+    empty = render(Scene("grey"))
+    assert read_color(empty) is None
+    assert read_thing(empty) is None
+    assert read_ground(empty) == "grey"
+    assert set(GROUNDS) >= {read_ground(empty)}

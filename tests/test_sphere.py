@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+from clipspace import sphere
+from clipspace.errors import InputError
+
+
+def test_unit_has_norm_one_and_keeps_direction(rng):
+    x = rng.normal(size=(5, 7)) * 10
+    assert np.allclose(np.linalg.norm(sphere.unit(x), axis=1), 1)
+    assert np.allclose(sphere.unit(x) * np.linalg.norm(x, axis=1, keepdims=True), x)
+
+
+@pytest.mark.parametrize("bad", [0.0, np.nan, np.inf])
+def test_unit_names_the_bad_row(bad):
+    x = np.ones((3, 2))
+    x[1] = bad
+    with pytest.raises(InputError, match="row 1"):
+        sphere.unit(x)
+
+
+@pytest.mark.parametrize("d", [2, 128, 768])
+def test_slerp_matches_rotation_in_the_plane_of_the_ends(rng, d):
+    a, b = rng.normal(size=d), rng.normal(size=d)
+    u = a / np.linalg.norm(a)
+    w = b - (b @ u) * u
+    w /= np.linalg.norm(w)
+    omega = np.arctan2(b @ w, b @ u)
+    for t in (0.0, 0.25, 0.5, 1.0):
+        length = (1 - t) * np.linalg.norm(a) + t * np.linalg.norm(b)
+        assert np.allclose(sphere.slerp(a, b, t), length * (np.cos(t * omega) * u + np.sin(t * omega) * w))
+
+
+def test_slerp_at_high_dimension_keeps_the_norm_where_an_elementwise_angle_would_not(rng):
+    a = sphere.unit(rng.normal(size=768))
+    b = sphere.unit(0.7 * a + np.sqrt(1 - 0.49) * sphere.unit(rng.normal(size=768)))
+    assert np.isclose(np.linalg.norm(sphere.slerp(a, b, 0.5)), 1.0)
+    assert np.isclose(sphere.angle(a, sphere.slerp(a, b, 0.25)), 0.25 * sphere.angle(a, b))
+
+
+def test_slerp_takes_batches_and_arrays_of_t(rng):
+    a, b = rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
+    t = np.linspace(0, 1, 5)
+    path = sphere.slerp(a, b, t)
+    assert path.shape == (5, 4, 3)
+    assert np.allclose(path[2, 1], sphere.slerp(a[1], b[1], 0.5))
+    assert np.allclose(path[0], a)
+    assert np.allclose(path[-1], b)
+
+
+def test_slerp_between_nearly_equal_points_is_finite():
+    a = np.array([1.0, 0.0])
+    assert np.allclose(sphere.slerp(a, a + np.array([0, 1e-12]), 0.5), a)
+    assert np.allclose(sphere.slerp(a, 3 * a, 0.5), 2 * a)
+
+
+def test_slerp_refuses_antipodal_ends():
+    with pytest.raises(InputError, match="antipodal"):
+        sphere.slerp(np.array([1.0, 0.0]), np.array([-2.0, 0.0]), 0.5)
+
+
+def test_slerp_refuses_ends_of_different_shape():
+    with pytest.raises(InputError, match="one shape"):
+        sphere.slerp(np.ones(3), np.ones(4), 0.5)
+
+
+def test_angle_is_accurate_for_tiny_angles():
+    assert np.isclose(sphere.angle([1.0, 0.0], [1.0, 1e-9]), 1e-9, rtol=1e-6)
