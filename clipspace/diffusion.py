@@ -24,6 +24,8 @@ from clipspace.errors import InputError
 
 FINEST = 1e-6
 """Smallest residual asked of a network that computes in float32."""
+KEPT = 1e-6
+"""Least share of its input that a step must keep to have an inverse."""
 Prediction = Literal["epsilon", "v_prediction", "sample"]
 
 
@@ -43,10 +45,13 @@ class Schedule:
             raise InputError(f"num_inference_steps: expected an integer from 1 to {most}, got {num_inference_steps!r}")
         return [int(t) for t in self.spacing(int(num_inference_steps))]
 
-    def step(self, t: int, s: int | None, eta: float = 0.0) -> tuple[float, float, float]:
-        """``A, B, sigma`` of the DDIM step from timestep ``t`` to ``s`` (None: to the image)."""
-        a_t = float(self.alphas_cumprod[t])
-        a_s = self.final_alpha_cumprod if s is None else float(self.alphas_cumprod[s])
+    def alpha(self, t: int | None) -> float:
+        """The cumulative alpha of a timestep; None is the image."""
+        return self.final_alpha_cumprod if t is None else float(self.alphas_cumprod[t])
+
+    def step(self, t: int | None, s: int | None, eta: float = 0.0) -> tuple[float, float, float]:
+        """``A, B, sigma`` of the DDIM step from timestep ``t`` to ``s`` (None: the image)."""
+        a_t, a_s = self.alpha(t), self.alpha(s)
         signal, noise = a_t**0.5, (1 - a_t) ** 0.5
         sigma = eta * ((1 - a_s) / (1 - a_t) * max(0.0, 1 - a_t / a_s)) ** 0.5
         to_image, to_noise = a_s**0.5, max(0.0, 1 - a_s - sigma**2) ** 0.5
@@ -129,45 +134,56 @@ def invert(
 ) -> Inversion:
     """The ``x_T`` that `sample` at ``eta`` = 0 takes back to ``x_0`` with the same steps and guidance.
 
-    ``method="exact"`` solves every step for its input, x_t = (x_s - B f(x_t, t, z)) / A, to ``tol`` in
-    units of the image (see `fixed_point.solve`). ``method="ddim"`` is the usual approximation, one evaluation a
-    step at the wrong point, f(x_s, s) for f(x_t, t) (Dhariwal & Nichol 2021, arXiv 2105.05233, appendix F),
-    kept as a baseline.
+    ``method="exact"`` solves every step x_s = A x_t + B f(x_t, t, z) for its input, to ``tol`` in units of the
+    image (see `fixed_point.solve`). ``method="ddim"`` is the usual approximation, the step run backwards with
+    the network evaluated at the wrong point, f(x_s, s) for f(x_t, t) (Dhariwal & Nichol 2021, arXiv 2105.05233,
+    appendix F); it is where the exact solve starts, and kept as a baseline.
     """
     network = _guided(decoder, embeds, guidance_scale)
     x = x_0
     residual = x.new_zeros(len(x))
     evaluations = torch.zeros(len(x), dtype=torch.long, device=x.device)
     times = decoder.schedule.timesteps(num_inference_steps)
+    schedule = decoder.schedule
     for t, s in reversed(list(zip(times, [*times[1:], None], strict=True))):
-        a, b, _ = decoder.schedule.step(t, s)
-        if abs(a) < 1e-6:
-            raise InputError(
-                f"invert: the step at t={t} keeps nothing of its input, so it has no inverse; use more steps"
-            )
-        start = (x - b * network(x, times[-1] if s is None else s)) / a
+        if abs(schedule.step(t, s)[0]) < KEPT:
+            raise InputError(f"invert: the step at t={t} keeps nothing of its input, so it has no inverse; use more steps")
+        guess = _backwards(network, schedule, x, t, s)
         evaluations += 1
         if method == "exact":
-            signal = float(decoder.schedule.alphas_cumprod[t]) ** 0.5  # an error in x_t may reach x_0 divided by it
-            start, step_residual, used = _solve_step(
-                network, x, start, t, a, b, max(tol * signal, FINEST), max_evaluations
-            )
+            finest = max(tol * schedule.alpha(t) ** 0.5, FINEST)  # an error in x_t may reach x_0 divided by its signal
+            guess, step_residual, used = _solve_step(network, schedule, x, guess, t, s, finest, max_evaluations)
             residual = torch.maximum(residual, step_residual)
             evaluations += used
-        x = start
+        x = guess
         on_step()
     return Inversion(x, residual, evaluations)
 
 
-def _solve_step(network, x_s, start, t, a, b, tol, max_evaluations) -> fixed_point.Solution:
-    """x_t with x_s = A x_t + B f(x_t, t)."""
-    shape = x_s.shape[1:]
+def _backwards(network, schedule: Schedule, x_s: torch.Tensor, t: int, s: int | None) -> torch.Tensor:
+    """The DDIM step from ``s`` up to the noisier ``t``. A noiseless image is evaluated as if at ``t``."""
+    if schedule.alpha(s) < 1:
+        a, b, _ = schedule.step(s, t)
+        return a * x_s + b * network(x_s, 0 if s is None else s)
+    a, b, _ = schedule.step(t, s)
+    return (x_s - b * network(x_s, t)) / a
+
+
+def _solve_step(network, schedule: Schedule, x_s, guess, t, s, tol, max_evaluations) -> fixed_point.Solution:
+    """x_t with x_s = A x_t + B f(x_t, t), by x_t + (x_s - A x_t - B f(x_t, t)) / c.
+
+    The step turns (x_0, eps) by an angle; with c its cosine this is the iteration x_t = (x_s + sin v) / cos of
+    v-prediction, whichever the parameterisation, and contracts wherever the network is smooth.
+    """
+    a, b, _ = schedule.step(t, s)
+    shape, (a_t, a_s) = x_s.shape[1:], (schedule.alpha(t), schedule.alpha(s))
+    cosine = (a_s * a_t) ** 0.5 + ((1 - a_s) * (1 - a_t)) ** 0.5
 
     def g(flat: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        f = network(flat.reshape(-1, *shape), t, rows)
-        return ((x_s[rows] - b * f) / a).flatten(1)
+        x_t = flat.reshape(-1, *shape)
+        return (x_t + (x_s[rows] - a * x_t - b * network(x_t, t, rows)) / cosine).flatten(1)
 
-    found = fixed_point.solve(g, start.flatten(1), tol=tol, max_evaluations=max_evaluations)
+    found = fixed_point.solve(g, guess.flatten(1), tol=tol, max_evaluations=max_evaluations)
     return found._replace(x=found.x.reshape(x_s.shape))
 
 

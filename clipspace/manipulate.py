@@ -193,8 +193,8 @@ def generate(
 ) -> Pictures:
     """Images of texts: a row of ``n`` for each, by the prior and then the decoder (section 2; figure 8).
 
-    ``source="text"`` feeds the text embedding itself to the decoder, ``"none"`` the mean of no text at all
-    (the decoder's null condition is approximated by guidance 0): the conditions figure 8 compares.
+    ``source="text"`` feeds the text embedding itself to the decoder, ``"none"`` its null condition, whatever
+    the text: the conditions that figure 8 compares, for a decoder that takes no caption.
     """
     _check_count("n", n)
     listed = [texts] if isinstance(texts, str) else list(texts)

@@ -43,6 +43,7 @@ CONFIGS = [
         ("v_prediction", "linear", False),
         ("v_prediction", "squaredcos_cap_v2", True),
         ("epsilon", "scaled_linear", False),
+        ("sample", "linear", False),
         ("sample", "linear", True),
     ]
 ]
@@ -70,7 +71,7 @@ def test_sample_equals_diffusers_ddim(unet, config, eta, guidance_scale):
     assert torch.allclose(ours, x, atol=1e-4 * x.abs().max())
 
 
-@pytest.mark.parametrize("config", CONFIGS[:3])
+@pytest.mark.parametrize("config", CONFIGS[:4])
 @pytest.mark.parametrize("steps", [20, 50])
 def test_exact_inversion_is_undone_by_sampling(unet, config, steps):
     decoder, _ = _decoder(unet, **config)
@@ -97,7 +98,7 @@ def test_inversion_and_sampling_agree_under_guidance(unet):
 
 
 def test_a_step_that_keeps_nothing_cannot_be_inverted(unet):
-    decoder, _ = _decoder(unet, **CONFIGS[3])
+    decoder, _ = _decoder(unet, **CONFIGS[4])
     with pytest.raises(InputError, match="no inverse"):
         diffusion.invert(decoder, torch.zeros(1, 12, 4, 4), torch.ones(1, 6), num_inference_steps=5)
 

@@ -33,6 +33,7 @@ MODEL_CFG = {
     "vision_cfg": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 32, "patch_size": None},
     "text_cfg": {"context_length": 32, "vocab_size": 49408, "width": 128, "heads": 4, "layers": 3},
 }
+SAVE_EVERY = 100
 PREPROCESS_CFG = {
     "mean": [0.5, 0.5, 0.5],
     "std": [0.5, 0.5, 0.5],
@@ -76,7 +77,7 @@ def train(work: Path, *, scenes: int, steps: int, batch_size: int, lr: float, de
                 f"step {step:5d}  loss {loss.item():.3f}  scale {model.logit_scale.exp():.1f}  {rate:.0f} pairs/s",
                 flush=True,
             )
-        if (step + 1) % 100 == 0 or step + 1 == steps:
+        if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
             state = {
                 "model": model.state_dict(),
                 "optimizer": optimizer.state_dict(),
@@ -107,7 +108,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("runs/mini"))
     parser.add_argument("--scenes", type=int, default=120_000)
-    parser.add_argument("--steps", type=int, default=1400)
+    parser.add_argument("--steps", type=int, default=2600)
     parser.add_argument("--batch-size", type=int, default=384)
     parser.add_argument("--lr", type=float, default=1.5e-3)
     parser.add_argument("--device")

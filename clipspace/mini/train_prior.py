@@ -32,14 +32,15 @@ from clipspace.models.clip import load_encoder
 from clipspace.scenes import caption
 
 PRIOR = {
-    "num_attention_heads": 4,
+    "num_attention_heads": 3,
     "attention_head_dim": 64,
-    "num_layers": 6,
+    "num_layers": 4,
     "embedding_dim": 128,
     "num_embeddings": 0,
     "additional_embeddings": 4,
     "encoder_hid_proj_type": None,
 }
+SAVE_EVERY = 500
 SCHEDULER = {
     "beta_schedule": "squaredcos_cap_v2",
     "prediction_type": "sample",
@@ -84,7 +85,7 @@ def train(work: Path, *, scenes: int, steps: int, batch_size: int, lr: float, de
         ema.step(network.parameters())
         if step % 100 == 0:
             print(f"step {step:5d}  loss {loss.item():.4f}", flush=True)
-        if (step + 1) % 500 == 0 or step + 1 == steps:
+        if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
             state = {"network": network.state_dict(), "ema": ema.state_dict(), "optimizer": optimizer.state_dict()}
             save_checkpoint(path, step=step + 1, **state)
     return export(ema, scheduler, work)
@@ -131,7 +132,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("runs/mini"))
     parser.add_argument("--scenes", type=int, default=120_000)
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--device")

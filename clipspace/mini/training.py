@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from clipspace.errors import CheckpointError
 from clipspace.scenes import RESOLUTION, render, sample_scenes
 from clipspace.scenes.sampling import sample_scene
 
@@ -56,7 +58,7 @@ def batches(n: int, batch_size: int, steps: range) -> Iterator[tuple[int, np.nda
 
 def to_pixels(pictures: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
     """uint8 ``(n, h, w, 3)`` to channels-last float32 ``(n, 3, h, w)`` in [-1, 1]."""
-    x = torch.from_numpy(np.ascontiguousarray(pictures)).to(device)
+    x = torch.from_numpy(np.array(pictures)).to(device)
     return x.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
 
 
@@ -68,8 +70,19 @@ def save_checkpoint(path: Path, **state) -> None:
 
 
 def load_checkpoint(path: Path) -> dict | None:
-    """The last checkpoint, or None when there is none. Nothing is unpickled beyond tensors and plain values."""
-    return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
+    """The last checkpoint, or None when there is none. Nothing is unpickled beyond tensors and plain values.
+
+    Raises `CheckpointError` for a file that is not a whole checkpoint.
+    """
+    if not path.exists():
+        return None
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
+        raise CheckpointError(
+            f"resume: expected a checkpoint of this script, got {str(path)!r}, which cannot be read ({error}); "
+            "delete it to train from the start"
+        ) from error
 
 
 def pick_device(name: str | None) -> torch.device:

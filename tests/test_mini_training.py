@@ -1,0 +1,87 @@
+"""The training scripts, on a handful of scenes: they resume exactly, and write folders the library loads."""
+
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from clipspace.errors import CheckpointError
+from clipspace.mini import train_clip, train_decoder, train_prior, training
+from clipspace.models.catalogue import MINI
+from clipspace.space import load_space
+
+SIZE = {"scenes": 24, "steps": 4, "batch_size": 8, "lr": 1e-3, "device": torch.device("cpu")}
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Networks of a few thousand weights, saved at every second step."""
+    text = train_clip.MODEL_CFG["text_cfg"] | {"width": 16, "heads": 2, "layers": 1}
+    vision = train_clip.MODEL_CFG["vision_cfg"] | {"width": 8, "head_width": 32}
+    monkeypatch.setattr(train_clip, "MODEL_CFG", {"embed_dim": 128, "vision_cfg": vision, "text_cfg": text})
+    monkeypatch.setattr(
+        train_decoder, "UNET", train_decoder.UNET | {"block_out_channels": (32, 32, 32), "attention_head_dim": 16}
+    )
+    monkeypatch.setattr(train_prior, "PRIOR", train_prior.PRIOR | {"num_layers": 1})
+    for script in (train_clip, train_decoder, train_prior):
+        monkeypatch.setattr(script, "SAVE_EVERY", 2)
+
+
+def _work(tmp_path, name):
+    work = tmp_path / name
+    work.mkdir()
+    shutil.copytree(MINI / "clip", work / "clip")
+    return work
+
+
+@pytest.mark.parametrize(
+    ("script", "step", "weights"),
+    [
+        (train_clip, "caption", "open_clip_model.safetensors"),
+        (train_decoder, "denoising_loss", "unet/diffusion_pytorch_model.safetensors"),
+        (train_prior, "sample_loss", "prior/diffusion_pytorch_model.safetensors"),
+    ],
+)
+def test_a_killed_run_resumes_to_the_same_weights(small, tmp_path, monkeypatch, script, step, weights):
+    whole = load_file(script.train(_work(tmp_path, "whole"), **SIZE) / weights)
+    work, calls, original = _work(tmp_path, "killed"), [], getattr(script, step)
+    last = 3 * SIZE["batch_size"] - 2 if step == "caption" else 3
+
+    def dies(*arguments):
+        calls.append(1)
+        if len(calls) == last:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(script, step, dies)
+        with pytest.raises(KeyboardInterrupt):
+            script.train(work, **SIZE)
+    resumed = load_file(script.train(work, **SIZE) / weights)
+    assert whole.keys() == resumed.keys()
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_what_is_trained_loads_as_a_space(small, tmp_path):
+    work = _work(tmp_path, "run")
+    train_decoder.train(work, **SIZE)
+    train_prior.train(work, **SIZE)
+    space = load_space(f"local-dir:{work / 'clip'}", decoder=work / "decoder", prior=work / "prior", device="cpu")
+    assert len(space.decode(space.prior(["a red apple"], seed=0), num_inference_steps=2)) == 1
+
+
+def test_a_corrupt_checkpoint_is_named(tmp_path):
+    path = tmp_path / "x.ckpt"
+    training.save_checkpoint(path, step=3, weights=torch.ones(100))
+    assert training.load_checkpoint(path)["step"] == 3
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(CheckpointError, match=r"x\.ckpt.*delete it"):
+        training.load_checkpoint(path)
+    assert training.load_checkpoint(tmp_path / "none.ckpt") is None
+
+
+def test_rows_of_a_step_do_not_depend_on_where_it_was_resumed():
+    whole = [rows.tolist() for _, rows in training.batches(20, 4, range(12))]
+    assert [rows.tolist() for _, rows in training.batches(20, 4, range(7, 12))] == whole[7:]
+    assert sorted(row for rows in whole[:5] for row in rows) == list(range(20))
