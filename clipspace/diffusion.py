@@ -147,7 +147,9 @@ def invert(
     schedule = decoder.schedule
     for t, s in reversed(list(zip(times, [*times[1:], None], strict=True))):
         if abs(schedule.step(t, s)[0]) < KEPT:
-            raise InputError(f"invert: the step at t={t} keeps nothing of its input, so it has no inverse; use more steps")
+            raise InputError(
+                f"invert: the step at t={t} keeps nothing of its input, so it has no inverse; use more steps"
+            )
         guess = _backwards(network, schedule, x, t, s)
         evaluations += 1
         if method == "exact":

@@ -1,7 +1,7 @@
 """Measure the mini space and print the table of its model card.
 
     python -m clipspace.mini.evaluate                 # everything, as a Markdown table
-    python -m clipspace.mini.evaluate --only cycle inversion --json
+    python -m clipspace.mini.evaluate --only cycle inversion
 
 Every scene and seed here is one that no training saw (training used seed 0 of `scenes.sample_scenes`).
 """
@@ -371,11 +371,19 @@ def as_markdown(rows: list[Row]) -> str:
     return "\n".join(["| what | measured | bar |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows)])
 
 
+def write_card(rows: list[Row], card: Path = Path(__file__).parent / "MODEL_CARD.md") -> None:
+    """Replace the table between the markers of the model card."""
+    head, _, rest = card.read_text().partition("<!-- table -->\n")
+    tail = rest.partition("<!-- /table -->")[2]
+    card.write_text(f"{head}<!-- table -->\n{as_markdown(rows)}\n<!-- /table -->{tail}")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--work", type=Path, help="measure the folders of a training run instead of the shipped ones")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--card", action="store_true", help="put the table into MODEL_CARD.md beside this file")
     args = parser.parse_args()
     if args.work:
         found = load_space(f"local-dir:{args.work / 'clip'}", decoder=args.work / "decoder", prior=args.work / "prior")
@@ -386,4 +394,6 @@ if __name__ == "__main__":
         begun = time.monotonic()
         table += PARTS[part](found)
         print(f"{part}: {time.monotonic() - begun:.0f} s", file=sys.stderr)
+    if args.card:
+        write_card(table)
     print(json.dumps(table, ensure_ascii=False, indent=2) if args.json else as_markdown(table))

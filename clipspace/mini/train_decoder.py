@@ -60,15 +60,33 @@ SCHEDULER = {
     "timestep_spacing": "trailing",
 }
 SAVE_EVERY = 500
+STRETCHES = ((0.0, 350.0, 0.17), (350.0, 800.0, 0.68), (800.0, 1000.0, 0.15))
+"""First timestep, last, and share of the draws."""
 NULL_RATE = 0.1
 
 
-def train(work: Path, *, scenes: int, steps: int, batch_size: int, lr: float, device: torch.device) -> Path:
-    """Train for ``steps`` and return the folder of the averaged weights."""
+def train(
+    work: Path,
+    *,
+    scenes: int,
+    steps: int,
+    batch_size: int,
+    lr: float,
+    device: torch.device,
+    init: Path | None = None,
+) -> Path:
+    """Train for ``steps`` and return the folder of the averaged weights.
+
+    ``init`` is a decoder folder whose weights to start from, where there is no checkpoint to resume.
+    """
     torch.manual_seed(TRAIN_SEED)
     _, pictures = rendered_scenes(work, scenes)
     embeds = encoded(work, pictures, device)
-    unet = UNet2DConditionModel(**UNET).to(device, memory_format=torch.channels_last)
+    unet = UNet2DConditionModel(**UNET)
+    if init is not None:
+        start = UNet2DConditionModel.from_pretrained(init, subfolder="unet", low_cpu_mem_usage=False)
+        unet.load_state_dict(start.state_dict())
+    unet = unet.to(device, memory_format=torch.channels_last)
     ema = EMAModel(unet.parameters(), decay=0.9995, inv_gamma=1.0, power=0.8, use_ema_warmup=True)
     scheduler = DDIMScheduler(**SCHEDULER)
     optimizer = torch.optim.AdamW(unet.parameters(), lr=lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
@@ -106,13 +124,12 @@ def train(work: Path, *, scenes: int, steps: int, batch_size: int, lr: float, de
 def denoising_loss(unet, scheduler, x0: torch.Tensor, z: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     """E w |x_0 - f(x_t, t, z)|^2, w = 1 / (1 - alpha_t) up to 20, so that it is the loss of v but for the last steps.
 
-    Four draws in five come from the noisier 65 % of the timesteps.
+    Timesteps are drawn from `STRETCHES`: most where things take shape, few where only their place is decided.
     """
     n, device = len(x0), x0.device
-    late = torch.rand(n, generator=rng) < 0.8
-    t = torch.where(late, torch.randint(350, 1000, (n,), generator=rng), torch.randint(0, 350, (n,), generator=rng)).to(
-        device
-    )
+    starts, stops, shares = torch.tensor(STRETCHES).T
+    stretch = torch.multinomial(shares, n, replacement=True, generator=rng)
+    t = torch.lerp(starts[stretch], stops[stretch], torch.rand(n, generator=rng)).long().to(device)
     noise = torch.randn(x0.shape, generator=rng).to(device)
     z = z * (torch.rand(n, 1, generator=rng) >= NULL_RATE).to(device)
     x_t = scheduler.add_noise(x0, noise, t).contiguous(memory_format=torch.channels_last)
@@ -170,6 +187,7 @@ if __name__ == "__main__":
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--lr", type=float, default=6e-4)
     parser.add_argument("--device")
+    parser.add_argument("--init", type=Path, help="a decoder folder to start from, such as the shipped one")
     args = parser.parse_args()
     print(
         train(
@@ -179,5 +197,6 @@ if __name__ == "__main__":
             batch_size=args.batch_size,
             lr=args.lr,
             device=pick_device(args.device),
+            init=args.init,
         )
     )
