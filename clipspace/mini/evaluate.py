@@ -170,10 +170,11 @@ def _code_statistics(noise: np.ndarray) -> Row:
 def ends(space: Space, n: int = 20) -> list[Row]:
     """The two ends of an interpolation with inverted noise against the images it was given."""
     images = [render(s) for s in sample_scenes(2 * n, seed=SEED + 6)]
+    code = space.invert(images, batch_size=40)
     found = []
-    for a, b in zip(images[::2], images[1::2], strict=True):
-        frames = interpolate(space, a, b, steps=2).images
-        found += [psnr(frames[0], a), psnr(frames[1], b)]
+    for i in range(0, 2 * n, 2):
+        frames = interpolate(space, code[i], code[i + 1], steps=2).images
+        found += [psnr(frames[0], images[i]), psnr(frames[1], images[i + 1])]
     found = np.minimum(found, 99.0)
     return [
         (
@@ -188,27 +189,29 @@ def text_edits(space: Space, n: int = 100) -> list[Row]:
     """Edits of colour, thing or ground: does the new text come nearer, does the edit arrive, does the rest stay?"""
     scenes = sample_scenes(n, seed=SEED + 7, layout="one")
     rng = np.random.default_rng(SEED + 7)
+    images = [render(scene) for scene in scenes]
+    settings = {"num_inference_steps": 20}
+    code = space.invert(images, batch_size=50, **settings)
     rising, arrived, stayed, first, pixel_rising = [], [], [], [], []
     for i, scene in enumerate(scenes):
         facts = {"color": scene.things[0].color, "thing": scene.things[0].kind, "ground": scene.ground}
         factor = ("color", "thing", "ground")[i % 3]
         values = {"color": COLORS, "thing": THINGS, "ground": GROUNDS}[factor]
         new = facts | {factor: str(rng.choice([v for v in values if v != facts[factor]]))}
-        image = render(scene)
-        edit = text_diff(space, image, _sentence(facts), _sentence(new), steps=5)
+        edit = text_diff(space, code[i], _sentence(facts), _sentence(new), steps=5, **settings)
         rising.append(bool((np.diff(edit.scores["cosine to after"][0]) > 0).all()))
         pixel_rising.append(bool((np.diff(edit.scores["cosine of the image to after"][0]) > -0.01).all()))
         read = _read(space, edit.images[-1])
         arrived.append(read[factor] == new[factor])
         stayed += [read[other] == facts[other] for other in facts if other != factor]
-        first.append(psnr(edit.images[0], image))
+        first.append(psnr(edit.images[0], images[i]))
     worst = np.min(np.minimum(first, 99.0))
     return [
         (f"text diff: cosine of z to the new text rises at every step, of {n}", f"{np.mean(rising):.2f}", "≥ 0.90"),
         ("text diff: cosine of the redrawn image rises (within 0.01)", f"{np.mean(pixel_rising):.2f}", "≥ 0.90"),
         ("text diff: the new value is read off the last image", f"{np.mean(arrived):.2f}", ""),
         ("text diff: the other two factors are still read", f"{np.mean(stayed):.2f}", "≥ 0.90"),
-        ("text diff: step 0 is the reconstruction, worst PSNR in dB", f"{worst:.1f}", "≥ 35"),
+        ("text diff: step 0 is the reconstruction, worst PSNR in dB, 20 steps", f"{worst:.1f}", "≥ 35"),
     ]
 
 
@@ -248,12 +251,12 @@ def _things_read(space: Space, points: Embeddings, scenes: list[Scene]) -> str:
     return f"{np.mean([(read_color(i), read_thing(i)) == t for i, t in zip(images, truth, strict=True)]):.2f}"
 
 
-def pca_ladder(space: Space, n: int = 100) -> list[Row]:
+def pca_ladder(space: Space, n: int = 60) -> list[Row]:
     """What is read off images decoded from the first k principal components."""
     fitted = PCA().fit(space.encode_images([render(s) for s in sample_scenes(3000, seed=SEED + 10)]).unit)
     scenes = sample_scenes(n, seed=SEED + 11, layout="one")
     counts = (2, 4, 8, 16, 32, 64, 128)
-    ladder = reconstruct(space, [render(s) for s in scenes], fitted, components=counts, num_inference_steps=25)
+    ladder = reconstruct(space, [render(s) for s in scenes], fitted, components=counts, num_inference_steps=20)
     rows: list[Row] = []
     for j, k in enumerate(counts):
         images = [row[j] for row in ladder.rows]

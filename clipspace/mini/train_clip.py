@@ -7,7 +7,6 @@ Writes ``runs/mini/clip/``, a folder that open_clip loads as ``local-dir:``. Sto
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from pathlib import Path
@@ -19,9 +18,9 @@ from safetensors.torch import save_file
 
 from clipspace.mini.training import (
     TRAIN_SEED,
+    arguments,
     batches,
     load_checkpoint,
-    pick_device,
     rendered_scenes,
     save_checkpoint,
     to_pixels,
@@ -105,22 +104,5 @@ def export(model: torch.nn.Module, folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, default=Path("runs/mini"))
-    parser.add_argument("--scenes", type=int, default=120_000)
-    parser.add_argument("--steps", type=int, default=2600)
-    parser.add_argument("--batch-size", type=int, default=384)
-    parser.add_argument("--lr", type=float, default=1.5e-3)
-    parser.add_argument("--device")
-    args = parser.parse_args()
-    args.work.mkdir(parents=True, exist_ok=True)
-    print(
-        train(
-            args.work,
-            scenes=args.scenes,
-            steps=args.steps,
-            batch_size=args.batch_size,
-            lr=args.lr,
-            device=pick_device(args.device),
-        )
-    )
+    parser = arguments(__doc__, steps=2600, batch_size=384, lr=1.5e-3)
+    print(train(**vars(parser.parse_args())))

@@ -12,8 +12,6 @@ classifier-free guidance.
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from pathlib import Path
 
@@ -26,14 +24,14 @@ from tqdm import tqdm
 
 from clipspace.mini.training import (
     TRAIN_SEED,
+    arguments,
     batches,
+    export_folder,
     load_checkpoint,
-    pick_device,
     rendered_scenes,
     save_checkpoint,
     to_pixels,
 )
-from clipspace.models.clip import load_encoder
 
 UNSHUFFLE = 4
 UNET = {
@@ -157,21 +155,10 @@ def encoded(work: Path, pictures: np.ndarray, device: torch.device) -> np.ndarra
 
 
 def export(ema: EMAModel, scheduler: DDIMScheduler, work: Path) -> Path:
-    """Write the diffusers folder with the averaged weights in float16, bound to its CLIP."""
-    folder = work / "decoder"
-    copy = UNet2DConditionModel(**UNET)
-    ema.copy_to(copy.parameters())
-    copy.half().save_pretrained(folder / "unet")
-    scheduler.save_pretrained(folder / "scheduler")
-    encoder = load_encoder(f"local-dir:{work / 'clip'}", device=torch.device("cpu"), dtype=torch.float32)
-    index = {
-        "_class_name": "UnCLIPDecoder",
-        "unet": ["diffusers", "UNet2DConditionModel"],
-        "scheduler": ["diffusers", "DDIMScheduler"],
-    }
-    index |= {"pixel_unshuffle": UNSHUFFLE, "clip_weights": encoder.stamp.weights}
-    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
-    return folder
+    """Write the averaged weights as a folder that `load_space` takes as ``decoder=``."""
+    unet = UNet2DConditionModel(**UNET)
+    ema.copy_to(unet.parameters())
+    return export_folder(work, "decoder", unet, scheduler, {"pixel_unshuffle": UNSHUFFLE})
 
 
 def _trapezoid(step: int, steps: int, warmup: int = 200, decay: float = 0.35) -> float:
@@ -180,23 +167,6 @@ def _trapezoid(step: int, steps: int, warmup: int = 200, decay: float = 0.35) ->
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, default=Path("runs/mini"))
-    parser.add_argument("--scenes", type=int, default=120_000)
-    parser.add_argument("--steps", type=int, default=9000)
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--lr", type=float, default=6e-4)
-    parser.add_argument("--device")
+    parser = arguments(__doc__, steps=9000, batch_size=32, lr=7e-4)
     parser.add_argument("--init", type=Path, help="a decoder folder to start from, such as the shipped one")
-    args = parser.parse_args()
-    print(
-        train(
-            args.work,
-            scenes=args.scenes,
-            steps=args.steps,
-            batch_size=args.batch_size,
-            lr=args.lr,
-            device=pick_device(args.device),
-            init=args.init,
-        )
-    )
+    print(train(**vars(parser.parse_args())))

@@ -9,8 +9,6 @@ ten. Minutes on two cores: the sequence is four tokens long.
 
 from __future__ import annotations
 
-import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +20,14 @@ from diffusers.training_utils import EMAModel
 from clipspace.mini.train_decoder import encoded
 from clipspace.mini.training import (
     TRAIN_SEED,
+    arguments,
     batches,
+    export_folder,
     load_checkpoint,
-    pick_device,
     rendered_scenes,
     save_checkpoint,
+    to_pixels,
 )
-from clipspace.models.clip import load_encoder
 from clipspace.scenes import caption
 
 PRIOR = {
@@ -88,7 +87,9 @@ def train(work: Path, *, scenes: int, steps: int, batch_size: int, lr: float, de
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
             state = {"network": network.state_dict(), "ema": ema.state_dict(), "optimizer": optimizer.state_dict()}
             save_checkpoint(path, step=step + 1, **state)
-    return export(ema, scheduler, work)
+    with torch.inference_mode():
+        image_norm = mean_norm(clip, pictures)
+    return export(ema, scheduler, work, image_norm)
 
 
 def sample_loss(network, scheduler, image: torch.Tensor, text: torch.Tensor, step: int) -> torch.Tensor:
@@ -102,48 +103,19 @@ def sample_loss(network, scheduler, image: torch.Tensor, text: torch.Tensor, ste
     return torch.nn.functional.mse_loss(guess, image)
 
 
-def export(ema: EMAModel, scheduler: DDIMScheduler, work: Path) -> Path:
-    """Write the diffusers folder with the averaged weights in float16, bound to its CLIP."""
-    folder = work / "prior"
+def export(ema: EMAModel, scheduler: DDIMScheduler, work: Path, image_norm: float) -> Path:
+    """Write the averaged weights as a folder that `load_space` takes as ``prior=``."""
     network = PriorTransformer(**PRIOR)
     ema.copy_to(network.parameters())
-    network.half().save_pretrained(folder / "prior")
-    scheduler.save_pretrained(folder / "scheduler")
-    encoder = load_encoder(f"local-dir:{work / 'clip'}", device=torch.device("cpu"), dtype=torch.float32)
-    index = {
-        "_class_name": "UnCLIPPrior",
-        "prior": ["diffusers", "PriorTransformer"],
-        "scheduler": ["diffusers", "DDIMScheduler"],
-    }
-    index |= {"clip_weights": encoder.stamp.weights, "image_norm": mean_norm(encoder)}
-    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
-    return folder
+    return export_folder(work, "prior", network, scheduler, {"image_norm": image_norm})
 
 
-def mean_norm(encoder, n: int = 1000) -> float:
-    """Mean norm of raw image embeddings over ``n`` training scenes."""
-    from clipspace.scenes import render, sample_scenes
-
-    vectors = encoder.images([render(s) for s in sample_scenes(n, seed=TRAIN_SEED)])
-    return round(float(np.linalg.norm(vectors, axis=1).mean()), 4)
+def mean_norm(clip, pictures: np.ndarray, n: int = 1000) -> float:
+    """Mean norm of the raw image embeddings of ``n`` training pictures, which the prior's unit vectors get back."""
+    pixels = to_pixels(pictures[:n], next(clip.parameters()).device)
+    return round(float(clip.encode_image(pixels).norm(dim=1).mean()), 4)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, default=Path("runs/mini"))
-    parser.add_argument("--scenes", type=int, default=120_000)
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--batch-size", type=int, default=256)
-    parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--device")
-    args = parser.parse_args()
-    print(
-        train(
-            args.work,
-            scenes=args.scenes,
-            steps=args.steps,
-            batch_size=args.batch_size,
-            lr=args.lr,
-            device=pick_device(args.device),
-        )
-    )
+    parser = arguments(__doc__, steps=1500, batch_size=256, lr=1e-3)
+    print(train(**vars(parser.parse_args())))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import pickle
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ import torch
 from tqdm import tqdm
 
 from clipspace.errors import CheckpointError
+from clipspace.models.clip import load_encoder
 from clipspace.scenes import RESOLUTION, render, sample_scenes
 from clipspace.scenes.sampling import sample_scene
 
@@ -24,6 +27,7 @@ _CHUNK = 1000
 
 def rendered_scenes(work: Path, n: int) -> tuple[list, np.ndarray]:
     """The ``n`` training scenes and their pictures, uint8 ``(n, 64, 64, 3)``, rendered once and memory-mapped."""
+    work.mkdir(parents=True, exist_ok=True)
     path = work / f"scenes-{TRAIN_SEED}-{n}.npy"
     if not path.exists():
         part = path.with_suffix(".part")
@@ -87,3 +91,32 @@ def load_checkpoint(path: Path) -> dict | None:
 
 def pick_device(name: str | None) -> torch.device:
     return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def arguments(doc: str | None, *, steps: int, batch_size: int, lr: float) -> argparse.ArgumentParser:
+    """The command line that every training script takes; ``train(**vars(parser.parse_args()))`` runs it."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=Path("runs/mini"), help="scenes, checkpoints and results")
+    parser.add_argument("--scenes", type=int, default=120_000)
+    parser.add_argument("--steps", type=int, default=steps)
+    parser.add_argument("--batch-size", type=int, default=batch_size)
+    parser.add_argument("--lr", type=float, default=lr)
+    parser.add_argument("--device", type=pick_device, default="", help="a GPU when there is one")
+    return parser
+
+
+def export_folder(work: Path, name: str, network: torch.nn.Module, scheduler, facts: dict) -> Path:
+    """Write ``work/name`` in diffusers' layout, float16, with ``facts`` and the CLIP's digest in its index."""
+    class_name, part = {"decoder": ("UnCLIPDecoder", "unet"), "prior": ("UnCLIPPrior", "prior")}[name]
+    folder = work / name
+    network.half().save_pretrained(folder / part)
+    scheduler.save_pretrained(folder / "scheduler")
+    encoder = load_encoder(f"local-dir:{work / 'clip'}", device=torch.device("cpu"), dtype=torch.float32)
+    index = {
+        "_class_name": class_name,
+        part: ["diffusers", type(network).__name__],
+        "scheduler": ["diffusers", type(scheduler).__name__],
+        "clip_weights": encoder.stamp.weights,
+    }
+    (folder / "model_index.json").write_text(json.dumps(index | facts, indent=2) + "\n")
+    return folder
