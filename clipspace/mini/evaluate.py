@@ -37,9 +37,13 @@ SEED = 1000
 
 
 def retrieval(space: Space, n: int = 1000) -> list[Row]:
-    """Recall@1 both ways among held-out pairs, beside what an oracle that knows every fact could reach."""
+    """Recall@1 both ways among held-out pairs, beside a reader that knows every fact of every scene.
+
+    Of a caption it guesses evenly among the scenes it is true of; of a scene it takes the caption that says
+    most of what is true. It does not know how often what is said, so it is a yardstick and not a ceiling.
+    """
     scenes = sample_scenes(n, seed=SEED)
-    captions = [caption(scene, np.random.default_rng([SEED, i])) for i, scene in enumerate(scenes)]
+    captions = [caption(scene, np.random.default_rng([SEED, i, 1])) for i, scene in enumerate(scenes)]
     similarity = (
         space.encode_texts([c.text for c in captions]).unit @ space.encode_images([render(s) for s in scenes]).unit.T
     )
@@ -51,10 +55,14 @@ def retrieval(space: Space, n: int = 1000) -> list[Row]:
     hit = specificity[truth, truth] == first
     to_image, to_text = (similarity.argmax(1) == truth).mean(), (similarity.argmax(0) == truth).mean()
     return [
-        ("recall@1, text to image, of 1,000", f"{to_image:.3f} (ceiling {(1 / matches.sum(1)).mean():.3f})", "≥ 0.70"),
+        (
+            "recall@1, text to image, of 1,000",
+            f"{to_image:.3f} (fact reader {(1 / matches.sum(1)).mean():.3f})",
+            "≥ 0.70",
+        ),
         (
             "recall@1, image to text, of 1,000",
-            f"{to_text:.3f} (reader of all facts {(hit / ties).mean():.3f})",
+            f"{to_text:.3f} (fact reader {(hit / ties).mean():.3f})",
             "≥ 0.70",
         ),
     ]
@@ -218,7 +226,7 @@ def text_edits(space: Space, n: int = 100) -> list[Row]:
 def prior(space: Space, n: int = 500) -> list[Row]:
     """Prior samples, and the text embedding used directly, against the true image embedding."""
     scenes = sample_scenes(n, seed=SEED + 8)
-    texts = [caption(s, np.random.default_rng([SEED + 8, i])).text for i, s in enumerate(scenes)]
+    texts = [caption(s, np.random.default_rng([SEED + 8, i, 1])).text for i, s in enumerate(scenes)]
     true = space.encode_images([render(s) for s in scenes]).unit
     text = space.encode_texts(texts)
     drawn = space.prior(text, seed=SEED).unit
