@@ -23,5 +23,5 @@ class CheckpointError(ClipspaceError):
     """A model folder is incomplete, corrupt or of another kind."""
 
 
-class ConvergenceError(ClipspaceError):
-    """An iteration ended above the accuracy that was asked of it."""
+class ConvergenceWarning(UserWarning):
+    """An iteration ended above the accuracy that was asked of it; the message says where and what to do."""

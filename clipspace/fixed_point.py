@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from scipy.optimize import NoConvergence, newton_krylov
 
-_NEWTON_STEPS = 8
-_KRYLOV_STEPS = 24
+_NEWTON_STEPS = 4
+_KRYLOV_STEPS = 12
 
 
 class Solution(NamedTuple):

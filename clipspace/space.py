@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from tqdm import tqdm
 from clipspace import diffusion
 from clipspace.codes import Code
 from clipspace.embeddings import Embeddings, Stamp, check_same_space
-from clipspace.errors import CapabilityError, InputError, SpaceMismatchError
+from clipspace.errors import CapabilityError, ConvergenceWarning, InputError, SpaceMismatchError
 from clipspace.images import read_images
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from clipspace.models.prior import Prior
 
 STEPS = 50
+CONVERGED = 1e-3
+"""Residual of a step, in units of the image, above which an inversion warns."""
 _ENCODE_BATCH = 64
 _DECODE_BATCH = 16
 
@@ -184,6 +187,14 @@ class Space:
                     )
                 )
         noise, residual, evaluations = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
+        if method == "exact" and residual.max() > CONVERGED:
+            rows = np.flatnonzero(residual > CONVERGED).tolist()
+            warnings.warn(
+                f"invert: images {rows} did not converge (residual up to {residual.max():.1e}), so they will not decode "
+                f"to themselves exactly; use more than {num_inference_steps} steps",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         named = points if embeddings is not None else Embeddings(points.vectors, points.space, "image", names)
         return Code(named, noise, num_inference_steps, guidance_scale, residual, evaluations)
 
