@@ -7,7 +7,7 @@ from PIL import Image
 
 from clipspace import Embeddings, load_space
 from clipspace.embeddings import Stamp
-from clipspace.errors import CapabilityError, CheckpointError, InputError, SpaceMismatchError
+from clipspace.errors import CapabilityError, CheckpointError, ConvergenceWarning, InputError, SpaceMismatchError
 from clipspace.images import psnr
 from clipspace.models.catalogue import MINI
 from clipspace.models.clip import TruncationWarning
@@ -97,6 +97,14 @@ def test_exact_inversion_gives_the_image_back_where_ddim_does_not(space, picture
         ]
     assert min(found["exact"]) > 35
     assert min(found["exact"]) > max(found["ddim"])
+
+
+def test_an_inversion_that_does_not_converge_says_so(space, pictures, points, monkeypatch):
+    from clipspace import space as module
+
+    monkeypatch.setattr(module, "CONVERGED", 1e-12)
+    with pytest.warns(ConvergenceWarning, match=r"images \[0\].*more than 20 steps"):
+        space.invert(pictures[:1], embeddings=points[:1], num_inference_steps=20)
 
 
 @pytest.mark.parametrize(
