@@ -18,7 +18,7 @@ LAYERS = [
     {"errors"},
     {"sphere", "images", "saving", "fixed_point", "scenes"},
     {"embeddings"},
-    {"pca", "codes", "pictures", "diffusion"},
+    {"pca", "codes", "pictures", "diffusion", "scores"},
     {"models"},
     {"space"},
     {"manipulate", "probes"},

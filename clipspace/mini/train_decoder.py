@@ -33,17 +33,18 @@ from clipspace.mini.training import (
     to_pixels,
 )
 
-UNSHUFFLE = 4
+UNSHUFFLE = 2
 UNET = {
-    "sample_size": 16,
-    "in_channels": 48,
-    "out_channels": 48,
-    "block_out_channels": (128, 192, 256),
+    "sample_size": 32,
+    "in_channels": 12,
+    "out_channels": 12,
+    "block_out_channels": (48, 96, 192, 192),
     "layers_per_block": 1,
-    "down_block_types": ("DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"),
+    "down_block_types": ("DownBlock2D", "DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"),
     "mid_block_type": "UNetMidBlock2D",
-    "up_block_types": ("AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
+    "up_block_types": ("AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
     "attention_head_dim": 64,
+    "norm_num_groups": 16,
     "class_embed_type": "projection",
     "projection_class_embeddings_input_dim": 128,
     "resnet_time_scale_shift": "scale_shift",
@@ -72,6 +73,7 @@ def train(
     lr: float,
     device: torch.device,
     init: Path | None = None,
+    compile: bool = False,
 ) -> Path:
     """Train for ``steps`` and return the folder of the averaged weights.
 
@@ -95,6 +97,7 @@ def train(
         optimizer.load_state_dict(saved["optimizer"])
         first = saved["step"]
     ema.to(device)
+    network = torch.compile(unet) if compile else unet
     begun, losses = time.monotonic(), []
     for step, rows in batches(len(pictures), batch_size, range(first, steps)):
         for group in optimizer.param_groups:
@@ -102,7 +105,7 @@ def train(
         rng = torch.Generator().manual_seed(TRAIN_SEED * 1_000_003 + step)
         x0 = torch.nn.functional.pixel_unshuffle(to_pixels(pictures[rows], device), UNSHUFFLE)
         z = torch.from_numpy(embeds[rows]).to(device)
-        loss = denoising_loss(unet, scheduler, x0, z, rng)
+        loss = denoising_loss(network, scheduler, x0, z, rng)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
@@ -161,7 +164,7 @@ def export(ema: EMAModel, scheduler: DDIMScheduler, work: Path) -> Path:
     return export_folder(work, "decoder", unet, scheduler, {"pixel_unshuffle": UNSHUFFLE})
 
 
-def _trapezoid(step: int, steps: int, warmup: int = 200, decay: float = 0.35) -> float:
+def _trapezoid(step: int, steps: int, warmup: int = 200, decay: float = 0.25) -> float:
     """Linear warm-up, a plateau, and a linear decay over the last ``decay`` of the run."""
     return min(1.0, (step + 1) / warmup, max(0.01, (steps - step) / (decay * steps)))
 
@@ -169,4 +172,5 @@ def _trapezoid(step: int, steps: int, warmup: int = 200, decay: float = 0.35) ->
 if __name__ == "__main__":
     parser = arguments(__doc__, steps=9000, batch_size=32, lr=7e-4)
     parser.add_argument("--init", type=Path, help="a decoder folder to start from, such as the shipped one")
+    parser.add_argument("--compile", action="store_true", help="needs a C++ compiler; 1.2 times as fast on two cores")
     print(train(**vars(parser.parse_args())))

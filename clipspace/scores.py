@@ -1,0 +1,151 @@
+"""What a probe answers with: named scores, each beside its chance level and interval.
+
+One shape for all probes, so that any of them prints as a table, saves as JSON, becomes a pandas frame and is
+drawn by the same functions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clipspace.embeddings import Stamp
+from clipspace.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True)
+class Score:
+    """One measured number: what chance would give, and a 95 % interval, where each exists; ``n`` is its sample."""
+
+    name: str
+    value: float
+    chance: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """The scores of one probe, and what is needed to repeat and to draw it.
+
+    Parameters
+    ----------
+    probe : name of the probe
+    rows : the scores, in the order to be read
+    space : stamp of the space probed, None for a set without one
+    seed : of every random draw made; None where none was
+    settings : the options that the scores depend on, plain values
+    arrays : what a figure draws beyond the scores (curves, matrices), by name
+
+    >>> scores = Scores("knn", [Score("accuracy", 0.9, chance=0.1, low=0.88, high=0.92, n=500)])
+    >>> scores["accuracy"].value
+    0.9
+    >>> print(scores)
+    knn       value  chance            95 %    n
+    accuracy  0.900   0.100  [0.880, 0.920]  500
+    """
+
+    probe: str
+    rows: Sequence[Score]
+    space: Stamp | None = None
+    seed: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", tuple(self.rows))
+        names = [row.name for row in self.rows]
+        if len(set(names)) != len(names):
+            raise InputError(f"Scores: expected one score per name, got {names}")
+
+    def __getitem__(self, name: str) -> Score:
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise InputError(f"{self.probe}: expected one of the scores {[row.name for row in self.rows]}, got {name!r}")
+
+    def __iter__(self):
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __str__(self) -> str:
+        lines = [(self.probe, "value", "chance", "95 %", "n"), *map(_cells, self.rows)]
+        kept = [c for c in range(5) if c < 2 or any(line[c] for line in lines[1:])]
+        widths = [max(len(line[c]) for line in lines) for c in kept]
+        return "\n".join(
+            "  ".join(
+                line[c].ljust(w) if c == 0 else line[c].rjust(w) for c, w in zip(kept, widths, strict=True)
+            ).rstrip()
+            for line in lines
+        )
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON; ``arrays`` become nested lists."""
+        return {
+            "probe": self.probe,
+            "space": None if self.space is None else self.space.to_dict(),
+            "seed": self.seed,
+            "settings": dict(self.settings),
+            "scores": [asdict(row) for row in self.rows],
+            "arrays": {name: np.asarray(array).tolist() for name, array in self.arrays.items()},
+        }
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=2, default=_plain)
+
+    def to_frame(self) -> pandas.DataFrame:
+        """A pandas frame, one score a row, indexed by name."""
+        import pandas
+
+        return pandas.DataFrame([asdict(row) for row in self.rows]).set_index("name")
+
+
+def bootstrap(
+    *samples: np.ndarray,
+    statistic: Callable[..., float] | None = None,
+    seed: int = 0,
+    resamples: int = 1000,
+) -> tuple[float, float]:
+    """95 % percentile interval of ``statistic`` (the mean by default) over rows drawn with replacement.
+
+    Several samples are resampled together, by row. Deterministic in ``seed``.
+    """
+    n = len(samples[0])
+    if n == 0 or any(len(sample) != n for sample in samples):
+        raise InputError(f"bootstrap: expected samples of one length above 0, got {[len(s) for s in samples]}")
+    rng = np.random.default_rng(seed)
+    if statistic is None:
+        counts = rng.multinomial(n, np.full(n, 1 / n), size=resamples)
+        drawn = counts @ np.asarray(samples[0], dtype=np.float64) / n
+    else:
+        draws = (rng.integers(n, size=n) for _ in range(resamples))
+        drawn = np.array([statistic(*(sample[rows] for sample in samples)) for rows in draws])
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _cells(row: Score) -> tuple[str, ...]:
+    def shown(value: float | None) -> str:
+        return "" if value is None else f"{value:.3f}"
+
+    interval = "" if row.low is None or row.high is None else f"[{row.low:.3f}, {row.high:.3f}]"
+    return row.name, shown(row.value), shown(row.chance), interval, "" if row.n is None else str(row.n)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (np.integer, np.floating, np.bool_)):
+        return value.item()
+    return str(value)
