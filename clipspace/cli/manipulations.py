@@ -1,34 +1,15 @@
-"""The command line: each command is one library call, and says which.
-
-Errors are one line on standard error and exit code 1 (``--debug`` shows the traceback); a wrong call exits 2.
-"""
+"""Commands that move embeddings and draw them."""
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from clipspace.errors import ClipspaceError
+from clipspace.cli.options import Device, Json, Output, Overwrite, Seed, SpaceName, Steps, load, report
 
-app = typer.Typer(
-    name="clipspace",
-    help="Study a CLIP embedding space through a decoder. Every command takes --debug to show a traceback.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-
-SpaceName = Annotated[str, typer.Option("--space", help="Which space; see `clipspace spaces`.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random draw.")]
-Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, …; a GPU when there is one.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
-Steps = Annotated[int, typer.Option("--num-inference-steps", help="Steps of the sampler.")]
-Output = Annotated[Path, typer.Option("--output", "-o", help="Where to write.")]
+app = typer.Typer()
 
 
 @app.command()
@@ -47,7 +28,7 @@ def demo(
     from clipspace.demo import run_demo
 
     page = run_demo(images or None, output, space=space, seed=seed, device=device, overwrite=overwrite)
-    _report({"page": str(page)}, as_json, f"open {page}")
+    report({"page": str(page)}, as_json, f"open {page}")
 
 
 @app.command()
@@ -57,7 +38,7 @@ def spaces(as_json: Json = False) -> None:
 
     found = {name: pairing.describe() for name, pairing in CATALOGUE.items()}
     text = "\n".join(f"{name:8} {' · '.join(f'{k}: {v}' for k, v in facts.items())}" for name, facts in found.items())
-    _report(
+    report(
         found, as_json, text + "\nany open_clip id ('ViT-B-32/openai', 'hf-hub:…', 'local-dir:…') loads as an encoder"
     )
 
@@ -141,11 +122,11 @@ def invert(
     from clipspace.saving import atomically, check_writable
 
     check_writable(output, overwrite=overwrite)
-    code = _load(space, device).invert(images, num_inference_steps=num_inference_steps)
+    code = load(space, device).invert(images, num_inference_steps=num_inference_steps)
     with atomically(output, overwrite=overwrite) as part:
         save_code(code, part)
     facts = {"output": str(output), "residual": code.residual.tolist(), "evaluations": code.evaluations.tolist()}
-    _report(facts, as_json, f"wrote {output}: {len(code)} images, worst residual {code.residual.max():.1e}")
+    report(facts, as_json, f"wrote {output}: {len(code)} images, worst residual {code.residual.max():.1e}")
 
 
 @app.command()
@@ -167,17 +148,11 @@ def decode(
         output.mkdir(exist_ok=True)
     for target in targets:
         check_writable(target, overwrite=overwrite)
-    images = _load(space, device).decode(loaded.embeddings, **loaded.settings)
+    images = load(space, device).decode(loaded.embeddings, **loaded.settings)
     for image, target in zip(images, targets, strict=True):
         with atomically(target, overwrite=overwrite) as part:
             image.save(part)
-    _report({"output": [str(t) for t in targets]}, as_json, f"wrote {output}")
-
-
-def _load(name: str, device: str | None):
-    from clipspace.space import load_space
-
-    return load_space(name, device=device)
+    report({"output": [str(t) for t in targets]}, as_json, f"wrote {output}")
 
 
 def _draw(
@@ -194,31 +169,8 @@ def _draw(
     from clipspace.pictures import check_target
 
     check_target(output, overwrite=overwrite)
-    result = call(_load(space, device), *points, **options)
+    result = call(load(space, device), *points, **options)
     result.save(output, overwrite=overwrite)
     scores = {name: values.tolist() for name, values in result.scores.items()}
     facts = {"output": str(output), "provenance": dict(result.provenance), "scores": scores}
-    _report(facts, as_json, f"wrote {output}")
-
-
-def _report(facts: Any, as_json: bool, text: str) -> None:
-    typer.echo(json.dumps(facts, indent=2) if as_json else text)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Entry point of the ``clipspace`` command."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in arguments
-    try:
-        app(args=[a for a in arguments if a != "--debug"])
-    except ClipspaceError as error:
-        if debug:
-            raise
-        print(f"clipspace: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
-if __name__ == "__main__":
-    main()
+    report(facts, as_json, f"wrote {output}")

@@ -1,0 +1,38 @@
+"""The command line: each command is one library call, and says which.
+
+Errors are one line on standard error and exit code 1 (``--debug`` shows the traceback); a wrong call exits 2.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from clipspace.cli import manipulations
+from clipspace.errors import ClipspaceError
+
+app = typer.Typer(
+    name="clipspace",
+    help="Study a CLIP embedding space through a decoder. Every command takes --debug to show a traceback.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for commands in (manipulations,):
+    app.add_typer(commands.app)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of the ``clipspace`` command."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    try:
+        app(args=[a for a in arguments if a != "--debug"])
+    except ClipspaceError as error:
+        if debug:
+            raise
+        print(f"clipspace: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,5 @@
+"""``python -m clipspace.cli``."""
+
+from clipspace.cli import main
+
+main()

@@ -1,0 +1,27 @@
+"""Options that mean the same in every command, and the two things every command does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+SpaceName = Annotated[str, typer.Option("--space", help="Which space; see `clipspace spaces`.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random draw.")]
+Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, …; a GPU when there is one.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Steps = Annotated[int, typer.Option("--num-inference-steps", help="Steps of the sampler.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Where to write.")]
+
+
+def load(name: str, device: str | None):
+    from clipspace.space import load_space
+
+    return load_space(name, device=device)
+
+
+def report(facts: Any, as_json: bool, text: str) -> None:
+    typer.echo(json.dumps(facts, indent=2) if as_json else text)
