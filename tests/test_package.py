@@ -27,7 +27,11 @@ LAYERS = [
 ]
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
 SCRIPTS = {"mini"}
-MODULES = sorted(m.name for m in pkgutil.walk_packages([str(ROOT)], "clipspace.") if ".mini" not in m.name and "__main__" not in m.name)
+MODULES = sorted(
+    m.name
+    for m in pkgutil.walk_packages([str(ROOT)], "clipspace.")
+    if ".mini" not in m.name and "__main__" not in m.name
+)
 
 
 def _imports(path: Path) -> set[str]:
