@@ -24,6 +24,8 @@ from clipspace.errors import InputError
 
 FINEST = 1e-6
 """Smallest residual asked of a network that computes in float32."""
+FLOAT32 = 1e-6
+"""What a step that multiplies its input by 1 leaves at least of its residual in float32."""
 KEPT = 1e-6
 """Least share of its input that a step must keep to have an inverse."""
 Prediction = Literal["epsilon", "v_prediction", "sample"]
@@ -68,7 +70,7 @@ class Denoiser(Protocol):
     schedule: Schedule
     latent_shape: tuple[int, ...]
 
-    def condition(self, embeds: torch.Tensor) -> Any: ...
+    def condition(self, embeds: Any) -> Any: ...
 
     def null_condition(self, n: int) -> Any: ...
 
@@ -91,7 +93,7 @@ def draw_noise(shape: tuple[int, ...], rngs: Sequence[np.random.Generator]) -> t
 @torch.inference_mode()
 def sample(
     decoder: Denoiser,
-    embeds: torch.Tensor,
+    embeds: torch.Tensor | Sequence[str],
     x_T: torch.Tensor,
     *,
     num_inference_steps: int,
@@ -100,7 +102,7 @@ def sample(
     rngs: Sequence[np.random.Generator] | None = None,
     on_step: Callable[[], object] = lambda: None,
 ) -> torch.Tensor:
-    """Latents decoded from ``embeds`` (n, d) and ``x_T`` (n, *latent_shape).
+    """Latents decoded from ``embeds`` (n, d), or what else the decoder conditions on, and ``x_T`` (n, *latent_shape).
 
     ``eta`` = 0 is deterministic DDIM; larger values put fresh noise from ``rngs``, one generator per row,
     into every step. ``on_step`` is called after each step.
@@ -172,34 +174,61 @@ def _backwards(network, schedule: Schedule, x_s: torch.Tensor, t: int, s: int | 
 
 
 def _solve_step(network, schedule: Schedule, x_s, guess, t, s, tol, max_evaluations) -> fixed_point.Solution:
-    """x_t with x_s = A x_t + B f(x_t, t), by x_t + (x_s - A x_t - B f(x_t, t)) / c.
+    """x_t with x_s = A x_t + B f(x_t, t), by iterating x_t + (x_s - A x_t - B f(x_t, t)) / c.
 
-    The step turns (x_0, eps) by an angle; with c its cosine this is the iteration x_t = (x_s + sin v) / cos of
-    v-prediction, whichever the parameterisation, and contracts wherever the network is smooth.
+    The step turns (x_0, eps) by an angle. With c its cosine this is the iteration x_t = (x_s + sin v) / cos of
+    v-prediction, whichever the parameterisation, and contracts wherever the network is smooth. Rows it leaves
+    above ``tol`` are tried with c = A, the form of the parameterisation itself, which contracts where the output
+    depends little on x_t; and what that leaves, by Newton's method.
     """
     a, b, _ = schedule.step(t, s)
     shape, (a_t, a_s) = x_s.shape[1:], (schedule.alpha(t), schedule.alpha(s))
     cosine = (a_s * a_t) ** 0.5 + ((1 - a_s) * (1 - a_t)) ** 0.5
 
-    def g(flat: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        x_t = flat.reshape(-1, *shape)
-        return (x_t + (x_s[rows] - a * x_t - b * network(x_t, t, rows)) / cosine).flatten(1)
+    def iteration(c: float, among: torch.Tensor):
+        def g(flat: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+            x_t, rows = flat.reshape(-1, *shape), among[rows]
+            return (x_t + (x_s[rows] - a * x_t - b * network(x_t, t, rows)) / c).flatten(1)
 
-    found = fixed_point.solve(g, guess.flatten(1), tol=tol, max_evaluations=max_evaluations)
+        return g
+
+    everyone = torch.arange(len(x_s), device=x_s.device)
+    found = fixed_point.anderson(
+        iteration(cosine, everyone), guess.flatten(1), tol=tol, max_evaluations=max_evaluations
+    )
+    stalled = everyone[found.residual > tol]
+    if len(stalled):
+        again = fixed_point.anderson(
+            iteration(a, stalled), guess.flatten(1)[stalled], tol=tol * cosine / abs(a), max_evaluations=max_evaluations
+        )
+        found.evaluations[stalled] += again.evaluations
+        residual = again.residual * abs(a) / cosine
+        better = residual < found.residual[stalled]
+        found.x[stalled[better]], found.residual[stalled[better]] = again.x[better], residual[better]
+    for row in stalled[found.residual[stalled] > max(tol, FLOAT32 * abs(a))]:
+        fixed_point.newton(iteration(cosine, everyone), found, row.reshape(1), tol=tol)
     return found._replace(x=found.x.reshape(x_s.shape))
 
 
-def _guided(decoder: Denoiser, embeds: torch.Tensor, guidance_scale: float):
+def _guided(decoder: Denoiser, embeds: Any, guidance_scale: float):
     """The network under classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598), for some or all rows."""
     cond = decoder.condition(embeds)
     null = decoder.null_condition(len(embeds)) if guidance_scale != 1.0 else None
 
     def network(x: torch.Tensor, t: int, rows: torch.Tensor | None = None) -> torch.Tensor:
-        chosen = cond if rows is None else cond[rows]
+        chosen = cond if rows is None else _map(lambda c: c[rows], cond)
         if null is None:
             return decoder.predict(x, t, chosen)
-        free = null if rows is None else null[rows]
-        f_free, f_cond = decoder.predict(torch.cat([x, x]), t, torch.cat([free, chosen])).chunk(2)
+        free = null if rows is None else _map(lambda c: c[rows], null)
+        both = _map(lambda *c: torch.cat(c), free, chosen)
+        f_free, f_cond = decoder.predict(torch.cat([x, x]), t, both).chunk(2)
         return torch.lerp(f_free, f_cond, guidance_scale)
 
     return network
+
+
+def _map(function: Callable, *conds):
+    """``function`` on conditions that are tensors, or on each tensor of conditions that are named tuples of them."""
+    if isinstance(conds[0], torch.Tensor):
+        return function(*conds)
+    return type(conds[0])(*(function(*parts) for parts in zip(*conds, strict=True)))

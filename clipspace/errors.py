@@ -23,5 +23,9 @@ class CheckpointError(ClipspaceError):
     """A model folder is incomplete, corrupt or of another kind."""
 
 
+class OutOfMemoryError(ClipspaceError, MemoryError):
+    """A model and its batch did not fit; the message names what to lower."""
+
+
 class ConvergenceWarning(UserWarning):
     """An iteration ended above the accuracy that was asked of it; the message says where and what to do."""

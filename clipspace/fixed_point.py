@@ -22,7 +22,7 @@ class Solution(NamedTuple):
     evaluations: torch.Tensor
 
 
-def solve(
+def anderson(
     g: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
     x: torch.Tensor,
     *,
@@ -34,24 +34,16 @@ def solve(
 
     Anderson acceleration (Anderson 1965; Walker & Ni 2011, "Anderson acceleration for fixed-point
     iterations") of depth ``memory``. Rows that have converged are no longer evaluated. A row whose residual
-    grows past ten times its best goes back to the best point with half the step and an empty memory. Rows
-    that this leaves above ``tol`` are handed to SciPy's Newton-Krylov solver, one by one. No row ever ends
-    worse than it began.
+    grows past ten times its best goes back to the best point with half the step and an empty memory.
+    No row ever ends worse than it began.
 
     Parameters
     ----------
     g : takes rows ``(k, d)`` and their indices ``(k,)``, returns ``(k, d)``
     x : float tensor (n, d), where to start
     tol : root-mean-square of ``g(x) - x`` at which a row is done
-    max_evaluations : most evaluations of ``g`` for a row before Newton takes over
+    max_evaluations : most evaluations of ``g`` for a row
     """
-    found = _anderson(g, x, tol, max_evaluations, memory)
-    for row in torch.nonzero(found.residual > tol).flatten():
-        _newton(g, found, row.reshape(1), tol)
-    return found
-
-
-def _anderson(g, x: torch.Tensor, tol: float, max_evaluations: int, memory: int) -> Solution:
     n = len(x)
     best = x.clone()
     best_residual = x.new_full((n,), float("inf"))
@@ -106,8 +98,8 @@ def _mix(
     return (mixed_x + step[:, None] * mixed_f).to(xs.dtype)
 
 
-def _newton(g, found: Solution, row: torch.Tensor, tol: float) -> None:
-    """Improve one row of ``found`` in place by Newton's method, its linear systems solved by LGMRES.
+def newton(g, found: Solution, row: torch.Tensor, *, tol: float) -> None:
+    """Improve one ``row`` (1,) of ``found`` in place by SciPy's Newton-Krylov method, its linear systems by LGMRES.
 
     Jacobian products are finite differences; their width suits networks that run in float32.
     """

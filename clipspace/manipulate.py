@@ -8,6 +8,7 @@ Images and codes have an x_T of their own; for the others it is drawn from the s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -26,8 +27,6 @@ from clipspace.pictures import Pictures
 if TYPE_CHECKING:
     from clipspace.space import Space
 
-STEPS = 50
-
 
 class _Point(NamedTuple):
     """An image embedding, and where its x_T comes from: a code, an image to invert, or (neither) the seed."""
@@ -38,7 +37,7 @@ class _Point(NamedTuple):
 
 
 def variations(
-    space: Space, image, *, n: int = 8, eta: float = 1.0, seed: int = 0, num_inference_steps: int = STEPS
+    space: Space, image, *, n: int = 8, eta: float = 1.0, seed: int = 0, num_inference_steps: int | None = None
 ) -> Pictures:
     """``n`` images that share an embedding: what stays was in z_i, what changes was not (section 3.1, figure 3).
 
@@ -47,6 +46,7 @@ def variations(
     """
     _check_count("n", n)
     point = _point(space, image, seed)
+    num_inference_steps = _steps(space, [point], num_inference_steps)
     noise = _noise(space, point, seed, num_inference_steps)
     settings: dict[str, Any] = {"noise": noise, "num_inference_steps": num_inference_steps}
     first = space.decode(point.embeddings, **settings)
@@ -66,7 +66,7 @@ def interpolate(
     steps: int = 7,
     noise: Literal["inverted", "fixed"] = "inverted",
     seed: int = 0,
-    num_inference_steps: int = STEPS,
+    num_inference_steps: int | None = None,
 ) -> Pictures:
     """Images on the great circle between two keyframes or more, ``steps`` from each to the next (section 3.2).
 
@@ -79,6 +79,7 @@ def interpolate(
     if noise not in ("inverted", "fixed"):
         raise InputError(f"interpolate: expected noise 'inverted' or 'fixed', got {noise!r}")
     points = [_point(space, keyframe, seed + i) for i, keyframe in enumerate(keyframes)]
+    num_inference_steps = _steps(space, points, num_inference_steps)
     vectors = np.concatenate([p.embeddings.vectors for p in points])
     path = _path(vectors, steps)
     if noise == "fixed":
@@ -107,7 +108,7 @@ def text_diff(
     theta: float = 0.35,
     steps: int = 7,
     seed: int = 0,
-    num_inference_steps: int = STEPS,
+    num_inference_steps: int | None = None,
 ) -> Pictures:
     """An image moved towards what ``after`` says and ``before`` does not (section 3.3, figure 5).
 
@@ -119,6 +120,7 @@ def text_diff(
     if not 0 < theta <= 1:
         raise InputError(f"text_diff: expected theta in (0, 1], a fraction of the angle, got {theta}")
     point = _point(space, image, seed)
+    num_inference_steps = _steps(space, [point], num_inference_steps)
     texts = space.encode_texts([after] if before is None else [after, before]).unit
     difference = texts[0] if before is None else texts[0] - texts[1]
     if np.linalg.norm(difference) < 1e-6:
@@ -153,7 +155,7 @@ def reconstruct(
     *,
     components: Sequence[int] = (20, 30, 40, 80, 120, 160, 200, 320),
     seed: int = 0,
-    num_inference_steps: int = STEPS,
+    num_inference_steps: int | None = None,
 ) -> Pictures:
     """Images decoded from ever more principal components of their embeddings (section 4, figure 7).
 
@@ -163,6 +165,7 @@ def reconstruct(
     kept = [k for k in components if 1 <= k <= pca.n_components_]
     if not kept:
         raise InputError(f"reconstruct: expected components from 1 to {pca.n_components_}, got {list(components)}")
+    num_inference_steps = _steps(space, [], num_inference_steps)
     listed = [images] if isinstance(images, (Image.Image, str, Path)) else list(images)
     sources = [read_image(image) for image in listed]
     points = space.encode_images(sources)
@@ -189,7 +192,7 @@ def generate(
     n: int = 4,
     source: Literal["prior", "text", "none"] = "prior",
     seed: int = 0,
-    num_inference_steps: int = STEPS,
+    num_inference_steps: int | None = None,
 ) -> Pictures:
     """Images of texts: a row of ``n`` for each, by the prior and then the decoder (section 2; figure 8).
 
@@ -197,6 +200,7 @@ def generate(
     the text: the conditions that figure 8 compares, for a decoder that takes no caption.
     """
     _check_count("n", n)
+    num_inference_steps = _steps(space, [], num_inference_steps)
     listed = [texts] if isinstance(texts, str) else list(texts)
     points = space.encode_texts(listed)
     repeated = points[np.repeat(np.arange(len(points)), n)]
@@ -204,6 +208,8 @@ def generate(
         repeated = space.prior(repeated, seed=seed)
     elif source not in ("text", "none"):
         raise InputError(f"generate: expected source 'prior', 'text' or 'none', got {source!r}")
+    else:
+        repeated = replace(repeated, modality="image")
     scale = 0.0 if source == "none" else 1.0
     images = space.decode(repeated, seed=seed, guidance_scale=scale, num_inference_steps=num_inference_steps)
     return Pictures(
@@ -232,6 +238,14 @@ def _only(points: Embeddings) -> Embeddings:
     if len(points) != 1:
         raise InputError(f"expected one point, got {len(points)}; pick a row, embeddings[i]")
     return points
+
+
+def _steps(space: Space, points: Sequence[_Point], num_inference_steps: int | None) -> int:
+    """What was asked for; else what the codes among the points were inverted with; else the space's default."""
+    of_codes = [point.code.num_inference_steps for point in points if point.code is not None]
+    if num_inference_steps is not None:
+        return num_inference_steps
+    return of_codes[0] if of_codes else space.num_inference_steps
 
 
 def _noise(space: Space, point: _Point, seed: int, num_inference_steps: int) -> np.ndarray:

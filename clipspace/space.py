@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,18 +14,22 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from clipspace import diffusion
+from clipspace import diffusion, gradient, sphere
 from clipspace.codes import Code
 from clipspace.embeddings import Embeddings, Stamp, check_same_space
-from clipspace.errors import CapabilityError, ConvergenceWarning, InputError, SpaceMismatchError
+from clipspace.errors import CapabilityError, ConvergenceWarning, InputError, OutOfMemoryError
 from clipspace.images import read_images
 
 if TYPE_CHECKING:
-    from clipspace.models.clip import Encoder
-    from clipspace.models.decoder import PixelDecoder
-    from clipspace.models.prior import Prior
+    from clipspace.models.clip import Encoder, Preprocess
+    from clipspace.models.contract import ImageDecoder
+    from clipspace.models.gradient_decoder import GradientDecoder
+    from clipspace.models.prior import EmbeddingPrior, TextPrior
 
 STEPS = 50
+"""Of a diffusion decoder, where the caller names no number."""
+GRADIENT_STEPS = 300
+"""Of the optimisation that stands in where there is no decoder."""
 CONVERGED = 1e-3
 """Residual of a step, in units of the image, above which an inversion warns."""
 _ENCODE_BATCH = 64
@@ -40,8 +45,8 @@ class Space:
 
     name: str
     encoder: Encoder
-    decoder: PixelDecoder | None = None
-    prior_model: Prior | None = None
+    decoder: ImageDecoder | GradientDecoder | None = None
+    prior_model: EmbeddingPrior | TextPrior | None = None
 
     @property
     def stamp(self) -> Stamp:
@@ -51,6 +56,11 @@ class Space:
     @property
     def device(self) -> torch.device:
         return self.encoder.device
+
+    @property
+    def num_inference_steps(self) -> int:
+        """Steps that `decode` and `invert` take when told none."""
+        return GRADIENT_STEPS if self._optimises else STEPS
 
     def encode_images(self, images, *, batch_size: int = _ENCODE_BATCH) -> Embeddings:
         """Raw image embeddings of one image or a sequence (paths, PIL, arrays; see `images.read_image`)."""
@@ -73,7 +83,7 @@ class Space:
         guidance_scale: float = 1.0,
         candidates: int = 2,
     ) -> Embeddings:
-        """Image embeddings that the prior draws for texts (or for their embeddings).
+        """Image embeddings that the prior draws for texts (or for their embeddings, named by their texts).
 
         Of ``candidates`` draws for each text the one nearest to the text embedding is kept (Ramesh et al.
         2022, section 2.2, draw two). Raises `CapabilityError` where the space has no prior.
@@ -86,20 +96,19 @@ class Space:
             raise InputError(
                 f"prior: expected text embeddings, got {points.modality} embeddings; encode the texts first"
             )
+        model, texts_in = self.prior_model, [name for name in points.names or () for _ in range(candidates)]
         repeated = np.repeat(points.unit, candidates, axis=0)
-        rngs = _rngs(seed, len(repeated))
         drawn = diffusion.sample(
-            self.prior_model,
-            torch.from_numpy(repeated).float(),
-            diffusion.draw_noise(self.prior_model.latent_shape, rngs).to(self.device),
+            model,
+            model.inputs(texts_in, repeated),
+            diffusion.draw_noise(model.latent_shape, _rngs(seed, len(repeated))).to(self.device),
             num_inference_steps=num_inference_steps,
             guidance_scale=guidance_scale,
         )
-        vectors = torch.nn.functional.normalize(drawn, dim=-1).cpu().numpy()
-        agreement = np.einsum("nd,nd->n", vectors, repeated).reshape(-1, candidates)
+        vectors = model.to_embeds(drawn).cpu().numpy()
+        agreement = np.einsum("nd,nd->n", sphere.unit(vectors), repeated).reshape(-1, candidates)
         kept = agreement.argmax(axis=1) + np.arange(len(points)) * candidates
-        vectors = vectors[kept] * self.prior_model.image_norm
-        return Embeddings(vectors, self.stamp, "prior", points.names, {"seed": [seed] * len(points)})
+        return Embeddings(vectors[kept], self.stamp, "prior", points.names, {"seed": [seed] * len(points)})
 
     def decode(
         self,
@@ -107,9 +116,10 @@ class Space:
         *,
         noise: np.ndarray | None = None,
         seed: int = 0,
-        num_inference_steps: int = STEPS,
+        num_inference_steps: int | None = None,
         guidance_scale: float = 1.0,
         eta: float = 0.0,
+        rescale: float | None = None,
         batch_size: int = _DECODE_BATCH,
     ) -> list[Image.Image]:
         """One image for each embedding.
@@ -119,30 +129,35 @@ class Space:
         embeddings : points of this space, of any length
         noise : x_T, float array (n, *latent_shape), or (1, ...) to share one; drawn from ``seed`` when None
         seed : of the noise, and of the draws of ``eta``; row i depends on the seed and on i alone
+        num_inference_steps : of the sampler; `Space.num_inference_steps` when None
         eta : 0 is deterministic DDIM; above, every step draws fresh noise
+        rescale : norm to give every vector, where their own was lost (unit vectors for a decoder of raw ones)
 
-        Raises `CapabilityError` without a decoder, `SpaceMismatchError` for embeddings of another space.
+        Raises `CapabilityError` without a decoder, `SpaceMismatchError` for embeddings of another space,
+        `InputError` for text embeddings (`prior` makes image embeddings of them) and for unit vectors where the
+        decoder takes raw ones. ``decoder="gradient"`` uses neither guidance_scale nor eta.
         """
         decoder, n = self._decoder("decode"), len(embeddings)
-        self._check(embeddings, "decode")
-        decoder.schedule.timesteps(num_inference_steps)
+        vectors = self._vectors(embeddings, "decode", rescale)
+        steps = self._steps(num_inference_steps)
         if not 0 <= eta <= 1:
             raise InputError(f"decode: expected eta in [0, 1], got {eta}")
         rngs = _rngs(seed, n)
         x_T = diffusion.draw_noise(decoder.latent_shape, rngs).numpy() if noise is None else self._as_noise(noise, n)
-        vectors = (embeddings.unit * embeddings.norm[:, None]).astype(np.float32)
+        sampling = {} if self._optimises else {"guidance_scale": guidance_scale, "eta": eta}
+        call = gradient.optimise if self._optimises else diffusion.sample
         images: list[Image.Image] = []
-        with tqdm(total=_batches(n, batch_size) * num_inference_steps, desc="decode", disable=None, leave=False) as bar:
+        total = _batches(n, batch_size) * steps
+        with _memory("decode", batch_size), tqdm(total=total, desc="decode", disable=None, leave=False) as bar:
             for rows in _slices(n, batch_size):
-                latents = diffusion.sample(
+                latents = call(
                     decoder,
                     torch.from_numpy(vectors[rows]),
                     torch.from_numpy(x_T[rows]).to(self.device),
-                    num_inference_steps=num_inference_steps,
-                    guidance_scale=guidance_scale,
-                    eta=eta,
+                    num_inference_steps=steps,
                     rngs=rngs[rows],
                     on_step=bar.update,
+                    **sampling,
                 )
                 images += decoder.to_images(latents)
         return images
@@ -152,7 +167,7 @@ class Space:
         images,
         *,
         embeddings: Embeddings | None = None,
-        num_inference_steps: int = STEPS,
+        num_inference_steps: int | None = None,
         guidance_scale: float = 1.0,
         method: Literal["exact", "ddim"] = "exact",
         batch_size: int = _DECODE_BATCH,
@@ -163,24 +178,26 @@ class Space:
         resolution (centre square). ``method="exact"`` inverts the sampler to float accuracy;
         ``"ddim"`` is the one-step approximation in common use (see `diffusion.invert`).
         """
-        decoder = self._decoder("invert")
+        decoder, steps = self._decoder("invert"), self._steps(num_inference_steps)
+        if self._optimises:
+            raise CapabilityError(
+                "invert: a gradient decoder has no x_T to find; load a space with a diffusion decoder"
+            )
         pictures, names = read_images(images)
         points = self.encode_images(pictures) if embeddings is None else embeddings
-        self._check(points, "invert")
+        vectors = self._vectors(points, "invert")
         if len(points) != len(pictures):
             raise InputError(f"invert: expected one embedding for each of {len(pictures)} images, got {len(points)}")
-        vectors = (points.unit * points.norm[:, None]).astype(np.float32)
         parts = []
-        with tqdm(
-            total=_batches(len(points), batch_size) * num_inference_steps, desc="invert", disable=None, leave=False
-        ) as bar:
+        total = _batches(len(points), batch_size) * steps
+        with _memory("invert", batch_size), tqdm(total=total, desc="invert", disable=None, leave=False) as bar:
             for rows in _slices(len(points), batch_size):
                 parts.append(
                     diffusion.invert(
                         decoder,
                         decoder.to_latents(pictures[rows]),
                         torch.from_numpy(vectors[rows]),
-                        num_inference_steps=num_inference_steps,
+                        num_inference_steps=steps,
                         guidance_scale=guidance_scale,
                         method=method,
                         on_step=bar.update,
@@ -191,12 +208,12 @@ class Space:
             rows = np.flatnonzero(residual > CONVERGED).tolist()
             warnings.warn(
                 f"invert: images {rows} did not converge (residual up to {residual.max():.1e}), so they will not decode "
-                f"to themselves exactly; use more than {num_inference_steps} steps",
+                f"to themselves exactly; use more than {steps} steps",
                 ConvergenceWarning,
                 stacklevel=2,
             )
         named = points if embeddings is not None else Embeddings(points.vectors, points.space, "image", names)
-        return Code(named, noise, num_inference_steps, guidance_scale, residual, evaluations)
+        return Code(named, noise, steps, guidance_scale, residual, evaluations)
 
     def noise(self, n: int, *, seed: int = 0) -> np.ndarray:
         """x_T for ``n`` images, float32 ``(n, *latent_shape)``: what `decode` draws for ``seed``."""
@@ -207,10 +224,45 @@ class Space:
             raise InputError(f"encode: expected at least one {modality}, got none")
         return Embeddings(np.concatenate(chunks), self.stamp, modality, names)
 
-    def _decoder(self, doing: str) -> PixelDecoder:
+    @property
+    def _optimises(self) -> bool:
+        return self.decoder is not None and not hasattr(self.decoder, "schedule")
+
+    def _decoder(self, doing: str) -> Any:
         if self.decoder is None:
-            raise CapabilityError(f"{doing}: the space {self.name!r} has no decoder; load one that has, such as 'mini'")
+            raise CapabilityError(
+                f"{doing}: the space {self.name!r} has no decoder; load one that has, such as 'mini', or "
+                "decoder='gradient', which works for any CLIP"
+            )
         return self.decoder
+
+    def _steps(self, num_inference_steps: int | None) -> int:
+        steps = self.num_inference_steps if num_inference_steps is None else num_inference_steps
+        if self._optimises:
+            if not isinstance(steps, (int, np.integer)) or steps < 1:
+                raise InputError(f"num_inference_steps: expected a positive integer, got {steps!r}")
+        else:
+            self._decoder("decode").schedule.timesteps(steps)
+        return int(steps)
+
+    def _vectors(self, points: Embeddings, doing: str, rescale: float | None = None) -> np.ndarray:
+        """Vectors as the decoder takes them, float32; refused where it would silently draw something else."""
+        self._check(points, doing)
+        if points.modality == "text":
+            raise InputError(
+                f"{doing}: expected image embeddings, got text embeddings; draw image embeddings with space.prior, or "
+                "say that you mean it: generate(..., source='text')"
+            )
+        unit, norm = points.unit, points.norm
+        facts = getattr(self.decoder, "facts", None)
+        if rescale is not None:
+            norm = np.full(len(points), float(rescale))
+        elif facts is not None and facts.scale == "raw" and np.allclose(norm, 1, atol=1e-3):
+            raise InputError(
+                f"{doing}: the decoder {facts.name!r} takes raw embeddings, got vectors of length 1, whose norm was lost; "
+                "encode again, or pass rescale= the usual norm of raw ones"
+            )
+        return (unit * norm[:, None]).astype(np.float32)
 
     def _check(self, points: Embeddings, doing: str) -> None:
         if not isinstance(points, Embeddings):
@@ -238,49 +290,85 @@ def load_space(
     prior: str | Path | None = None,
     device: str | None = None,
     dtype: str = "float32",
+    resize_mode: Literal["shortest", "squash"] | None = None,
+    preprocess: Preprocess | None = None,
+    offload: bool = False,
+    decoder_options: Mapping[str, Any] | None = None,
 ) -> Space:
-    """Load a space by name: ``"mini"``, or any open_clip id (then without a decoder unless one is given).
+    """Load a space by name: a row of `clipspace spaces`, or any open_clip id (then an encoder alone).
 
     Parameters
     ----------
-    name : a name of `clipspace spaces`, or ``"ViT-B-32/openai"``, ``"hf-hub:…"``, ``"local-dir:…"``
-    decoder, prior : folders in diffusers' layout that replace, or add to, those of the name
+    name : ``"mini"``, ``"kandinsky-2.2"``, …; or ``"ViT-B-32/openai"``, ``"hf-hub:…"``, ``"local-dir:…"``
+    decoder : replaces that of the name: a folder in diffusers' layout, ``"karlo"``, ``"karlo@a/local/folder"``,
+        or ``"gradient"``, which optimises pixels and works for any CLIP
+    prior : likewise; a folder or a repository
     device : as torch names it; a GPU when there is one
     dtype : "float32", "bfloat16" or "float16"; exact inversion wants float32
+    resize_mode : how pictures that are not square are made so: the centre square of the "shortest" side, or
+        "squash"; as the decoder was trained when None, else as the encoder was
+    preprocess : for a bare weights file, which brings none (`models.clip.Preprocess`)
+    offload : keep weights in main memory and move each layer to the device when it computes; slow, and fits small GPUs
+    decoder_options : ``noise_level`` of Stable unCLIP, ``upsample`` of Karlo
 
-    Raises `CheckpointError` for a broken folder, `SpaceMismatchError` for a decoder of another CLIP.
+    Raises `CheckpointError` for what is missing or broken, `SpaceMismatchError` for a decoder of another CLIP.
 
     >>> from clipspace import load_space
     >>> load_space("mini").stamp.dim
     128
     """
-    from clipspace.models.catalogue import CATALOGUE
+    from clipspace.models import catalogue
     from clipspace.models.clip import load_encoder
+    from clipspace.models.folders import Placement
 
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if dtype not in ("float32", "bfloat16", "float16"):
         raise InputError(f"load_space: expected dtype 'float32', 'bfloat16' or 'float16', got {dtype!r}")
-    how = {"device": place, "dtype": getattr(torch, dtype)}
-    known = CATALOGUE.get(name)
-    encoder = load_encoder(known.clip if known else name, stamp_name=name, **how)
-    decoder = decoder or (known.decoder if known else None)
-    prior = prior or (known.prior if known else None)
-    parts: dict[str, Any] = {}
-    if decoder is not None:
-        from clipspace.models.decoder import load_decoder
+    known = catalogue.pairing(name)
+    if known is not None:
+        decoder, prior = decoder or known.decoder, prior or known.prior
+    found, decoder_name = catalogue.locate(decoder) if decoder not in (None, "gradient") else (None, None)
+    if resize_mode is None and found is not None:
+        from clipspace.models.decoders import facts_of
 
-        parts["decoder"] = load_decoder(Path(decoder), **how)
+        resize_mode = facts_of(found, decoder_name).resize_mode
+    how = Placement(place, getattr(torch, dtype), offload)
+    encoder = load_encoder(
+        known.clip if known else name,
+        stamp_name=name if name == "mini" else None,
+        resize_mode=resize_mode,
+        preprocess=preprocess,
+        device=place,
+        dtype=how.dtype,
+    )
+    parts: dict[str, Any] = {}
+    if decoder == "gradient":
+        from clipspace.models.gradient_decoder import GradientDecoder
+
+        parts["decoder"] = GradientDecoder(encoder)
+    elif found is not None:
+        from clipspace.models.decoders import load_decoder
+
+        parts["decoder"] = load_decoder(found, encoder, how, name=decoder_name, **(decoder_options or {}))
     if prior is not None:
         from clipspace.models.prior import load_prior
 
-        parts["prior_model"] = load_prior(Path(prior), **how)
-    for part, model in parts.items():
-        if model.clip_weights != encoder.stamp.weights:
-            raise SpaceMismatchError(
-                f"load_space: expected a {part.removesuffix('_model')} trained for {encoder.stamp}, got one for weights "
-                f"{model.clip_weights[:8]}; give the CLIP it was trained for"
-            )
+        parts["prior_model"] = load_prior(catalogue.locate(prior)[0], encoder, how)
     return Space(name, encoder, **parts)
+
+
+@contextmanager
+def _memory(doing: str, batch_size: int) -> Iterator[None]:
+    """Says what to lower where memory runs out."""
+    try:
+        yield
+    except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if type(error) is RuntimeError and "allocate memory" not in str(error):
+            raise
+        raise OutOfMemoryError(
+            f"{doing}: out of memory with batch_size={batch_size}; lower batch_size, load with dtype='bfloat16', or "
+            "offload=True"
+        ) from error
 
 
 def _rngs(seed: int, n: int) -> list[np.random.Generator]:

@@ -5,7 +5,7 @@ from diffusers import DDIMScheduler, UNet2DConditionModel
 
 from clipspace import diffusion
 from clipspace.errors import InputError
-from clipspace.models.decoder import PixelDecoder
+from clipspace.models.pixel_decoder import PixelDecoder
 
 STEPS = 20
 

@@ -13,7 +13,7 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random d
 Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, …; a GPU when there is one.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
-Steps = Annotated[int, typer.Option("--num-inference-steps", help="Steps of the sampler.")]
+Steps = Annotated[int | None, typer.Option("--num-inference-steps", help="Steps of the sampler.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Where to write.")]
 
 

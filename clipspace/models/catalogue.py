@@ -1,40 +1,133 @@
-"""The spaces known by a short name: which CLIP, decoder and prior belong together."""
+"""The spaces known by a short name, and where the folders of decoders and priors are found."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipspace.errors import CheckpointError, InputError
+
 MINI = Path(__file__).resolve().parent.parent / "mini"
+_L14, _BIG = "ViT-L-14/openai", "ViT-bigG-14/laion2b_s39b_b160k"
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """One row of the catalogue. ``clip`` is an open_clip id; ``decoder`` and ``prior`` are folders."""
+    """One row of the catalogue: an open_clip id, and the folder or repository of a decoder and of a prior."""
 
     name: str
     clip: str
-    decoder: Path | None
-    prior: Path | None
-    about: str
+    decoder: str
+    prior: str | None
+    dim: int
+    output: str
+    licence: str
+    about: str = ""
 
-    def describe(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str | int]:
         """What `clipspace spaces` says of it."""
-        present = all(folder is None or folder.is_dir() for folder in (self.decoder, self.prior))
+        needed = [place for place in (self.decoder, self.prior) if place is not None]
         return {
-            "decoder": "yes" if self.decoder else "no",
+            "CLIP": "its own" if self.name == "mini" else self.clip,
+            "dimension": self.dim,
+            "decoder": "ships with clipspace" if self.name == "mini" else self.decoder,
             "prior": "yes" if self.prior else "no",
-            "local": "yes" if present else "no",
+            "output": self.output,
+            "licence": self.licence,
+            "local": "yes" if all(_is_local(place) for place in needed) else "no",
             "about": self.about,
         }
 
 
 CATALOGUE: dict[str, Pairing] = {
-    "mini": Pairing(
-        "mini",
-        clip=f"local-dir:{MINI / 'clip'}",
-        decoder=MINI / "decoder",
-        prior=MINI / "prior",
-        about="the embedded default: a small CLIP, decoder and prior of rendered 64-pixel scenes; nothing to download",
-    ),
-}
+    pairing.name: pairing
+    for pairing in (
+        Pairing(
+            "mini", f"local-dir:{MINI / 'clip'}", str(MINI / "decoder"), str(MINI / "prior"), 128, "64 px", "MIT",
+            "a small CLIP, decoder and prior of rendered scenes; nothing to download",
+        ),
+        Pairing(
+            "kandinsky-2.2", _BIG, "kandinsky-community/kandinsky-2-2-decoder", "kandinsky-community/kandinsky-2-2-prior",
+            1280, "512 px", "Apache-2.0", "sees the embedding alone, no text: the cleanest probe",
+        ),
+        Pairing(
+            "stable-unclip-l", _L14, "sd2-community/stable-diffusion-2-1-unclip-small", None, 768, "768 px",
+            "OpenRAIL++-M", "shares its CLIP with karlo and sd-image-variations",
+        ),
+        Pairing(
+            "stable-unclip-h", "ViT-H-14/laion2b_s32b_b79k", "sd2-community/stable-diffusion-2-1-unclip", None, 1024,
+            "768 px", "OpenRAIL++-M",
+        ),
+        Pairing(
+            "karlo", _L14, "kakaobrain/karlo-v1-alpha-image-variations", "kakaobrain/karlo-v1-alpha", 768, "256 px",
+            "CreativeML OpenRAIL-M", "nearest to the DALL-E 2 decoder; inversion at its 64 px",
+        ),
+        Pairing(
+            "sd-image-variations", _L14, "lambdalabs/sd-image-variations-diffusers:v2.0", None, 768, "512 px",
+            "CreativeML OpenRAIL-M",
+        ),
+    )
+}  # fmt: skip
+
+
+def locate(place: str | Path) -> tuple[Path, str | None]:
+    """The folder of a decoder or prior, and the name it was asked for by.
+
+    ``place`` is a folder, a repository ``"org/name"`` or ``"org/name:revision"``, a name of the catalogue, or ``"name@folder"`` and
+    ``"name@org/name"``. A repository is taken from the local cache, and downloaded (safetensors and configs only)
+    where ``HF_HUB_OFFLINE`` is not set. Raises `CheckpointError` when it cannot be had.
+    """
+    name, at, where = str(place).rpartition("@")
+    if not at and where in CATALOGUE:
+        name, where = where, CATALOGUE[where].decoder
+    if Path(where).is_dir():
+        return Path(where), name or None
+    if where.count("/") != 1 or where.startswith((".", "/", "~")):
+        raise CheckpointError(
+            f"load_space: expected a folder, a repository 'org/name' or one of {sorted(CATALOGUE)}, "
+            f"got {str(place)!r}; there is no such folder"
+        )
+    return _from_hub(where), name or None
+
+
+def is_offline() -> bool:
+    return os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}
+
+
+def _from_hub(repo: str) -> Path:
+    import huggingface_hub
+
+    wanted = ["*.json", "*.safetensors", "*.txt", "**/*.json", "**/*.safetensors", "**/*.txt"]
+    repo_id, _, revision = repo.partition(":")
+    try:
+        return Path(
+            huggingface_hub.snapshot_download(
+                repo_id, revision=revision or None, allow_patterns=wanted, local_files_only=is_offline()
+            )
+        )
+    except Exception as error:  # the hub raises many types; each means that the files cannot be had
+        raise CheckpointError(
+            f"load_space: {repo!r} is not in the local cache and could not be downloaded ({error}); copy its folder from a "
+            "machine with a network and name it, decoder='name@/the/folder'"
+        ) from error
+
+
+def _is_local(place: str) -> bool:
+    if Path(place).is_dir():
+        return True
+    from huggingface_hub import try_to_load_from_cache
+
+    repo, _, revision = place.partition(":")
+    return isinstance(try_to_load_from_cache(repo, "model_index.json", revision=revision or None), str)
+
+
+def pairing(name: str) -> Pairing | None:
+    """The row of a name, or None. Raises `InputError` for a bare word that is neither a row nor an open_clip id."""
+    if name in CATALOGUE:
+        return CATALOGUE[name]
+    if ":" in name or "/" in name:
+        return None
+    raise InputError(
+        f"load_space: expected one of {sorted(CATALOGUE)} or an open_clip id such as 'ViT-B-32/openai', got {name!r}"
+    )

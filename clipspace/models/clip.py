@@ -6,7 +6,9 @@ import hashlib
 import json
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import open_clip
@@ -14,7 +16,7 @@ import torch
 from PIL import Image
 
 from clipspace.embeddings import Stamp
-from clipspace.errors import CheckpointError, InputError
+from clipspace.errors import CapabilityError, CheckpointError, InputError
 
 
 class TruncationWarning(UserWarning):
@@ -22,28 +24,73 @@ class TruncationWarning(UserWarning):
 
 
 class Encoder:
-    """One CLIP: an open_clip model, its own preprocessing and tokenizer, and the stamp of its space."""
+    """One CLIP: an open_clip model, its own preprocessing and tokenizer, and the stamp of its space.
 
-    def __init__(self, model: torch.nn.Module, preprocess, tokenizer, *, name: str) -> None:
-        self.model, self.preprocess, self.tokenizer = model, preprocess, tokenizer
-        self.image_size = model.visual.image_size
+    ``identifier`` is the open_clip id it was loaded by; the stamp may carry a shorter name.
+    """
+
+    def __init__(self, model: torch.nn.Module, preprocess, tokenizer, *, name: str, identifier: str) -> None:
+        self.model, self.preprocess, self.tokenizer, self.identifier = model, preprocess, tokenizer, identifier
+        size = model.visual.image_size
+        self.image_size = int(size if isinstance(size, int) else size[0])
         self.context_length = int(model.context_length)
         self.logit_scale = float(model.logit_scale.detach().exp())
-        dim = (
-            int(model.text_projection.shape[-1]) if hasattr(model, "text_projection") else int(model.visual.output_dim)
-        )
+        with torch.inference_mode():
+            dim = self._encode(self._blank()).shape[-1]
         self.stamp = Stamp(name, _weights_digest(model), _digest(repr(preprocess).encode()), dim)
 
     @property
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.model.parameters()).dtype
+
     @torch.inference_mode()
     def images(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Raw image embeddings, float32 ``(n, d)``."""
-        pixels = torch.stack([self.preprocess(image) for image in images])
-        pixels = pixels.to(self.device, next(self.model.parameters()).dtype)
-        return self.model.encode_image(pixels).float().cpu().numpy()
+        return self._encode(self._prepare(images)).float().cpu().numpy()
+
+    @torch.inference_mode()
+    def features(self, images: Sequence[Image.Image]) -> np.ndarray:
+        """Features before the projection into the shared space, float32 ``(n, width)``, as the linear probe of
+        CLIP takes them (Radford et al. 2021, arXiv 2103.00020, appendix A.3).
+
+        Raises `CapabilityError` for models whose last layer is not a separate projection (ResNets).
+        """
+        visual = self.model.visual
+        if not isinstance(getattr(visual, "proj", None), torch.nn.Parameter):
+            raise CapabilityError(
+                f"features: {self.stamp.model!r} has no separate projection; use the embeddings, or a ViT"
+            )
+        projection, visual.proj = visual.proj, None
+        try:
+            return self._encode(self._prepare(images)).float().cpu().numpy()
+        finally:
+            visual.proj = projection
+
+    def pixels(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Raw embeddings ``(n, d)`` of pixels in [0, 1] at the encoder's size, with a gradient."""
+        mean, std = (
+            torch.tensor(numbers, device=self.device, dtype=self.dtype).view(-1, 1, 1)
+            for numbers in (self.model.visual.image_mean, self.model.visual.image_std)
+        )
+        return self._encode((pixels.to(mean) - mean) / std)
+
+    @torch.inference_mode()
+    def zero_image(self) -> torch.Tensor:
+        """Raw embedding ``(1, d)`` of an image that is zero once normalised: plain mean colour."""
+        return self._encode(self._blank()).float()
+
+    def _encode(self, prepared: torch.Tensor) -> torch.Tensor:
+        return self.model.encode_image(prepared)
+
+    def _prepare(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        return torch.stack([self.preprocess(image) for image in images]).to(self.device, self.dtype)
+
+    def _blank(self) -> torch.Tensor:
+        return torch.zeros(1, 3, self.image_size, self.image_size, device=self.device, dtype=self.dtype)
 
     @torch.inference_mode()
     def texts(self, texts: Sequence[str]) -> np.ndarray:
@@ -67,23 +114,44 @@ class Encoder:
             )
 
 
-def load_encoder(name: str, *, stamp_name: str | None = None, device: torch.device, dtype: torch.dtype) -> Encoder:
+@dataclass(frozen=True)
+class Preprocess:
+    """How images are made ready for a bare weights file, which cannot say it itself.
+
+    ``resize_mode`` is open_clip's: "shortest" (then the centre square) or "squash".
+    """
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: str = "bicubic"
+    resize_mode: str = "shortest"
+
+
+def load_encoder(
+    name: str,
+    *,
+    stamp_name: str | None = None,
+    resize_mode: str | None = None,
+    preprocess: Preprocess | None = None,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Encoder:
     """The CLIP named as open_clip names it: ``"ViT-B-32/laion2b_s34b_b79k"``, ``hf-hub:…`` or ``local-dir:…``.
 
-    Raises `CheckpointError` when the folder is incomplete or its weights cannot be read.
+    ``"ViT-B-32/a/file.safetensors"`` loads a bare weights file, and then ``preprocess`` must be given.
+    ``resize_mode`` overrides how pictures that are not square are made so. Raises `CheckpointError` when
+    the weights are missing or cannot be read.
     """
-    if ":" in name:
-        identifier, pretrained = name, None
-        if name.startswith("local-dir:"):
-            _check_folder(Path(name.removeprefix("local-dir:")))
-    else:
-        identifier, _, pretrained = name.rpartition("/")
-        if not identifier:
-            raise InputError(
-                f"load_space: expected an open_clip id such as 'ViT-B-32/openai', got {name!r}; see `clipspace spaces`"
-            )
+    if resize_mode not in (None, "shortest", "squash"):
+        raise InputError(f"load_space: expected resize_mode 'shortest' or 'squash', got {resize_mode!r}")
+    identifier, pretrained = _split(name)
+    options: dict[str, Any] = {"image_resize_mode": resize_mode}
+    if pretrained is not None and Path(pretrained).suffix:
+        options |= _bare_file(name, Path(pretrained), preprocess)
+    elif preprocess is not None:
+        raise InputError(f"load_space({name!r}): this model brings its own preprocessing; leave preprocess out")
     try:
-        model, preprocess = open_clip.create_model_from_pretrained(identifier, pretrained=pretrained, device=device)
+        model, transform = open_clip.create_model_from_pretrained(identifier, pretrained, device=device, **options)
         tokenizer = open_clip.get_tokenizer(identifier)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise CheckpointError(f"load_space({name!r}): open_clip could not load it: {error}") from error
@@ -93,7 +161,43 @@ def load_encoder(name: str, *, stamp_name: str | None = None, device: torch.devi
         raise CheckpointError(
             f"load_space({name!r}): the weights are corrupt or truncated ({error}); get a whole copy"
         ) from error
-    return Encoder(model.eval().to(dtype=dtype), preprocess, tokenizer, name=stamp_name or name)
+    model = model.eval().requires_grad_(False).to(dtype=dtype)
+    return Encoder(model, transform, tokenizer, name=stamp_name or name, identifier=name)
+
+
+def _split(name: str) -> tuple[str, str | None]:
+    """What open_clip calls the model and the pretrained tag."""
+    if name.startswith(("local-dir:", "hf-hub:")):
+        if name.startswith("local-dir:"):
+            _check_folder(Path(name.removeprefix("local-dir:")))
+        return name, None
+    model, _, pretrained = name.partition("/")
+    if not pretrained:
+        raise InputError(
+            f"load_space: expected an open_clip id such as 'ViT-B-32/openai', got {name!r}; see `clipspace spaces`"
+        )
+    return model, pretrained
+
+
+def _bare_file(name: str, path: Path, preprocess: Preprocess | None) -> dict[str, Any]:
+    if preprocess is None:
+        raise InputError(
+            f"load_space({name!r}): a weights file does not say how images are prepared for it; "
+            "pass preprocess=Preprocess(mean, std), or a local-dir: with its open_clip_config.json"
+        )
+    if path.suffix != ".safetensors":
+        raise CheckpointError(
+            f"load_space({name!r}): expected a .safetensors file, got {path.suffix!r}, which can run code when read; "
+            "convert it where you trust it"
+        )
+    if not path.is_file():
+        raise CheckpointError(f"load_space({name!r}): there is no file {str(path)!r}")
+    return {
+        "image_mean": preprocess.mean,
+        "image_std": preprocess.std,
+        "image_interpolation": preprocess.interpolation,
+        "image_resize_mode": preprocess.resize_mode,
+    }
 
 
 def _check_folder(folder: Path) -> None:

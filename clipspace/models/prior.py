@@ -1,27 +1,43 @@
-"""The mini prior: diffusers' PriorTransformer, from a text embedding to image embeddings."""
+"""Priors: from a text to image embeddings, by diffusion in embedding space (Ramesh et al. 2022, section 2.2)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 from diffusers import PriorTransformer
+from transformers import CLIPTextModelWithProjection
 
 from clipspace.errors import CheckpointError
-from clipspace.models.folders import load_part, load_schedule, read_index
+from clipspace.models import kandinsky, karlo, pixel_decoder
+from clipspace.models.contract import DecoderFacts
+from clipspace.models.decoders import check_serves
+from clipspace.models.folders import Placement, load_part, load_schedule, load_tokenizer, read_index
+
+if TYPE_CHECKING:
+    from clipspace.models.clip import Encoder
 
 
-class Prior:
-    """text embedding -> image embedding, by diffusion in embedding space (Ramesh et al. 2022, section 2.2).
+class EmbeddingPrior:
+    """text embedding -> image embedding: the mini prior.
 
-    Works on unit vectors times sqrt(d), as `PixelDecoder` does, and predicts the clean vector.
-    ``image_norm`` is the mean norm of raw image embeddings, which its output is given back.
+    Works on unit vectors times sqrt(d), and predicts the clean vector. ``image_norm`` is the mean norm of raw
+    image embeddings, which its output is given back.
     """
+
+    facts = pixel_decoder.FACTS
 
     def __init__(self, network: PriorTransformer, schedule, *, clip_weights: str, image_norm: float) -> None:
         self.network, self.schedule, self.clip_weights, self.image_norm = network, schedule, clip_weights, image_norm
         self.dim = int(network.config.embedding_dim)
         self.latent_shape = (self.dim,)
+
+    def inputs(self, texts: Sequence[str], unit: np.ndarray) -> torch.Tensor:
+        """What `diffusion.sample` is to condition on: the unit text embeddings."""
+        return torch.from_numpy(unit).float()
 
     def condition(self, embeds: torch.Tensor) -> torch.Tensor:
         unit = torch.nn.functional.normalize(embeds, dim=-1) * self.dim**0.5
@@ -33,13 +49,94 @@ class Prior:
     def predict(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
         return self.network(x_t.to(self.network.dtype), t, proj_embedding=cond, return_dict=False)[0].float()
 
+    def to_embeds(self, latents: torch.Tensor) -> torch.Tensor:
+        """Raw image embeddings of what was sampled."""
+        return torch.nn.functional.normalize(latents, dim=-1) * self.image_norm
 
-def load_prior(folder: Path, *, device: torch.device, dtype: torch.dtype) -> Prior:
-    """The prior of a diffusers folder. Raises `CheckpointError` for one that is incomplete, corrupt or unknown."""
+
+class TextCondition(NamedTuple):
+    """Pooled ``(n, d)``, hidden states ``(n, length, width)`` and mask ``(n, length)`` of texts."""
+
+    pooled: torch.Tensor
+    hidden: torch.Tensor
+    mask: torch.Tensor
+
+
+class TextPrior:
+    """text -> image embedding: the priors of Kandinsky 2.2 and Karlo, which read every token of the text.
+
+    They are conditioned by a text encoder of their own folder, predict the clean vector in whitened
+    coordinates, and `to_embeds` takes the whitening back.
+    """
+
+    clip_weights = None
+
+    def __init__(self, network: PriorTransformer, schedule, text_encoder, tokenizer, *, facts: DecoderFacts) -> None:
+        self.network, self.schedule, self.facts = network, schedule, facts
+        self.text_encoder, self.tokenizer = text_encoder, tokenizer
+        self.dim = int(network.config.embedding_dim)
+        self.latent_shape = (self.dim,)
+
+    def inputs(self, texts: Sequence[str], unit: np.ndarray) -> Sequence[str]:
+        """What `diffusion.sample` is to condition on: the texts themselves."""
+        return texts
+
+    @torch.inference_mode()
+    def condition(self, texts: Sequence[str]) -> TextCondition:
+        tokens = self.tokenizer(
+            list(texts), padding="max_length", truncation=True, max_length=self.tokenizer.model_max_length,
+            return_tensors="pt",
+        ).to(self.network.device)  # fmt: skip
+        out = self.text_encoder(tokens.input_ids)
+        return TextCondition(out.text_embeds, out.last_hidden_state, tokens.attention_mask.bool())
+
+    def null_condition(self, n: int) -> TextCondition:
+        return self.condition([""] * n)
+
+    def predict(self, x_t: torch.Tensor, t: int, cond: TextCondition) -> torch.Tensor:
+        dtype = self.network.dtype
+        return self.network(
+            x_t.to(dtype),
+            timestep=t,
+            proj_embedding=cond.pooled.to(dtype),
+            encoder_hidden_states=cond.hidden.to(dtype),
+            attention_mask=cond.mask,
+        ).predicted_image_embedding.float()
+
+    def to_embeds(self, latents: torch.Tensor) -> torch.Tensor:
+        """Raw image embeddings of what was sampled."""
+        return self.network.post_process_latents(latents)
+
+
+_TEXT_PRIORS = {  # pipeline of the folder: facts, folder of the scheduler
+    "KandinskyV22PriorPipeline": (kandinsky.FACTS, "scheduler"),
+    "UnCLIPPipeline": (karlo.FACTS, "prior_scheduler"),
+}
+
+
+def load_prior(folder: Path, encoder: Encoder, place: Placement) -> EmbeddingPrior | TextPrior:
+    """The prior of a diffusers folder, checked against the encoder it is to serve.
+
+    Raises `CheckpointError` for a folder that is incomplete, corrupt or unknown, `SpaceMismatchError` for a
+    prior of another CLIP.
+    """
     index = read_index(folder)
-    if index.get("_class_name") != "UnCLIPPrior":
-        raise CheckpointError(
-            f"load_space: expected an UnCLIPPrior in {str(folder)!r}, got {index.get('_class_name')!r}"
+    kind = index.get("_class_name")
+    if kind == "UnCLIPPrior":
+        network = load_part(PriorTransformer, folder, "prior", place)
+        facts = {"clip_weights": index["clip_weights"], "image_norm": index["image_norm"]}
+        prior = EmbeddingPrior(network, load_schedule(folder), **facts)
+    elif kind in _TEXT_PRIORS:
+        facts, scheduler = _TEXT_PRIORS[kind]
+        prior = TextPrior(
+            load_part(PriorTransformer, folder, "prior", place),
+            load_schedule(folder, scheduler),
+            load_part(CLIPTextModelWithProjection, folder, "text_encoder", place),
+            load_tokenizer(folder),
+            facts=facts,
         )
-    network = load_part(PriorTransformer, folder, "prior", device=device, dtype=dtype)
-    return Prior(network, load_schedule(folder), clip_weights=index["clip_weights"], image_norm=index["image_norm"])
+    else:
+        known = ["UnCLIPPrior", *_TEXT_PRIORS]
+        raise CheckpointError(f"load_space: expected a prior, one of {known}, in {str(folder)!r}, got {kind!r}")
+    check_serves(encoder, prior.facts, prior.dim, prior.clip_weights)
+    return prior

@@ -1,0 +1,114 @@
+"""What every decoder says of itself, and the pixels at its border. The contract is that of `diffusion.Denoiser`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from PIL import Image
+
+from clipspace.images import square
+
+if TYPE_CHECKING:
+    from clipspace.diffusion import Schedule
+
+Scale = Literal["raw", "any length"]
+
+
+@dataclass(frozen=True)
+class DecoderFacts:
+    """One row of the table of decoders: what a decoder takes, gives and costs.
+
+    Parameters
+    ----------
+    name : as in ``load_space(decoder=name)``
+    class_names : pipelines whose folders hold it, as ``model_index.json`` names them
+    clip : open_clip ids of the CLIP it was trained for, the first being the usual one
+    dim : of that CLIP's embeddings
+    scale : "raw" for the projection as it leaves the encoder; "any length" where only the direction is used
+    takes : what is done with the vector before the network sees it
+    null : what stands for "no condition" under classifier-free guidance
+    guidance_scale : what its authors use
+    resize_mode : how images were made square for its training, as open_clip names it
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    clip: tuple[str, ...]
+    dim: int
+    scale: Scale
+    takes: str
+    null: str
+    output: str
+    guidance_scale: float
+    licence: str
+    status: str
+    repo: str | None = None
+    resize_mode: Literal["squash", "shortest"] | None = None
+
+
+class ImageDecoder(ABC):
+    """z -> image: *what to predict* (`predict` under `condition`) and *where* (latents and schedule).
+
+    ``resolution`` is the side of its images in pixels; ``clip_weights`` the digest of the CLIP it was trained
+    for, where its folder tells.
+    """
+
+    facts: DecoderFacts
+    schedule: Schedule
+    latent_shape: tuple[int, ...]
+    dim: int
+    resolution: int
+    device: torch.device
+    clip_weights: str | None = None
+
+    @abstractmethod
+    def condition(self, embeds: torch.Tensor) -> torch.Tensor:
+        """What the network is given for raw embeddings ``(n, dim)``; one row each."""
+
+    @abstractmethod
+    def null_condition(self, n: int) -> torch.Tensor:
+        """``n`` rows of "no condition"."""
+
+    @abstractmethod
+    def predict(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
+        """The network's output, float32, in the parameterisation that ``schedule`` names."""
+
+    @abstractmethod
+    def latents(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Latents ``(n, *latent_shape)`` of pixels in [-1, 1], ``(n, 3, resolution, resolution)``."""
+
+    @abstractmethod
+    def pixels(self, latents: torch.Tensor) -> torch.Tensor:
+        """Pixels in [-1, 1] (not clamped) of latents."""
+
+    @torch.inference_mode()
+    def to_latents(self, images: list[Image.Image]) -> torch.Tensor:
+        """Latents of the centre squares of images."""
+        arrays = np.stack([np.asarray(square(image, self.resolution), dtype=np.float32) for image in images])
+        return self.latents((torch.from_numpy(arrays).permute(0, 3, 1, 2) / 127.5 - 1).to(self.device))
+
+    @torch.inference_mode()
+    def to_images(self, latents: torch.Tensor) -> list[Image.Image]:
+        pixels = self.pixels(latents).float().cpu()
+        array = pixels.add(1).mul(127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+        return [Image.fromarray(a) for a in array]
+
+
+class Autoencoded(ImageDecoder):
+    """A decoder whose latents are those of a KL autoencoder (Rombach et al. 2022, arXiv 2112.10752)."""
+
+    def _set_autoencoder(self, vae, sample_size: int) -> None:
+        self.vae = vae
+        self.scaling_factor = float(vae.config.scaling_factor)
+        self.latent_shape = (int(vae.config.latent_channels), sample_size, sample_size)
+        self.resolution = sample_size * 2 ** (len(vae.config.block_out_channels) - 1)
+
+    def latents(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.vae.encode(pixels.to(self.vae.dtype)).latent_dist.mode().float() * self.scaling_factor
+
+    def pixels(self, latents: torch.Tensor) -> torch.Tensor:
+        return self.vae.decode((latents / self.scaling_factor).to(self.vae.dtype), return_dict=False)[0].float()

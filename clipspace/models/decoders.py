@@ -1,0 +1,91 @@
+"""All decoders by name, and the one way to load any of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clipspace.errors import CheckpointError, InputError, SpaceMismatchError
+from clipspace.models import image_variations, kandinsky, karlo, pixel_decoder, stable_unclip
+from clipspace.models.contract import DecoderFacts, ImageDecoder
+from clipspace.models.folders import Placement, read_index
+
+if TYPE_CHECKING:
+    from clipspace.models.clip import Encoder
+
+_MODULE_OF = {
+    pixel_decoder.FACTS: pixel_decoder,
+    kandinsky.FACTS: kandinsky,
+    stable_unclip.LARGE: stable_unclip,
+    stable_unclip.HUGE: stable_unclip,
+    karlo.FACTS: karlo,
+    image_variations.FACTS: image_variations,
+}
+DECODERS: dict[str, DecoderFacts] = {facts.name: facts for facts in _MODULE_OF}
+
+
+def facts_of(folder: Path, name: str | None = None) -> DecoderFacts:
+    """The decoder that a folder's ``model_index.json`` names, which must be ``name`` where one is asked for."""
+    found = read_index(folder).get("_class_name")
+    fitting = [facts for facts in DECODERS.values() if found in facts.class_names]
+    if not fitting:
+        known = sorted({c for facts in DECODERS.values() for c in facts.class_names})
+        raise CheckpointError(f"load_space: expected one of {known} in {str(folder)!r}, got {found!r}")
+    if name is None:
+        return fitting[0]
+    for facts in fitting:
+        if facts.name == name:
+            return facts
+    raise CheckpointError(f"load_space: expected a {name!r} decoder in {str(folder)!r}, got {fitting[0].name!r}")
+
+
+def load_decoder(
+    folder: Path, encoder: Encoder, place: Placement, *, name: str | None = None, **options: Any
+) -> ImageDecoder:
+    """The decoder in a diffusers folder, checked against the encoder it is to serve.
+
+    Its ``model_index.json`` says which it is; ``name`` asks for one in particular. ``options`` go to the decoder:
+    ``noise_level`` and ``noise_seed`` of Stable unCLIP, ``upsample`` of Karlo. Raises `CheckpointError` for a
+    folder that is incomplete, corrupt or unknown, `SpaceMismatchError` for a decoder of another CLIP.
+    """
+    facts = facts_of(folder, name)
+    if facts is kandinsky.FACTS:
+        options["null_embeds"] = encoder.zero_image()
+    try:
+        decoder = _MODULE_OF[facts].load(folder, place, **options)
+    except TypeError as error:
+        if "unexpected keyword" not in str(error):
+            raise
+        raise InputError(f"load_space: the decoder {facts.name!r} does not take {sorted(options)} ({error})") from error
+    check_serves(encoder, decoder.facts, decoder.dim, decoder.clip_weights)
+    return decoder
+
+
+def check_serves(encoder: Encoder, facts: DecoderFacts, dim: int, clip_weights: str | None) -> None:
+    """Raise `SpaceMismatchError` unless a decoder (or prior) was trained for this CLIP, as far as can be known.
+
+    A digest of the weights decides where the folder has one. Else the open_clip id does; a local folder or a hub
+    id, which say nothing of their weights, are taken at their dimension.
+    """
+    stamp = encoder.stamp
+    if clip_weights is not None:
+        fits, wanted = clip_weights == stamp.weights, f"weights {clip_weights[:8]}"
+    else:
+        named = ":" not in encoder.identifier
+        fits = dim == stamp.dim and (not named or encoder.identifier in facts.clip)
+        wanted = f"{facts.clip[0]} (d={dim})"
+    if not fits:
+        raise SpaceMismatchError(
+            f"load_space: the {facts.name!r} checkpoint was trained for {wanted}, got {stamp}; "
+            "load the CLIP it was trained for, or a checkpoint for this one"
+        )
+
+
+def table() -> str:
+    """The table of decoders in Markdown, as docs/decoders.md holds it."""
+    head = ("decoder", "CLIP", "d", "takes", "no condition", "output", "guidance", "images", "licence", "status")
+    lines = [head, ("---",) * len(head)]
+    for f in DECODERS.values():
+        row = (f"`{f.name}`", f"`{f.clip[0]}`", f.dim, f.takes, f.null, f.output, f"{f.guidance_scale:g}")
+        lines.append((*row, f.resize_mode or "square", f.licence, f.status))
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"

@@ -1,0 +1,28 @@
+"""A decoder for any encoder: none is needed, pixels are optimised (see `clipspace.gradient`)."""
+
+from __future__ import annotations
+
+import torch
+from PIL import Image
+
+from clipspace.models.clip import Encoder
+
+
+class GradientDecoder:
+    """Images by optimisation, at the encoder's own size. Its pictures satisfy the encoder, and no prior of images."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+        self.resolution = encoder.image_size
+        self.latent_shape = (3, self.resolution, self.resolution)
+        self.dim, self.clip_weights = encoder.stamp.dim, encoder.stamp.weights
+
+    def embed(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.encoder.pixels(pixels).float()
+
+    def to_images(self, latents: torch.Tensor) -> list[Image.Image]:
+        array = latents.cpu().add(1).mul(127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+        images = [Image.fromarray(a) for a in array]
+        for image in images:
+            image.info["clipspace"] = "optimised until its embedding matched; not decoded"
+        return images

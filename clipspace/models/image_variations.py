@@ -1,0 +1,54 @@
+"""Lambda's sd-image-variations: Stable Diffusion 1 with the image embedding in the prompt's place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+
+from clipspace.models.contract import Autoencoded, DecoderFacts
+from clipspace.models.folders import Placement, load_part, load_schedule
+
+FACTS = DecoderFacts(
+    name="sd-image-variations",
+    class_names=("StableDiffusionImageVariationPipeline",),
+    clip=("ViT-L-14/openai", "ViT-L-14-quickgelu/openai"),
+    dim=768,
+    scale="raw",
+    takes="raw projection, as one token",
+    null="zeros",
+    output="512 px, KL latents",
+    guidance_scale=3.0,
+    licence="CreativeML OpenRAIL-M",
+    status="current",
+    repo="lambdalabs/sd-image-variations-diffusers",
+    resize_mode="squash",
+)
+
+
+class ImageVariations(Autoencoded):
+    """The embedding is the only token that the network attends to."""
+
+    facts = FACTS
+
+    def __init__(self, unet: UNet2DConditionModel, vae: AutoencoderKL, schedule) -> None:
+        self.unet, self.schedule = unet, schedule
+        self._set_autoencoder(vae, int(unet.config.sample_size))
+        self.dim = int(unet.config.cross_attention_dim)
+        self.device = unet.device
+
+    def condition(self, embeds: torch.Tensor) -> torch.Tensor:
+        return embeds[:, None].to(self.device, self.unet.dtype)
+
+    def null_condition(self, n: int) -> torch.Tensor:
+        return torch.zeros(n, 1, self.dim, device=self.device, dtype=self.unet.dtype)
+
+    def predict(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
+        return self.unet(x_t.to(self.unet.dtype), t, encoder_hidden_states=cond).sample.float()
+
+
+def load(folder: Path, place: Placement) -> ImageVariations:
+    """The safety checker of the folder is not used."""
+    unet = load_part(UNet2DConditionModel, folder, "unet", place)
+    return ImageVariations(unet, load_part(AutoencoderKL, folder, "vae", place), load_schedule(folder))

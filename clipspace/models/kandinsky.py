@@ -1,0 +1,76 @@
+"""Kandinsky 2.2: the decoder that sees the embedding and nothing else (Razzhigaev et al. 2023, arXiv 2310.03502)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from diffusers import UNet2DConditionModel, VQModel
+
+from clipspace.errors import CheckpointError
+from clipspace.models.contract import DecoderFacts, ImageDecoder
+from clipspace.models.folders import Placement, load_part, load_schedule
+
+FACTS = DecoderFacts(
+    name="kandinsky-2.2",
+    class_names=("KandinskyV22Pipeline", "KandinskyV22CombinedPipeline"),
+    clip=("ViT-bigG-14/laion2b_s39b_b160k",),
+    dim=1280,
+    scale="raw",
+    takes="raw projection",
+    null="embedding of a mean-coloured image",
+    output="512 px, MoVQ latents",
+    guidance_scale=4.0,
+    licence="Apache-2.0",
+    status="current",
+    repo="kandinsky-community/kandinsky-2-2-decoder",
+    resize_mode="shortest",
+)
+
+
+class Kandinsky(ImageDecoder):
+    """``null_embeds (1, dim)`` is the CLIP embedding of an all-zero, hence mean-coloured, preprocessed image.
+
+    The network's second half of channels, a learned variance, serves DDPM alone and is dropped.
+    """
+
+    facts = FACTS
+
+    def __init__(self, unet: UNet2DConditionModel, movq: VQModel, schedule, *, null_embeds: torch.Tensor) -> None:
+        self.unet, self.movq, self.schedule = unet, movq, schedule
+        self.channels = int(unet.config.in_channels)
+        side = int(unet.config.sample_size)
+        self.latent_shape = (self.channels, side, side)
+        self.dim = int(unet.config.encoder_hid_dim)
+        self.resolution = side * 2 ** (len(movq.config.block_out_channels) - 1)
+        self.device = unet.device
+        if null_embeds.shape[-1] != self.dim:
+            raise CheckpointError(
+                f"load_space: this Kandinsky decoder takes {self.dim} dimensions, the CLIP gives {null_embeds.shape[-1]}; "
+                f"load it with {FACTS.clip[0]!r}"
+            )
+        self.null_embeds = null_embeds.to(self.device, unet.dtype)
+
+    def condition(self, embeds: torch.Tensor) -> torch.Tensor:
+        return embeds.to(self.device, self.unet.dtype)
+
+    def null_condition(self, n: int) -> torch.Tensor:
+        return self.null_embeds.expand(n, -1)
+
+    def predict(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
+        both = self.unet(
+            x_t.to(self.unet.dtype), t, encoder_hidden_states=None, added_cond_kwargs={"image_embeds": cond}
+        ).sample
+        return both[:, : self.channels].float()
+
+    def latents(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.movq.encode(pixels.to(self.movq.dtype)).latents.float()
+
+    def pixels(self, latents: torch.Tensor) -> torch.Tensor:
+        return self.movq.decode(latents.to(self.movq.dtype), force_not_quantize=True).sample.float()
+
+
+def load(folder: Path, place: Placement, *, null_embeds: torch.Tensor) -> Kandinsky:
+    unet = load_part(UNet2DConditionModel, folder, "unet", place)
+    movq = load_part(VQModel, folder, "movq", place)
+    return Kandinsky(unet, movq, load_schedule(folder), null_embeds=null_embeds)

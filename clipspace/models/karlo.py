@@ -1,0 +1,190 @@
+"""Karlo: the open decoder nearest to DALL-E 2's (Lee et al. 2022, kakaobrain/karlo): 64 pixels, then upsamplers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from diffusers import UNet2DConditionModel, UNet2DModel
+from diffusers.pipelines.deprecated.unclip.text_proj import UnCLIPTextProjModel
+from diffusers.schedulers.scheduling_unclip import UnCLIPScheduler
+from transformers import CLIPTextModelWithProjection
+
+from clipspace.models.contract import DecoderFacts, ImageDecoder
+from clipspace.models.folders import Placement, load_part, load_schedule, load_scheduler, load_tokenizer
+
+FACTS = DecoderFacts(
+    name="karlo",
+    class_names=("UnCLIPImageVariationPipeline", "UnCLIPPipeline"),
+    clip=("ViT-L-14/openai", "ViT-L-14-quickgelu/openai"),
+    dim=768,
+    scale="raw",
+    takes="raw projection, into the timestep embedding and as 4 tokens",
+    null="a learned vector, and the empty prompt",
+    output="64 px, pixels; 256 px upsampled",
+    guidance_scale=8.0,
+    licence="CreativeML OpenRAIL-M",
+    status="deprecated in diffusers, still loads",
+    repo="kakaobrain/karlo-v1-alpha-image-variations",
+    resize_mode="squash",
+)
+
+
+class Prompt(NamedTuple):
+    """The empty prompt: pooled ``(1, dim)``, hidden states ``(1, length, width)``, mask ``(1, length)``."""
+
+    pooled: torch.Tensor
+    hidden: torch.Tensor
+    mask: torch.Tensor
+
+
+class Upsampler(NamedTuple):
+    """Diffusion from a small image to a large one, the last step by a network of its own."""
+
+    first: UNet2DModel
+    last: UNet2DModel
+    scheduler: UnCLIPScheduler
+    steps: int = 7
+    seed: int = 0
+
+    def __call__(
+        self, small: torch.Tensor, noise: torch.Tensor | None = None, generator: torch.Generator | None = None
+    ) -> torch.Tensor:
+        """Pixels of the large image; all noise is drawn from ``seed`` unless given."""
+        side, channels = int(self.first.config.sample_size), int(self.first.config.in_channels) // 2
+        generator = generator or torch.Generator().manual_seed(self.seed)
+        if noise is None:
+            noise = torch.randn(len(small), channels, side, side, generator=generator)
+        x = noise.to(small)
+        guide = torch.nn.functional.interpolate(
+            small, size=(side, side), mode="bicubic", align_corners=False, antialias=True
+        )
+        self.scheduler.set_timesteps(self.steps)
+        times = self.scheduler.timesteps.tolist()
+        for t, s in zip(times, [*times[1:], None], strict=True):
+            network = self.last if s is None else self.first
+            guess = network(torch.cat([x, guide], dim=1).to(network.dtype), t).sample.float()
+            x = self.scheduler.step(guess, t, x, prev_timestep=s, generator=generator).prev_sample
+        return x
+
+
+class Karlo(ImageDecoder):
+    """Latents are the 64-pixel image; `pixels` upsamples it where the folder holds the upsamplers.
+
+    The network's second half of channels, a learned variance, serves its own stochastic sampler alone.
+    """
+
+    facts = FACTS
+
+    def __init__(
+        self,
+        unet: UNet2DConditionModel,
+        projection: UnCLIPTextProjModel,
+        schedule,
+        *,
+        prompt: Prompt,
+        upsampler: Upsampler | None = None,
+    ) -> None:
+        self.unet, self.projection, self.schedule, self.upsampler = unet, projection, schedule, upsampler
+        self.device = unet.device
+        self.prompt = Prompt(
+            prompt.pooled.to(self.device, unet.dtype), prompt.hidden.to(self.device, unet.dtype),
+            prompt.mask.to(self.device),
+        )  # fmt: skip
+        self.channels = int(unet.config.in_channels)
+        self.resolution = int(unet.config.sample_size)
+        self.latent_shape = (self.channels, self.resolution, self.resolution)
+        self.dim = int(projection.config.clip_embeddings_dim)
+
+    def condition(self, embeds: torch.Tensor) -> torch.Tensor:
+        return embeds.to(self.device, self.unet.dtype)
+
+    def null_condition(self, n: int) -> torch.Tensor:
+        return self.projection.learned_classifier_free_guidance_embeddings.expand(n, -1)
+
+    def predict(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
+        return self.predict_with_variance(x_t, t, cond)[:, : self.channels].float()
+
+    def predict_with_variance(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
+        """All channels ``(n, 2 c, h, w)``: the noise, then the variance that Karlo's own sampler uses."""
+        n = len(cond)
+        tokens, added = self.projection(
+            image_embeddings=cond,
+            prompt_embeds=self.prompt.pooled.expand(n, -1),
+            text_encoder_hidden_states=self.prompt.hidden.expand(n, -1, -1),
+            do_classifier_free_guidance=False,
+        )
+        extra = int(self.projection.config.clip_extra_context_tokens)
+        mask = torch.nn.functional.pad(self.prompt.mask, (extra, 0), value=True).expand(n, -1)
+        return self.unet(
+            x_t.to(self.unet.dtype), t, encoder_hidden_states=tokens, class_labels=added, attention_mask=mask
+        ).sample
+
+    def latents(self, pixels: torch.Tensor) -> torch.Tensor:
+        return pixels.float()
+
+    def pixels(self, latents: torch.Tensor) -> torch.Tensor:
+        if self.upsampler is None:
+            return latents
+        small = latents.clamp(-1, 1)  # one at a time, so that an image does not depend on its batch
+        return torch.cat([self.upsampler(row[None]) for row in small])
+
+
+@torch.inference_mode()
+def sample_as_trained(
+    decoder: Karlo,
+    embeds: torch.Tensor,
+    x_T: torch.Tensor,
+    scheduler: UnCLIPScheduler,
+    *,
+    num_inference_steps: int,
+    guidance_scale: float = 1.0,
+    generator: torch.Generator,
+) -> torch.Tensor:
+    """Latents by Karlo's own stochastic sampler (Ho et al. 2020, arXiv 2006.11239, with a learned variance).
+
+    It clips and draws noise at every step, so it has no inverse; `diffusion.sample` is what `Space` uses.
+    """
+    cond, null = decoder.condition(embeds), decoder.null_condition(len(embeds))
+    scheduler.set_timesteps(num_inference_steps)
+    times, x = scheduler.timesteps.tolist(), x_T
+    for t, s in zip(times, [*times[1:], None], strict=True):
+        guess = decoder.predict_with_variance(x, t, cond)
+        if guidance_scale != 1.0:
+            noise, variance = guess.split(decoder.channels, dim=1)
+            free = decoder.predict(x, t, null)
+            guess = torch.cat([torch.lerp(free, noise.float(), guidance_scale), variance], dim=1)
+        x = scheduler.step(guess.float(), t, x, prev_timestep=s, generator=generator).prev_sample
+    return x
+
+
+def load(folder: Path, place: Placement, *, upsample: bool = True) -> Karlo:
+    """``upsample=False`` leaves images at the decoder's 64 pixels, where inversion is exact."""
+    upsampler = None
+    if upsample and (folder / "super_res_first").is_dir():
+        upsampler = Upsampler(
+            load_part(UNet2DModel, folder, "super_res_first", place),
+            load_part(UNet2DModel, folder, "super_res_last", place),
+            load_scheduler(UnCLIPScheduler, folder, "super_res_scheduler"),
+        )
+    return Karlo(
+        load_part(UNet2DConditionModel, folder, "decoder", place),
+        load_part(UnCLIPTextProjModel, folder, "text_proj", place),
+        load_schedule(folder, "decoder_scheduler"),
+        prompt=_empty_prompt(folder),
+        upsampler=upsampler,
+    )
+
+
+@torch.inference_mode()
+def _empty_prompt(folder: Path) -> Prompt:
+    """What the text encoder makes of the empty prompt; the text encoder is not kept."""
+    on_cpu = Placement(torch.device("cpu"), torch.float32)
+    text_encoder, tokenizer = (
+        load_part(CLIPTextModelWithProjection, folder, "text_encoder", on_cpu),
+        load_tokenizer(folder),
+    )
+    tokens = tokenizer("", padding="max_length", max_length=tokenizer.model_max_length, return_tensors="pt")
+    out = text_encoder(tokens.input_ids)
+    return Prompt(out.text_embeds, out.last_hidden_state, tokens.attention_mask.bool())

@@ -1,0 +1,63 @@
+"""The mini decoder: a diffusers UNet on unshuffled pixels, conditioned on the embedding alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from diffusers import UNet2DConditionModel
+
+from clipspace.models.contract import DecoderFacts, ImageDecoder
+from clipspace.models.folders import Placement, load_part, load_schedule, read_index
+
+FACTS = DecoderFacts(
+    name="mini",
+    class_names=("UnCLIPDecoder",),
+    clip=("mini",),
+    dim=128,
+    scale="any length",
+    takes="unit vector times sqrt(d)",
+    null="zeros",
+    output="64 px, pixels",
+    guidance_scale=1.0,
+    licence="MIT",
+    status="ships with clipspace",
+)
+
+
+class PixelDecoder(ImageDecoder):
+    """z -> image in pixel space. The latents are the pixels themselves, unshuffled: exact and invertible."""
+
+    facts = FACTS
+
+    def __init__(self, unet: UNet2DConditionModel, schedule, *, unshuffle: int, clip_weights: str) -> None:
+        self.unet, self.schedule, self.unshuffle, self.clip_weights = unet, schedule, unshuffle, clip_weights
+        side = int(unet.config.sample_size)
+        self.latent_shape = (int(unet.config.in_channels), side, side)
+        self.dim = int(unet.config.projection_class_embeddings_input_dim)
+        self.resolution = side * unshuffle
+        self.device = unet.device
+
+    def condition(self, embeds: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.normalize(embeds, dim=-1).mul(self.dim**0.5).to(self.device, self.unet.dtype)
+
+    def null_condition(self, n: int) -> torch.Tensor:
+        return torch.zeros(n, self.dim, device=self.device, dtype=self.unet.dtype)
+
+    def predict(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
+        x_t = x_t.to(self.unet.dtype, memory_format=torch.channels_last)
+        return self.unet(x_t, t, encoder_hidden_states=None, class_labels=cond, return_dict=False)[0].float()
+
+    def latents(self, pixels: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.pixel_unshuffle(pixels, self.unshuffle)
+
+    def pixels(self, latents: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.pixel_shuffle(latents, self.unshuffle)
+
+
+def load(folder: Path, place: Placement) -> PixelDecoder:
+    index = read_index(folder)
+    unet = load_part(UNet2DConditionModel, folder, "unet", place).to(memory_format=torch.channels_last)
+    return PixelDecoder(
+        unet, load_schedule(folder), unshuffle=index["pixel_unshuffle"], clip_weights=index["clip_weights"]
+    )

@@ -1,0 +1,114 @@
+"""Stable unCLIP, both sizes: Stable Diffusion 2.1 finetuned to take a noised CLIP embedding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from diffusers.models.embeddings import get_timestep_embedding
+from diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer import StableUnCLIPImageNormalizer
+from transformers import CLIPTextModel
+
+from clipspace.errors import InputError
+from clipspace.models.contract import Autoencoded, DecoderFacts
+from clipspace.models.folders import Placement, load_part, load_schedule, load_scheduler, load_tokenizer
+
+_COMMON = {
+    "class_names": ("StableUnCLIPImg2ImgPipeline", "StableUnCLIPPipeline"),
+    "scale": "raw",
+    "null": "zeros, and the empty prompt",
+    "output": "768 px, KL latents",
+    "guidance_scale": 10.0,
+    "licence": "OpenRAIL++-M",
+    "status": "current; the first repositories were deleted, give a copy",
+    "resize_mode": "squash",
+}
+LARGE = DecoderFacts(
+    name="stable-unclip-l",
+    clip=("ViT-L-14/openai", "ViT-L-14-quickgelu/openai"),
+    dim=768,
+    takes="raw projection, normalised and back, then a noise level",
+    repo="sd2-community/stable-diffusion-2-1-unclip-small",
+    **_COMMON,
+)
+HUGE = DecoderFacts(
+    name="stable-unclip-h",
+    clip=("ViT-H-14/laion2b_s32b_b79k",),
+    dim=1024,
+    takes="raw projection, then a noise level",
+    repo="sd2-community/stable-diffusion-2-1-unclip",
+    **_COMMON,
+)
+
+
+class StableUnCLIP(Autoencoded):
+    """The network is given (z, embedding of the noise level) ``(n, 2 dim)``, and the empty prompt throughout.
+
+    ``noise_level=None`` leaves z as it is. An integer noises it as in training, before the level's embedding;
+    level 0 is a little noise, not none. The noise is one vector drawn from ``noise_seed`` for all rows, so a row
+    is the same alone and in a batch.
+    """
+
+    def __init__(
+        self,
+        unet: UNet2DConditionModel,
+        vae: AutoencoderKL,
+        schedule,
+        *,
+        normalizer: StableUnCLIPImageNormalizer,
+        noising: DDPMScheduler,
+        empty_prompt: torch.Tensor,
+        noise_level: int | None = None,
+        noise_seed: int = 0,
+    ) -> None:
+        self.unet, self.schedule, self.normalizer, self.noising = unet, schedule, normalizer, noising
+        most = int(noising.config.num_train_timesteps)
+        if noise_level is not None and not 0 <= noise_level < most:
+            raise InputError(f"noise_level: expected None or 0 to {most - 1}, got {noise_level}")
+        self.noise_level, self.noise_seed = noise_level, noise_seed
+        self._set_autoencoder(vae, int(unet.config.sample_size))
+        self.dim = int(unet.config.projection_class_embeddings_input_dim) // 2
+        self.facts = LARGE if self.dim == LARGE.dim else HUGE
+        self.device = unet.device
+        self.empty_prompt = empty_prompt.to(self.device, unet.dtype)
+
+    def condition(self, embeds: torch.Tensor) -> torch.Tensor:
+        level = torch.tensor([self.noise_level or 0])
+        if self.noise_level is not None:
+            noise = torch.randn(1, self.dim, generator=torch.Generator().manual_seed(self.noise_seed))
+            scaled = self.normalizer.scale(embeds.float().cpu())
+            embeds = self.normalizer.unscale(self.noising.add_noise(scaled, noise, level))
+        told = get_timestep_embedding(level, self.dim, flip_sin_to_cos=True, downscale_freq_shift=0)
+        both = torch.cat([embeds.float().cpu(), told.expand(len(embeds), -1)], dim=1)
+        return both.to(self.device, self.unet.dtype)
+
+    def null_condition(self, n: int) -> torch.Tensor:
+        return torch.zeros(n, 2 * self.dim, device=self.device, dtype=self.unet.dtype)
+
+    def predict(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
+        prompt = self.empty_prompt.expand(len(cond), -1, -1)
+        return self.unet(x_t.to(self.unet.dtype), t, encoder_hidden_states=prompt, class_labels=cond).sample.float()
+
+
+def load(folder: Path, place: Placement, *, noise_level: int | None = None, noise_seed: int = 0) -> StableUnCLIP:
+    on_cpu = Placement(torch.device("cpu"), torch.float32)
+    return StableUnCLIP(
+        load_part(UNet2DConditionModel, folder, "unet", place),
+        load_part(AutoencoderKL, folder, "vae", place),
+        load_schedule(folder),
+        normalizer=load_part(StableUnCLIPImageNormalizer, folder, "image_normalizer", on_cpu),
+        noising=load_scheduler(DDPMScheduler, folder, "image_noising_scheduler"),
+        empty_prompt=_empty_prompt(folder, on_cpu),
+        noise_level=noise_level,
+        noise_seed=noise_seed,
+    )
+
+
+@torch.inference_mode()
+def _empty_prompt(folder: Path, place: Placement) -> torch.Tensor:
+    """Last hidden states ``(1, length, width)`` of the empty prompt; the text encoder is not kept."""
+    text_encoder, tokenizer = load_part(CLIPTextModel, folder, "text_encoder", place), load_tokenizer(folder)
+    tokens = tokenizer("", padding="max_length", max_length=tokenizer.model_max_length, return_tensors="pt")
+    mask = tokens.attention_mask if getattr(text_encoder.config, "use_attention_mask", None) else None
+    return text_encoder(tokens.input_ids, attention_mask=mask)[0]

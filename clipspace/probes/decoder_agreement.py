@@ -1,0 +1,45 @@
+"""Is it CLIP or is it the decoder? The same embeddings drawn by several decoders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clipspace.embeddings import Embeddings
+from clipspace.errors import InputError
+from clipspace.scores import Score, Scores, bootstrap
+
+if TYPE_CHECKING:
+    from clipspace.space import Space
+
+
+def decoder_agreement(
+    spaces: Mapping[str, Space], points: Embeddings, *, seed: int = 0, num_inference_steps: int | None = None
+) -> Scores:
+    """Cycle cosine of E(D(z)) and z for each decoder D, and cosine of E(D(z)) and E(D'(z)) for each pair.
+
+    Chance is the mean cosine of E(D(z)) and another point z'. What decoders agree on came from z; where one has a
+    low cycle, it is that decoder's failure. ``arrays`` holds the redrawn unit embeddings of each, ``(n, d)``.
+    All spaces share one encoder, that of ``points``; else `SpaceMismatchError`.
+    """
+    if len(points) < 2 or not spaces:
+        raise InputError(
+            f"decoder_agreement: expected two points and a space or more, got {len(points)} and {len(spaces)}"
+        )
+    redrawn = {
+        name: space.encode_images(space.decode(points, seed=seed, num_inference_steps=num_inference_steps)).unit
+        for name, space in spaces.items()
+    }
+    rows = [_score(f"cycle: {name}", found, points.unit, seed) for name, found in redrawn.items()]
+    rows += [_score(f"{a} and {b}", redrawn[a], redrawn[b], seed) for a, b in combinations(redrawn, 2)]
+    return Scores("decoder agreement", rows, points.space, seed, {"decoders": list(spaces)}, redrawn)
+
+
+def _score(name: str, a: np.ndarray, b: np.ndarray, seed: int) -> Score:
+    every = a @ b.T
+    n = len(every)
+    low, high = bootstrap(np.diag(every), seed=seed)
+    return Score(name, float(np.diag(every).mean()), float(every[~np.eye(n, dtype=bool)].mean()), low, high, n)

@@ -1,0 +1,277 @@
+"""Every adapter against the pipeline of the library its checkpoint comes from: same tiny weights, same image."""
+
+import json
+
+import numpy as np
+import pytest
+import tiny
+import torch
+
+from clipspace import diffusion, load_space
+from clipspace.errors import CheckpointError, ConvergenceWarning, InputError, SpaceMismatchError
+from clipspace.images import psnr, square
+from clipspace.models import karlo as karlo_module
+from clipspace.models.decoders import DECODERS, table
+
+STEPS = 10
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with a tiny CLIP and one folder per decoder, and the pipelines that wrote them."""
+    folder = tmp_path_factory.mktemp("tiny")
+    tiny.clip(folder / "clip")
+    makers = {
+        "kandinsky": tiny.kandinsky,
+        "stable_unclip": tiny.stable_unclip,
+        "image_variations": tiny.image_variations,
+        "karlo": tiny.karlo,
+    }
+    return folder, {name: make(folder / name) for name, make in makers.items()}
+
+
+def _space(home, name, **options):
+    return load_space(f"local-dir:{home[0] / 'clip'}", decoder=home[0] / name, device="cpu", **options)
+
+
+@pytest.fixture(scope="module")
+def z():
+    return 3 * torch.randn(2, tiny.DIM, generator=torch.Generator().manual_seed(0))
+
+
+def _ours(space, z, x_T, guidance_scale):
+    """Pixels in [0, 1] of our sampler."""
+    latents = diffusion.sample(space.decoder, z, x_T, num_inference_steps=STEPS, guidance_scale=guidance_scale)
+    with torch.inference_mode():
+        return space.decoder.pixels(latents).div(2).add(0.5).clamp(0, 1).permute(0, 2, 3, 1).numpy()
+
+
+def _x_T(space, n=2):
+    return torch.from_numpy(space.noise(n, seed=1))
+
+
+@pytest.mark.parametrize("guidance_scale", [1.0, 4.0])
+def test_kandinsky_equals_its_pipeline(home, z, guidance_scale):
+    space, pipeline = _space(home, "kandinsky"), home[1]["kandinsky"]
+    x_T = _x_T(space)
+    theirs = pipeline(
+        z, space.decoder.null_embeds.expand(2, -1), height=16, width=16, num_inference_steps=STEPS,
+        guidance_scale=guidance_scale, latents=x_T, output_type="np",
+    ).images  # fmt: skip
+    assert np.abs(_ours(space, z, x_T, guidance_scale) - theirs).max() < 1e-4
+
+
+@pytest.mark.parametrize("guidance_scale", [1.0, 7.0])
+@pytest.mark.parametrize("noise_level", [0, 300])
+def test_stable_unclip_equals_its_pipeline(home, z, guidance_scale, noise_level):
+    """The pipeline noises the embedding even at level 0; the draw is pinned by giving both the same seed."""
+    space, pipeline = (
+        _space(home, "stable_unclip", decoder_options={"noise_level": noise_level, "noise_seed": 5}),
+        home[1]["stable_unclip"],
+    )
+    x_T = _x_T(space, 1)
+    theirs = pipeline(
+        prompt=[""], image_embeds=z[:1], height=16, width=16, num_inference_steps=STEPS, latents=x_T,
+        guidance_scale=guidance_scale, noise_level=noise_level, generator=torch.Generator().manual_seed(5),
+        output_type="np",
+    ).images  # fmt: skip
+    assert np.abs(_ours(space, z[:1], x_T, guidance_scale) - theirs).max() < 1e-4
+
+
+def test_stable_unclip_without_noise_gives_the_network_z_itself(home, z):
+    exact = _space(home, "stable_unclip").decoder.condition(z)
+    noised = _space(home, "stable_unclip", decoder_options={"noise_level": 0}).decoder.condition(z)
+    assert torch.equal(exact[:, : tiny.DIM], z)
+    assert torch.equal(exact[:, tiny.DIM :], noised[:, tiny.DIM :])
+    assert 0 < (noised[:, : tiny.DIM] - z).abs().max() < 0.1
+
+
+@pytest.mark.parametrize("guidance_scale", [1.0, 3.0])
+def test_image_variations_equal_their_pipeline(home, z, guidance_scale, monkeypatch):
+    """The pipeline takes images alone; its encoder is made to answer with the embeddings."""
+    space, pipeline = _space(home, "image_variations"), home[1]["image_variations"]
+    x_T = _x_T(space)
+    monkeypatch.setattr(pipeline.image_encoder, "forward", lambda pixels: type("Out", (), {"image_embeds": z})())
+    theirs = pipeline(
+        torch.zeros(2, 3, 32, 32), height=16, width=16, num_inference_steps=STEPS, guidance_scale=guidance_scale,
+        latents=x_T, output_type="np",
+    ).images  # fmt: skip
+    assert np.abs(_ours(space, z, x_T, guidance_scale) - theirs).max() < 1e-4
+
+
+@pytest.mark.parametrize("guidance_scale", [1.0, 8.0])
+def test_karlo_equals_its_pipeline_under_its_own_sampler(home, z, guidance_scale):
+    """Both samplers draw from one generator, first for the decoder and then for the upsampler."""
+    space, pipeline = _space(home, "karlo"), home[1]["karlo"]
+    decoder, x_T = space.decoder, _x_T(space, 1)
+    large = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(3))
+    theirs = pipeline(
+        image_embeddings=z[:1], decoder_num_inference_steps=STEPS, super_res_num_inference_steps=7,
+        decoder_guidance_scale=guidance_scale, decoder_latents=x_T, super_res_latents=large,
+        generator=torch.Generator().manual_seed(9), output_type="np",
+    ).images  # fmt: skip
+    generator = torch.Generator().manual_seed(9)
+    small = karlo_module.sample_as_trained(
+        decoder, z[:1], x_T, pipeline.decoder_scheduler, num_inference_steps=STEPS,
+        guidance_scale=guidance_scale, generator=generator,
+    )  # fmt: skip
+    with torch.inference_mode():
+        ours = decoder.upsampler(small.clamp(-1, 1), large, generator).div(2).add(0.5).clamp(0, 1)
+    assert np.abs(ours.permute(0, 2, 3, 1).numpy() - theirs).max() < 1e-4
+
+
+def test_karlo_under_ddim_equals_diffusers_ddim(home, z):
+    from diffusers import DDIMScheduler
+
+    space = _space(home, "karlo", decoder_options={"upsample": False})
+    decoder, x_T = space.decoder, _x_T(space)
+    scheduler = DDIMScheduler(beta_schedule="squaredcos_cap_v2", clip_sample=False, timestep_spacing="linspace")
+    scheduler.set_timesteps(1000)
+    x = expected = x_T
+    with torch.inference_mode():
+        for t in scheduler.timesteps[-4:]:  # of all 1,000 steps the last four, where both walk one timestep at a time
+            expected = scheduler.step(decoder.predict(expected, int(t), decoder.condition(z)), t, expected).prev_sample
+        for t, s in zip([3, 2, 1, 0], [2, 1, 0, None], strict=True):
+            a, b, _ = decoder.schedule.step(t, s)
+            x = a * x + b * decoder.predict(x, t, decoder.condition(z))
+    assert torch.allclose(x, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["kandinsky", "stable_unclip", "image_variations"])
+@pytest.mark.filterwarnings("ignore::clipspace.errors.ConvergenceWarning")
+def test_inversion_returns_to_the_upper_bound(home, name, apple):
+    """decode(invert(x)) loses at most 0.5 dB of what the autoencoder alone gives (see benchmarks/inversion.py)."""
+    space = _space(home, name)
+    code = space.invert(apple, num_inference_steps=25)
+    latents = space.decoder.to_latents([apple])
+    back = space.decode(code.embeddings, **code.settings)[0]
+    x = square(apple, space.decoder.resolution)
+    assert psnr(back, x) > psnr(space.decoder.to_images(latents)[0], x) - 0.5
+
+
+def test_karlo_with_random_weights_says_that_it_does_not_invert(home, apple):
+    """Its first step, from an alpha of 2e-9, multiplies by 632: random weights fold it, and `invert` must say so."""
+    space = _space(home, "karlo", decoder_options={"upsample": False})
+    with pytest.warns(ConvergenceWarning, match="did not converge"):
+        space.invert(apple, num_inference_steps=5)
+
+
+def test_a_row_does_not_depend_on_its_batch(home, z):
+    space = _space(home, "karlo")
+    points = space.encode_images([np.full((8, 8, 3), v, np.uint8) for v in (10, 200)])
+    together = space.decode(points, num_inference_steps=3, seed=2)
+    alone = space.decode(points, num_inference_steps=3, seed=2, batch_size=1)
+    for a, b in zip(together, alone, strict=True):
+        assert a.size == (32, 32)
+        assert np.abs(np.asarray(a, int) - np.asarray(b, int)).max() <= 1
+
+
+def test_unit_vectors_are_refused_by_a_decoder_of_raw_ones(home):
+    space = _space(home, "kandinsky")
+    points = space.encode_images(np.zeros((8, 8, 3), np.uint8))
+    unit = points.with_vectors(points.unit)
+    with pytest.raises(InputError, match=r"kandinsky-2\.2.*raw embeddings.*rescale"):
+        space.decode(unit, num_inference_steps=2)
+    norm = float(points.norm[0])
+    a, b = (space.decode(p, num_inference_steps=2, **o)[0] for p, o in ((unit, {"rescale": norm}), (points, {})))
+    assert np.abs(np.asarray(a, int) - np.asarray(b, int)).max() <= 1
+
+
+def test_text_embeddings_are_refused(home):
+    space = _space(home, "kandinsky")
+    with pytest.raises(InputError, match="text embeddings.*prior"):
+        space.decode(space.encode_texts("a cat"))
+
+
+@pytest.mark.parametrize("name", ["kandinsky", "stable_unclip", "image_variations", "karlo"])
+def test_a_clip_of_another_dimension_is_refused(home, name, tmp_path):
+    other = tiny.clip(tmp_path / "other", dim=48)
+    with pytest.raises((SpaceMismatchError, CheckpointError), match="48"):
+        load_space(other, decoder=home[0] / name, device="cpu")
+
+
+def test_a_named_clip_must_be_the_one_trained_for(home):
+    from clipspace.models.decoders import check_serves
+
+    encoder = _space(home, "karlo").encoder
+    encoder.identifier = "ViT-H-14/laion2b_s32b_b79k"
+    with pytest.raises(SpaceMismatchError, match="ViT-L-14/openai"):
+        check_serves(encoder, DECODERS["karlo"], tiny.DIM, None)
+
+
+def test_the_name_asked_for_must_be_the_one_found(home):
+    with pytest.raises(CheckpointError, match=r"'karlo'.*kandinsky-2\.2"):
+        load_space(f"local-dir:{home[0] / 'clip'}", decoder=f"karlo@{home[0] / 'kandinsky'}", device="cpu")
+    with pytest.raises(InputError, match="upsample"):
+        _space(home, "kandinsky", decoder_options={"upsample": False})
+    with pytest.raises(InputError, match="noise_level"):
+        _space(home, "stable_unclip", decoder_options={"noise_level": 1000})
+
+
+def _truncate(path):
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def _drop_a_key(path):
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(path)
+    weights.pop(next(k for k in weights if "conv_in" in k))
+    save_file(weights, path, metadata={"format": "pt"})
+
+
+def _pickle_instead(path):
+    path.rename(path.with_suffix(".bin"))
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [(_truncate, "could not read 'unet'"), (_drop_a_key, "missing_keys.*conv_in"), (_pickle_instead, "pickle")],
+)
+def test_a_harmed_checkpoint_is_named(home, tmp_path, harm, message):
+    import shutil
+
+    shutil.copytree(home[0] / "kandinsky", tmp_path / "k")
+    harm(tmp_path / "k/unet/diffusion_pytorch_model.safetensors")
+    with pytest.raises(CheckpointError, match=message):
+        load_space(f"local-dir:{home[0] / 'clip'}", decoder=tmp_path / "k", device="cpu")
+
+
+def test_an_unknown_folder_is_named(home, tmp_path):
+    (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "FluxPipeline"}))
+    with pytest.raises(CheckpointError, match="FluxPipeline"):
+        load_space(f"local-dir:{home[0] / 'clip'}", decoder=tmp_path, device="cpu")
+
+
+def test_a_missing_repository_says_how_to_get_it(home, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(CheckpointError, match="not in the local cache.*copy its folder"):
+        load_space(f"local-dir:{home[0] / 'clip'}", decoder="no-such-org/no-such-model", device="cpu")
+    with pytest.raises(CheckpointError, match="no such folder"):
+        load_space(f"local-dir:{home[0] / 'clip'}", decoder="/no/such/folder", device="cpu")
+
+
+def test_a_local_folder_opens_no_socket(home, monkeypatch):
+    import socket
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    space = _space(home, "stable_unclip")
+    assert len(space.decode(space.encode_images(np.zeros((8, 8, 3), np.uint8)), num_inference_steps=1)) == 1
+
+
+def test_one_set_of_embeddings_serves_several_decoders(home):
+    spaces = [_space(home, name, resize_mode="squash") for name in ("karlo", "stable_unclip", "image_variations")]
+    points = spaces[0].encode_images(np.zeros((8, 16, 3), np.uint8))
+    for space in spaces:
+        assert len(space.decode(points, num_inference_steps=1)) == 1
+
+
+def test_the_table_in_the_docs_is_the_code_s():
+    from pathlib import Path
+
+    page = Path(__file__).parent.parent / "docs" / "decoders.md"
+    assert table() in page.read_text()

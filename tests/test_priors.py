@@ -1,0 +1,78 @@
+"""Priors that read texts, against the pipelines of the library their checkpoints come from."""
+
+import numpy as np
+import pytest
+import tiny
+import torch
+
+from clipspace import diffusion, load_space
+from clipspace.errors import CheckpointError
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("priors")
+    tiny.clip(folder / "clip")
+    return folder, {
+        "kandinsky": tiny.kandinsky_prior(folder / "kandinsky"),
+        "karlo": tiny.karlo_with_prior(folder / "karlo"),
+    }
+
+
+def _space(home, name):
+    return load_space(f"local-dir:{home[0] / 'clip'}", prior=home[0] / name, device="cpu")
+
+
+@pytest.mark.parametrize("name", ["kandinsky", "karlo"])
+def test_the_condition_is_the_pipeline_s(home, name):
+    """Text embeddings, hidden states and mask of a text, and of none, as the pipeline makes them."""
+    prior, pipeline = _space(home, name).prior_model, home[1][name]
+    pooled, hidden, mask = pipeline._encode_prompt(["a cat"], torch.device("cpu"), 1, True)
+    for i, ours in enumerate((prior.null_condition(1), prior.condition(["a cat"]))):
+        assert torch.allclose(ours.pooled, pooled[i : i + 1], atol=1e-6)
+        assert torch.allclose(ours.hidden, hidden[i : i + 1], atol=1e-5)
+        assert torch.equal(ours.mask, mask[i : i + 1])
+
+
+def test_its_own_sampler_through_our_network_gives_the_pipeline_s_embedding(home):
+    """Kandinsky's prior under its own stochastic scheduler: the same draws, the same raw embedding."""
+    space, pipeline = _space(home, "kandinsky"), home[1]["kandinsky"]
+    prior, x = space.prior_model, torch.randn(1, tiny.DIM, generator=torch.Generator().manual_seed(1))
+    theirs = pipeline(
+        "a cat", num_inference_steps=6, guidance_scale=1.0, latents=x, generator=torch.Generator().manual_seed(2)
+    ).image_embeds
+    generator, cond = torch.Generator().manual_seed(2), prior.condition(["a cat"])
+    pipeline.scheduler.set_timesteps(6)
+    times = pipeline.scheduler.timesteps.tolist()
+    with torch.inference_mode():
+        for t, s in zip(times, [*times[1:], None], strict=True):
+            guess = prior.predict(x, t, cond)
+            x = pipeline.scheduler.step(guess, timestep=t, sample=x, generator=generator, prev_timestep=s).prev_sample
+        assert torch.allclose(prior.to_embeds(x), theirs, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["kandinsky", "karlo"])
+def test_draws_are_seeded_and_the_better_is_kept(home, name):
+    space = _space(home, name)
+    texts = ["a cat", "a red boat"]
+    points = space.prior(texts, seed=4, num_inference_steps=5)
+    assert points.modality == "prior"
+    assert points.names == tuple(texts)
+    assert np.array_equal(points.vectors, space.prior(texts, seed=4, num_inference_steps=5).vectors)
+    text = space.encode_texts(texts).unit
+    one = space.prior(texts, seed=4, num_inference_steps=5, candidates=1)
+    four = space.prior(texts, seed=4, num_inference_steps=5, candidates=4)
+    assert (four.unit * text).sum() >= (one.unit * text).sum()
+
+
+def test_guidance_moves_the_draw_away_from_the_empty_text(home):
+    prior = _space(home, "kandinsky").prior_model
+    x = torch.zeros(1, tiny.DIM)
+    plain, guided = (diffusion.sample(prior, ["a cat"], x, num_inference_steps=3, guidance_scale=g) for g in (1.0, 4.0))
+    assert not torch.allclose(plain, guided)
+
+
+def test_a_folder_that_is_no_prior_is_named(home, tmp_path):
+    tiny.kandinsky(tmp_path / "decoder")
+    with pytest.raises(CheckpointError, match="expected a prior.*KandinskyV22Pipeline"):
+        load_space(f"local-dir:{home[0] / 'clip'}", prior=tmp_path / "decoder", device="cpu")

@@ -1,0 +1,232 @@
+"""Tiny randomly initialised checkpoints in the real libraries' own formats, saved by the libraries' own classes."""
+
+import json
+from pathlib import Path
+
+import open_clip
+import torch
+from diffusers import (
+    AutoencoderKL,
+    DDIMScheduler,
+    DDPMScheduler,
+    KandinskyV22Pipeline,
+    KandinskyV22PriorPipeline,
+    PriorTransformer,
+    StableDiffusionImageVariationPipeline,
+    StableUnCLIPImg2ImgPipeline,
+    UNet2DConditionModel,
+    UNet2DModel,
+    VQModel,
+)
+from diffusers.pipelines.deprecated.unclip.pipeline_unclip import UnCLIPPipeline
+from diffusers.pipelines.deprecated.unclip.pipeline_unclip_image_variation import UnCLIPImageVariationPipeline
+from diffusers.pipelines.deprecated.unclip.text_proj import UnCLIPTextProjModel
+from diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer import StableUnCLIPImageNormalizer
+from diffusers.schedulers.scheduling_unclip import UnCLIPScheduler
+from safetensors.torch import save_file
+from transformers import (
+    CLIPImageProcessor,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+)
+
+DIM = 32
+CLIP = {
+    "model_cfg": {
+        "embed_dim": DIM,
+        "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "patch_size": 8, "head_width": 16},
+        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+    },
+    "preprocess_cfg": {"mean": [0.48, 0.46, 0.41], "std": [0.27, 0.26, 0.28], "interpolation": "bicubic"},
+}
+
+
+def clip(folder: Path, *, dim: int = DIM, seed: int = 0) -> str:
+    """An open_clip folder; returns the id that loads it."""
+    torch.manual_seed(seed)
+    config = json.loads(json.dumps(CLIP))
+    config["model_cfg"]["embed_dim"] = dim
+    model = open_clip.model.CLIP(**config["model_cfg"])
+    folder.mkdir(parents=True)
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    return f"local-dir:{folder}"
+
+
+def kandinsky(folder: Path) -> KandinskyV22Pipeline:
+    torch.manual_seed(1)
+    unet = UNet2DConditionModel(
+        sample_size=8, in_channels=4, out_channels=8, addition_embed_type="image", encoder_hid_dim=DIM,
+        encoder_hid_dim_type="image_proj", cross_attention_dim=16, attention_head_dim=4, block_out_channels=(32, 64),
+        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        layers_per_block=1, resnet_time_scale_shift="scale_shift",
+    )  # fmt: skip
+    movq = VQModel(
+        block_out_channels=[32, 64], down_block_types=["DownEncoderBlock2D", "AttnDownEncoderBlock2D"],
+        up_block_types=["AttnUpDecoderBlock2D", "UpDecoderBlock2D"], latent_channels=4, layers_per_block=1,
+        norm_num_groups=8, norm_type="spatial", num_vq_embeddings=12, vq_embed_dim=4,
+    )  # fmt: skip
+    scheduler = DDIMScheduler(beta_schedule="linear", beta_start=0.00085, beta_end=0.012, clip_sample=False)
+    return _saved(KandinskyV22Pipeline(unet=unet, movq=movq, scheduler=scheduler), folder)
+
+
+def kandinsky_prior(folder: Path) -> KandinskyV22PriorPipeline:
+    torch.manual_seed(2)
+    return _saved(
+        KandinskyV22PriorPipeline(
+            prior=_prior(), image_encoder=_vision(), text_encoder=_text(CLIPTextModelWithProjection),
+            tokenizer=tokenizer(folder.parent / "words"), image_processor=CLIPImageProcessor(size=32, crop_size=32),
+            scheduler=UnCLIPScheduler(variance_type="fixed_small_log", prediction_type="sample", clip_sample_range=5.0),
+        ),
+        folder,
+    )  # fmt: skip
+
+
+def stable_unclip(folder: Path) -> StableUnCLIPImg2ImgPipeline:
+    torch.manual_seed(3)
+    normalizer = StableUnCLIPImageNormalizer(embedding_dim=DIM)
+    normalizer.mean.data.normal_()
+    normalizer.std.data.uniform_(0.5, 2)
+    unet = _sd_unet(
+        class_embed_type="projection", projection_class_embeddings_input_dim=2 * DIM, cross_attention_dim=DIM
+    )
+    return _saved(
+        StableUnCLIPImg2ImgPipeline(
+            feature_extractor=CLIPImageProcessor(size=32, crop_size=32), image_encoder=_vision(),
+            image_normalizer=normalizer, image_noising_scheduler=DDPMScheduler(beta_schedule="squaredcos_cap_v2"),
+            tokenizer=tokenizer(folder.parent / "words"), text_encoder=_text(CLIPTextModel), unet=unet,
+            scheduler=_sd_scheduler("v_prediction"), vae=_vae(),
+        ),
+        folder,
+    )  # fmt: skip
+
+
+def image_variations(folder: Path) -> StableDiffusionImageVariationPipeline:
+    torch.manual_seed(4)
+    pipeline = StableDiffusionImageVariationPipeline(
+        vae=_vae(), image_encoder=_vision(), unet=_sd_unet(cross_attention_dim=DIM),
+        scheduler=_sd_scheduler("epsilon"), safety_checker=None,
+        feature_extractor=CLIPImageProcessor(size=32, crop_size=32), requires_safety_checker=False,
+    )  # fmt: skip
+    return _saved(pipeline, folder)
+
+
+def karlo(folder: Path) -> UnCLIPImageVariationPipeline:
+    torch.manual_seed(5)
+    return _saved(
+        UnCLIPImageVariationPipeline(
+            **_karlo_parts(folder), feature_extractor=CLIPImageProcessor(size=32, crop_size=32), image_encoder=_vision()
+        ),
+        folder,
+    )
+
+
+def karlo_with_prior(folder: Path) -> UnCLIPPipeline:
+    torch.manual_seed(6)
+    scheduler = UnCLIPScheduler(variance_type="fixed_small_log", prediction_type="sample", clip_sample_range=5.0)
+    return _saved(UnCLIPPipeline(prior=_prior(), prior_scheduler=scheduler, **_karlo_parts(folder)), folder)
+
+
+def tokenizer(folder: Path) -> CLIPTokenizer:
+    """A byte-level tokenizer of 514 entries and no merges."""
+    folder.mkdir(parents=True, exist_ok=True)
+    letters = [chr(c) for c in range(256)]
+    words = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{c}</w>" for c in letters)]
+    (folder / "vocab.json").write_text(json.dumps({word: i for i, word in enumerate(words)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    return CLIPTokenizer.from_pretrained(folder, model_max_length=77)
+
+
+def _karlo_parts(folder: Path) -> dict:
+    projection = UnCLIPTextProjModel(clip_embeddings_dim=DIM, time_embed_dim=128, cross_attention_dim=16)
+    projection.learned_classifier_free_guidance_embeddings.data.normal_()
+    decoder = UNet2DConditionModel(
+        sample_size=16, in_channels=3, out_channels=6, block_out_channels=(32, 64), layers_per_block=1,
+        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn", cross_attention_dim=16, attention_head_dim=4,
+        resnet_time_scale_shift="scale_shift", class_embed_type="identity",
+    )  # fmt: skip
+    upsamplers = [
+        UNet2DModel(
+            sample_size=32, in_channels=6, out_channels=3, block_out_channels=(32, 64), layers_per_block=1,
+            down_block_types=("ResnetDownsampleBlock2D", "ResnetDownsampleBlock2D"),
+            up_block_types=("ResnetUpsampleBlock2D", "ResnetUpsampleBlock2D"),
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    return {
+        "text_encoder": _text(CLIPTextModelWithProjection),
+        "tokenizer": tokenizer(folder.parent / "words"),
+        "text_proj": projection,
+        "decoder": decoder,
+        "super_res_first": upsamplers[0],
+        "super_res_last": upsamplers[1],
+        "decoder_scheduler": UnCLIPScheduler(variance_type="learned_range", prediction_type="epsilon"),
+        "super_res_scheduler": UnCLIPScheduler(variance_type="fixed_small_log", prediction_type="epsilon"),
+    }
+
+
+def _prior() -> PriorTransformer:
+    prior = PriorTransformer(
+        num_attention_heads=2, attention_head_dim=12, embedding_dim=DIM, num_layers=1, num_embeddings=77
+    )
+    prior.clip_std.data.fill_(0.7)
+    prior.clip_mean.data.fill_(0.1)
+    return prior
+
+
+def _sd_unet(**options) -> UNet2DConditionModel:
+    return UNet2DConditionModel(
+        sample_size=8, in_channels=4, out_channels=4, block_out_channels=(32, 64), layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), attention_head_dim=4, **options,
+    )  # fmt: skip
+
+
+def _vae() -> AutoencoderKL:
+    return AutoencoderKL(
+        block_out_channels=[32, 64], in_channels=3, out_channels=3, latent_channels=4,
+        down_block_types=["DownEncoderBlock2D"] * 2, up_block_types=["UpDecoderBlock2D"] * 2, sample_size=16,
+    )  # fmt: skip
+
+
+def _sd_scheduler(prediction_type: str) -> DDIMScheduler:
+    return DDIMScheduler(
+        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False,
+        set_alpha_to_one=False, steps_offset=1, prediction_type=prediction_type,
+    )  # fmt: skip
+
+
+def _text(cls):
+    return cls(
+        CLIPTextConfig(
+            hidden_size=DIM, intermediate_size=37, projection_dim=DIM, num_attention_heads=4, num_hidden_layers=2,
+            vocab_size=514, max_position_embeddings=77, bos_token_id=0, eos_token_id=1, pad_token_id=1,
+        )
+    ).eval()  # fmt: skip
+
+
+def _vision() -> CLIPVisionModelWithProjection:
+    return CLIPVisionModelWithProjection(
+        CLIPVisionConfig(
+            hidden_size=32, intermediate_size=37, projection_dim=DIM, num_attention_heads=4, num_hidden_layers=1,
+            image_size=32, patch_size=16,
+        )
+    ).eval()  # fmt: skip
+
+
+def _saved(pipeline, folder: Path):
+    """Saved in the library's format; evaluation mode, quiet."""
+    for part in pipeline.components.values():
+        if isinstance(part, torch.nn.Module):
+            part.eval()
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
