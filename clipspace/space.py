@@ -362,8 +362,9 @@ def _memory(doing: str, batch_size: int) -> Iterator[None]:
     """Says what to lower where memory runs out."""
     try:
         yield
-    except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        if type(error) is RuntimeError and "allocate memory" not in str(error):
+    except (MemoryError, RuntimeError) as error:
+        full = isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or "can't allocate memory" in str(error)
+        if not full:
             raise
         raise OutOfMemoryError(
             f"{doing}: out of memory with batch_size={batch_size}; lower batch_size, load with dtype='bfloat16', or "

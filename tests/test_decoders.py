@@ -179,7 +179,7 @@ def test_unit_vectors_are_refused_by_a_decoder_of_raw_ones(home):
 
 def test_text_embeddings_are_refused(home):
     space = _space(home, "kandinsky")
-    with pytest.raises(InputError, match="text embeddings.*prior"):
+    with pytest.raises(InputError, match=r"text embeddings.*prior"):
         space.decode(space.encode_texts("a cat"))
 
 
@@ -245,7 +245,7 @@ def test_an_unknown_folder_is_named(home, tmp_path):
 
 def test_a_missing_repository_says_how_to_get_it(home, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(CheckpointError, match="not in the local cache.*copy its folder"):
+    with pytest.raises(CheckpointError, match=r"not in the local cache.*copy its folder"):
         load_space(f"local-dir:{home[0] / 'clip'}", decoder="no-such-org/no-such-model", device="cpu")
     with pytest.raises(CheckpointError, match="no such folder"):
         load_space(f"local-dir:{home[0] / 'clip'}", decoder="/no/such/folder", device="cpu")

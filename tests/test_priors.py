@@ -74,5 +74,5 @@ def test_guidance_moves_the_draw_away_from_the_empty_text(home):
 
 def test_a_folder_that_is_no_prior_is_named(home, tmp_path):
     tiny.kandinsky(tmp_path / "decoder")
-    with pytest.raises(CheckpointError, match="expected a prior.*KandinskyV22Pipeline"):
+    with pytest.raises(CheckpointError, match=r"expected a prior.*KandinskyV22Pipeline"):
         load_space(f"local-dir:{home[0] / 'clip'}", prior=tmp_path / "decoder", device="cpu")

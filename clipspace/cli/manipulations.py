@@ -37,10 +37,9 @@ def spaces(as_json: Json = False) -> None:
     from clipspace.models.catalogue import CATALOGUE
 
     found = {name: pairing.describe() for name, pairing in CATALOGUE.items()}
-    text = "\n".join(f"{name:8} {' · '.join(f'{k}: {v}' for k, v in facts.items())}" for name, facts in found.items())
-    report(
-        found, as_json, text + "\nany open_clip id ('ViT-B-32/openai', 'hf-hub:…', 'local-dir:…') loads as an encoder"
-    )
+    blocks = ["\n".join([name, *(f"  {k:10} {v}" for k, v in facts.items() if v)]) for name, facts in found.items()]
+    more = "any open_clip id ('ViT-B-32/openai', 'hf-hub:…', 'local-dir:…') loads as an encoder, with decoder='gradient' too"
+    report(found, as_json, "\n\n".join([*blocks, more]))
 
 
 @app.command()

@@ -114,6 +114,11 @@ def _refuse_pickles(part: Path) -> None:
         )
 
 
+def device_of(network: torch.nn.Module) -> torch.device:
+    """Where a network computes, offloaded or not."""
+    return getattr(network, "computes_on", next(network.parameters()).device)
+
+
 def _place(network: torch.nn.Module, place: Placement) -> torch.nn.Module:
     if not place.offload:
         return network.to(place.device)
@@ -121,4 +126,6 @@ def _place(network: torch.nn.Module, place: Placement) -> torch.nn.Module:
         from accelerate import cpu_offload
     except ImportError as error:
         raise CapabilityError("offload: expected the package accelerate; pip install 'clipspace[offload]'") from error
-    return cpu_offload(network, execution_device=place.device)
+    network = cpu_offload(network, execution_device=place.device)
+    network.computes_on = place.device  # its parameters are on none while they wait
+    return network

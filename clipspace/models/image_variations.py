@@ -8,7 +8,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 
 from clipspace.models.contract import Autoencoded, DecoderFacts
-from clipspace.models.folders import Placement, load_part, load_schedule
+from clipspace.models.folders import Placement, device_of, load_part, load_schedule
 
 FACTS = DecoderFacts(
     name="sd-image-variations",
@@ -36,7 +36,7 @@ class ImageVariations(Autoencoded):
         self.unet, self.schedule = unet, schedule
         self._set_autoencoder(vae, int(unet.config.sample_size))
         self.dim = int(unet.config.cross_attention_dim)
-        self.device = unet.device
+        self.device = device_of(unet)
 
     def condition(self, embeds: torch.Tensor) -> torch.Tensor:
         return embeds[:, None].to(self.device, self.unet.dtype)

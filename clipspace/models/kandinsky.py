@@ -9,7 +9,7 @@ from diffusers import UNet2DConditionModel, VQModel
 
 from clipspace.errors import CheckpointError
 from clipspace.models.contract import DecoderFacts, ImageDecoder
-from clipspace.models.folders import Placement, load_part, load_schedule
+from clipspace.models.folders import Placement, device_of, load_part, load_schedule
 
 FACTS = DecoderFacts(
     name="kandinsky-2.2",
@@ -43,7 +43,7 @@ class Kandinsky(ImageDecoder):
         self.latent_shape = (self.channels, side, side)
         self.dim = int(unet.config.encoder_hid_dim)
         self.resolution = side * 2 ** (len(movq.config.block_out_channels) - 1)
-        self.device = unet.device
+        self.device = device_of(unet)
         if null_embeds.shape[-1] != self.dim:
             raise CheckpointError(
                 f"load_space: this Kandinsky decoder takes {self.dim} dimensions, the CLIP gives {null_embeds.shape[-1]}; "

@@ -12,7 +12,7 @@ from diffusers.schedulers.scheduling_unclip import UnCLIPScheduler
 from transformers import CLIPTextModelWithProjection
 
 from clipspace.models.contract import DecoderFacts, ImageDecoder
-from clipspace.models.folders import Placement, load_part, load_schedule, load_scheduler, load_tokenizer
+from clipspace.models.folders import Placement, device_of, load_part, load_schedule, load_scheduler, load_tokenizer
 
 FACTS = DecoderFacts(
     name="karlo",
@@ -87,7 +87,7 @@ class Karlo(ImageDecoder):
         upsampler: Upsampler | None = None,
     ) -> None:
         self.unet, self.projection, self.schedule, self.upsampler = unet, projection, schedule, upsampler
-        self.device = unet.device
+        self.device = device_of(unet)
         self.prompt = Prompt(
             prompt.pooled.to(self.device, unet.dtype), prompt.hidden.to(self.device, unet.dtype),
             prompt.mask.to(self.device),

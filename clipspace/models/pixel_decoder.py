@@ -8,7 +8,7 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from clipspace.models.contract import DecoderFacts, ImageDecoder
-from clipspace.models.folders import Placement, load_part, load_schedule, read_index
+from clipspace.models.folders import Placement, device_of, load_part, load_schedule, read_index
 
 FACTS = DecoderFacts(
     name="mini",
@@ -36,7 +36,7 @@ class PixelDecoder(ImageDecoder):
         self.latent_shape = (int(unet.config.in_channels), side, side)
         self.dim = int(unet.config.projection_class_embeddings_input_dim)
         self.resolution = side * unshuffle
-        self.device = unet.device
+        self.device = device_of(unet)
 
     def condition(self, embeds: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.normalize(embeds, dim=-1).mul(self.dim**0.5).to(self.device, self.unet.dtype)

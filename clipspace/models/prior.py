@@ -15,7 +15,7 @@ from clipspace.errors import CheckpointError
 from clipspace.models import kandinsky, karlo, pixel_decoder
 from clipspace.models.contract import DecoderFacts
 from clipspace.models.decoders import check_serves
-from clipspace.models.folders import Placement, load_part, load_schedule, load_tokenizer, read_index
+from clipspace.models.folders import Placement, device_of, load_part, load_schedule, load_tokenizer, read_index
 
 if TYPE_CHECKING:
     from clipspace.models.clip import Encoder
@@ -32,7 +32,7 @@ class EmbeddingPrior:
 
     def __init__(self, network: PriorTransformer, schedule, *, clip_weights: str, image_norm: float) -> None:
         self.network, self.schedule, self.clip_weights, self.image_norm = network, schedule, clip_weights, image_norm
-        self.dim = int(network.config.embedding_dim)
+        self.device, self.dim = device_of(network), int(network.config.embedding_dim)
         self.latent_shape = (self.dim,)
 
     def inputs(self, texts: Sequence[str], unit: np.ndarray) -> torch.Tensor:
@@ -41,10 +41,10 @@ class EmbeddingPrior:
 
     def condition(self, embeds: torch.Tensor) -> torch.Tensor:
         unit = torch.nn.functional.normalize(embeds, dim=-1) * self.dim**0.5
-        return unit.to(self.network.device, self.network.dtype)
+        return unit.to(self.device, self.network.dtype)
 
     def null_condition(self, n: int) -> torch.Tensor:
-        return torch.zeros(n, self.dim, device=self.network.device, dtype=self.network.dtype)
+        return torch.zeros(n, self.dim, device=self.device, dtype=self.network.dtype)
 
     def predict(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
         return self.network(x_t.to(self.network.dtype), t, proj_embedding=cond, return_dict=False)[0].float()
@@ -74,7 +74,7 @@ class TextPrior:
     def __init__(self, network: PriorTransformer, schedule, text_encoder, tokenizer, *, facts: DecoderFacts) -> None:
         self.network, self.schedule, self.facts = network, schedule, facts
         self.text_encoder, self.tokenizer = text_encoder, tokenizer
-        self.dim = int(network.config.embedding_dim)
+        self.device, self.dim = device_of(network), int(network.config.embedding_dim)
         self.latent_shape = (self.dim,)
 
     def inputs(self, texts: Sequence[str], unit: np.ndarray) -> Sequence[str]:
@@ -86,7 +86,7 @@ class TextPrior:
         tokens = self.tokenizer(
             list(texts), padding="max_length", truncation=True, max_length=self.tokenizer.model_max_length,
             return_tensors="pt",
-        ).to(self.network.device)  # fmt: skip
+        ).to(self.device)  # fmt: skip
         out = self.text_encoder(tokens.input_ids)
         return TextCondition(out.text_embeds, out.last_hidden_state, tokens.attention_mask.bool())
 

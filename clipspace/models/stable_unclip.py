@@ -12,7 +12,7 @@ from transformers import CLIPTextModel
 
 from clipspace.errors import InputError
 from clipspace.models.contract import Autoencoded, DecoderFacts
-from clipspace.models.folders import Placement, load_part, load_schedule, load_scheduler, load_tokenizer
+from clipspace.models.folders import Placement, device_of, load_part, load_schedule, load_scheduler, load_tokenizer
 
 _COMMON = {
     "class_names": ("StableUnCLIPImg2ImgPipeline", "StableUnCLIPPipeline"),
@@ -70,7 +70,7 @@ class StableUnCLIP(Autoencoded):
         self._set_autoencoder(vae, int(unet.config.sample_size))
         self.dim = int(unet.config.projection_class_embeddings_input_dim) // 2
         self.facts = LARGE if self.dim == LARGE.dim else HUGE
-        self.device = unet.device
+        self.device = device_of(unet)
         self.empty_prompt = empty_prompt.to(self.device, unet.dtype)
 
     def condition(self, embeds: torch.Tensor) -> torch.Tensor:
