@@ -21,7 +21,7 @@ def small(monkeypatch):
     vision = train_clip.MODEL_CFG["vision_cfg"] | {"width": 8, "head_width": 32}
     monkeypatch.setattr(train_clip, "MODEL_CFG", {"embed_dim": 128, "vision_cfg": vision, "text_cfg": text})
     monkeypatch.setattr(
-        train_decoder, "UNET", train_decoder.UNET | {"block_out_channels": (32, 32, 32), "attention_head_dim": 16}
+        train_decoder, "UNET", train_decoder.UNET | {"block_out_channels": (32, 32, 32, 32), "attention_head_dim": 16}
     )
     monkeypatch.setattr(train_prior, "PRIOR", train_prior.PRIOR | {"num_layers": 1})
     for script in (train_clip, train_decoder, train_prior):
