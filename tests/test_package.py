@@ -18,6 +18,8 @@ LAYERS = [
     {"errors"},
     {"sphere", "images", "saving", "fixed_point", "scenes"},
     {"embeddings"},
+    {"blocks"},
+    {"moments"},
     {"pca", "codes", "pictures", "diffusion", "scores"},
     {"models"},
     {"space"},

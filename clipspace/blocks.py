@@ -1,0 +1,94 @@
+"""Rows in blocks: one way to read an array, `Embeddings` or a store that is larger than memory."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from clipspace.embeddings import Embeddings, Stamp
+from clipspace.errors import InputError
+
+ROWS = 4096
+"""Rows a block: large enough for a matrix product to run at full speed, small enough to stay near the cache."""
+
+
+def shape(points: Any) -> tuple[int, int]:
+    """``(n, d)`` of an array, `Embeddings` or a store (whatever has a length and ``blocks()``)."""
+    if isinstance(points, Embeddings):
+        return points.vectors.shape
+    if hasattr(points, "blocks"):
+        stamp = stamp_of(points)
+        d = stamp.dim if stamp else next(iter(points.blocks())).shape[1]
+        return len(points), d
+    array = np.asanyarray(points)
+    if array.ndim != 2 or not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
+        raise InputError(f"expected real vectors of shape (n, d), got {array.dtype} {array.shape}")
+    return array.shape
+
+
+def stamp_of(points: Any) -> Stamp | None:
+    """The stamp that `Embeddings` or a store carries; None for an array."""
+    return points.space if isinstance(points, Embeddings) else getattr(points, "stamp", None)
+
+
+def blocks(points: Any, *, rows: int = ROWS) -> Iterator[np.ndarray]:
+    """The rows of ``points`` in order, at most ``rows`` at a time, never copied and in the type they have.
+
+    Pages of a read-only memory map are given back once read, so a pass over a large file does not fill memory.
+    """
+    if hasattr(points, "blocks") and not isinstance(points, Embeddings):
+        for block in points.blocks():
+            yield from (block[i : i + rows] for i in range(0, len(block), rows))
+        return
+    array = np.asanyarray(points.vectors if isinstance(points, Embeddings) else points)
+    for start in range(0, len(array), rows):
+        yield array[start : start + rows]
+        _give_back(array)
+
+
+def float32_blocks(points: Any, *, unit: bool = False, rows: int = ROWS) -> Iterator[np.ndarray]:
+    """`blocks` as new float32 arrays, each row finite and, with ``unit``, of norm 1.
+
+    Raises `InputError` that names the first row that is not finite or, with ``unit``, zero.
+    """
+    start = 0
+    for block in blocks(points, rows=rows):
+        ready = np.array(block, dtype=np.float32, order="C")
+        lengths = np.sqrt(np.einsum("nd,nd->n", ready, ready))
+        check_lengths(lengths, start=start, unit=unit)
+        if unit:
+            ready /= lengths[:, None]
+        yield ready
+        start += len(block)
+
+
+def check_lengths(lengths: np.ndarray, *, start: int, unit: bool) -> None:
+    """Raise `InputError` for a norm that is not finite or, with ``unit``, zero; ``start`` is the first row's number."""
+    bad = ~np.isfinite(lengths) | ((lengths == 0) if unit else False)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        wanted = "finite vectors of non-zero norm" if unit else "finite vectors"
+        raise InputError(
+            f"expected {wanted}, got NaN, inf or zero (norm {lengths[row]}) at row {start + row} "
+            f"({int(bad.sum())} bad in this block); drop these rows first"
+        )
+
+
+def gather(points: Any, rows: np.ndarray, *, unit: bool = False) -> np.ndarray:
+    """The ``rows`` (sorted, without repeats) of ``points``, float32 ``(len(rows), d)``, in one pass."""
+    parts, start = [], 0
+    for block in blocks(points):
+        low, high = np.searchsorted(rows, [start, start + len(block)])
+        parts.append(np.array(block[rows[low:high] - start], dtype=np.float32))
+        start += len(block)
+    return np.concatenate(list(float32_blocks(np.concatenate(parts), unit=unit)))
+
+
+def _give_back(array: np.ndarray) -> None:
+    # Only a shared map may drop its pages: those of a private one ("c") can hold changes.
+    mapped = getattr(array, "_mmap", None)
+    if mapped is not None and getattr(array, "mode", None) == "r" and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
