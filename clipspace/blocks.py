@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from clipspace.embeddings import Embeddings, Stamp
+from clipspace.embeddings import Embeddings, Stamp, check_same_space
 from clipspace.errors import InputError
 
 ROWS = 4096
@@ -32,6 +32,16 @@ def shape(points: Any) -> tuple[int, int]:
 def stamp_of(points: Any) -> Stamp | None:
     """The stamp that `Embeddings` or a store carries; None for an array."""
     return points.space if isinstance(points, Embeddings) else getattr(points, "stamp", None)
+
+
+def check_fits(points: Any, d: int, space: Stamp | None, doing: str) -> None:
+    """Raise unless ``points`` have ``d`` dimensions and, where they can carry a stamp, carry ``space`` (if known)."""
+    width = shape(points)[1]
+    if width != d:
+        raise InputError(f"{doing}: expected {d} dimensions, got {width}")
+    stamped = isinstance(points, Embeddings) or hasattr(points, "blocks")
+    if stamped and space is not None:
+        check_same_space(space, stamp_of(points), doing)
 
 
 def blocks(points: Any, *, rows: int = ROWS) -> Iterator[np.ndarray]:

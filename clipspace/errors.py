@@ -23,5 +23,9 @@ class CheckpointError(ClipspaceError):
     """A model folder is incomplete, corrupt or of another kind."""
 
 
+class RecallError(ClipspaceError):
+    """An index finds fewer of the true nearest neighbours than was asked of it."""
+
+
 class ConvergenceWarning(UserWarning):
     """An iteration ended above the accuracy that was asked of it; the message says where and what to do."""

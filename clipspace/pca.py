@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from clipspace.blocks import blocks, check_lengths, shape, stamp_of
+from clipspace.blocks import blocks, check_fits, check_lengths, shape, stamp_of
 from clipspace.embeddings import Embeddings, Stamp, check_same_space
 from clipspace.errors import InputError
 from clipspace.moments import Moments, moments
@@ -155,14 +155,10 @@ class PCA(TransformerMixin, BaseEstimator):
             narrow = [np.float64, np.float32, np.float16]
             array = validate_data(self, X, dtype=narrow, reset=reset, ensure_all_finite=False)
             return X if isinstance(X, np.memmap) else array
-        d = shape(X)[1]
         if reset:
-            self.n_features_in_ = d
-            return X
-        if d != self.n_features_in_:
-            raise InputError(f"PCA: expected {self.n_features_in_} dimensions, got {d}")
-        if self.space_ is not None:
-            check_same_space(self.space_, stamp_of(X), "PCA")
+            self.n_features_in_ = shape(X)[1]
+        else:
+            check_fits(X, self.n_features_in_, self.space_, "PCA")
         return X
 
     def _check_count(self, most: int) -> int:

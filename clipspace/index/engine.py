@@ -1,0 +1,109 @@
+"""FAISS behind one door: the only module that imports it, and only when first used.
+
+On macOS, FAISS and PyTorch may each bring an OpenMP library into the process and crash; set OMP_NUM_THREADS=1
+there rather than KMP_DUPLICATE_LIB_OK, which hides wrong results (faiss issues 2555, 4273).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clipspace.errors import InputError
+from clipspace.index.kinds import Kind
+
+
+@contextmanager
+def thread_count(threads: int | None) -> Iterator[Any]:
+    """The faiss module, with its thread count set (all cores when None) until the block ends."""
+    import faiss
+
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(before if threads is None else threads)
+    try:
+        yield faiss
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
+def make(kind: Kind, d: int, *, seed: int) -> Any:
+    """An empty index of inner products. Its clustering is drawn from ``seed``."""
+    import faiss
+
+    index = faiss.index_factory(d, kind.factory, faiss.METRIC_INNER_PRODUCT)
+    lists = faiss.try_extract_index_ivf(index)
+    if lists is not None:
+        lists.cp.seed, lists.cp.niter = seed, 10
+        lists.cp.min_points_per_centroid, lists.cp.max_points_per_centroid = 1, 10**6
+    if isinstance(index, faiss.IndexIVFPQ):
+        index.pq.cp.seed, index.pq.cp.niter = seed, 10
+        index.pq.cp.min_points_per_centroid, index.pq.cp.max_points_per_centroid = 1, 64
+    return index
+
+
+def train(index: Any, sample: np.ndarray, *, threads: int | None) -> None:
+    with thread_count(threads):
+        index.train(sample)
+
+
+def add(index: Any, vectors: np.ndarray, *, threads: int | None) -> None:
+    """Append rows. A graph grows on one thread: with more, its links would depend on which came first."""
+    with thread_count(1 if hasattr(index, "hnsw") else threads):
+        index.add(vectors)
+
+
+def search(index: Any, queries: np.ndarray, k: int, *, threads: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Inner products (q, k) falling, and positions (q, k), -1 where fewer than ``k`` were found."""
+    with thread_count(threads):
+        return index.search(queries, k)
+
+
+def range_search(
+    index: Any, queries: np.ndarray, least: float, *, threads: int | None
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each query, the inner products above ``least`` and their positions, best first."""
+    with thread_count(threads):
+        limits, products, positions = index.range_search(queries, float(least))
+    found = []
+    for low, high in zip(limits[:-1].astype(int), limits[1:].astype(int), strict=True):
+        order = np.argsort(-products[low:high], kind="stable")
+        found.append((products[low:high][order], positions[low:high][order]))
+    return found
+
+
+def turn(index: Any, knob: str | None, setting: int | None) -> None:
+    """Set the parameter that trades speed for recall."""
+    if knob is not None:
+        import faiss
+
+        faiss.ParameterSpace().set_index_parameter(index, knob, setting)
+
+
+def nearest(queries: np.ndarray, rows: np.ndarray, k: int, *, threads: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Exact inner products (q, k) and positions in ``rows``, by comparing with all of them."""
+    with thread_count(threads) as faiss:
+        return faiss.knn(queries, rows, min(k, len(rows)), metric=faiss.METRIC_INNER_PRODUCT)
+
+
+def write(index: Any, path: Path) -> None:
+    import faiss
+
+    faiss.write_index(index, str(path))
+
+
+def read(path: Path, *, mmap: bool) -> Any:
+    """The index in a file. With ``mmap``, its vectors stay on disk until they are looked at, and it is read-only."""
+    import faiss
+
+    # Inverted lists and plain codes are mapped under different flags; neither reader takes the other's.
+    flags = (faiss.IO_FLAG_MMAP_IFC, faiss.IO_FLAG_MMAP) if mmap else (0,)
+    for flag in flags:
+        try:
+            return faiss.read_index(str(path), flag)
+        except RuntimeError as failure:
+            error = failure
+    raise InputError(f"open_index: could not read {path.name!r}: {error}")
