@@ -20,10 +20,11 @@ LAYERS = [
     {"embeddings"},
     {"blocks"},
     {"moments"},
-    {"pca", "codes", "pictures", "diffusion", "scores"},
+    {"pca", "codes", "pictures", "diffusion", "scores", "index"},
+    {"maps"},
     {"models"},
     {"space"},
-    {"manipulate", "probes"},
+    {"manipulate", "probes", "retrieval"},
     {"demo"},
     {"cli"},
 ]

@@ -54,6 +54,7 @@ def build_index(
     if named is not None and len(named) != n:
         raise InputError(f"build_index: expected {n} names, one per row, got {len(named)}")
     kind = kind or choose_kind(n, d, memory=memory, recall=recall)
+    threads = threads or engine.all_threads()
     built = engine.make(kind, d, seed=seed)
     facts: dict[str, Any] = {"kind": kind.factory, "knob": kind.knob, "setting": None, "seed": seed, "threads": threads}
     if kind.knob is None:
@@ -79,7 +80,7 @@ def build_index(
 
 
 def _fill(
-    built: Any, kind: Kind, points: Any, held: np.ndarray, kept: np.ndarray, *, k: int, seed: int, threads: int | None
+    built: Any, kind: Kind, points: Any, held: np.ndarray, kept: np.ndarray, *, k: int, seed: int, threads: int
 ) -> Truth:
     """Train on some of the kept rows and add all of them; the exact neighbours of the held-out ones among them."""
     if kind.training_rows:

@@ -17,13 +17,20 @@ from clipspace.errors import InputError
 from clipspace.index.kinds import Kind
 
 
+def all_threads() -> int:
+    """Threads that FAISS would use by itself: OMP_NUM_THREADS, or all cores."""
+    import faiss
+
+    return faiss.omp_get_max_threads()
+
+
 @contextmanager
-def thread_count(threads: int | None) -> Iterator[Any]:
-    """The faiss module, with its thread count set (all cores when None) until the block ends."""
+def thread_count(threads: int) -> Iterator[Any]:
+    """The faiss module, with its thread count set until the block ends."""
     import faiss
 
     before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(before if threads is None else threads)
+    faiss.omp_set_num_threads(threads)
     try:
         yield faiss
     finally:
@@ -45,25 +52,25 @@ def make(kind: Kind, d: int, *, seed: int) -> Any:
     return index
 
 
-def train(index: Any, sample: np.ndarray, *, threads: int | None) -> None:
+def train(index: Any, sample: np.ndarray, *, threads: int) -> None:
     with thread_count(threads):
         index.train(sample)
 
 
-def add(index: Any, vectors: np.ndarray, *, threads: int | None) -> None:
+def add(index: Any, vectors: np.ndarray, *, threads: int) -> None:
     """Append rows. A graph grows on one thread: with more, its links would depend on which came first."""
     with thread_count(1 if hasattr(index, "hnsw") else threads):
         index.add(vectors)
 
 
-def search(index: Any, queries: np.ndarray, k: int, *, threads: int | None) -> tuple[np.ndarray, np.ndarray]:
+def search(index: Any, queries: np.ndarray, k: int, *, threads: int) -> tuple[np.ndarray, np.ndarray]:
     """Inner products (q, k) falling, and positions (q, k), -1 where fewer than ``k`` were found."""
     with thread_count(threads):
         return index.search(queries, k)
 
 
 def range_search(
-    index: Any, queries: np.ndarray, least: float, *, threads: int | None
+    index: Any, queries: np.ndarray, least: float, *, threads: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """For each query, the inner products above ``least`` and their positions, best first."""
     with thread_count(threads):
@@ -83,7 +90,7 @@ def turn(index: Any, knob: str | None, setting: int | None) -> None:
         faiss.ParameterSpace().set_index_parameter(index, knob, setting)
 
 
-def nearest(queries: np.ndarray, rows: np.ndarray, k: int, *, threads: int | None) -> tuple[np.ndarray, np.ndarray]:
+def nearest(queries: np.ndarray, rows: np.ndarray, k: int, *, threads: int) -> tuple[np.ndarray, np.ndarray]:
     """Exact inner products (q, k) and positions in ``rows``, by comparing with all of them."""
     with thread_count(threads) as faiss:
         return faiss.knn(queries, rows, min(k, len(rows)), metric=faiss.METRIC_INNER_PRODUCT)

@@ -43,14 +43,12 @@ def choose_kind(n: int, d: int, *, memory: int | None = None, recall: float = 0.
     if not 0 < recall <= 1:
         raise InputError(f"index: expected a recall in (0, 1], got {recall}")
     flat = Kind("Flat", 4 * d * n)
-    # Half precision loses no recall and is read faster than float32, so there is no list of whole vectors.
-    codecs = {"SQfp16": 2 * d, "SQ8": d, f"PQ{_parts(d)}": _parts(d)}
-    lists = [_lists(n, d, codec, size) for codec, size in codecs.items()]
+    lists = [list_kind(n, d, codec) for codec in ("SQfp16", "SQ8", "PQ")]
     graph = Kind(
         f"HNSW{_LINKS},Flat", n * (4 * d + 8 * _LINKS + 16), "efSearch", (16, 24, 32, 48, 64, 96, 128, 192, 256, 512)
     )
     if recall == 1 or n < FLAT_ROWS:
-        candidates = [flat] if recall == 1 or n < _POINTS_PER_LIST * 16 else [flat, *lists]
+        candidates = [flat] if recall == 1 or n < 16 * _POINTS_PER_LIST else [flat, *lists]
     else:
         candidates = [graph, *lists] if n <= GRAPH_ROWS else lists
     for kind in candidates:
@@ -63,17 +61,20 @@ def choose_kind(n: int, d: int, *, memory: int | None = None, recall: float = 0.
     )
 
 
-def _lists(n: int, d: int, codec: str, code_bytes: int) -> Kind:
-    count = 2 ** round(math.log2(4 * math.sqrt(n)))
-    probes = tuple(2**i for i in range(int(math.log2(count)) + 1))
-    between = tuple(p * 3 // 2 for p in probes[1:-1])
-    training = min(n, _POINTS_PER_LIST * count)
+def list_kind(n: int, d: int, codec: str = "SQfp16") -> Kind:
+    """Inverted lists with vectors as ``codec`` keeps them: "SQfp16", "SQ8" or "PQ".
+
+    Half precision loses no recall that matters and is read faster than float32, so whole vectors are not kept.
+    """
+    size = {"SQfp16": 2 * d, "SQ8": d, "PQ": _parts(d)}[codec]
+    count = 2 ** max(0, round(math.log2(min(4 * math.sqrt(n), n / _POINTS_PER_LIST))))
+    steps = [2**i for i in range(int(math.log2(count)) + 1)]
     return Kind(
-        f"IVF{count},{codec}",
-        n * (code_bytes + 16) + 4 * d * count,
+        f"IVF{count},{codec}{size if codec == 'PQ' else ''}",
+        n * (size + 16) + 4 * d * count,
         "nprobe",
-        tuple(sorted({*probes, *between})),
-        training,
+        tuple(sorted({*steps, *(step * 3 // 2 for step in steps[1:-1])})),
+        min(n, _POINTS_PER_LIST * count),
     )
 
 

@@ -21,7 +21,7 @@ class Truth:
 
     queries: np.ndarray
     k: int
-    threads: int | None = None
+    threads: int
 
     def __post_init__(self) -> None:
         self.cosines = np.full((len(self.queries), 0), -np.inf, np.float32)

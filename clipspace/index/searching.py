@@ -158,17 +158,16 @@ class Index:
         ``recall``: of the ``k`` nearest other rows; ``self_recall``: rows that find themselves, or a copy, first.
         Raises `RecallError` when the recall is below the one given.
         """
-        check_fits(points, self.dim, self.space, "verify")
-        if shape(points)[0] != len(self):
-            raise InputError(f"verify: expected the {len(self)} rows of this index, got {shape(points)[0]}")
+        self.check_holds(points, "verify")
         drawn = np.sort(np.random.default_rng(seed).choice(len(self), min(queries, len(self)), replace=False))
-        truth, first = Truth(gather(points, drawn, unit=True), k + 1), Truth(gather(points, drawn, unit=True), 1)
+        asked, threads = gather(points, drawn, unit=True), self.facts["threads"]
+        truth, first = Truth(asked, k + 1, threads), Truth(asked, 1, threads)
         start = 0
         for block in float32_blocks(points, unit=True):
             for exact in (truth, first):
                 exact.see(block, np.arange(start, start + len(block)))
             start += len(block)
-        found = self.search(truth.queries, k + 1).rows
+        found = self.search(asked, k + 1).rows
         at_first = first.recall(found[:, :1])
         # The row itself, or its copy, is one of the k + 1: it is not what was asked for.
         others = np.clip((truth.recall(found) * (k + 1) - at_first) / k, 0, 1)
@@ -176,6 +175,18 @@ class Index:
         if recall is not None and result["recall"] < recall:
             raise RecallError(f"verify: expected recall@{k} of at least {recall}, got {result['recall']:.3f}; build it anew")
         return result
+
+    def check_holds(self, points: Any, doing: str) -> None:
+        """Raise unless this index is of ``points``: as many rows, one space and, for a store, its very hash."""
+        check_fits(points, self.dim, self.space, doing)
+        if shape(points)[0] != len(self):
+            raise InputError(f"{doing}: expected the {len(self)} rows of this index, got {shape(points)[0]}")
+        given = getattr(points, "hash", None)
+        if given is not None and self.sources != [given]:
+            raise InputError(
+                f"{doing}: expected the rows that this index was built from ({self.sources}), got a store of hash "
+                f"{given!r}; build the index again"
+            )
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the folder ``path``: ``image.index`` and ``image.json`` as clip-retrieval names them, ids, names."""
