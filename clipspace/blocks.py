@@ -16,12 +16,12 @@ ROWS = 4096
 
 
 def shape(points: Any) -> tuple[int, int]:
-    """``(n, d)`` of an array, `Embeddings` or a store (whatever has a length and ``blocks()``)."""
+    """``(n, d)`` of an array, `Embeddings` or a store (whatever has a length and ``blocks(rows=…)``)."""
     if isinstance(points, Embeddings):
         return points.vectors.shape
     if hasattr(points, "blocks"):
         stamp = stamp_of(points)
-        d = stamp.dim if stamp else next(iter(points.blocks())).shape[1]
+        d = stamp.dim if stamp else next(iter(points.blocks(rows=1))).shape[1]
         return len(points), d
     array = np.asanyarray(points)
     if array.ndim != 2 or not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
@@ -50,8 +50,7 @@ def blocks(points: Any, *, rows: int = ROWS) -> Iterator[np.ndarray]:
     Pages of a read-only memory map are given back once read, so a pass over a large file does not fill memory.
     """
     if hasattr(points, "blocks") and not isinstance(points, Embeddings):
-        for block in points.blocks():
-            yield from (block[i : i + rows] for i in range(0, len(block), rows))
+        yield from points.blocks(rows=rows)
         return
     array = np.asanyarray(points.vectors if isinstance(points, Embeddings) else points)
     for start in range(0, len(array), rows):
