@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as parquet
+from pyarrow import parquet
 
 from clipspace.blocks import check_fits, float32_blocks, shape, stamp_of
 from clipspace.embeddings import Stamp
@@ -206,7 +206,9 @@ def _lay_out(
     """UMAP's layout of a given graph from given places, float32 (n, 2), on one thread so that it repeats."""
     import umap
 
-    start = (10 * start / max(np.abs(start).max(), np.finfo(np.float32).tiny)).astype(np.float32)
+    # Copies start a hair apart: from one and the same place they would never part.
+    start = start + 1e-4 * np.random.default_rng(seed).normal(size=start.shape)
+    start = (10 * start / np.abs(start).max()).astype(np.float32)
     model = umap.UMAP(
         n_neighbors=rows.shape[1],
         min_dist=min_dist,

@@ -64,11 +64,11 @@ def test_changes_to_a_private_memory_map_survive_a_pass(vectors, tmp_path):
 
 def test_bad_rows_are_named(vectors):
     vectors[77] = 0
-    with pytest.raises(InputError, match="zero.* at row 77"):
+    with pytest.raises(InputError, match=r"zero.* at row 77"):
         list(float32_blocks(vectors, unit=True, rows=50))
     assert len(list(float32_blocks(vectors, rows=50))) == 6
     vectors[130, 2] = np.nan
-    with pytest.raises(InputError, match="NaN.* at row 130"):
+    with pytest.raises(InputError, match=r"NaN.* at row 130"):
         list(float32_blocks(vectors, rows=50))
 
 

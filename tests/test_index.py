@@ -119,8 +119,7 @@ def test_below_the_target_it_fails_loudly(rows):
 
 def test_what_came_from_a_store_remembers_it(rows, tmp_path):
     class Stored:
-        stamp, hash = STAMP, "abc123"
-        names = [str(i) for i in range(500)]
+        stamp, hash, names = STAMP, "abc123", tuple(map(str, range(500)))
 
         def __len__(self):
             return 500
@@ -143,7 +142,7 @@ def test_what_came_from_a_store_remembers_it(rows, tmp_path):
 def test_points_of_another_space_are_refused(built, rows):
     other = Embeddings(rows[:2], Stamp("b", "0" * 64, "1" * 64, D))
     for call in (built.search, built.add, lambda x: built.range_search(x, 0.5)):
-        with pytest.raises(SpaceMismatchError, match="a .*b "):
+        with pytest.raises(SpaceMismatchError, match=r"a .*b "):
             call(other)
 
 

@@ -123,7 +123,7 @@ def test_points_of_another_space_are_refused(rng):
     here, there = Stamp("a", "0" * 64, "1" * 64, 4), Stamp("b", "0" * 64, "1" * 64, 4)
     pca = PCA().fit(Embeddings(x, here))
     for call in (pca.transform, pca.partial_fit):
-        with pytest.raises(SpaceMismatchError, match="a .*b "):
+        with pytest.raises(SpaceMismatchError, match=r"a .*b "):
             call(Embeddings(x, there))
     with pytest.raises(SpaceMismatchError, match="merge"):
         pca.merge(PCA().fit(Embeddings(x, there)))

@@ -100,9 +100,7 @@ def _tune_and_verify(built: Any, kind: Kind, truth: Truth, ids: np.ndarray, reca
     half = len(truth.queries) // 2
     setting, tuned = tune(kind, built, truth, ids, slice(0, half), recall=recall)
     engine.turn(built, kind.knob, setting)
-    each = measure(
-        truth, lambda q, k: ids[engine.search(built, q, k, threads=truth.threads)[1]], slice(half, None)
-    )
+    each = measure(truth, lambda q, k: ids[engine.search(built, q, k, threads=truth.threads)[1]], slice(half, None))
     verified = float(each.mean())
     if verified < recall:
         raise RecallError(

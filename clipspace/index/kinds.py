@@ -56,8 +56,8 @@ def choose_kind(n: int, d: int, *, memory: int | None = None, recall: float = 0.
             return kind
     least = min(kind.bytes for kind in candidates)
     raise InputError(
-        f"index: expected a memory of at least {least / 2**20:.0f} MiB for {n} rows of {d} dimensions at recall "
-        f"{recall}, got {memory / 2**20:.0f} MiB; allow more, or ask for a lower recall"
+        f"index: expected a memory of at least {least / 2**20:.1f} MiB for {n} rows of {d} dimensions at recall "
+        f"{recall}, got {memory / 2**20:.1f} MiB; allow more, or ask for a lower recall"
     )
 
 

@@ -63,8 +63,6 @@ def tune(kind: Kind, index: Any, truth: Truth, ids: np.ndarray, chosen: slice, *
     return setting, reached
 
 
-def measure(
-    truth: Truth, search: Callable[[np.ndarray, int], np.ndarray], chosen: slice = slice(None)
-) -> np.ndarray:
+def measure(truth: Truth, search: Callable[[np.ndarray, int], np.ndarray], chosen: slice = slice(None)) -> np.ndarray:
     """Recall of each chosen query by ``search(queries, k) -> rows (q, k)``."""
     return truth.recall(search(truth.queries[chosen], truth.k), chosen)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as parquet
+from pyarrow import parquet
 
 from clipspace.blocks import check_fits, float32_blocks, gather, shape
 from clipspace.embeddings import Stamp
@@ -58,7 +58,9 @@ class Neighbours:
         import pandas
 
         frames = [
-            pandas.DataFrame({"query": q, "rank": np.arange(len(h.rows)), "row": h.rows, "name": h.names, "cosine": h.cosines})
+            pandas.DataFrame(
+                {"query": q, "rank": np.arange(len(h.rows)), "row": h.rows, "name": h.names, "cosine": h.cosines}
+            )
             for q, h in enumerate(self)
         ]
         return pandas.concat(frames, ignore_index=True)
@@ -173,7 +175,9 @@ class Index:
         others = np.clip((truth.recall(found) * (k + 1) - at_first) / k, 0, 1)
         result = {"recall": float(others.mean()), "self_recall": float(at_first.mean())}
         if recall is not None and result["recall"] < recall:
-            raise RecallError(f"verify: expected recall@{k} of at least {recall}, got {result['recall']:.3f}; build it anew")
+            raise RecallError(
+                f"verify: expected recall@{k} of at least {recall}, got {result['recall']:.3f}; build it anew"
+            )
         return result
 
     def check_holds(self, points: Any, doing: str) -> None:
