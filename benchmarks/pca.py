@@ -122,14 +122,14 @@ def _angles(folder: Path, options: argparse.Namespace) -> dict[str, list[float]]
     angles = {}
     for method, rows in (("clipspace", len(x)), *((peer, options.peer_rows) for peer in PEERS)):
         truth, found = exact(x[:rows]), np.load(folder / f"{method}.npy")
-        angles[method] = [float(subspace_angles(truth[:k].T, found[:k].T).max()) for k in KEPT]
+        angles[method] = [float(subspace_angles(truth[:k].T, found[:k].T).max()) for k in KEPT if k < x.shape[1]]
     return angles
 
 
 def _report(runs: dict[str, list[dict]], angles: dict[str, list[float]], options: argparse.Namespace) -> None:
     best = {method: min(rows, key=lambda run: run["wall"]) for method, rows in runs.items()}
     print(f"{options.n} x {options.d} float16 on disk, all components; least of {options.rounds} rounds, peers once")
-    header = "".join(f"{f'angle {k}':>10}" for k in KEPT)
+    header = "".join(f"{f'angle {k}':>10}" for k in KEPT if k < options.d)
     print(f"{'':22}{'rows':>9}{'wall s':>8}{'cpu s':>8}{'us/row':>8}{'/ bare':>8}{'peak MiB':>10}{header}")
     unit = best["bare"]["wall"] / best["bare"]["rows"]
     for method, run in best.items():
