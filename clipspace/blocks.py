@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,35 +65,40 @@ def float32_blocks(points: Any, *, unit: bool = False, rows: int = ROWS) -> Iter
     """
     start = 0
     for block in blocks(points, rows=rows):
-        ready = np.array(block, dtype=np.float32, order="C")
-        lengths = np.sqrt(np.einsum("nd,nd->n", ready, ready))
-        check_lengths(lengths, start=start, unit=unit)
-        if unit:
-            ready /= lengths[:, None]
-        yield ready
+        yield _ready(block, range(start, start + len(block)), unit)
         start += len(block)
 
 
-def check_lengths(lengths: np.ndarray, *, start: int, unit: bool) -> None:
-    """Raise `InputError` for a norm that is not finite or, with ``unit``, zero; ``start`` is the first row's number."""
+def gather(points: Any, rows: np.ndarray, *, unit: bool = False) -> np.ndarray:
+    """The ``rows`` (sorted, without repeats) of ``points`` as `float32_blocks` gives them, in one pass."""
+    out = np.empty((len(rows), shape(points)[1]), np.float32)
+    start = 0
+    for block in blocks(points):
+        low, high = np.searchsorted(rows, [start, start + len(block)])
+        out[low:high] = _ready(block[rows[low:high] - start], rows[low:high], unit)
+        start += len(block)
+    return out
+
+
+def check_lengths(lengths: np.ndarray, rows: Sequence[int], *, unit: bool) -> None:
+    """Raise `InputError` for a norm that is not finite or, with ``unit``, zero; ``rows`` are the row numbers."""
     bad = ~np.isfinite(lengths) | ((lengths == 0) if unit else False)
     if bad.any():
-        row = int(np.flatnonzero(bad)[0])
+        first = int(np.flatnonzero(bad)[0])
         wanted = "finite vectors of non-zero norm" if unit else "finite vectors"
         raise InputError(
-            f"expected {wanted}, got NaN, inf or zero (norm {lengths[row]}) at row {start + row} "
+            f"expected {wanted}, got NaN, inf or zero (norm {lengths[first]}) at row {rows[first]} "
             f"({int(bad.sum())} bad in this block); drop these rows first"
         )
 
 
-def gather(points: Any, rows: np.ndarray, *, unit: bool = False) -> np.ndarray:
-    """The ``rows`` (sorted, without repeats) of ``points``, float32 ``(len(rows), d)``, in one pass."""
-    parts, start = [], 0
-    for block in blocks(points):
-        low, high = np.searchsorted(rows, [start, start + len(block)])
-        parts.append(np.array(block[rows[low:high] - start], dtype=np.float32))
-        start += len(block)
-    return np.concatenate(list(float32_blocks(np.concatenate(parts), unit=unit)))
+def _ready(block: np.ndarray, rows: Sequence[int], unit: bool) -> np.ndarray:
+    ready = np.array(block, dtype=np.float32, order="C")
+    lengths = np.sqrt(np.einsum("nd,nd->n", ready, ready))
+    check_lengths(lengths, rows, unit=unit)
+    if unit:
+        ready /= lengths[:, None]
+    return ready
 
 
 def _give_back(array: np.ndarray) -> None:

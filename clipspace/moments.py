@@ -67,7 +67,7 @@ def moments(points: Any, *, unit: bool = False, device: str | None = None) -> Mo
         column_sums = np.ones(len(buffer), dtype) @ buffer
         # One bad value spoils the sum of its column: a cheap check that needs no look at every entry.
         if not np.isfinite(column_sums).all():
-            check_lengths(np.linalg.norm(block.astype(np.float64), axis=1), start=seen, unit=unit)
+            check_lengths(np.linalg.norm(block.astype(np.float64), axis=1), range(seen, seen + len(block)), unit=unit)
         total += column_sums
         gram += product(buffer)
         seen += len(block)
@@ -84,7 +84,7 @@ def _shifted(block: np.ndarray, shift: np.ndarray, unit: bool, start: int, *, ou
         return
     out[...] = block
     lengths = np.sqrt(np.einsum("nd,nd->n", out, out))
-    check_lengths(lengths, start=start, unit=True)
+    check_lengths(lengths, range(start, start + len(block)), unit=True)
     out /= lengths[:, None]
     out -= shift
 
@@ -101,7 +101,7 @@ def _first_mean(block: np.ndarray, unit: bool) -> np.ndarray:
 def _product(device: str | None) -> Callable[[np.ndarray], np.ndarray]:
     """``x -> x.T @ x``, on the device asked for."""
     if device is None:
-        return lambda x: x.T @ x
+        return _quiet_product
     import torch
 
     place = torch.device(device)
@@ -111,3 +111,9 @@ def _product(device: str | None) -> Callable[[np.ndarray], np.ndarray]:
         return (there.T @ there).cpu().numpy()
 
     return product
+
+
+def _quiet_product(x: np.ndarray) -> np.ndarray:
+    # An overflow is reported once, by the caller, as an error.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return x.T @ x

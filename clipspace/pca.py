@@ -96,7 +96,7 @@ class PCA(TransformerMixin, BaseEstimator):
         for block in blocks(points):
             rows = block.astype(np.float64)
             lengths = np.linalg.norm(rows, axis=1)
-            check_lengths(lengths, start=start, unit=self.normalize)
+            check_lengths(lengths, range(start, start + len(rows)), unit=self.normalize)
             rows = rows / lengths[:, None] if self.normalize else rows
             out[start : start + len(rows)] = (rows - self.mean_) @ self.components_.T
             start += len(rows)

@@ -159,6 +159,7 @@ def test_points_of_another_space_are_refused(built, rows):
         (lambda i, x: build_index(x[:3], names=["a"]), "3 names"),
         (lambda i, x: build_index(x, recall=1.5), "recall in"),
         (lambda i, x: build_index(x, memory=1000), "memory of at least"),
+        (lambda i, x: build_index(x[:19], kind=GRAPH), "at least 20 rows"),
         (lambda i, x: build_index(np.vstack([x[:5], x[:1] * 0])), "row 5 "),
     ],
 )
@@ -220,6 +221,25 @@ print(index.search(x[:9], 1).rows.ravel().tolist())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
     assert done.stdout.strip() == str(list(range(9))), done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads memory in use from /proc")
+@pytest.mark.parametrize("kind", [None, list_kind(20_000, 512)])
+def test_mapped_from_disk_it_takes_no_memory(tmp_path, kind):
+    x = np.random.default_rng(0).normal(size=(20_000, 512)).astype(np.float32)
+    kind = kind or Kind("Flat", 0)
+    build_index(x, kind=kind, recall=0.01).save(tmp_path / "index")
+    code = f"""
+from pathlib import Path
+from clipspace import open_index
+import clipspace.index, faiss
+resident = lambda: int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
+before = resident()
+index = open_index({str(tmp_path / "index")!r}, mmap=True)
+print(resident() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 10 < (tmp_path / "index" / "image.index").stat().st_size / 2**20
 
 
 def test_asking_for_a_kind_does_not_load_faiss():

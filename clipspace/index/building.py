@@ -62,6 +62,10 @@ def build_index(
             engine.add(built, block, threads=threads)
         ids = np.arange(n)
     else:
+        if min(queries, n // 10) < 2:
+            raise InputError(
+                f"build_index: expected at least 20 rows and 2 queries to tune {kind.factory}, got {n} and {queries}"
+            )
         held = _draw(np.arange(n), min(queries, n // 10), seed)
         kept = np.delete(np.arange(n), held)
         truth = _fill(built, kind, points, held, kept, k=k, seed=seed, threads=threads)
@@ -98,9 +102,8 @@ def _fill(
 
 def _tune_and_verify(built: Any, kind: Kind, truth: Truth, ids: np.ndarray, recall: float) -> dict[str, Any]:
     half = len(truth.queries) // 2
-    setting, tuned = tune(kind, built, truth, ids, slice(0, half), recall=recall)
-    engine.turn(built, kind.knob, setting)
-    each = measure(truth, lambda q, k: ids[engine.search(built, q, k, threads=truth.threads)[1]], slice(half, None))
+    setting, tuned = tune(kind, built, ids, truth, slice(0, half), recall=recall)
+    each = measure(built, ids, truth, slice(half, None))
     verified = float(each.mean())
     if verified < recall:
         raise RecallError(

@@ -65,10 +65,11 @@ def add(index: Any, vectors: np.ndarray, *, threads: int) -> None:
         index.add(vectors)
 
 
-def search(index: Any, queries: np.ndarray, k: int, *, threads: int) -> tuple[np.ndarray, np.ndarray]:
-    """Inner products (q, k) falling, and positions (q, k), -1 where fewer than ``k`` were found."""
+def search(index: Any, ids: np.ndarray, queries: np.ndarray, k: int, *, threads: int) -> tuple[np.ndarray, np.ndarray]:
+    """Inner products (q, k) falling, and the ``ids`` of their positions, -1 where fewer than ``k`` were found."""
     with thread_count(threads):
-        return index.search(queries, k)
+        products, positions = index.search(queries, k)
+    return products, np.where(positions < 0, -1, ids[positions])
 
 
 def range_search(index: Any, queries: np.ndarray, least: float, *, threads: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -106,11 +107,7 @@ def read(path: Path, *, mmap: bool) -> Any:
     """The index in a file. With ``mmap``, its vectors stay on disk until they are looked at, and it is read-only."""
     import faiss
 
-    # Inverted lists and plain codes are mapped under different flags; neither reader takes the other's.
-    flags = (faiss.IO_FLAG_MMAP_IFC, faiss.IO_FLAG_MMAP) if mmap else (0,)
-    for flag in flags:
-        try:
-            return faiss.read_index(str(path), flag)
-        except RuntimeError as failure:
-            error = failure
-    raise InputError(f"open_index: could not read {path.name!r}: {error}")
+    try:
+        return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC if mmap else 0)
+    except RuntimeError as error:
+        raise InputError(f"open_index: could not read {path.name!r}: {error}") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,21 +47,22 @@ class Truth:
         return np.minimum(hits, k) / k
 
 
-def tune(kind: Kind, index: Any, truth: Truth, ids: np.ndarray, chosen: slice, *, recall: float) -> tuple[int, float]:
-    """The smallest setting whose recall on the chosen queries is above ``recall`` by two standard errors, and it.
+def measure(index: Any, ids: np.ndarray, truth: Truth, chosen: slice) -> np.ndarray:
+    """Recall of each chosen query by a FAISS index whose positions hold the rows ``ids``."""
+    found = engine.search(index, ids, truth.queries[chosen], truth.k, threads=truth.threads)[1]
+    return truth.recall(found, chosen)
 
-    The largest there is when none is: whether that suffices, the caller verifies on other queries.
+
+def tune(kind: Kind, index: Any, ids: np.ndarray, truth: Truth, chosen: slice, *, recall: float) -> tuple[int, float]:
+    """Turn ``index`` to the least setting whose recall is above ``recall`` by two standard errors; it and the recall.
+
+    To the last there is when none is: whether that suffices, the caller verifies on other queries.
     """
     reached = 0.0
     for setting in kind.settings:
         engine.turn(index, kind.knob, setting)
-        each = measure(truth, lambda q, k: ids[engine.search(index, q, k, threads=truth.threads)[1]], chosen)
+        each = measure(index, ids, truth, chosen)
         reached = float(each.mean())
         if reached - 2 * each.std() / np.sqrt(len(each)) >= recall:
             break
     return setting, reached
-
-
-def measure(truth: Truth, search: Callable[[np.ndarray, int], np.ndarray], chosen: slice = slice(None)) -> np.ndarray:
-    """Recall of each chosen query by ``search(queries, k) -> rows (q, k)``."""
-    return truth.recall(search(truth.queries[chosen], truth.k), chosen)

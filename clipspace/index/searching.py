@@ -117,10 +117,13 @@ class Index:
         if k < 1:
             raise InputError(f"search: expected k of at least 1, got {k}")
         check_fits(points, self.dim, self.space, "search")
-        parts = [self._search(block, min(k, len(self))) for block in float32_blocks(points, unit=True)]
+        parts = [
+            engine.search(self._faiss, self.ids, block, min(k, len(self)), threads=self.facts["threads"])
+            for block in float32_blocks(points, unit=True)
+        ]
         if not parts:
             raise InputError("search: expected at least one query, got none")
-        rows, cosines = (np.concatenate(part) for part in zip(*parts, strict=True))
+        cosines, rows = (np.concatenate(part) for part in zip(*parts, strict=True))
         return Neighbours(rows, cosines, self)
 
     def range_search(self, points: Any, cosine: float) -> list[Hits]:
@@ -224,10 +227,6 @@ class Index:
             "versions": {package: version(package) for package in ("clipspace", "faiss-cpu", "numpy")},
         }
         (folder / f"{self.modality}.json").write_text(json.dumps(described, indent=2))
-
-    def _search(self, block: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        cosines, positions = engine.search(self._faiss, block, k, threads=self.facts["threads"])
-        return np.where(positions < 0, -1, self.ids[positions]), cosines
 
 
 def open_index(path: str | Path, *, mmap: bool = False) -> Index:
