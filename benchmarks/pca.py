@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
+import re
 import subprocess
 import sys
 import tempfile
@@ -111,8 +111,13 @@ def _run(options: argparse.Namespace) -> dict:
     wall, processor = time.perf_counter() - wall, time.process_time() - processor
     if components is not None:
         np.save(options.file.with_name(f"{options.method}.npy"), components)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"wall": wall, "processor": processor, "peak": peak, "rows": len(x)}
+    return {"wall": wall, "processor": processor, "peak": _peak(), "rows": len(x)}
+
+
+def _peak() -> float:
+    """Most MiB this process had resident. Not ru_maxrss, which a child takes over from its parent."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
 
 
 def _angles(folder: Path, options: argparse.Namespace) -> dict[str, list[float]]:

@@ -165,15 +165,12 @@ class Index:
         """
         self.check_holds(points, "verify")
         drawn = np.sort(np.random.default_rng(seed).choice(len(self), min(queries, len(self)), replace=False))
-        asked, threads = gather(points, drawn, unit=True), self.facts["threads"]
-        truth, first = Truth(asked, k + 1, threads), Truth(asked, 1, threads)
-        start = 0
+        truth, start = Truth(gather(points, drawn, unit=True), k + 1, self.facts["threads"]), 0
         for block in float32_blocks(points, unit=True):
-            for exact in (truth, first):
-                exact.see(block, np.arange(start, start + len(block)))
+            truth.see(block, np.arange(start, start + len(block)))
             start += len(block)
-        found = self.search(asked, k + 1).rows
-        at_first = first.recall(found[:, :1])
+        found = self.search(truth.queries, k + 1).rows
+        at_first = truth.recall(found, k=1)
         # The row itself, or its copy, is one of the k + 1: it is not what was asked for.
         others = np.clip((truth.recall(found) * (k + 1) - at_first) / k, 0, 1)
         result = {"recall": float(others.mean()), "self_recall": float(at_first.mean())}
