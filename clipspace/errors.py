@@ -16,7 +16,7 @@ class SpaceMismatchError(ClipspaceError, ValueError):
 
 
 class CapabilityError(ClipspaceError):
-    """The space lacks a part (decoder, prior) that the operation needs."""
+    """The space, or the installation, lacks a part (decoder, prior, package) that the operation needs."""
 
 
 class CheckpointError(ClipspaceError):

@@ -20,7 +20,7 @@ LAYERS = [
     {"embeddings"},
     {"blocks"},
     {"moments"},
-    {"pca", "codes", "pictures", "diffusion", "scores", "index"},
+    {"pca", "codes", "pictures", "diffusion", "scores", "index", "store"},
     {"maps"},
     {"models"},
     {"space"},
