@@ -164,7 +164,7 @@ def umap_map(
     """A UMAP map (McInnes et al. 2018, arXiv 1802.03426) of the directions of ``points``.
 
     The graph of neighbours comes from ``index``, or from one built here (recall 0.9 or above, verified); the
-    start is the first two principal components, from where 100 epochs do what 200 do from a spectral start.
+    start is the first two principal components. More epochs take longer and keep a little more of the graph.
     Two maps of one seed and thread count are the same; across machines and versions, keep the file, not the seed.
     """
     _check_umap()
