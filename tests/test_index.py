@@ -229,10 +229,11 @@ def test_mapped_from_disk_it_takes_no_memory(tmp_path, kind):
     x = np.random.default_rng(0).normal(size=(20_000, 512)).astype(np.float32)
     kind = kind or Kind("Flat", 0)
     build_index(x, kind=kind, recall=0.01).save(tmp_path / "index")
+    build_index(x[:5]).save(tmp_path / "first")
     code = f"""
 from pathlib import Path
 from clipspace import open_index
-import clipspace.index, faiss
+open_index({str(tmp_path / "first")!r}, mmap=True)  # loads the libraries
 resident = lambda: int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
 before = resident()
 index = open_index({str(tmp_path / "index")!r}, mmap=True)
