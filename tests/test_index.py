@@ -224,11 +224,10 @@ print(index.search(x[:9], 1).rows.ravel().tolist())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads memory in use from /proc")
-@pytest.mark.parametrize("kind", [None, list_kind(20_000, 512)])
+@pytest.mark.parametrize("kind", [Kind("Flat", 0), Kind("IVF16,SQfp16", 0, "nprobe", (1,), 500)])
 def test_mapped_from_disk_it_takes_no_memory(tmp_path, kind):
-    x = np.random.default_rng(0).normal(size=(20_000, 512)).astype(np.float32)
-    kind = kind or Kind("Flat", 0)
-    build_index(x, kind=kind, recall=0.01).save(tmp_path / "index")
+    x = np.random.default_rng(0).standard_normal((20_000, 2048), dtype=np.float32)
+    build_index(x, kind=kind, recall=0.01, queries=50).save(tmp_path / "index")
     build_index(x[:5]).save(tmp_path / "first")
     code = f"""
 from pathlib import Path
@@ -240,7 +239,8 @@ index = open_index({str(tmp_path / "index")!r}, mmap=True)
 print(resident() - before)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert float(done.stdout) < 10 < (tmp_path / "index" / "image.index").stat().st_size / 2**20
+    size = (tmp_path / "index" / "image.index").stat().st_size / 2**20
+    assert float(done.stdout) < size / 3
 
 
 def test_asking_for_a_kind_does_not_load_faiss():
