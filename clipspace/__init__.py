@@ -6,20 +6,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clipspace.codes import Code, load_code, save_code
     from clipspace.embeddings import Embeddings, Stamp
+    from clipspace.index import build_index, open_index
     from clipspace.manipulate import generate, interpolate, reconstruct, text_diff, variations
+    from clipspace.maps import load_map, pca_map, umap_map
     from clipspace.pca import PCA
     from clipspace.pictures import Pictures
     from clipspace.probes.zero_shot import zero_shot
+    from clipspace.retrieval import retrieve
     from clipspace.space import Space, load_space
     from clipspace.sphere import slerp
 
 _HOMES = {
     "codes": ("Code", "load_code", "save_code"),
     "embeddings": ("Embeddings", "Stamp"),
+    "index": ("build_index", "open_index"),
     "manipulate": ("generate", "interpolate", "reconstruct", "text_diff", "variations"),
+    "maps": ("load_map", "pca_map", "umap_map"),
     "pca": ("PCA",),
     "pictures": ("Pictures",),
     "probes.zero_shot": ("zero_shot",),
+    "retrieval": ("retrieve",),
     "space": ("Space", "load_space"),
     "sphere": ("slerp",),
 }
@@ -29,6 +35,7 @@ __all__ = [  # noqa: RUF022 - in the order of the README
     "load_space", "Space", "Embeddings", "Stamp", "Code", "Pictures",
     "interpolate", "text_diff", "variations", "reconstruct", "generate",
     "PCA", "slerp", "zero_shot", "save_code", "load_code",
+    "build_index", "open_index", "retrieve", "umap_map", "pca_map", "load_map",
 ]  # fmt: skip
 
 

@@ -16,7 +16,7 @@ class SpaceMismatchError(ClipspaceError, ValueError):
 
 
 class CapabilityError(ClipspaceError):
-    """The space lacks a part (decoder, prior) that the operation needs."""
+    """The space, or the installation, lacks a part (decoder, prior, package) that the operation needs."""
 
 
 class CheckpointError(ClipspaceError):
@@ -25,6 +25,10 @@ class CheckpointError(ClipspaceError):
 
 class OutOfMemoryError(ClipspaceError, MemoryError):
     """A model and its batch did not fit; the message names what to lower."""
+
+
+class RecallError(ClipspaceError):
+    """An index finds fewer of the true nearest neighbours than was asked of it."""
 
 
 class ConvergenceWarning(UserWarning):

@@ -18,7 +18,7 @@ from PIL import Image
 
 from clipspace import sphere
 from clipspace.codes import Code
-from clipspace.embeddings import Embeddings, concatenate
+from clipspace.embeddings import Embeddings, check_same_space, concatenate
 from clipspace.errors import InputError
 from clipspace.images import SUFFIXES, read_image
 from clipspace.pca import PCA
@@ -163,6 +163,8 @@ def reconstruct(
     the last column is the source. Counts beyond those of ``pca`` are left out.
     """
     kept = [k for k in components if 1 <= k <= pca.n_components_]
+    if pca.space_ is not None:
+        check_same_space(space.stamp, pca.space_, "reconstruct")
     if not kept:
         raise InputError(f"reconstruct: expected components from 1 to {pca.n_components_}, got {list(components)}")
     num_inference_steps = _steps(space, [], num_inference_steps)

@@ -107,7 +107,19 @@ def test_a_wrong_call_exits_with_2(files):
 
 def test_the_installed_command_answers():
     done = subprocess.run([sys.executable, "-m", "clipspace.cli", "--help"], capture_output=True, text=True, check=True)
-    for command in ("demo", "spaces", "interpolate", "text-diff", "vary", "invert", "decode"):
+    for command in (
+        "demo",
+        "spaces",
+        "interpolate",
+        "text-diff",
+        "vary",
+        "invert",
+        "decode",
+        "pca",
+        "index",
+        "search",
+        "map",
+    ):
         assert command in done.stdout
 
 

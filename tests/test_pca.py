@@ -1,13 +1,15 @@
 import numpy as np
 import pytest
+from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA as Reference
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from clipspace.errors import InputError
+from clipspace.embeddings import Embeddings, Stamp
+from clipspace.errors import InputError, SpaceMismatchError
 from clipspace.pca import PCA
 
 
-@parametrize_with_checks([PCA()])
+@parametrize_with_checks([PCA(), PCA(1, center=False)])
 def test_is_a_scikit_learn_estimator(estimator, check):
     check(estimator)
 
@@ -43,3 +45,85 @@ def test_too_many_components_are_refused(rng):
         PCA(5).fit(rng.normal(size=(10, 4)))
     with pytest.raises(InputError, match="at most 4"):
         PCA().fit(rng.normal(size=(10, 4))).inverse_transform(np.zeros((1, 5)))
+
+
+def test_partial_fits_and_merges_are_one_fit(rng):
+    x = rng.normal(size=(900, 10)) @ rng.normal(size=(10, 10)) + 3
+    whole = PCA(4).fit(x)
+    stepwise = PCA(4)
+    for part in np.array_split(x, 7):
+        stepwise.partial_fit(part)
+    merged = PCA(4).fit(x[:100]).merge(PCA(4).fit(x[100:]))
+    for other in (stepwise, merged):
+        assert other.n_samples_seen_ == 900
+        assert np.allclose(other.components_, whole.components_)
+        assert np.allclose(other.explained_variance_ratio_, whole.explained_variance_ratio_)
+        assert np.allclose(other.mean_, whole.mean_)
+
+
+@pytest.mark.parametrize("k", [5, 40])
+def test_float16_rows_span_the_subspace_that_float64_does(rng, k):
+    x = rng.normal(size=(20_000, 64)) * np.arange(1, 65) ** -0.7 @ np.linalg.qr(rng.normal(size=(64, 64)))[0]
+    x = (x + 0.3).astype(np.float16)
+    exact = Reference(svd_solver="full").fit(x.astype(np.float64)).components_
+    assert subspace_angles(PCA().fit(x).components_[:k].T, exact[:k].T).max() < 1e-3
+
+
+def test_normalized_and_uncentred(rng):
+    x = rng.normal(size=(300, 7)) + 1
+    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+    pca = PCA(normalize=True).fit(x)
+    assert np.allclose(pca.components_, PCA().fit(unit).components_)
+    assert np.allclose(pca.inverse_transform(pca.transform(x)), unit)
+    raw = PCA(center=False).fit(x)
+    _, s, vt = np.linalg.svd(x, full_matrices=False)
+    assert np.allclose(raw.explained_variance_, s**2 / 299)
+    assert np.allclose(raw.explained_variance_ratio_, s**2 / np.sum(s**2))
+    assert np.allclose(np.abs(np.sum(raw.components_ * vt, axis=1)), 1)
+    assert not raw.mean_.any()
+
+
+def test_saved_and_loaded_it_goes_on(rng, tmp_path):
+    x = rng.normal(size=(200, 128))
+    points = Embeddings(x, Stamp("a", "0" * 64, "1" * 64, 128))
+    pca = PCA(6, normalize=True).fit(points)
+    pca.save(tmp_path / "pca.safetensors")
+    loaded = PCA.load(tmp_path / "pca.safetensors")
+    assert loaded.space_ == points.space
+    assert np.array_equal(loaded.transform(points), pca.transform(points))
+    assert np.allclose(loaded.explained_variance_ratio_, pca.explained_variance_ratio_)
+    more = Embeddings(rng.normal(size=(50, 128)), points.space)
+    assert np.allclose(loaded.partial_fit(more).components_, pca.partial_fit(more).components_)
+    with pytest.raises(InputError, match="exists"):
+        pca.save(tmp_path / "pca.safetensors")
+    (tmp_path / "other").write_bytes(b"no")
+    with pytest.raises(InputError, match=r"PCA\.load"):
+        PCA.load(tmp_path / "other")
+
+
+def test_degenerate_rows(rng):
+    few = PCA().fit(rng.normal(size=(3, 10)))
+    assert few.components_.shape == (3, 10)
+    assert np.isclose(few.explained_variance_[2], 0)
+    same = PCA().fit(np.ones((5, 4)))
+    assert np.allclose(same.explained_variance_ratio_, 0)
+    assert np.allclose(same.components_ @ same.components_.T, np.eye(4))
+    for bad, message in (
+        (np.ones((1, 4)), "n_samples"),
+        (np.array([[1.0, np.nan], [0, 1], [1, 1]]), "NaN"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            PCA().fit(bad)
+    with pytest.raises(InputError, match="row 1 "):
+        PCA(normalize=True).fit(np.array([[1.0, 0], [0, 0], [1, 1]]))
+
+
+def test_points_of_another_space_are_refused(rng):
+    x = rng.normal(size=(20, 4))
+    here, there = Stamp("a", "0" * 64, "1" * 64, 4), Stamp("b", "0" * 64, "1" * 64, 4)
+    pca = PCA().fit(Embeddings(x, here))
+    for call in (pca.transform, pca.partial_fit):
+        with pytest.raises(SpaceMismatchError, match=r"a .*b "):
+            call(Embeddings(x, there))
+    with pytest.raises(SpaceMismatchError, match="merge"):
+        pca.merge(PCA().fit(Embeddings(x, there)))

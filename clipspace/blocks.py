@@ -1,0 +1,108 @@
+"""Rows in blocks: one way to read an array, `Embeddings` or a store that is larger than memory."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from clipspace.embeddings import Embeddings, Stamp, check_same_space
+from clipspace.errors import InputError
+
+ROWS = 4096
+"""Rows a block: large enough for a matrix product to run at full speed, small enough to stay near the cache."""
+
+
+def shape(points: Any) -> tuple[int, int]:
+    """``(n, d)`` of an array, `Embeddings` or a store (whatever has a length and ``blocks(rows=…)``)."""
+    if isinstance(points, Embeddings):
+        return points.vectors.shape
+    if hasattr(points, "blocks"):
+        stamp = stamp_of(points)
+        d = stamp.dim if stamp else next(iter(points.blocks(rows=1))).shape[1]
+        return len(points), d
+    array = np.asanyarray(points)
+    if array.ndim != 2 or not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
+        raise InputError(f"expected real vectors of shape (n, d), got {array.dtype} {array.shape}")
+    return array.shape
+
+
+def stamp_of(points: Any) -> Stamp | None:
+    """The stamp that `Embeddings` or a store carries; None for an array."""
+    return points.space if isinstance(points, Embeddings) else getattr(points, "stamp", None)
+
+
+def check_fits(points: Any, d: int, space: Stamp | None, doing: str) -> None:
+    """Raise unless ``points`` have ``d`` dimensions and, where they can carry a stamp, carry ``space`` (if known)."""
+    width = shape(points)[1]
+    if width != d:
+        raise InputError(f"{doing}: expected {d} dimensions, got {width}")
+    stamped = isinstance(points, Embeddings) or hasattr(points, "blocks")
+    if stamped and space is not None:
+        check_same_space(space, stamp_of(points), doing)
+
+
+def blocks(points: Any, *, rows: int = ROWS) -> Iterator[np.ndarray]:
+    """The rows of ``points`` in order, at most ``rows`` at a time, never copied and in the type they have.
+
+    Pages of a read-only memory map are given back once read, so a pass over a large file does not fill memory.
+    """
+    if hasattr(points, "blocks") and not isinstance(points, Embeddings):
+        yield from points.blocks(rows=rows)
+        return
+    array = np.asanyarray(points.vectors if isinstance(points, Embeddings) else points)
+    for start in range(0, len(array), rows):
+        yield array[start : start + rows]
+        _give_back(array)
+
+
+def float32_blocks(points: Any, *, unit: bool = False, rows: int = ROWS) -> Iterator[np.ndarray]:
+    """`blocks` as new float32 arrays, each row finite and, with ``unit``, of norm 1.
+
+    Raises `InputError` that names the first row that is not finite or, with ``unit``, zero.
+    """
+    start = 0
+    for block in blocks(points, rows=rows):
+        yield _ready(block, range(start, start + len(block)), unit)
+        start += len(block)
+
+
+def gather(points: Any, rows: np.ndarray, *, unit: bool = False) -> np.ndarray:
+    """The ``rows`` (sorted, without repeats) of ``points`` as `float32_blocks` gives them, in one pass."""
+    out = np.empty((len(rows), shape(points)[1]), np.float32)
+    start = 0
+    for block in blocks(points):
+        low, high = np.searchsorted(rows, [start, start + len(block)])
+        out[low:high] = _ready(block[rows[low:high] - start], rows[low:high], unit)
+        start += len(block)
+    return out
+
+
+def check_lengths(lengths: np.ndarray, rows: Sequence[int], *, unit: bool) -> None:
+    """Raise `InputError` for a norm that is not finite or, with ``unit``, zero; ``rows`` are the row numbers."""
+    bad = ~np.isfinite(lengths) | ((lengths == 0) if unit else False)
+    if bad.any():
+        first = int(np.flatnonzero(bad)[0])
+        wanted = "finite vectors of non-zero norm" if unit else "finite vectors"
+        raise InputError(
+            f"expected {wanted}, got NaN, inf or zero (norm {lengths[first]}) at row {rows[first]} "
+            f"({int(bad.sum())} bad in this block); drop these rows first"
+        )
+
+
+def _ready(block: np.ndarray, rows: Sequence[int], unit: bool) -> np.ndarray:
+    ready = np.array(block, dtype=np.float32, order="C")
+    lengths = np.sqrt(np.einsum("nd,nd->n", ready, ready))
+    check_lengths(lengths, rows, unit=unit)
+    if unit:
+        ready /= lengths[:, None]
+    return ready
+
+
+def _give_back(array: np.ndarray) -> None:
+    # Only a shared map may drop its pages: those of a private one ("c") can hold changes.
+    mapped = getattr(array, "_mmap", None)
+    if mapped is not None and getattr(array, "mode", None) == "r" and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)

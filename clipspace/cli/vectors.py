@@ -1,0 +1,147 @@
+"""Commands that take many vectors, as a .npy file or a store, and reduce, index, search and map them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clipspace.cli.options import Device, Json, Output, Overwrite, Seed, SpaceName, load, report
+from clipspace.errors import InputError
+
+app = typer.Typer()
+
+Points = Annotated[Path, typer.Argument(help="A .npy file of shape (n, d), or the folder of a store.")]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="All cores when not given.")]
+
+
+@app.command()
+def pca(
+    points: Points,
+    output: Output,
+    components: Annotated[int | None, typer.Option(help="How many to keep; all when not given.")] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Of the vectors as they are, not of their directions.")] = False,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Principal components in one pass, as safetensors (clipspace.PCA)."""
+    from clipspace.pca import PCA
+    from clipspace.saving import check_writable
+
+    check_writable(output, overwrite=overwrite)
+    fitted = PCA(components, normalize=not raw, device=device).fit(_read(points))
+    fitted.save(output, overwrite=overwrite)
+    shares = fitted.explained_variance_ratio_
+    facts = {"output": str(output), "rows": fitted.n_samples_seen_, "explained_variance_ratio": shares.tolist()}
+    report(facts, as_json, f"wrote {output}: {len(shares)} components, {shares.sum():.1%} of the variance")
+
+
+@app.command()
+def index(
+    points: Points,
+    output: Output,
+    recall: Annotated[float, typer.Option(help="Share of the true nearest neighbours to be found.")] = 0.95,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many neighbours the recall is of.")] = 10,
+    memory: Annotated[str | None, typer.Option(help="What the index may take, such as 500M or 4G.")] = None,
+    seed: Seed = 0,
+    threads: Threads = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """A FAISS index, its recall verified, as a folder (clipspace.build_index)."""
+    from clipspace.index import build_index
+
+    if output.exists() and not overwrite:
+        raise InputError(f"save: {str(output)!r} exists; choose another name, or pass --overwrite")
+    options = {"recall": recall, "k": k, "seed": seed, "threads": threads}
+    built = build_index(_read(points), memory=_bytes(memory), **options)
+    built.save(output, overwrite=overwrite)
+    report({"output": str(output), "rows": len(built), **built.facts}, as_json, f"wrote {output}: {built}")
+
+
+@app.command()
+def search(
+    index: Annotated[Path, typer.Argument(help="What `clipspace index` wrote.")],
+    text: Annotated[str | None, typer.Option(help="Find what a text says.")] = None,
+    image: Annotated[Path | None, typer.Option(help="Find what looks like an image.")] = None,
+    vectors: Annotated[Path | None, typer.Option(help="Find what is near the rows of a .npy file or a store.")] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many to find.")] = 10,
+    space: SpaceName = "mini",
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """The rows of an index nearest to a text, an image, or vectors (clipspace.retrieve)."""
+    from clipspace.index import open_index
+
+    if sum(query is not None for query in (text, image, vectors)) != 1:
+        raise InputError("search: expected one of --text, --image and --vectors")
+    opened = open_index(index, mmap=True)
+    if vectors is not None:
+        found = opened.search(_read(vectors), k)
+    else:
+        from clipspace.images import read_image
+        from clipspace.retrieval import retrieve
+
+        query = text if image is None else read_image(image)
+        found = retrieve(load(space, device), opened, [query], k=k)
+    frame = found.to_frame()
+    report(frame.to_dict("records"), as_json, frame.to_string(index=False))
+
+
+@app.command("map")
+def map_(
+    points: Points,
+    output: Output,
+    method: Annotated[str, typer.Option(help="'umap' or 'pca'.")] = "umap",
+    index: Annotated[Path | None, typer.Option(help="The index of these points; built when not given.")] = None,
+    n_neighbors: Annotated[int, typer.Option(help="Neighbours of each point that UMAP keeps near.")] = 15,
+    images: Annotated[Path | None, typer.Option(help="Folder that the names are image files in, to store.")] = None,
+    seed: Seed = 0,
+    threads: Threads = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Every point placed in the plane, as Parquet that embedding-atlas opens (clipspace.umap_map, pca_map)."""
+    from clipspace.index import open_index
+    from clipspace.maps import pca_map, umap_map
+    from clipspace.saving import check_writable
+
+    if method not in ("umap", "pca"):
+        raise InputError(f"map: expected --method 'umap' or 'pca', got {method!r}")
+    check_writable(output, overwrite=overwrite)
+    rows = _read(points)
+    if method == "pca":
+        made = pca_map(rows)
+    else:
+        opened = None if index is None else open_index(index)
+        made = umap_map(rows, index=opened, n_neighbors=n_neighbors, seed=seed, threads=threads)
+    files = None if images is None else [images / name for name in made.names]
+    made.save(output, images=files, overwrite=overwrite)
+    report({"output": str(output), "points": len(made), **made.facts}, as_json, f"wrote {output}: {len(made)} points")
+
+
+def _read(path: Path) -> Any:
+    """The vectors at a path: a store when it is a folder, else a .npy file mapped into memory."""
+    import numpy as np
+
+    if path.is_dir():
+        from clipspace.store import open_store
+
+        return open_store(path)
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"expected a .npy file or the folder of a store, got {str(path)!r} ({error})") from None
+
+
+def _bytes(text: str | None) -> int | None:
+    """Bytes of "500M", "4G" or a plain number; None of None."""
+    if text is None:
+        return None
+    parts = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if parts is None:
+        raise InputError(f"--memory: expected a size such as 500M or 4G, got {text!r}")
+    return int(float(parts[1]) * 1024 ** " KMGT".index(parts[2].upper() or " "))

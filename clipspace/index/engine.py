@@ -1,0 +1,113 @@
+"""FAISS behind one door: the only module that imports it, and only when first used.
+
+On macOS, FAISS and PyTorch may each bring an OpenMP library into the process and crash; set OMP_NUM_THREADS=1
+there rather than KMP_DUPLICATE_LIB_OK, which hides wrong results (faiss issues 2555, 4273).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clipspace.errors import InputError
+from clipspace.index.kinds import Kind
+
+
+def all_threads() -> int:
+    """Threads that FAISS would use by itself: OMP_NUM_THREADS, or all cores."""
+    import faiss
+
+    return faiss.omp_get_max_threads()
+
+
+@contextmanager
+def thread_count(threads: int) -> Iterator[Any]:
+    """The faiss module, with its thread count set until the block ends."""
+    import faiss
+
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(threads)
+    try:
+        yield faiss
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
+def make(kind: Kind, d: int, *, seed: int) -> Any:
+    """An empty index of inner products. Its clustering is drawn from ``seed``."""
+    import faiss
+
+    index = faiss.index_factory(d, kind.factory, faiss.METRIC_INNER_PRODUCT)
+    lists = faiss.try_extract_index_ivf(index)
+    if lists is not None:
+        lists.cp.seed, lists.cp.niter = seed, 10
+        lists.cp.min_points_per_centroid, lists.cp.max_points_per_centroid = 1, 10**6
+    if isinstance(index, faiss.IndexIVFPQ):
+        # Polysemous codes only serve a Hamming filter that is not used here, and take most of the training.
+        index.do_polysemous_training = False
+        index.pq.cp.seed, index.pq.cp.niter = seed, 10
+        index.pq.cp.min_points_per_centroid, index.pq.cp.max_points_per_centroid = 1, 64
+    return index
+
+
+def train(index: Any, sample: np.ndarray, *, threads: int) -> None:
+    with thread_count(threads):
+        index.train(sample)
+
+
+def add(index: Any, vectors: np.ndarray, *, threads: int) -> None:
+    """Append rows. A graph grows on one thread: with more, its links would depend on which came first."""
+    with thread_count(1 if hasattr(index, "hnsw") else threads):
+        index.add(vectors)
+
+
+def search(index: Any, ids: np.ndarray, queries: np.ndarray, k: int, *, threads: int) -> tuple[np.ndarray, np.ndarray]:
+    """Inner products (q, k) falling, and the ``ids`` of their positions, -1 where fewer than ``k`` were found."""
+    with thread_count(threads):
+        products, positions = index.search(queries, k)
+    return products, np.where(positions < 0, -1, ids[positions])
+
+
+def range_search(index: Any, queries: np.ndarray, least: float, *, threads: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each query, the inner products above ``least`` and their positions, best first."""
+    with thread_count(threads):
+        limits, products, positions = index.range_search(queries, float(least))
+    found = []
+    for low, high in zip(limits[:-1].astype(int), limits[1:].astype(int), strict=True):
+        order = np.argsort(-products[low:high], kind="stable")
+        found.append((products[low:high][order], positions[low:high][order]))
+    return found
+
+
+def turn(index: Any, knob: str | None, setting: int | None) -> None:
+    """Set the parameter that trades speed for recall."""
+    if knob is not None:
+        import faiss
+
+        faiss.ParameterSpace().set_index_parameter(index, knob, setting)
+
+
+def nearest(queries: np.ndarray, rows: np.ndarray, k: int, *, threads: int) -> tuple[np.ndarray, np.ndarray]:
+    """Exact inner products (q, k) and positions in ``rows``, by comparing with all of them."""
+    with thread_count(threads) as faiss:
+        return faiss.knn(queries, rows, min(k, len(rows)), metric=faiss.METRIC_INNER_PRODUCT)
+
+
+def write(index: Any, path: Path) -> None:
+    import faiss
+
+    faiss.write_index(index, str(path))
+
+
+def read(path: Path, *, mmap: bool) -> Any:
+    """The index in a file. With ``mmap``, its vectors stay on disk until they are looked at, and it is read-only."""
+    import faiss
+
+    try:
+        return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC if mmap else 0)
+    except RuntimeError as error:
+        raise InputError(f"open_index: could not read {path.name!r}: {error}") from None

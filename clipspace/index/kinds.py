@@ -1,0 +1,83 @@
+"""Which kind of index suits a number of rows, a memory and a recall."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from clipspace.errors import InputError
+
+FLAT_ROWS = 10_000
+"""Rows below which comparing with all of them is fast enough."""
+GRAPH_ROWS = 100_000
+"""Rows up to which a graph is built: that runs on one thread, as its result would else depend on chance."""
+_LINKS = 32
+_POINTS_PER_LIST = 40
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A FAISS index by its factory string, the parameter that trades speed for recall, and the bytes it takes."""
+
+    factory: str
+    bytes: int
+    knob: str | None = None
+    settings: tuple[int, ...] = ()
+    training_rows: int = 0
+
+
+def choose_kind(n: int, d: int, *, memory: int | None = None, recall: float = 0.95) -> Kind:
+    """The fastest kind for ``n`` rows of ``d`` dimensions that fits ``memory`` bytes (any size when None).
+
+    Flat for few rows or a recall of 1; a graph (HNSW) up to `GRAPH_ROWS`; inverted lists above, with vectors
+    kept in 16 or 8 bits a dimension, or product-quantised to 2, as memory allows. Raises `InputError` when
+    nothing fits.
+
+    >>> choose_kind(1_000, 512).factory, choose_kind(50_000, 512).factory, choose_kind(1_000_000, 512).factory
+    ('Flat', 'HNSW32,Flat', 'IVF4096,SQfp16')
+    >>> choose_kind(1_000_000, 512, memory=10**9).factory
+    'IVF4096,SQ8'
+    """
+    if n < 1:
+        raise InputError(f"index: expected at least one row, got {n}")
+    if not 0 < recall <= 1:
+        raise InputError(f"index: expected a recall in (0, 1], got {recall}")
+    flat = Kind("Flat", 4 * d * n)
+    lists = [list_kind(n, d, codec) for codec in ("SQfp16", "SQ8", "PQ")]
+    graph = Kind(
+        f"HNSW{_LINKS},Flat", n * (4 * d + 8 * _LINKS + 16), "efSearch", (16, 24, 32, 48, 64, 96, 128, 192, 256, 512)
+    )
+    if recall == 1 or n < FLAT_ROWS:
+        candidates = [flat] if recall == 1 or n < 16 * _POINTS_PER_LIST else [flat, *lists]
+    else:
+        candidates = [graph, *lists] if n <= GRAPH_ROWS else lists
+    for kind in candidates:
+        if memory is None or kind.bytes <= memory:
+            return kind
+    least = min(kind.bytes for kind in candidates)
+    raise InputError(
+        f"index: expected a memory of at least {least / 2**20:.1f} MiB for {n} rows of {d} dimensions at recall "
+        f"{recall}, got {memory / 2**20:.1f} MiB; allow more, or ask for a lower recall"
+    )
+
+
+def list_kind(n: int, d: int, codec: str = "SQfp16") -> Kind:
+    """Inverted lists with vectors as ``codec`` keeps them: "SQfp16", "SQ8" or "PQ".
+
+    Half precision loses no recall that matters and is read faster than float32, so whole vectors are not kept.
+    """
+    size = {"SQfp16": 2 * d, "SQ8": d, "PQ": _parts(d)}[codec]
+    count = 2 ** max(0, round(math.log2(min(4 * math.sqrt(n), n / _POINTS_PER_LIST))))
+    steps = [2**i for i in range(int(math.log2(count)) + 1)]
+    return Kind(
+        f"IVF{count},{codec}{size if codec == 'PQ' else ''}",
+        n * (size + 16) + 4 * d * count,
+        "nprobe",
+        tuple(sorted({*steps, *(step * 3 // 2 for step in steps[1:-1])})),
+        min(n, _POINTS_PER_LIST * count),
+    )
+
+
+def _parts(d: int) -> int:
+    """Sub-vectors of a product quantiser: the most that divide ``d`` in parts of 4 dimensions or more."""
+    return next(m for m in range(max(d // 4, 1), 0, -1) if d % m == 0)

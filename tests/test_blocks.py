@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+
+from clipspace.blocks import blocks, check_fits, float32_blocks, gather, shape, stamp_of
+from clipspace.embeddings import Embeddings, Stamp
+from clipspace.errors import InputError, SpaceMismatchError
+
+STAMP = Stamp("a", "0" * 64, "1" * 64, 6)
+
+
+class StandIn:
+    """What a store looks like to the code that reads it."""
+
+    stamp, hash = STAMP, "abc"
+
+    def __init__(self, vectors):
+        self.vectors = vectors
+        self.names = [f"row {i}" for i in range(len(vectors))]
+
+    def __len__(self):
+        return len(self.vectors)
+
+    def blocks(self, rows=70):
+        for start in range(0, len(self.vectors), rows):
+            yield self.vectors[start : start + rows]
+
+
+@pytest.fixture
+def vectors(rng):
+    return rng.normal(size=(300, 6)).astype(np.float16)
+
+
+@pytest.fixture(params=["array", "memory map", "embeddings", "store"])
+def points(request, vectors, tmp_path):
+    if request.param == "memory map":
+        np.save(tmp_path / "x.npy", vectors)
+        return np.load(tmp_path / "x.npy", mmap_mode="r")
+    return {"array": vectors, "embeddings": Embeddings(vectors, STAMP), "store": StandIn(vectors)}[request.param]
+
+
+def test_every_kind_of_points_reads_the_same(points, vectors):
+    assert shape(points) == (300, 6)
+    assert np.array_equal(np.concatenate(list(blocks(points, rows=64))), vectors)
+    ready = np.concatenate(list(float32_blocks(points, unit=True, rows=64)))
+    assert ready.dtype == np.float32
+    assert np.allclose(ready, vectors / np.linalg.norm(vectors.astype(float), axis=1, keepdims=True), atol=1e-6)
+    rows = np.array([0, 63, 64, 299])
+    assert np.array_equal(gather(points, rows), vectors[rows].astype(np.float32))
+
+
+def test_a_view_of_a_memory_map_reads_its_own_rows(vectors, tmp_path):
+    np.save(tmp_path / "x.npy", vectors)
+    half = np.load(tmp_path / "x.npy", mmap_mode="r")[100:200]
+    assert np.array_equal(np.concatenate(list(blocks(half, rows=7))), vectors[100:200])
+
+
+def test_changes_to_a_private_memory_map_survive_a_pass(vectors, tmp_path):
+    np.save(tmp_path / "x.npy", vectors)
+    private = np.load(tmp_path / "x.npy", mmap_mode="c")
+    private[5] = 7
+    for _ in range(2):
+        assert np.array_equal(np.concatenate(list(blocks(private)))[5], np.full(6, 7))
+
+
+def test_bad_rows_are_named(vectors):
+    vectors[77] = 0
+    with pytest.raises(InputError, match=r"zero.* at row 77"):
+        list(float32_blocks(vectors, unit=True, rows=50))
+    assert len(list(float32_blocks(vectors, rows=50))) == 6
+    vectors[130, 2] = np.nan
+    with pytest.raises(InputError, match=r"NaN.* at row 130"):
+        list(float32_blocks(vectors, rows=50))
+
+
+def test_what_does_not_fit_is_refused(vectors):
+    check_fits(vectors, 6, STAMP, "search")
+    check_fits(Embeddings(vectors, STAMP), 6, STAMP, "search")
+    with pytest.raises(InputError, match="search: expected 5 dimensions, got 6"):
+        check_fits(vectors, 5, None, "search")
+    with pytest.raises(SpaceMismatchError, match="no stamp"):
+        check_fits(Embeddings(vectors), 6, STAMP, "search")
+    with pytest.raises(InputError, match=r"shape \(n, d\)"):
+        shape(np.zeros(3))
+    assert stamp_of(StandIn(vectors)) == STAMP

@@ -1,0 +1,72 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_cli import run
+
+from clipspace import PCA
+from clipspace.cli.vectors import _bytes
+from clipspace.errors import InputError
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", np.random.default_rng(0).normal(size=(300, 128)).astype(np.float16))
+    return tmp_path
+
+
+def test_pca_of_a_file_is_that_of_its_directions(folder, capsys):
+    assert run("pca", "x.npy", "-o", "pca.safetensors", "--components", "5", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    x = np.load("x.npy").astype(float)
+    expected = PCA(5).fit(x / np.linalg.norm(x, axis=1, keepdims=True))
+    assert np.allclose(facts["explained_variance_ratio"], expected.explained_variance_ratio_, rtol=1e-4)
+    assert np.allclose(PCA.load("pca.safetensors").components_, expected.components_, atol=1e-4)
+
+
+def test_index_search_and_map(folder, capsys):
+    assert run("index", "x.npy", "-o", "index") == 0
+    capsys.readouterr()
+    assert run("search", "index", "--vectors", "x.npy", "-k", "2", "--json") == 0
+    found = pd.DataFrame(json.loads(capsys.readouterr().out))
+    assert list(found[found["rank"] == 0]["row"]) == list(range(300))
+    assert run("search", "index", "--vectors", "x.npy") == 0
+    assert run("map", "x.npy", "-o", "map.parquet", "--index", "index") == 0
+    assert run("map", "x.npy", "-o", "pca.parquet", "--method", "pca") == 0
+    assert len(pd.read_parquet("map.parquet")) == len(pd.read_parquet("pca.parquet")) == 300
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["pca", "none.npy", "-o", "p"], "none.npy"),
+        (["pca", "x.npy", "-o", "x.npy"], "exists"),
+        (["pca", "x.npy", "-o", "p", "--components", "129"], "n_components"),
+        (["index", "x.npy", "-o", "taken"], "exists"),
+        (["index", "x.npy", "-o", "i", "--memory", "lots"], "500M"),
+        (["index", "x.npy", "-o", "i", "--memory", "1K"], "at least 0.1 MiB"),
+        (["search", "taken", "--vectors", "x.npy"], "clipspace index"),
+        (["search", "taken"], "one of --text"),
+        (["map", "x.npy", "-o", "m", "--method", "nonsense"], "'umap' or 'pca'"),
+    ],
+)
+def test_errors_are_one_line_and_leave_nothing(folder, capsys, arguments, message):
+    (folder / "taken").mkdir()
+    before = sorted(folder.iterdir())
+    assert run(*arguments) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(("text", "size"), [(None, None), ("512", 512), ("1.5k", 1536), ("4G", 2**32), ("2MiB", 2**21)])
+def test_sizes(text, size):
+    assert _bytes(text) == size
+
+
+def test_what_is_no_size():
+    with pytest.raises(InputError, match="4G"):
+        _bytes("G4")

@@ -1,0 +1,248 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from clipspace import open_index
+from clipspace.embeddings import Embeddings, Stamp
+from clipspace.errors import InputError, RecallError, SpaceMismatchError
+from clipspace.index import build_index, choose_kind, list_kind
+from clipspace.index.kinds import Kind
+from clipspace.index.recall import Truth
+
+D = 24
+STAMP = Stamp("a", "0" * 64, "1" * 64, D)
+GRAPH = Kind("HNSW16,Flat", 0, "efSearch", (16, 32, 64, 128))
+
+
+def clusters(n, seed=0):
+    rng = np.random.default_rng(seed)
+    centres = 2 * np.random.default_rng(9).normal(size=(40, D))
+    return (centres[rng.integers(40, size=n)] + rng.normal(size=(n, D))).astype(np.float32)
+
+
+def brute_force(rows, queries, k):
+    unit = [x / np.linalg.norm(x.astype(float), axis=1, keepdims=True) for x in (queries, rows)]
+    return np.argsort(-(unit[0] @ unit[1].T), axis=1)[:, :k]
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return clusters(6000)
+
+
+@pytest.fixture(scope="module", params=["flat", "graph", "lists"])
+def built(request, rows):
+    kind = {"flat": None, "graph": GRAPH, "lists": list_kind(6000, D)}[request.param]
+    points = Embeddings(rows, STAMP, names=[f"row {i}" for i in range(len(rows))])
+    return build_index(points, kind=kind, recall=0.9)
+
+
+def test_recall_is_what_brute_force_says(built, rows):
+    queries = clusters(300, seed=5)
+    found, exact = built.search(queries, 10), brute_force(rows, queries, 10)
+    recall = np.mean([np.isin(f, e).mean() for f, e in zip(found.rows, exact, strict=True)])
+    assert recall >= (0.9 if built.facts["knob"] else 1)
+    assert np.all(np.diff(found.cosines, axis=1) <= 0)
+    verified = built.verify(rows, queries=300)
+    assert abs(verified["recall"] - recall) < 0.05
+    assert verified["self_recall"] > 0.95
+    with pytest.raises(RecallError, match=r"at least 1\.1"):
+        built.verify(rows, queries=50, recall=1.1)
+
+
+def test_names_ids_and_cosines_belong_together(built, rows):
+    hits = built.search(Embeddings(rows[[7, 4321]] * 5, STAMP), 3)
+    for query, row in enumerate((7, 4321)):
+        assert hits[query].rows[0] == row
+        assert hits[query].names == [f"row {i}" for i in hits[query].rows]
+        assert hits[query].cosines[0] == pytest.approx(1, abs=2e-3)
+    frame = hits.to_frame()
+    assert list(frame["row"]) == hits.rows.ravel().tolist()
+    assert list(frame["query"]) == [0, 0, 0, 1, 1, 1]
+
+
+def test_range_search_finds_what_is_near(built, rows):
+    queries, least = rows[:5], 0.9
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    for hits, cosines in zip(built.range_search(queries, least), unit[:5] @ unit.T, strict=True):
+        assert np.all(hits.cosines >= least)
+        assert np.all(np.diff(hits.cosines) <= 0)
+        exact = np.flatnonzero(cosines > least)
+        assert np.isin(exact, hits.rows).mean() >= (0.5 if built.facts["knob"] else 1)
+
+
+@pytest.mark.parametrize("mmap", [False, True])
+def test_saved_and_opened_it_answers_the_same(built, rows, tmp_path, mmap):
+    built.save(tmp_path / "index")
+    opened = open_index(tmp_path / "index", mmap=mmap)
+    a, b = built.search(rows[:200], 10), opened.search(rows[:200], 10)
+    assert np.array_equal(a.rows, b.rows)
+    assert np.array_equal(a.cosines, b.cosines)
+    assert (opened.space, opened.facts, opened.modality) == (STAMP, built.facts, "image")
+    assert a[3].names == b[3].names
+    if mmap:
+        with pytest.raises(InputError, match="mmap=False"):
+            opened.add(Embeddings(rows[:1], STAMP))
+
+
+def test_two_builds_are_the_same(built, rows, tmp_path):
+    kind = {"Flat": None, GRAPH.factory: GRAPH}.get(built.facts["kind"], list_kind(6000, D))
+    points = Embeddings(rows, STAMP, names=[f"row {i}" for i in range(len(rows))])
+    again = build_index(points, kind=kind, recall=0.9)
+    for name, index in (("a", built), ("b", again)):
+        index.save(tmp_path / name)
+    for file in sorted((tmp_path / "a").iterdir()):
+        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes(), file.name
+
+
+def test_rows_can_be_added(rows):
+    index = build_index(Embeddings(rows[:5000], STAMP), kind=list_kind(5000, D), recall=0.9)
+    index.add(Embeddings(rows[5000:], STAMP, names=[f"new {i}" for i in range(1000)]))
+    assert len(index) == 6000
+    assert index.search(rows[5500:5501], 1)[0].names == ["new 500"]
+    assert index.verify(rows, queries=200)["recall"] > 0.85
+    bad = rows[:3].copy()
+    bad[2] = 0
+    with pytest.raises(InputError, match="row 2 "):
+        index.add(bad)
+    assert len(index) == 6000
+    assert index.search(rows[:1], 6000).rows.max() < 6000
+
+
+def test_below_the_target_it_fails_loudly(rows):
+    with pytest.raises(RecallError, match=r"at least 0\.99, got 0\.\d+ on 300 held-out rows from IVF128,PQ6 at nprobe"):
+        build_index(rows, kind=list_kind(6000, D, "PQ"), recall=0.99)
+
+
+def test_what_came_from_a_store_remembers_it(rows, tmp_path):
+    class Stored:
+        stamp, hash, names = STAMP, "abc123", tuple(map(str, range(500)))
+
+        def __len__(self):
+            return 500
+
+        def blocks(self, rows=65536):
+            yield from np.array_split(self.vectors, 3)
+
+    stored = Stored()
+    stored.vectors = rows[:500]
+    build_index(stored).save(tmp_path / "index")
+    index = open_index(tmp_path / "index")
+    assert index.sources == ["abc123"]
+    assert json.loads((tmp_path / "index" / "image.json").read_text())["sources"] == ["abc123"]
+    assert index.verify(stored)["recall"] == 1
+    stored.hash = "changed"
+    with pytest.raises(InputError, match="'changed'"):
+        index.verify(stored)
+
+
+def test_points_of_another_space_are_refused(built, rows):
+    other = Embeddings(rows[:2], Stamp("b", "0" * 64, "1" * 64, D))
+    for call in (built.search, built.add, lambda x: built.range_search(x, 0.5)):
+        with pytest.raises(SpaceMismatchError, match=r"a .*b "):
+            call(other)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda i, x: i.search(x[:, :5]), "expected 24 dimensions, got 5"),
+        (lambda i, x: i.search(x[:1] * 0), "zero"),
+        (lambda i, x: i.search(x[:1] * np.nan), "NaN"),
+        (lambda i, x: i.search(x[:0]), "at least one query"),
+        (lambda i, x: i.search(x[:1], 0), "k of at least 1"),
+        (lambda i, x: i.verify(x[:5]), "6000 rows"),
+        (lambda i, x: build_index(x[:0]), "at least one row"),
+        (lambda i, x: build_index(x[:3], names=["a"]), "3 names"),
+        (lambda i, x: build_index(x, recall=1.5), "recall in"),
+        (lambda i, x: build_index(x, memory=1000), "memory of at least"),
+        (lambda i, x: build_index(x[:19], kind=GRAPH), "at least 20 rows"),
+        (lambda i, x: build_index(np.vstack([x[:5], x[:1] * 0])), "row 5 "),
+    ],
+)
+def test_bad_input(built, rows, call, message):
+    with pytest.raises(InputError, match=message):
+        call(built, rows)
+
+
+def test_one_row_and_more_neighbours_than_rows(rows):
+    index = build_index(rows[:1])
+    assert index.search(rows[:2], 10).rows.tolist() == [[0], [0]]
+
+
+def test_copies_count_as_one_another():
+    truth = Truth(np.eye(3, dtype=np.float32)[:1], 2, threads=1)
+    truth.see(np.eye(3, dtype=np.float32)[[0, 0, 0, 1]], np.arange(4))
+    assert truth.recall(np.array([[2, 1]])) == 1
+    assert truth.recall(np.array([[3, 1]])) == 0.5
+
+
+def test_folders_that_are_no_index(built, tmp_path):
+    with pytest.raises(InputError, match="open_index"):
+        open_index(tmp_path)
+    built.save(tmp_path / "index")
+    with pytest.raises(InputError, match="exists"):
+        built.save(tmp_path / "index")
+    np.save(tmp_path / "index" / "ids.npy", np.arange(5))
+    with pytest.raises(InputError, match="5 ids"):
+        open_index(tmp_path / "index")
+    built.save(tmp_path / "index", overwrite=True)
+    (tmp_path / "index" / "image.index").write_bytes(b"no index")
+    with pytest.raises(InputError, match="could not read"):
+        open_index(tmp_path / "index")
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(InputError, match="exists"):
+        built.save(tmp_path / "mine", overwrite=True)
+
+
+def test_the_kind_follows_rows_memory_and_recall():
+    assert choose_kind(500, 768).factory == "Flat"
+    assert choose_kind(10**6, 768, recall=1).factory == "Flat"
+    assert choose_kind(50_000, 768).factory.startswith("HNSW")
+    assert choose_kind(50_000, 768, memory=100 * 2**20).factory == "IVF1024,SQfp16"
+    assert choose_kind(10**6, 768).factory == "IVF4096,SQfp16"
+    assert choose_kind(10**6, 768, memory=2**30).factory == "IVF4096,SQ8"
+    assert choose_kind(10**6, 768, memory=2**28).factory == "IVF4096,PQ192"
+    assert choose_kind(10**6, 100, memory=2**26).factory == "IVF4096,PQ25"
+
+
+def test_trains_after_a_torch_forward_in_one_process():
+    code = """
+import numpy as np, torch
+torch.nn.Linear(64, 64)(torch.randn(512, 64)).sum().backward()
+from clipspace.index import build_index, list_kind
+x = np.random.default_rng(0).normal(size=(3000, 64)).astype("float32")
+index = build_index(x, kind=list_kind(3000, 64), recall=0.5)
+torch.nn.Linear(64, 64)(torch.randn(512, 64)).sum().backward()
+print(index.search(x[:9], 1).rows.ravel().tolist())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+    assert done.stdout.strip() == str(list(range(9))), done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads memory in use from /proc")
+@pytest.mark.parametrize("kind", [Kind("Flat", 0), Kind("IVF16,SQfp16", 0, "nprobe", (1,), 500)])
+def test_mapped_from_disk_it_takes_no_memory(tmp_path, kind):
+    x = np.random.default_rng(0).standard_normal((20_000, 2048), dtype=np.float32)
+    build_index(x, kind=kind, recall=0.01, queries=50).save(tmp_path / "index")
+    build_index(x[:5]).save(tmp_path / "first")
+    code = f"""
+from pathlib import Path
+from clipspace import open_index
+open_index({str(tmp_path / "first")!r}, mmap=True)  # loads the libraries
+resident = lambda: int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
+before = resident()
+index = open_index({str(tmp_path / "index")!r}, mmap=True)
+print(resident() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    size = (tmp_path / "index" / "image.index").stat().st_size / 2**20
+    assert float(done.stdout) < size / 3
+
+
+def test_asking_for_a_kind_does_not_load_faiss():
+    code = "import sys; from clipspace.index import choose_kind; choose_kind(10, 4); print('faiss' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

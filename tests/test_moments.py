@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from clipspace.blocks import ROWS
+from clipspace.errors import InputError
+from clipspace.moments import moments
+
+
+@pytest.fixture
+def rows(rng):
+    return (rng.normal(size=(2 * ROWS + 100, 12)) + 3 * rng.normal(size=12)).astype(np.float32)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int32])
+def test_agree_with_numpy_in_float64(rows, dtype):
+    rows = (10 * rows).astype(dtype) if dtype == np.int32 else rows.astype(dtype)
+    exact = rows.astype(np.float64)
+    found = moments(rows)
+    assert found.n == len(rows)
+    assert np.allclose(found.mean, exact.mean(axis=0), rtol=1e-6)
+    assert np.allclose(found.scatter, np.cov(exact.T) * (len(rows) - 1), rtol=1e-5, atol=1e-6 * found.scatter.max())
+
+
+def test_a_large_common_mean_costs_no_accuracy(rng):
+    rows = rng.normal(size=(3000, 5)).astype(np.float32) + 1000
+    exact = np.cov(rows.astype(np.float64).T) * (len(rows) - 1)
+    assert np.allclose(moments(rows).scatter, exact, rtol=1e-4, atol=1e-2)
+
+
+def test_unit_rows_and_a_torch_device(rows):
+    direct = moments(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+    for found in (moments(rows, unit=True), moments(rows, unit=True, device="cpu")):
+        assert np.allclose(found.mean, direct.mean, atol=1e-7)
+        assert np.allclose(found.scatter, direct.scatter, rtol=1e-5, atol=1e-3)
+
+
+def test_merging_is_one_pass(rows):
+    whole, a, b = moments(rows), moments(rows[:999]), moments(rows[999:])
+    for merged in (a.merge(b), b.merge(a)):
+        assert merged.n == whole.n
+        assert np.allclose(merged.mean, whole.mean)
+        assert np.allclose(merged.scatter, whole.scatter, rtol=1e-5, atol=1e-2)
+    one = moments(rows[:1])
+    assert np.allclose(one.merge(moments(rows[1:])).scatter, whole.scatter, rtol=1e-5, atol=1e-2)
+    with pytest.raises(InputError, match="12 dimensions, got 3"):
+        whole.merge(moments(rows[:, :3]))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("row", [0, ROWS + 7])
+def test_values_that_are_not_finite_are_named(rows, bad, row):
+    rows[row, 3] = bad
+    with pytest.raises(InputError, match=f"row {row} "):
+        moments(rows)
+
+
+def test_other_bad_input(rows):
+    with pytest.raises(InputError, match="at least one row"):
+        moments(rows[:0])
+    rows[ROWS + 1] = 0
+    with pytest.raises(InputError, match=f"zero.* row {ROWS + 1} "):
+        moments(rows, unit=True)
+    with pytest.raises(InputError, match="overflow"):
+        moments((rows * 1e30).astype(np.float32))
