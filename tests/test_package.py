@@ -18,10 +18,10 @@ LAYERS = [
     {"errors"},
     {"sphere", "images", "saving", "fixed_point", "scenes"},
     {"embeddings"},
-    {"pca", "codes", "pictures", "diffusion", "scores"},
+    {"pca", "codes", "pictures", "diffusion", "scores", "sources", "store"},
     {"models"},
     {"space"},
-    {"manipulate", "probes"},
+    {"manipulate", "probes", "encode"},
     {"demo"},
     {"cli"},
 ]
@@ -84,6 +84,7 @@ def test_import_is_light():
         "faiss",
         "umap",
         "transformers",
+        "pyarrow",
     ]
     code = f"import sys, clipspace; print([m for m in {heavy} if m in sys.modules])"
     assert (

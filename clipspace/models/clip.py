@@ -38,12 +38,26 @@ class Encoder:
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
+    def prepare(self, image: Image.Image) -> torch.Tensor:
+        """The pixels that the model sees of ``image``, float32 (3, h, w), on the CPU."""
+        return self.preprocess(image)
+
     @torch.inference_mode()
+    def pixels(self, prepared: Sequence[torch.Tensor], *, batch_size: int | None = None) -> np.ndarray:
+        """Raw image embeddings of prepared images, float32 ``(n, d)``.
+
+        ``batch_size`` pads the batch to that many, so that the model always works on one shape: the last bits of
+        a vector depend on the shape of the batch that it was computed in.
+        """
+        n = len(prepared)
+        pixels = torch.zeros(max(n, batch_size or 0), *prepared[0].shape)
+        torch.stack(list(prepared), out=pixels[:n])
+        pixels = pixels.to(self.device, next(self.model.parameters()).dtype)
+        return self.model.encode_image(pixels)[:n].float().cpu().numpy()
+
     def images(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Raw image embeddings, float32 ``(n, d)``."""
-        pixels = torch.stack([self.preprocess(image) for image in images])
-        pixels = pixels.to(self.device, next(self.model.parameters()).dtype)
-        return self.model.encode_image(pixels).float().cpu().numpy()
+        return self.pixels([self.prepare(image) for image in images])
 
     @torch.inference_mode()
     def texts(self, texts: Sequence[str]) -> np.ndarray:

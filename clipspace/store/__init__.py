@@ -1,0 +1,7 @@
+"""The store: embeddings of any number on disk, in clip-retrieval's layout, with their stamp, norms and checksums."""
+
+from clipspace.store.reading import Store, open_store
+from clipspace.store.selection import Selection
+from clipspace.store.writing import append, merge, write_store
+
+__all__ = ["Selection", "Store", "append", "merge", "open_store", "write_store"]
