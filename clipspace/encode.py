@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 2**26
 """Pixels above which a picture is recorded, not decoded: 8192 x 8192, so that no picture takes 200 MB."""
-_BATCH = {"cpu": 32}
+_CPU_BATCH = 32
 _GPU_BATCH = 256
 
 
@@ -94,7 +94,9 @@ def encode(
     path, (i, n) = Path(output), shard
     if not 0 <= i < n:
         raise InputError(f"encode: expected shard (i, n) with 0 <= i < n, got ({i}, {n})")
-    batch_size = batch_size or _BATCH.get(space.device.type, _GPU_BATCH)
+    batch_size = (_CPU_BATCH if space.device.type == "cpu" else _GPU_BATCH) if batch_size is None else batch_size
+    if batch_size < 1 or (workers is not None and workers < 1):
+        raise InputError(f"encode: expected batch_size and workers of at least 1, got {batch_size} and {workers}")
     modalities = ["image", "text"] if texts else ["image"]
     recipe = {"input": source.digest, "batch_size": batch_size}
     header = new_header(

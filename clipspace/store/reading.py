@@ -379,8 +379,12 @@ def _read_table(path: Path | None, columns: tuple[str, ...] | None) -> pyarrow.T
 def _read_parquet(path: Path, changed: int, columns: tuple[str, ...] | None) -> pyarrow.Table:
     import pyarrow.parquet
 
-    present = columns and [name for name in columns if name in _read_schema(path).names]
-    return pyarrow.parquet.read_table(path, columns=present).replace_schema_metadata(None)
+    if columns is None:
+        return pyarrow.parquet.read_table(path).replace_schema_metadata(None)
+    file = pyarrow.parquet.ParquetFile(path)
+    table = file.read([name for name in columns if name in file.schema_arrow.names])
+    absent = pyarrow.nulls(file.metadata.num_rows)
+    return pyarrow.table({name: table[name] if name in table.column_names else absent for name in columns})
 
 
 def _name_column(columns: Sequence[str], modality: str) -> str | None:
