@@ -3,7 +3,7 @@
     CLIPSPACE_TEST_DATA=… python benchmarks/encode.py --n 2000 --rounds 3
 
 Each method runs in a process of its own, in turns, so that peak memory is its own and a noisy machine is shared
-fairly. ``model`` is what the model alone reaches on tensors that are in memory already.
+fairly; CPU seconds move less with the load than rates do. ``model`` is what the model alone reaches on tensors that are in memory already.
 ``dataloader`` has the form of clip-retrieval's worker (four loading processes, batches in order, float16 directions).
 """
 
@@ -77,8 +77,12 @@ def _photographs(folder: Path, target: Path, n: int) -> list[Path]:
 
 
 def _random_vit(threads: int):
+    import logging
+
     import open_clip
     import torch
+
+    logging.disable(logging.WARNING)  # that the weights are random
 
     torch.set_num_threads(threads)
     torch.manual_seed(0)
@@ -93,10 +97,20 @@ def _run(options: argparse.Namespace) -> dict:
     files = sorted((options.work / "in").iterdir())
     with torch.no_grad():
         model.encode_image(torch.zeros(BATCH, 3, 224, 224))  # warm
+        before = _cpu_seconds()
         seconds, vectors = globals()[f"_{options.method}"](model, preprocess, files, options.work)
     if vectors is not None:
         np.save(options.work / f"{options.method}.npy", vectors)
-    return {"seconds": seconds, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10}
+    return {"seconds": seconds, "cpu": _cpu_seconds() - before, "peak": _usage().ru_maxrss / 2**10}
+
+
+def _usage(who: int = resource.RUSAGE_SELF) -> resource.struct_rusage:
+    return resource.getrusage(who)
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of the loading processes that have ended."""
+    return sum(u.ru_utime + u.ru_stime for u in (_usage(), _usage(resource.RUSAGE_CHILDREN)))
 
 
 def _loop(model, preprocess, files, work):
@@ -166,7 +180,7 @@ def _model(model, preprocess, files, work):
 def _report(runs, n, options, cosines) -> None:
     rate = {method: n / np.median([run["seconds"] for run in done]) for method, done in runs.items()}
     print(f"{n} photographs, ViT-B-32 of random weights, {options.threads} threads, median of {options.rounds} rounds")
-    print(f"{'method':12} {'images/s':>9} {'of loop':>8} {'of model':>9} {'peak MiB':>9} {'rounds, s'}")
+    print(f"{'method':12} {'images/s':>9} {'of loop':>8} {'of model':>9} {'CPU s':>7} {'peak MiB':>9}  rounds, s")
     for method, done in runs.items():
         peak, rounds = max(run["peak"] for run in done), " ".join(f"{run['seconds']:.1f}" for run in done)
         facts = (

@@ -38,7 +38,9 @@ def main() -> None:
         seconds = time.perf_counter() - began
         problems = hostile.problems(output, made)
     peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10
-    print(f"{len(made)} files in {seconds:.1f} s: {done.stored} stored, {done.rows - done.stored} recorded; +{peak:.0f} MiB")
+    print(
+        f"{len(made)} files in {seconds:.1f} s: {done.stored} stored, {done.rows - done.stored} recorded; +{peak:.0f} MiB"
+    )
     for reason, count in done.rejected.items():
         print(f"  {count:5} {reason}")
     print(f"problems: {len(problems)}", *problems[:20], sep="\n  ")

@@ -2,13 +2,14 @@
 
     python benchmarks/resume.py --n 2000 --kills 20
 
-The mini space encodes rendered scenes, some with a caption, some broken on purpose. A kill comes at a random moment
-after the work of a run began. In the end both stores must hold the same files with the same bytes.
+The mini space encodes rendered scenes, some with a caption, some broken on purpose. The kills come at random moments
+of the whole work, each in a process of its own. In the end both stores must hold the same files with the same bytes.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=2000)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--rows-per-shard", type=int, default=64)
+    parser.add_argument("--rows-per-shard", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
@@ -35,27 +36,41 @@ def _measure(work: Path, options: argparse.Namespace) -> None:
     rng = np.random.default_rng(options.seed)
     broken = _images(work / "in", options.n, rng)
     seconds = _run(work / "in", work / "whole", options)
-    killed = 0
-    while killed < options.kills:
+    shards = -(-options.n // options.rows_per_shard)
+    for kill, target in enumerate(sorted(rng.integers(shards - 3, size=options.kills)), start=1):
+        began = time.time_ns()
         process = subprocess.Popen(_command(work / "in", work / "out", options), stdout=subprocess.DEVNULL)
-        while not (work / "out/.encoding-0-of-1").exists() and process.poll() is None:
-            time.sleep(0.001)
-        time.sleep(rng.uniform(0, 1.5 * seconds / options.kills))
+        while not (_at_work(work / "out", began) and _whole(work / "out") >= target) and process.poll() is None:
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0, 3 * seconds / shards))
         if process.poll() is not None:
-            raise SystemExit(f"the work was done after {killed} kills; use more images, or smaller shards")
+            raise SystemExit(f"the work was done before kill {kill}; use more images, or smaller shards")
         process.kill()
         process.wait()
-        killed += 1
-        done = len(list((work / "out/stats").glob("*.json"))) if (work / "out/stats").is_dir() else 0
-        print(f"kill {killed:2}: {done} shards whole", flush=True)
+        print(f"kill {kill:2}: {_whole(work / 'out')} of {shards} shards whole", flush=True)
     _run(work / "in", work / "out", options)
     whole, out = _tree(work / "whole"), _tree(work / "out")
     names = _names(work / "out")
-    print(f"{options.n} images, {broken} of them broken; {killed} kills; an uninterrupted run takes {seconds:.1f} s")
+    print(
+        f"{options.n} images, {broken} of them broken; {options.kills} kills; an uninterrupted run takes {seconds:.1f} s"
+    )
     print(f"files equal byte for byte: {whole == out} ({len(whole)} and {len(out)} files)")
-    print(f"rows: {len(names)} of {options.n}, {len(names) - len(set(names))} doubled, {options.n - len(set(names))} lost")
+    print(
+        f"rows: {len(names)} of {options.n}, {len(names) - len(set(names))} doubled, {options.n - len(set(names))} lost"
+    )
     if whole != out or sorted(names) != sorted(path.name for path in (work / "in").glob("*.png")):
         raise SystemExit("FAILED")
+
+
+def _at_work(output: Path, began: int) -> bool:
+    """Whether a run that began then has opened its lock, which it does when the model is loaded."""
+    lock = output / ".encoding-0-of-1"
+    return lock.exists() and lock.stat().st_mtime_ns > began
+
+
+def _whole(output: Path) -> int:
+    """How many shards are finished."""
+    return len(list((output / "stats").glob("*.json")))
 
 
 def _images(folder: Path, n: int, rng: np.random.Generator) -> int:
@@ -80,8 +95,6 @@ def _command(source: Path, output: Path, options: argparse.Namespace) -> list[st
 def _run(source: Path, output: Path, options: argparse.Namespace) -> float:
     """Seconds of the work alone, without the start of the process."""
     done = subprocess.run([*_command(source, output, options), "--json"], check=True, capture_output=True, text=True)
-    import json
-
     return json.loads(done.stdout)["seconds"]
 
 
