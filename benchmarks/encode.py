@@ -3,7 +3,8 @@
     CLIPSPACE_TEST_DATA=… python benchmarks/encode.py --n 2000 --rounds 3
 
 Each method runs in a process of its own, in turns, so that peak memory is its own and a noisy machine is shared
-fairly; CPU seconds move less with the load than rates do. ``model`` is what the model alone reaches on tensors that are in memory already.
+fairly; CPU seconds move less with the load than rates do. ``model`` is what the model alone reaches on tensors
+that are in memory already.
 ``dataloader`` has the form of clip-retrieval's worker (four loading processes, batches in order, float16 directions).
 """
 

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 MAX_PIXELS = 2**26
 """Pixels above which a picture is recorded, not decoded: 8192 x 8192, so that no picture takes 200 MB."""
 _CPU_BATCH = 32
-_GPU_BATCH = 256
+_GPU_BATCH = 128
+_GPU_WORKERS = 16
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,10 @@ def encode(
     rows_per_shard : the work that a kill can cost; a run of whole row groups of a Parquet file, or a tar file
     shard : (i, n) encodes every n-th shard from the i-th on, for n runs side by side on one file system
     limit : the first so many rows of the input
-    batch_size : 32 on the CPU, 256 on a GPU. The model always works on batches of this one shape (the last padded),
+    batch_size : 32 on the CPU, 128 on a GPU. The model always works on batches of this one shape (the last padded),
         so that no vector depends, in its last bits, on how many others came with it
-    workers : on the CPU, models side by side, each on a thread of its own; on a GPU, threads that decode
+    workers : on the CPU, batches side by side, each on a thread of its own, as many as torch has threads; on a GPU,
+        threads that decode, at most 16 unless given. Memory grows with them: each holds a batch
 
     Raises `InputError` for an input of nothing or a store of another input, `SpaceMismatchError` for another space.
     """
@@ -184,7 +186,7 @@ def _overlapped(
     import torch
 
     cpu, threads = space.device.type == "cpu", torch.get_num_threads()
-    workers = workers or (threads if cpu else os.cpu_count() or 1)
+    workers = workers or (threads if cpu else min(os.cpu_count() or 1, _GPU_WORKERS))
     ready, forward = partial(_prepare, space, how), partial(_forward, space, how)
     in_thread = (lambda rows: forward(ready(rows))) if cpu else ready
     here = (lambda batch: batch) if cpu else forward

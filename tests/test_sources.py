@@ -230,6 +230,11 @@ def test_urls_are_read_as_files_are(tmp_path):
             {"image_column": "y"},
             "column 'y'",
         ),
+        (
+            lambda p: pyarrow.parquet.write_table(pyarrow.table({"x": [1]}), p / "a.parquet"),
+            {"image_column": "x"},
+            "column of images",
+        ),
     ],
 )
 def test_an_input_of_nothing_is_refused(tmp_path, make, options, message):
@@ -253,9 +258,13 @@ def test_a_limit_needs_counted_rows(tmp_path):
         open_source(tmp_path).first(1)
 
 
-def test_json_columns_of_depth_do_not_crash(tmp_path):
+def test_hostile_json_does_not_crash(tmp_path):
     (tmp_path / "a.png").write_bytes(b"a")
     (tmp_path / "a.json").write_text("[" * 100_000)
     (tmp_path / "b.png").write_bytes(b"b")
     (tmp_path / "b.json").write_text(json.dumps(["not", "an", "object"]))
-    assert [row[1] for row in read(open_source(tmp_path))] == [b"a", b"b"]
+    (tmp_path / "c.png").write_bytes(b"c")
+    (tmp_path / "c.json").write_text('{"half a pair": "\\ud800", "caption": "\\udfff"}')
+    rows = read(open_source(tmp_path))
+    assert [row[1:3] for row in rows] == [(b"a", None), (b"b", None), (b"c", None)]
+    assert all("sidecar_error" in row[3] for row in rows)

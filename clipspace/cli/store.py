@@ -33,7 +33,7 @@ def encode(
     rows_per_shard: Annotated[int, typer.Option(help="The work that a kill can cost.")] = 4096,
     shard: Annotated[str, typer.Option(help="i/n: the i-th of n runs side by side, from 0.")] = "0/1",
     limit: Annotated[int | None, typer.Option(help="The first so many rows.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="32 on the CPU, 256 on a GPU.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="32 on the CPU, 128 on a GPU.")] = None,
     workers: Annotated[int | None, typer.Option(help="Threads; all cores when none.")] = None,
     device: Device = None,
     as_json: Json = False,
@@ -53,9 +53,11 @@ def encode(
         f"{done.stored} of {done.rows} images in {output}; {done.encoded_now} encoded now in {done.seconds:.1f} s{rate}"
         + ("" if done.complete else "\nunfinished: other shares are still to be encoded")
         + (f"\n{done.rows - done.stored} rejected, listed in {output / 'rejected'}:{reasons}" if done.rejected else "")
-        + (f"\n{done.ignored} files that are no images were left alone" if done.ignored else "")
+        + (f"\n{done.ignored} other files (no images) were left alone" if done.ignored else "")
     )
     report({**vars(done), "path": str(output)}, as_json, text)
+    if share == (0, 1) and not done.stored:
+        raise InputError(f"encode: expected at least one image, got none of {done.rows}; see the reasons above")
 
 
 @app.command()

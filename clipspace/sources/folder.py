@@ -46,11 +46,12 @@ def read_sidecars(text: bytes | None, columns: bytes | None) -> tuple[str | None
     try:
         if columns is not None:
             found = _flat(json.loads(columns))
+            json.dumps(found, ensure_ascii=False).encode()  # half of a surrogate pair is valid JSON, but no text
             caption = found.pop("caption", None)
         if text is not None:
             caption = text.decode("utf-8").strip()
     except (ValueError, TypeError, RecursionError) as error:
-        found = {**found, "sidecar_error": repr(error)[:200]}
+        caption, found = None, {"sidecar_error": repr(error)[:200]}
     return (None if caption is None else str(caption)), found
 
 

@@ -75,7 +75,7 @@ def _columns(schema: pyarrow.Schema, image: str | None, caption: str | None, nam
         if wanted is not None and wanted not in schema.names:
             raise InputError(f"encode: expected a column {wanted!r} in {name}, got {schema.names}")
     image = image or _image_column(schema)
-    if image is None:
+    if image is None or not _may_be_images(schema.field(image).type):
         raise InputError(
             f"encode: expected a column of images (bytes, {{bytes, path}} or a path) in {name}, got {schema.names}; "
             "name it with image_column (--image-column)"
@@ -91,6 +91,12 @@ def _image_column(schema: pyarrow.Schema) -> str | None:
                 return column.name
     texts = [c.name for c in schema if types.is_string(c.type) or types.is_large_string(c.type)]
     return next((name for name in _PATHS if name in texts), None)
+
+
+def _may_be_images(kind: pyarrow.DataType) -> bool:
+    types = pyarrow.types
+    plain = (types.is_binary, types.is_large_binary, types.is_string, types.is_large_string, _is_hugging_face)
+    return any(is_kind(kind) for is_kind in plain)
 
 
 def _is_hugging_face(kind: pyarrow.DataType) -> bool:
