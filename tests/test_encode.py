@@ -99,6 +99,19 @@ def test_shares_of_several_runs_make_the_same_bytes(space, folder, tmp_path):
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
 
 
+def test_ray_workers_make_the_same_bytes(space, folder, tmp_path):
+    ray = pytest.importorskip("ray")
+    how = {"rows_per_shard": 7, "batch_size": 4, **QUIET}
+    encode(space, folder, tmp_path / "one", **how)
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        done = encode(space, folder, tmp_path / "two", engine="ray", workers=2, **how)
+    finally:
+        ray.shutdown()
+    assert (done.stored, done.encoded_now) == (38, 38)
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+
+
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
 def test_the_batch_size_moves_a_vector_by_rounding_alone(space, folder, tmp_path, batch_size):
     # documented tolerance: 1e-5 of the norm in float32 on the CPU (openai/CLIP#147 and others)
@@ -184,6 +197,8 @@ def test_other_settings_are_refused_before_work(space, folder, tmp_path):
         encode(space, folder, tmp_path / "out", limit=5, **QUIET)
     with pytest.raises(InputError, match="0 <= i < n"):
         encode(space, folder, tmp_path / "out", shard=(2, 2), **QUIET)
+    with pytest.raises(InputError, match="engine"):
+        encode(space, folder, tmp_path / "new", engine="spark", **QUIET)
     with pytest.raises(InputError, match="batch_size"):
         encode(space, folder, tmp_path / "new", batch_size=0, **QUIET)
     header = json.loads((tmp_path / "out/store.json").read_text())
@@ -206,7 +221,7 @@ def test_an_unfinished_store_does_not_open_and_a_damaged_shard_is_done_again(spa
 
 
 def test_two_runs_of_one_share_do_not_meet(space, folder, tmp_path):
-    from clipspace.encode import _alone
+    from clipspace.encode.run import _alone
 
     encode(space, folder, tmp_path / "out", **QUIET)
     with _alone(tmp_path / "out/.encoding-0-of-1"), pytest.raises(InputError, match="another process"):

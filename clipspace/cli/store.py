@@ -35,6 +35,7 @@ def encode(
     limit: Annotated[int | None, typer.Option(help="The first so many rows.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="32 on the CPU, 128 on a GPU.")] = None,
     workers: Annotated[int | None, typer.Option(help="Threads; all cores when none.")] = None,
+    engine: Annotated[str, typer.Option(help="local, or ray: actors of a Ray cluster.")] = "local",
     device: Device = None,
     as_json: Json = False,
 ) -> None:
@@ -46,7 +47,8 @@ def encode(
     columns = {"image_column": image_column, "caption_column": caption_column}
     listed = open_source(source, kind=kind, rows_per_part=rows_per_shard, **columns)
     options = {"texts": texts, "dtype": dtype, "normalized": normalized, "shard": share, "limit": limit}
-    done = call(load(space, device), listed, output, batch_size=batch_size, workers=workers, **options)
+    options |= {"batch_size": batch_size, "workers": workers, "engine": engine}
+    done = call(load(space, device), listed, output, **options)
     reasons = "".join(f"\n  {count} {reason}" for reason, count in done.rejected.items())
     rate = f", {done.encoded_now / done.seconds:.1f} images/s" if done.encoded_now else ""
     text = (

@@ -1,31 +1,23 @@
-"""From images by the million to a store: reading and decoding overlap the model, and a killed run goes on.
-
-A part of the input becomes a shard of the store. Shards are written whole or not at all, so that what a run was
-killed in is done again, and the bytes in the end are those of a run that was never killed.
-"""
+"""Rows through the model: reading and decoding overlap it, and what cannot be read is recorded, not fatal."""
 
 from __future__ import annotations
 
 import os
-import time
 import warnings
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
-from clipspace.errors import InputError
 from clipspace.images import ImageError, decode_image
-from clipspace.sources import Row, RowError, Source, open_source
+from clipspace.sources import Row, RowError, Source
 from clipspace.store import layout
-from clipspace.store.writing import ShardWriter, as_stored, begin, finish, new_header
+from clipspace.store.writing import ShardWriter, as_stored
 
 if TYPE_CHECKING:
     import torch
@@ -34,94 +26,13 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 2**26
 """Pixels above which a picture is recorded, not decoded: 8192 x 8192, so that no picture takes 200 MB."""
-_CPU_BATCH = 32
-_GPU_BATCH = 128
 _GPU_WORKERS = 16
 
 
 @dataclass(frozen=True)
-class Encoded:
-    """What a run did. Of its share of the input, ``rows`` were read: ``stored`` of them, and ``rejected`` by reason."""
+class Settings:
+    """What the bytes of a shard depend on, beside the model and the input."""
 
-    path: Path
-    rows: int
-    stored: int
-    rejected: dict[str, int]
-    ignored: int
-    encoded_now: int
-    seconds: float
-    complete: bool
-
-
-def encode(
-    space: Space,
-    source: Source | str | Path | Sequence[str | Path],
-    output: str | Path,
-    *,
-    texts: bool = False,
-    dtype: str = "float32",
-    normalized: bool = False,
-    rows_per_shard: int = 4096,
-    shard: tuple[int, int] = (0, 1),
-    limit: int | None = None,
-    batch_size: int | None = None,
-    workers: int | None = None,
-    progress: bool = True,
-) -> Encoded:
-    """Encode every image of ``source`` into the store ``output``, going on where an earlier run stopped.
-
-    A row that cannot be read or decoded is recorded in the store's folder ``rejected`` with its name and
-    reason, and never stops the run. The same call on a finished store encodes nothing.
-
-    Parameters
-    ----------
-    space : whose encoder to use
-    source : what `clipspace.sources.open_source` takes, or returned
-    output : a folder; new, empty, or holding the unfinished store
-    texts : also encode captions; then a row without one is recorded
-    dtype, normalized : "float32" or "float16"; directions only, as clip-retrieval stores them. Norms are always kept
-    rows_per_shard : the work that a kill can cost; a run of whole row groups of a Parquet file, or a tar file
-    shard : (i, n) encodes every n-th shard from the i-th on, for n runs side by side on one file system
-    limit : the first so many rows of the input
-    batch_size : 32 on the CPU, 128 on a GPU. The model always works on batches of this one shape (the last padded),
-        so that no vector depends, in its last bits, on how many others came with it
-    workers : on the CPU, batches side by side, each on a thread of its own, as many as torch has threads; on a GPU,
-        threads that decode, at most 16 unless given. Memory grows with them: each holds a batch
-
-    Raises `InputError` for an input of nothing or a store of another input, `SpaceMismatchError` for another space.
-    """
-    if not isinstance(source, Source):
-        source = open_source(source, rows_per_part=rows_per_shard)
-    source = source if limit is None else source.first(limit)
-    path, (i, n) = Path(output), shard
-    if not 0 <= i < n:
-        raise InputError(f"encode: expected shard (i, n) with 0 <= i < n, got ({i}, {n})")
-    batch_size = (_CPU_BATCH if space.device.type == "cpu" else _GPU_BATCH) if batch_size is None else batch_size
-    if batch_size < 1 or (workers is not None and workers < 1):
-        raise InputError(f"encode: expected batch_size and workers of at least 1, got {batch_size} and {workers}")
-    modalities = ["image", "text"] if texts else ["image"]
-    recipe = {"input": source.digest, "batch_size": batch_size}
-    header = new_header(
-        space.stamp, modalities, dtype=dtype, normalized=normalized, shards=len(source.parts), recipe=recipe
-    )
-    writer, began = f"{i}-of-{n}", time.perf_counter()
-    header = begin(path, header, writer=writer)
-    mine = range(i, len(source.parts), n)
-    todo = [k for k in mine if layout.whole_record(path, k) is None]
-    how = _Settings(tuple(modalities), dtype, normalized, batch_size)
-    with _alone(path / f".encoding-{writer}"), _bar(source, mine, todo, progress) as bar:
-        encoded_now = _encode_parts(space, source, todo, path, how, workers, bar)
-        done = finish(path, header, writer=writer) if header["rows"] is None or todo else header
-    records = [layout.read_json(path / layout.record_file(k)) for k in mine]
-    stored, bad = (sum(record[key] for record in records) for key in ("rows", "rejected"))
-    return Encoded(
-        path, stored + bad, stored, _reasons(path, mine), source.ignored, encoded_now,
-        time.perf_counter() - began, done is not None,
-    )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Settings:
     modalities: tuple[str, ...]
     dtype: str
     normalized: bool
@@ -138,10 +49,20 @@ class _Batch:
     vectors: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def _encode_parts(
-    space: Space, source: Source, todo: Sequence[int], path: Path, how: _Settings, workers: int | None, bar: tqdm
+def encode_parts(
+    space: Space,
+    source: Source,
+    todo: Sequence[int],
+    path: Path,
+    how: Settings,
+    *,
+    workers: int | None,
+    on_rows: Callable[[int], object],
 ) -> int:
-    """Encode and write the parts ``todo``, in order. Returns how many images went through the model."""
+    """Encode and write the parts ``todo``, in order. Returns how many images went through the model.
+
+    ``on_rows`` is told how many rows are done, stored or recorded.
+    """
     encoded, writer = 0, None
     batches = _batches(source, todo, how.batch_size)
     try:
@@ -154,7 +75,7 @@ def _encode_parts(
                 continue
             encoded += len(batch.images)
             _write(writer, batch, how)
-            bar.update(len(batch.columns) + len(batch.rejected))
+            on_rows(len(batch.columns) + len(batch.rejected))
     finally:
         if writer is not None:
             writer.abort()
@@ -176,7 +97,7 @@ def _batches(source: Source, todo: Sequence[int], batch_size: int) -> Iterator[t
 
 
 def _overlapped(
-    space: Space, batches: Iterable[tuple[int, list[Row] | None]], how: _Settings, workers: int | None
+    space: Space, batches: Iterable[tuple[int, list[Row] | None]], how: Settings, workers: int | None
 ) -> Iterator[tuple[int, _Batch | None]]:
     """Batches with their vectors, in order, while the next are being read.
 
@@ -220,7 +141,7 @@ def _in_order(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _prepare(space: Space, how: _Settings, rows: Sequence[Row]) -> _Batch:
+def _prepare(space: Space, how: Settings, rows: Sequence[Row]) -> _Batch:
     """Read, decode and preprocess rows, each on its own: what fails is rejected."""
     batch = _Batch()
     for row in rows:
@@ -249,7 +170,7 @@ def _prepare_row(space: Space, row: Row, *, need_caption: bool) -> tuple[torch.T
     return space.encoder.prepare(image), columns | caption
 
 
-def _forward(space: Space, how: _Settings, batch: _Batch) -> _Batch:
+def _forward(space: Space, how: Settings, batch: _Batch) -> _Batch:
     """Add the raw vectors of a prepared batch."""
     if batch.images:
         n = len(batch.images)
@@ -261,7 +182,7 @@ def _forward(space: Space, how: _Settings, batch: _Batch) -> _Batch:
     return batch
 
 
-def _write(writer: ShardWriter, batch: _Batch, how: _Settings) -> None:
+def _write(writer: ShardWriter, batch: _Batch, how: Settings) -> None:
     """Store the rows of a batch and record the others; a vector that is not finite, or zero, is recorded too."""
     for name, reason, detail in batch.rejected:
         writer.reject(name, reason, detail)
@@ -281,43 +202,3 @@ def _write(writer: ShardWriter, batch: _Batch, how: _Settings) -> None:
     columns = {name: [batch.columns[row].get(name) for row in kept] for name in names}
     columns |= {layout.NORMS[modality]: values[kept] for modality, values in norms.items()}
     writer.add({modality: array[kept] for modality, array in stored.items()}, columns)
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Raise `InputError` while another process encodes this share; a lock that ends with its process, killed or not."""
-    try:
-        import fcntl
-    except ImportError:  # not on this system
-        yield
-        return
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"encode: another process is encoding into {str(path.parent)!r}; wait for it, or share the work (--shard)"
-            ) from None
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-
-
-def _bar(source: Source, mine: Sequence[int], todo: Sequence[int], progress: bool) -> tqdm:
-    """Rows done of all in this share, with rate and time left; what an earlier run did counts as done."""
-    rows = [source.parts[k].rows for k in mine]
-    total = None if None in rows else sum(rows)
-    left = {k: source.parts[k].rows for k in todo}
-    done = 0 if total is None else total - sum(left.values())
-    quiet = None if progress else True
-    return tqdm(total=total, initial=done, desc="encode", unit="image", smoothing=0.05, disable=quiet)
-
-
-def _reasons(path: Path, shards: Sequence[int]) -> dict[str, int]:
-    """How many rows were rejected, by reason, the most frequent first."""
-    import pyarrow.parquet
-
-    files = (path / layout.rejected_file(shard) for shard in shards)
-    tables = (pyarrow.parquet.read_table(file, columns=["reason"]) for file in files if file.is_file())
-    return dict(Counter(reason for table in tables for reason in table["reason"].to_pylist()).most_common())
