@@ -148,7 +148,7 @@ def _dataloader(model, preprocess, files, work):
 
 
 def _clipspace(model, preprocess, files, work):
-    from clipspace.encode import encode
+    from clipspace.encoding import encode
     from clipspace.models.clip import Encoder
     from clipspace.space import Space
     from clipspace.store import open_store
@@ -183,11 +183,10 @@ def _report(runs, n, options, cosines) -> None:
     print(f"{n} photographs, ViT-B-32 of random weights, {options.threads} threads, median of {options.rounds} rounds")
     print(f"{'method':12} {'images/s':>9} {'of loop':>8} {'of model':>9} {'CPU s':>7} {'peak MiB':>9}  rounds, s")
     for method, done in runs.items():
-        peak, rounds = max(run["peak"] for run in done), " ".join(f"{run['seconds']:.1f}" for run in done)
-        facts = (
-            f"{rate[method]:9.1f} {rate[method] / rate['loop']:7.2f}x {rate[method] / rate['model']:9.2f} {peak:9.0f}"
-        )
-        print(f"{method:12} {facts} {rounds}")
+        peak, cpu = max(run["peak"] for run in done), np.median([run["cpu"] for run in done])
+        ratios = f"{rate[method] / rate['loop']:7.2f}x {rate[method] / rate['model']:9.2f}"
+        rounds = " ".join(f"{run['seconds']:.1f}" for run in done)
+        print(f"{method:12} {rate[method]:9.1f} {ratios} {cpu:7.1f} {peak:9.0f}  {rounds}")
     print(f"lowest cosine to the loop: clipspace {cosines['clipspace']:.7f}, dataloader {cosines['dataloader']:.7f}")
 
 

@@ -6,22 +6,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clipspace.codes import Code, load_code, save_code
     from clipspace.embeddings import Embeddings, Stamp
+    from clipspace.encoding import encode
     from clipspace.manipulate import generate, interpolate, reconstruct, text_diff, variations
     from clipspace.pca import PCA
     from clipspace.pictures import Pictures
     from clipspace.probes.zero_shot import zero_shot
     from clipspace.space import Space, load_space
     from clipspace.sphere import slerp
+    from clipspace.store import open_store
 
 _HOMES = {
     "codes": ("Code", "load_code", "save_code"),
     "embeddings": ("Embeddings", "Stamp"),
+    "encoding": ("encode",),
     "manipulate": ("generate", "interpolate", "reconstruct", "text_diff", "variations"),
     "pca": ("PCA",),
     "pictures": ("Pictures",),
     "probes.zero_shot": ("zero_shot",),
     "space": ("Space", "load_space"),
     "sphere": ("slerp",),
+    "store": ("open_store",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -29,6 +33,7 @@ __all__ = [  # noqa: RUF022 - in the order of the README
     "load_space", "Space", "Embeddings", "Stamp", "Code", "Pictures",
     "interpolate", "text_diff", "variations", "reconstruct", "generate",
     "PCA", "slerp", "zero_shot", "save_code", "load_code",
+    "encode", "open_store",
 ]  # fmt: skip
 
 

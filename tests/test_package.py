@@ -21,7 +21,7 @@ LAYERS = [
     {"pca", "codes", "pictures", "diffusion", "scores", "sources", "store"},
     {"models"},
     {"space"},
-    {"manipulate", "probes", "encode"},
+    {"manipulate", "probes", "encoding"},
     {"demo"},
     {"cli"},
 ]

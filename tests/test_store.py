@@ -130,6 +130,8 @@ def test_a_store_of_clip_retrieval_opens_and_says_what_it_lacks(tmp_path, points
     assert len(store.hash) == 16
     with pytest.raises(CapabilityError, match="directions without their norms"):
         store.load(normalize=False)
+    with pytest.raises(CapabilityError, match="no checksums"):
+        store.verify()
     with pytest.raises(SpaceMismatchError, match="stamp=space"):
         store.query(points[0])
     vouched = open_store(tmp_path / "theirs", stamp=STAMP)
@@ -267,7 +269,7 @@ def test_verify_finds_a_flipped_bit(store):
         store.verify()
 
 
-@pytest.mark.parametrize("what", ["no folder", "empty", "no arrays", "ints", "cut", "unpaired", "uneven"])
+@pytest.mark.parametrize("what", ["no folder", "empty", "no arrays", "ints", "cut", "unpaired", "uneven", "wider"])
 def test_what_is_no_store_is_refused(tmp_path, points, what):
     path = tmp_path / "s"
     if what != "no folder":
@@ -285,8 +287,10 @@ def test_what_is_no_store_is_refused(tmp_path, points, what):
             array.write_bytes(array.read_bytes()[:-5])
         elif what == "unpaired":
             (path / "metadata/metadata_1.parquet").unlink()
-        else:
+        elif what == "uneven":
             np.save(array, points.vectors[:3])
+        else:
+            np.save(array, np.zeros((25, 9), np.float16))
     with pytest.raises(InputError, match="open_store"):
         open_store(path)
 

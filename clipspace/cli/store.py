@@ -40,7 +40,7 @@ def encode(
     as_json: Json = False,
 ) -> None:
     """Encode images into a store, going on where an earlier run stopped (clipspace.encode)."""
-    from clipspace.encode import encode as call
+    from clipspace.encoding import encode as call
     from clipspace.sources import open_source
 
     share = _share(shard)

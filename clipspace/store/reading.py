@@ -180,9 +180,14 @@ class Store:
         return scored(self, point)
 
     def verify(self) -> None:
-        """Read every file and compare checksums. Raises `InputError` that names the files that changed."""
+        """Read every file and compare checksums.
+
+        Raises `InputError` that names the files that changed, `CapabilityError` for a store without checksums.
+        """
+        if not self.native:
+            raise CapabilityError(f"verify: expected a store that clipspace wrote, got {self}, which has no checksums")
         changed = []
-        for number in range(self.header.get("shards") or 0):
+        for number in range(self.header["shards"]):
             record = layout.whole_record(self.path, number)
             if record is None:
                 changed.append(layout.record_file(number))
@@ -272,6 +277,8 @@ def open_store(path: str | Path, *, modality: str | None = None, stamp: Stamp | 
     shards = _native_shards(path, header, modality) if native else _foreign_shards(path, modality)
     if not shards:
         raise InputError(f"open_store: expected at least one row in {str(path)!r}, got none; see its folder 'rejected'")
+    if len({(shard.dim, shard.dtype) for shard in shards}) > 1:
+        raise InputError(f"open_store: expected arrays of one dimension and dtype in {str(path)!r}, got several")
     own = layout.stamp_of(header)
     if own is not None and stamp is not None:
         check_same_space(own, stamp, f"open_store {str(path)!r}")

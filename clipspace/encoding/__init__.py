@@ -1,5 +1,5 @@
 """Encoding image sets into stores, on one machine or on a Ray cluster."""
 
-from clipspace.encode.run import Encoded, encode
+from clipspace.encoding.run import Encoded, encode
 
 __all__ = ["Encoded", "encode"]

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipspace.embeddings import Stamp, check_same_space
-from clipspace.encode.loop import Settings
-from clipspace.encode.loop import encode_parts as encode_here
+from clipspace.encoding.loop import Settings
+from clipspace.encoding.loop import encode_parts as encode_here
 from clipspace.errors import InputError
 from clipspace.sources import Source
 

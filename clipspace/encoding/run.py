@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from clipspace.encode.loop import Settings, encode_parts
+from clipspace.encoding.loop import Settings, encode_parts
 from clipspace.errors import InputError
 from clipspace.sources import Source, open_source
 from clipspace.store import layout
@@ -119,7 +119,7 @@ def _loop(engine: str) -> Callable[..., int]:
         return encode_parts
     if engine != "ray":
         raise InputError(f"encode: expected engine 'local' or 'ray', got {engine!r}")
-    from clipspace.encode.on_ray import encode_parts as on_ray
+    from clipspace.encoding.on_ray import encode_parts as on_ray
 
     return on_ray
 
