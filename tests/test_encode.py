@@ -113,6 +113,7 @@ def _killed_once(marker: Path, rows):
 
 def test_ray_workers_make_the_same_bytes_though_one_is_killed(space, folder, tmp_path):
     ray = pytest.importorskip("ray")
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     how = {"batch_size": 4, **QUIET}
     source = open_source(folder, rows_per_part=7)
     encode(space, source, tmp_path / "one", **how)
