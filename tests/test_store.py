@@ -2,12 +2,14 @@ import json
 
 import numpy as np
 import pandas
+import pyarrow.parquet
 import pytest
 from pyarrow.compute import field
 
 from clipspace.embeddings import Embeddings, Stamp
 from clipspace.errors import CapabilityError, InputError, SpaceMismatchError
 from clipspace.store import append, merge, open_store, write_store
+from clipspace.store.writing import ShardWriter
 
 STAMP = Stamp("a", "w" * 16, "p" * 16, 8)
 
@@ -314,3 +316,12 @@ def test_the_header_says_what_the_vectors_are(store):
     assert header["stamp"] == STAMP.to_dict()
     assert (header["rows"], header["normalized"], header["dtype"]) == (50, False, "float32")
     assert header["hash"] == store.hash
+
+
+def test_addresses_do_not_reach_the_record(tmp_path):
+    writer = ShardWriter(tmp_path, 0, ["image"], dim=2, dtype="float32")
+    writer.reject("a.png", "corrupt", "cannot read <_io.BytesIO object at 0x7f00dead>")
+    writer.close()
+    [row] = pyarrow.parquet.read_table(tmp_path / "rejected/rejected_0000.parquet").to_pylist()
+    assert row["detail"] == "cannot read <_io.BytesIO object>"
+    assert not list(tmp_path.glob("img_emb/*"))

@@ -31,7 +31,9 @@ def encode(
     image_column: Annotated[str | None, typer.Option(help="Of Parquet files.")] = None,
     caption_column: Annotated[str | None, typer.Option(help="Of Parquet files.")] = None,
     rows_per_shard: Annotated[int, typer.Option(help="The work that a kill can cost.")] = 4096,
-    shard: Annotated[str, typer.Option(help="i/n: the i-th of n runs side by side, from 0.")] = "0/1",
+    shard: Annotated[
+        str, typer.Option(help="i/n: the i-th of n runs side by side, from 0; of any scheduler's job array.")
+    ] = "0/1",
     limit: Annotated[int | None, typer.Option(help="The first so many rows.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="32 on the CPU, 128 on a GPU.")] = None,
     workers: Annotated[int | None, typer.Option(help="Threads; all cores when none.")] = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
@@ -73,9 +74,12 @@ def begin(path: Path, header: dict[str, Any], *, writer: str = "part") -> dict[s
 
 def finish(path: Path, header: dict[str, Any], *, writer: str = "part") -> dict[str, Any] | None:
     """Complete store.json once every shard is there; None while one is missing."""
-    records = [layout.whole_record(path, shard) for shard in range(header["shards"])]
-    if None in records:
-        return None
+    records = []
+    for shard in range(header["shards"]):
+        record = layout.whole_record(path, shard)
+        if record is None:
+            return None
+        records.append(record)
     totals = {key: sum(record[key] for record in records) for key in ("rows", "rejected")}
     header = {**header, **totals, "hash": layout.content_hash(records)}
     layout.write_json(layout.header_file(path), header, writer=writer)
@@ -117,7 +121,8 @@ class ShardWriter:
 
     def reject(self, name: str, reason: str, detail: str) -> None:
         """Record a row that is not stored."""
-        self.rejected.append({"name": name, "reason": reason, "detail": detail[:500]})
+        detail = re.sub(r" at 0x[0-9a-f]+", "", detail)[:500]  # an address would make every run's bytes its own
+        self.rejected.append({"name": name, "reason": reason, "detail": detail})
 
     def close(self) -> None:
         """Put every file in its place, the record that makes the shard count last."""
