@@ -1,6 +1,7 @@
 """The store: embeddings of any number on disk, in clip-retrieval's layout, with their stamp, norms and checksums."""
 
-from clipspace.store.reading import Store, open_store
+from clipspace.store.opening import open_store
+from clipspace.store.reading import Store
 from clipspace.store.selection import Selection
 from clipspace.store.writing import append, merge, write_store
 

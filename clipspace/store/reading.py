@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clipspace.embeddings import Embeddings, Stamp, check_same_space
+from clipspace.embeddings import Embeddings, Stamp
 from clipspace.errors import CapabilityError, InputError
-from clipspace.store import layout
+from clipspace.store import layout, tables
 
 if TYPE_CHECKING:
     import pyarrow
@@ -108,7 +108,7 @@ class Store:
     @cached_property
     def names(self) -> list[str]:
         """Names of all rows: image paths, captions of a text store, or row numbers where there is neither."""
-        column = _name_column(self._schema.names, self.modality)
+        column = tables.name_column(self._schema.names, self.modality)
         return list(map(str, range(len(self)))) if column is None else self.metadata([column])[column].to_pylist()
 
     @cached_property
@@ -121,7 +121,9 @@ class Store:
         unknown = set(columns or ()) - set(self._schema.names)
         if unknown:
             raise InputError(f"store: expected columns among {self._schema.names}, got {sorted(unknown)}")
-        return self._concatenate([_read_table(s.metadata, tuple(columns) if columns else None) for s in self.shards])
+        return tables.concatenate(
+            [tables.read_table(s.metadata, tuple(columns) if columns else None) for s in self.shards]
+        )
 
     def blocks(self, rows: int = 65536) -> Iterator[np.ndarray]:
         """All vectors in row order, as stored, in blocks of at most ``rows``: read-only memory maps.
@@ -207,16 +209,7 @@ class Store:
 
     @cached_property
     def _schema(self) -> pyarrow.Schema:
-        return self._concatenate([_read_schema(shard.metadata).empty_table() for shard in self.shards]).schema
-
-    def _concatenate(self, tables: list[pyarrow.Table]) -> pyarrow.Table:
-        """One table of several: a column that some lack is null there, one of several types becomes text."""
-        import pyarrow
-
-        try:
-            return pyarrow.concat_tables(tables, promote_options="permissive")
-        except pyarrow.ArrowTypeError:
-            return pyarrow.concat_tables([_as_text(table, tables) for table in tables], promote_options="permissive")
+        return tables.concatenate([tables.read_schema(shard.metadata).empty_table() for shard in self.shards]).schema
 
     def _indices(self, rows: int | slice | Sequence[int] | np.ndarray) -> np.ndarray:
         if isinstance(rows, slice):
@@ -244,172 +237,10 @@ class Store:
             for home in touched:
                 mine = homes == home
                 vectors[mine] = self.shards[home].map()[rows[mine] - self._starts[home]]
-        table = self._concatenate([_read_table(self.shards[home].metadata, None) for home in touched])
+        table = tables.concatenate([tables.read_table(self.shards[home].metadata) for home in touched])
         before = np.cumsum([0, *(self.shards[home].rows for home in touched)])[np.searchsorted(touched, homes)]
         table = table.take(before + rows - self._starts[homes]) if table.num_columns else table
         columns = {name: table[name].to_pylist() for name in table.column_names}
-        name = _name_column(table.column_names, self.modality)
+        name = tables.name_column(table.column_names, self.modality)
         names = columns.pop(name) if name else list(map(str, rows))
         return Embeddings(vectors, self.stamp, self.modality, names, columns)
-
-
-def open_store(path: str | Path, *, modality: str | None = None, stamp: Stamp | None = None) -> Store:
-    """The store in a folder, memory-mapped: one that clipspace wrote, or one in clip-retrieval's layout.
-
-    Parameters
-    ----------
-    path : folder with ``img_emb`` or ``text_emb``
-    modality : "image" or "text" where the store has both; images when None
-    stamp : the space that a store without a stamp comes from, where you know it
-
-    Raises `InputError` for a store that is unfinished, damaged or none, `SpaceMismatchError` when ``stamp`` is not its own.
-    """
-    path = Path(path)
-    native = layout.header_file(path).is_file()
-    if not native and not any((path / folder).is_dir() for folder in ("img_emb", "text_emb")):
-        raise InputError(
-            f"open_store: expected a folder with store.json or img_emb, got {str(path)!r}; make one with `clipspace encode`"
-        )
-    header = _native_header(path) if native else _foreign_header(path)
-    modality = modality or header["modalities"][0]
-    if modality not in header["modalities"]:
-        raise InputError(f"open_store: expected one of {header['modalities']}, got {modality!r} of {str(path)!r}")
-    shards = _native_shards(path, header, modality) if native else _foreign_shards(path, modality)
-    if not shards:
-        raise InputError(f"open_store: expected at least one row in {str(path)!r}, got none; see its folder 'rejected'")
-    if len({(shard.dim, shard.dtype) for shard in shards}) > 1:
-        raise InputError(f"open_store: expected arrays of one dimension and dtype in {str(path)!r}, got several")
-    own = layout.stamp_of(header)
-    if own is not None and stamp is not None:
-        check_same_space(own, stamp, f"open_store {str(path)!r}")
-    return Store(
-        path,
-        own or stamp,
-        modality,
-        tuple(header["modalities"]),
-        shards[0].dtype,
-        header["normalized"] if native else _looks_normalized(shards),
-        native,
-        tuple(shards),
-        header,
-    )
-
-
-def _native_header(path: Path) -> dict[str, Any]:
-    header = layout.read_header(path)
-    if header["rows"] is None:
-        total = header["shards"]
-        done = sum(layout.whole_record(path, shard) is not None for shard in range(total or 0))
-        raise InputError(
-            f"open_store: {str(path)!r} is unfinished ({done} of {total or 'unknown'} shards); "
-            "run the same `clipspace encode` again to go on"
-        )
-    return header
-
-
-def _native_shards(path: Path, header: dict[str, Any], modality: str) -> list[Shard]:
-    shards = []
-    for number in range(header["shards"]):
-        record = layout.whole_record(path, number)
-        if record is None:
-            raise InputError(
-                f"open_store: shard {number} of {str(path)!r} is damaged: a file is missing or not of its size; "
-                "run the same `clipspace encode` again to repair it"
-            )
-        if record["rows"]:
-            metadata = path / layout.metadata_file(number)
-            shards.append(_shard(path / layout.vectors_file(modality, number), metadata, record["rows"]))
-    return shards
-
-
-def _foreign_header(path: Path) -> dict[str, Any]:
-    present = [m for m in ("image", "text") if any((path / layout.FOLDERS[m]).glob("*.npy"))]
-    if not present:
-        raise InputError(f"open_store: expected .npy files in {str(path)!r}, got none; get a whole copy of the store")
-    return {"modalities": present, "stamp": None}
-
-
-def _foreign_shards(path: Path, modality: str) -> list[Shard]:
-    shards = []
-    tables = {layout.number_of(file.name): file for file in (path / "metadata").glob("*.parquet")}
-    for file in sorted((path / layout.FOLDERS[modality]).glob("*.npy"), key=lambda f: layout.number_of(f.name)):
-        metadata = tables.get(layout.number_of(file.name))
-        if tables and metadata is None:
-            raise InputError(f"open_store: expected metadata for {file.name}, got none; get a whole copy of the store")
-        shards.append(_shard(file, metadata, _rows_of(metadata)))
-    return [shard for shard in shards if shard.rows]
-
-
-def _shard(vectors: Path, metadata: Path | None, rows: int | None) -> Shard:
-    """Raises `InputError` unless the array is (rows, d) of floats and whole."""
-    try:
-        with vectors.open("rb") as file:
-            np.lib.format.read_magic(file)
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-            offset = file.tell()
-    except (OSError, ValueError) as error:
-        raise InputError(f"open_store: {str(vectors)!r} is no array ({error}); get a whole copy of it") from None
-    whole = offset + int(np.prod(shape)) * dtype.itemsize
-    if len(shape) != 2 or fortran or dtype.kind != "f" or vectors.stat().st_size != whole:
-        raise InputError(f"open_store: expected whole rows of floats in {str(vectors)!r}, got {dtype} {shape}")
-    if rows is not None and rows != shape[0]:
-        raise InputError(
-            f"open_store: expected {rows} vectors in {vectors.name}, one per row of metadata, got {shape[0]}"
-        )
-    return Shard(vectors, metadata, *shape, dtype, offset)
-
-
-def _looks_normalized(shards: Sequence[Shard]) -> bool:
-    first = np.asarray(shards[0].map(0, 256), dtype=np.float64)
-    return bool(np.all(np.abs(np.linalg.norm(first, axis=1) - 1) < 5e-3))
-
-
-def _rows_of(metadata: Path | None) -> int | None:
-    import pyarrow.parquet
-
-    return None if metadata is None else pyarrow.parquet.read_metadata(metadata).num_rows
-
-
-def _read_schema(path: Path | None) -> pyarrow.Schema:
-    import pyarrow.parquet
-
-    return pyarrow.schema([]) if path is None else pyarrow.parquet.read_schema(path).remove_metadata()
-
-
-def _read_table(path: Path | None, columns: tuple[str, ...] | None) -> pyarrow.Table:
-    import pyarrow
-
-    return pyarrow.table({}) if path is None else _read_parquet(path, path.stat().st_mtime_ns, columns)
-
-
-@lru_cache(maxsize=8)
-def _read_parquet(path: Path, changed: int, columns: tuple[str, ...] | None) -> pyarrow.Table:
-    import pyarrow.parquet
-
-    if columns is None:
-        return pyarrow.parquet.read_table(path).replace_schema_metadata(None)
-    file = pyarrow.parquet.ParquetFile(path)
-    table = file.read([name for name in columns if name in file.schema_arrow.names])
-    absent = pyarrow.nulls(file.metadata.num_rows)
-    return pyarrow.table({name: table[name] if name in table.column_names else absent for name in columns})
-
-
-def _name_column(columns: Sequence[str], modality: str) -> str | None:
-    wanted = ("caption", "image_path") if modality == "text" else ("image_path", "caption")
-    return next((name for name in wanted if name in columns), None)
-
-
-def _as_text(table: pyarrow.Table, tables: list[pyarrow.Table]) -> pyarrow.Table:
-    """``table`` with columns that are of another kind in another table as text."""
-    import pyarrow
-
-    for i, field in enumerate(table.schema):
-        kinds = {t.schema.field(field.name).type for t in tables if field.name in t.column_names} - {pyarrow.null()}
-        if (
-            len(kinds) > 1
-            and not all(map(pyarrow.types.is_integer, kinds))
-            and not all(map(pyarrow.types.is_floating, kinds))
-        ):
-            texts = [None if value is None else str(value) for value in table[field.name].to_pylist()]
-            table = table.set_column(i, field.name, pyarrow.array(texts, pyarrow.string()))
-    return table

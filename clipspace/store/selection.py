@@ -11,6 +11,7 @@ import numpy as np
 from clipspace.embeddings import Embeddings, check_same_space
 from clipspace.errors import InputError, SpaceMismatchError
 from clipspace.store import layout
+from clipspace.store.opening import open_store
 from clipspace.store.writing import begin, finish, new_header, write_rows
 
 if TYPE_CHECKING:
@@ -64,8 +65,6 @@ class Selection:
 
     def export(self, path: str | Path) -> Store:
         """A store of these rows alone, of the same stamp, dtype and normalisation."""
-        from clipspace.store.reading import open_store
-
         if not len(self):
             raise InputError("export: expected at least one row, got an empty selection; loosen the condition")
         store, path = self.store, Path(path)

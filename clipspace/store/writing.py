@@ -15,7 +15,8 @@ import numpy as np
 from clipspace.embeddings import Embeddings, Stamp, check_same_space
 from clipspace.errors import InputError
 from clipspace.store import layout
-from clipspace.store.reading import Store, open_store
+from clipspace.store.opening import open_store
+from clipspace.store.reading import Store
 
 if TYPE_CHECKING:
     import pyarrow
