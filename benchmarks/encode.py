@@ -39,6 +39,8 @@ def main() -> None:
             for method in METHODS:
                 command = [
                     sys.executable,
+                    "-W",
+                    "ignore",
                     __file__,
                     "--method",
                     method,
