@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clipspace.codes import Code, load_code, save_code
     from clipspace.embeddings import Embeddings, Stamp
+    from clipspace.encoding import encode
     from clipspace.index import build_index, open_index
     from clipspace.manipulate import generate, interpolate, reconstruct, text_diff, variations
     from clipspace.maps import load_map, pca_map, umap_map
@@ -15,11 +16,13 @@ if TYPE_CHECKING:
     from clipspace.retrieval import retrieve
     from clipspace.space import Space, load_space
     from clipspace.sphere import slerp
+    from clipspace.store import open_store
 
 _HOMES = {
     "codes": ("Code", "load_code", "save_code"),
     "embeddings": ("Embeddings", "Stamp"),
     "index": ("build_index", "open_index"),
+    "encoding": ("encode",),
     "manipulate": ("generate", "interpolate", "reconstruct", "text_diff", "variations"),
     "maps": ("load_map", "pca_map", "umap_map"),
     "pca": ("PCA",),
@@ -28,6 +31,7 @@ _HOMES = {
     "retrieval": ("retrieve",),
     "space": ("Space", "load_space"),
     "sphere": ("slerp",),
+    "store": ("open_store",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -36,6 +40,7 @@ __all__ = [  # noqa: RUF022 - in the order of the README
     "interpolate", "text_diff", "variations", "reconstruct", "generate",
     "PCA", "slerp", "zero_shot", "save_code", "load_code",
     "build_index", "open_index", "retrieve", "umap_map", "pca_map", "load_map",
+    "encode", "open_store",
 ]  # fmt: skip
 
 

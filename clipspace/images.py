@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,16 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from clipspace.errors import InputError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # not EPS and its like, which run other programs
+
+
+class ImageError(InputError):
+    """Bytes that are not, or no longer, a picture. ``reason`` says in two words why."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(f"read_image: {message}")
+        self.reason = reason
 
 
 def read_image(source) -> Image.Image:
@@ -53,31 +64,45 @@ def psnr(a: Image.Image, b: Image.Image) -> float:
     return float("inf") if error == 0 else float(10 * np.log10(255.0**2 / error))
 
 
+def decode_image(data: bytes, *, max_pixels: int | None = None, what: str = "the bytes") -> Image.Image:
+    """The RGB picture in ``data``, the content of an image file; ``what`` names it in errors.
+
+    Raises `ImageError` with its reason, whatever the bytes are. ``max_pixels`` is 179 million unless given.
+    Safe to call from several threads.
+    """
+    if not data:
+        raise ImageError("empty", f"expected an image, got {what}, which is empty (0 bytes)")
+    most = max_pixels or 2 * (Image.MAX_IMAGE_PIXELS or 0)
+    try:
+        with Image.open(BytesIO(data), formats=_FORMATS) as image:
+            if most and image.width * image.height > most:
+                raise Image.DecompressionBombError
+            return _to_rgb(image)
+    except UnidentifiedImageError:
+        raise ImageError(
+            "not an image", f"expected an image, got {what}, whose content is of no known image format"
+        ) from None
+    except Image.DecompressionBombError:
+        raise ImageError(
+            "decompression bomb",
+            f"expected at most {most:,} pixels, got more in {what} "
+            "(it could be a decompression bomb); make it smaller first",
+        ) from None
+    except Exception as error:  # Pillow's decoders raise almost anything on hostile bytes
+        reason = "truncated" if "truncat" in str(error).lower() else "corrupt"
+        raise ImageError(reason, f"{what} is truncated or corrupt ({error!r}); get a whole copy of it") from None
+
+
 def _open(path: Path) -> Image.Image:
     if not path.is_file():
         raise InputError(f"read_image: expected an image file, got {str(path)!r}, which is not a file; check the path")
-    if path.stat().st_size == 0:
-        raise InputError(f"read_image: expected an image, got {str(path)!r}, which is empty (0 bytes)")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                return _to_rgb(image)
-    except UnidentifiedImageError:
-        raise InputError(
-            f"read_image: expected an image, got {str(path)!r}, whose content is of no known image format"
-        ) from None
-    except Image.DecompressionBombError:
-        raise InputError(
-            f"read_image: expected at most {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels, got more in {str(path)!r} "
-            "(it could be a decompression bomb); make it smaller first"
-        ) from None
-    except (OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"read_image: {str(path)!r} is truncated or corrupt ({error}); get a whole copy of it"
-        ) from None
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"read_image: {str(path)!r} could not be read ({error}); check its permissions") from None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return decode_image(data, what=repr(str(path)))
 
 
 def _from_array(array: np.ndarray) -> Image.Image:
@@ -93,7 +118,7 @@ def _from_array(array: np.ndarray) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    image = ImageOps.exif_transpose(image)
+    image = _upright(image)
     if image.mode.startswith("I") or image.mode == "F":
         return _deep_grey_to_rgb(image)
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
@@ -101,6 +126,14 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, rgba).convert("RGB")
     return image.convert("RGB")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    image.load()
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # broken EXIF data says nothing of the rotation, and does not spoil the pixels
+        return image
 
 
 def _deep_grey_to_rgb(image: Image.Image) -> Image.Image:

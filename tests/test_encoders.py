@@ -80,7 +80,7 @@ def test_pixels_are_embedded_as_images_are(vit):
     encoder = load_space(vit, device="cpu").encoder
     picture = np.random.default_rng(1).integers(0, 255, (32, 32, 3), dtype=np.uint8)
     pixels = torch.from_numpy(picture).permute(2, 0, 1)[None] / 255
-    assert np.allclose(encoder.pixels(pixels).numpy(), encoder.images([Image.fromarray(picture)]), atol=1e-5)
+    assert np.allclose(encoder.differentiable(pixels).numpy(), encoder.images([Image.fromarray(picture)]), atol=1e-5)
 
 
 def test_a_bare_weights_file_needs_its_preprocessing(tmp_path):

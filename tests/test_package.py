@@ -20,11 +20,11 @@ LAYERS = [
     {"embeddings"},
     {"blocks"},
     {"moments"},
-    {"pca", "codes", "pictures", "diffusion", "gradient", "scores", "index", "store"},
+    {"pca", "codes", "pictures", "diffusion", "gradient", "scores", "index", "sources", "store"},
     {"maps"},
     {"models"},
     {"space"},
-    {"manipulate", "probes", "retrieval"},
+    {"manipulate", "probes", "retrieval", "encoding"},
     {"demo"},
     {"cli"},
 ]
@@ -87,6 +87,7 @@ def test_import_is_light():
         "faiss",
         "umap",
         "transformers",
+        "pyarrow",
     ]
     code = f"import sys, clipspace; print([m for m in {heavy} if m in sys.modules])"
     assert (

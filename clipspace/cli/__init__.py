@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from clipspace.cli import manipulations, vectors
+from clipspace.cli import manipulations, store, vectors
 from clipspace.errors import ClipspaceError
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (manipulations, vectors):
+for commands in (manipulations, store, vectors):
     app.add_typer(commands.app)
 
 

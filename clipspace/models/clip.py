@@ -47,12 +47,26 @@ class Encoder:
     def dtype(self) -> torch.dtype:
         return next(self.model.parameters()).dtype
 
-    @torch.inference_mode()
-    def images(self, images: Sequence[Image.Image]) -> np.ndarray:
-        """Raw image embeddings, float32 ``(n, d)``."""
-        return self._encode(self._prepare(images)).float().cpu().numpy()
+    def prepare(self, image: Image.Image) -> torch.Tensor:
+        """The pixels that the model sees of ``image``, float32 (3, h, w), on the CPU."""
+        return self.preprocess(image)
 
     @torch.inference_mode()
+    def pixels(self, prepared: Sequence[torch.Tensor], *, batch_size: int | None = None) -> np.ndarray:
+        """Raw image embeddings of prepared images, float32 ``(n, d)``.
+
+        ``batch_size`` pads the batch to that many, so that the model always works on one shape: the last bits of
+        a vector depend on the shape of the batch that it was computed in.
+        """
+        n = len(prepared)
+        pixels = torch.zeros(max(n, batch_size or 0), *prepared[0].shape)
+        torch.stack(list(prepared), out=pixels[:n])
+        return self._encode(pixels.to(self.device, self.dtype))[:n].float().cpu().numpy()
+
+    def images(self, images: Sequence[Image.Image]) -> np.ndarray:
+        """Raw image embeddings, float32 ``(n, d)``."""
+        return self.pixels([self.prepare(image) for image in images])
+
     def features(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Features before the projection into the shared space, float32 ``(n, width)``, as the linear probe of
         CLIP takes them (Radford et al. 2021, arXiv 2103.00020, appendix A.3).
@@ -66,11 +80,11 @@ class Encoder:
             )
         projection, visual.proj = visual.proj, None
         try:
-            return self._encode(self._prepare(images)).float().cpu().numpy()
+            return self.images(images)
         finally:
             visual.proj = projection
 
-    def pixels(self, pixels: torch.Tensor) -> torch.Tensor:
+    def differentiable(self, pixels: torch.Tensor) -> torch.Tensor:
         """Raw embeddings ``(n, d)`` of pixels in [0, 1] at the encoder's size, with a gradient."""
         mean, std = (
             torch.tensor(numbers, device=self.device, dtype=self.dtype).view(-1, 1, 1)
@@ -85,9 +99,6 @@ class Encoder:
 
     def _encode(self, prepared: torch.Tensor) -> torch.Tensor:
         return self.model.encode_image(prepared)
-
-    def _prepare(self, images: Sequence[Image.Image]) -> torch.Tensor:
-        return torch.stack([self.preprocess(image) for image in images]).to(self.device, self.dtype)
 
     def _blank(self) -> torch.Tensor:
         return torch.zeros(1, 3, self.image_size, self.image_size, device=self.device, dtype=self.dtype)

@@ -18,7 +18,7 @@ class GradientDecoder:
         self.dim, self.clip_weights = encoder.stamp.dim, encoder.stamp.weights
 
     def embed(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.encoder.pixels(pixels).float()
+        return self.encoder.differentiable(pixels).float()
 
     def to_images(self, latents: torch.Tensor) -> list[Image.Image]:
         array = latents.cpu().add(1).mul(127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()

@@ -1,0 +1,101 @@
+"""Commands that make and look at stores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clipspace.cli.options import Device, Json, SpaceName, load, report
+from clipspace.errors import InputError
+
+app = typer.Typer()
+StorePath = Annotated[Path, typer.Argument(help="Folder of a store.")]
+NewStore = Annotated[Path, typer.Option("--output", "-o", help="Folder of the store to write.")]
+
+
+@app.command()
+def encode(
+    source: Annotated[
+        str, typer.Argument(help="Folder, .parquet, .tar, .txt (paths), a pattern of them, or a URL of fsspec.")
+    ],
+    output: NewStore,
+    space: SpaceName = "mini",
+    texts: Annotated[bool, typer.Option("--texts", help="Encode captions too.")] = False,
+    dtype: Annotated[str, typer.Option(help="float32 or float16.")] = "float32",
+    normalized: Annotated[bool, typer.Option("--normalized", help="Store directions, as clip-retrieval does.")] = False,
+    kind: Annotated[
+        str | None, typer.Option(help="folder, parquet, tar or list, where the name does not tell.")
+    ] = None,
+    image_column: Annotated[str | None, typer.Option(help="Of Parquet files.")] = None,
+    caption_column: Annotated[str | None, typer.Option(help="Of Parquet files.")] = None,
+    rows_per_shard: Annotated[int, typer.Option(help="The work that a kill can cost.")] = 4096,
+    shard: Annotated[
+        str, typer.Option(help="i/n: the i-th of n runs side by side, from 0; of any scheduler's job array.")
+    ] = "0/1",
+    limit: Annotated[int | None, typer.Option(help="The first so many rows.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="32 on the CPU, 128 on a GPU.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Threads; all cores when none.")] = None,
+    engine: Annotated[str, typer.Option(help="local, or ray: actors of a Ray cluster.")] = "local",
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Encode images into a store, going on where an earlier run stopped (clipspace.encode)."""
+    from clipspace.encoding import encode as call
+    from clipspace.sources import open_source
+
+    share = _share(shard)
+    columns = {"image_column": image_column, "caption_column": caption_column}
+    listed = open_source(source, kind=kind, rows_per_part=rows_per_shard, **columns)
+    options = {"texts": texts, "dtype": dtype, "normalized": normalized, "shard": share, "limit": limit}
+    options |= {"batch_size": batch_size, "workers": workers, "engine": engine}
+    done = call(load(space, device), listed, output, **options)
+    reasons = "".join(f"\n  {count} {reason}" for reason, count in done.rejected.items())
+    rate = f", {done.encoded_now / done.seconds:.1f} images/s" if done.encoded_now else ""
+    text = (
+        f"{done.stored} of {done.rows} images in {output}; {done.encoded_now} encoded now in {done.seconds:.1f} s{rate}"
+        + ("" if done.complete else "\nunfinished: other shares are still to be encoded")
+        + (f"\n{done.rows - done.stored} rejected, listed in {output / 'rejected'}:{reasons}" if done.rejected else "")
+        + (f"\n{done.ignored} other files (no images) were left alone" if done.ignored else "")
+    )
+    report({**vars(done), "path": str(output)}, as_json, text)
+    if share == (0, 1) and not done.stored:
+        raise InputError(f"encode: expected at least one image, got none of {done.rows}; see the reasons above")
+
+
+@app.command()
+def store(
+    path: StorePath,
+    verify: Annotated[bool, typer.Option("--verify", help="Read every file and compare checksums.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What a store holds, and what cannot be done with it (clipspace.store.open_store)."""
+    from clipspace.store import open_store
+
+    opened = open_store(path)
+    if verify:
+        opened.verify()
+    facts = {
+        "rows": len(opened), "dim": opened.dim, "dtype": opened.dtype.name, "normalized": opened.normalized,
+        "modalities": list(opened.modalities), "shards": len(opened.shards), "hash": opened.hash,
+        "stamp": None if opened.stamp is None else opened.stamp.to_dict(), "columns": list(opened.columns),
+        "rejected": opened.header.get("rejected"), "limits": list(opened.limits),
+    }  # fmt: skip
+    report(facts, as_json, "\n".join([repr(opened), f"columns: {', '.join(opened.columns)}", *opened.limits]))
+
+
+@app.command()
+def merge(stores: Annotated[list[Path], typer.Argument(help="Stores of one space.")], output: NewStore) -> None:
+    """One store of several (clipspace.store.merge)."""
+    from clipspace.store import merge as call
+
+    typer.echo(f"wrote {call(stores, output)}")
+
+
+def _share(text: str) -> tuple[int, int]:
+    try:
+        i, n = map(int, text.split("/"))
+    except ValueError:
+        raise InputError(f"--shard: expected i/n such as 0/4, got {text!r}") from None
+    return i, n

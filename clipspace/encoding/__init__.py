@@ -1,0 +1,5 @@
+"""Encoding image sets into stores, on one machine or on a Ray cluster."""
+
+from clipspace.encoding.run import Encoded, encode
+
+__all__ = ["Encoded", "encode"]

@@ -1,0 +1,124 @@
+"""Where images come from: a folder, Parquet files, WebDataset tar shards or a list; local or behind a URL.
+
+`open_source` tells which of them an input is. A source only lists; images are read row by row, when asked.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from clipspace.errors import InputError
+from clipspace.images import SUFFIXES
+from clipspace.sources.files import Found, find_files, is_folder, is_url
+from clipspace.sources.folder import folder_source
+from clipspace.sources.listing import list_source
+from clipspace.sources.rows import Part, Row, RowError, Sample, Source
+from clipspace.sources.tar import tar_source
+
+__all__ = ["Part", "Row", "RowError", "Sample", "Source", "open_source"]
+
+Kind = Literal["folder", "parquet", "tar", "list"]
+_SUFFIXES: dict[str, Kind] = {
+    ".parquet": "parquet", ".pq": "parquet", ".tar": "tar", ".tgz": "tar", ".tar.gz": "tar", ".txt": "list", ".lst": "list",
+}  # fmt: skip
+
+
+def open_source(
+    source: str | Path | Sequence[str | Path],
+    *,
+    kind: Kind | None = None,
+    rows_per_part: int = 4096,
+    image_column: str | None = None,
+    caption_column: str | None = None,
+) -> Source:
+    """The rows of an input, listed but not read.
+
+    Parameters
+    ----------
+    source : a folder of images, of ``.parquet`` or of ``.tar`` files; such a file; a ``.txt`` list of paths; a
+        pattern (``{000..122}.tar``, ``*.parquet``); a sequence of image paths; each local or a URL of fsspec
+    kind : "folder", "parquet", "tar" or "list", where the name does not tell
+    rows_per_part : rows of a part, and so of a shard of the store; a tar file is one part whatever its size
+    image_column, caption_column : of Parquet files; found by type and name when None
+
+    Raises `InputError` when there is nothing of the kind.
+    """
+    if rows_per_part < 1:
+        raise InputError(f"encode: expected at least 1 row a shard, got {rows_per_part}")
+    if not isinstance(source, (str, Path)):
+        return list_source([str(path) for path in source], rows_per_part=rows_per_part)
+    if kind not in (None, "folder", "parquet", "tar", "list"):
+        raise InputError(f"encode: expected kind 'folder', 'parquet', 'tar' or 'list', got {kind!r}")
+    path = str(source)
+    if is_folder(path):
+        found = find_files(path)
+        kind = kind or _kind_of(found, path)
+        if kind in ("folder", "list"):
+            return folder_source(path, found, rows_per_part=rows_per_part)
+        files = [file.path for file in found if _SUFFIXES.get(_suffix(file.name)) == kind]
+        if not files:
+            raise InputError(f"encode: expected {kind} files below {path!r}, got none; check the folder")
+    else:
+        files = _existing(path)
+        kind = kind or _SUFFIXES.get(_suffix(files[0]))
+    if kind == "list":
+        return list_source(path, rows_per_part=rows_per_part)
+    if kind == "tar":
+        return tar_source(files)
+    if kind != "parquet":
+        raise InputError(
+            f"encode: expected a folder, .parquet, .tar or .txt (a list of paths), got {path!r}; "
+            "check it, or name its kind (--kind)"
+        )
+    from clipspace.sources.parquet import parquet_source
+
+    return parquet_source(files, rows_per_part=rows_per_part, image_column=image_column, caption_column=caption_column)
+
+
+def _kind_of(found: list[Found], path: str) -> Kind:
+    """What a folder is of: image files, or the shards of one kind."""
+    suffixes = {_suffix(file.name) for file in found}
+    kinds = {_SUFFIXES[suffix] for suffix in suffixes & _SUFFIXES.keys()} - {"list"}
+    if suffixes & SUFFIXES:
+        kinds.add("folder")
+    if len(kinds) > 1:
+        raise InputError(f"encode: expected one kind of input in {path!r}, got {sorted(kinds)}; name one (--kind)")
+    return kinds.pop() if kinds else "folder"
+
+
+def _suffix(name: str) -> str:
+    suffixes = [suffix.lower() for suffix in PurePosixPath(name).suffixes[-2:]]
+    return "".join(suffixes) if suffixes[-2:] == [".tar", ".gz"] else "".join(suffixes[-1:])
+
+
+def _existing(path: str) -> list[str]:
+    """The files of a path or pattern, all there."""
+    files = _expand(path)
+    missing = [file for file in files if not is_url(file) and not os.path.exists(file)]
+    if missing or not files:
+        raise InputError(
+            f"encode: expected a folder, a file or a pattern of files, got {(missing or [path])[0]!r}, "
+            "which is not there; check the path"
+        )
+    return files
+
+
+def _expand(path: str) -> list[str]:
+    """The files of a pattern: ``{000..012}`` counts, ``*`` and ``?`` match."""
+    if braces := re.search(r"\{(\d+)\.\.(\d+)\}", path):
+        first, last = braces.groups()
+        names = (f"{i:0{len(first)}d}" for i in range(int(first), int(last) + 1))
+        return [file for name in names for file in _expand(path[: braces.start()] + name + path[braces.end() :])]
+    if not re.search(r"[*?]", path) or (not is_url(path) and os.path.exists(path)):
+        return [path]
+    if not is_url(path):
+        return sorted(glob.glob(path, recursive=True))
+    import fsspec
+
+    fs, inner = fsspec.url_to_fs(path)
+    return sorted(fs.unstrip_protocol(found) for found in fs.glob(inner))

@@ -1,0 +1,127 @@
+"""Files, local or behind any URL that fsspec knows: reading one, and finding all in a folder."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from clipspace.errors import InputError
+from clipspace.sources.rows import MAX_BYTES, RowError
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file of a folder: where it is, its name below the folder, and why it cannot be read where that is known."""
+
+    path: str
+    name: str
+    problem: str | None = None
+
+
+def is_url(path: str) -> bool:
+    return re.match(r"[a-z][a-z0-9+.-]+(::|://)", path) is not None
+
+
+def open_file(path: str) -> BinaryIO:
+    """A seekable binary file. Raises `RowError` when it cannot be opened, or is no regular file."""
+    try:
+        if is_url(path):
+            import fsspec
+
+            return fsspec.open(path, "rb").open()
+        # a named pipe would block in open() without O_NONBLOCK; for regular files the flag means nothing
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise RowError("unreadable", "expected a file, got a folder, pipe or device")
+        return os.fdopen(handle, "rb")
+    except RowError:
+        raise
+    except Exception as error:  # a remote file system raises its own types
+        raise RowError("unreadable", f"could not be opened ({error!r})") from None
+
+
+def read_file(path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
+    """The content of a file. Raises `RowError` when it cannot be read or has more than ``max_bytes``."""
+    with open_file(path) as file:
+        try:
+            data = file.read(max_bytes + 1)
+        except Exception as error:
+            raise RowError("unreadable", f"could not be read ({error!r})") from None
+    if len(data) > max_bytes:
+        raise RowError("too large", f"expected at most {max_bytes:,} bytes")
+    return data
+
+
+def open_text(path: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(open_file(path), encoding="utf-8", errors="surrogateescape")
+
+
+def is_folder(path: str) -> bool:
+    if not is_url(path):
+        return os.path.isdir(path)
+    import fsspec
+
+    fs, inner = fsspec.url_to_fs(path)
+    try:
+        return fs.isdir(inner)
+    except Exception as error:
+        raise InputError(f"encode: {path!r} could not be reached ({error!r}); check the address") from None
+
+
+def beside(path: str, name: str) -> str:
+    """``name`` as seen from the folder of the file ``path``; absolute names and URLs are left as they are."""
+    if is_url(name) or os.path.isabs(name):
+        return name
+    folder = path.rsplit("/", 1)[0] if is_url(path) else os.path.dirname(path)
+    return f"{folder}/{name}" if folder else name
+
+
+def find_files(folder: str) -> list[Found]:
+    """Every file below ``folder``, by name. Links are followed; each real folder is visited once.
+
+    A link to a folder that was visited, and a folder that cannot be listed, are found with their problem.
+    """
+    found = _find_remote(folder) if is_url(folder) else _find_local(Path(folder))
+    return sorted(found, key=lambda file: file.name)
+
+
+def _find_remote(folder: str) -> Iterator[Found]:
+    import fsspec
+
+    fs, inner = fsspec.url_to_fs(folder)
+    for path in fs.find(inner):
+        yield Found(fs.unstrip_protocol(path), path[len(inner.rstrip("/")) + 1 :])
+
+
+def _find_local(root: Path) -> Iterator[Found]:
+    visited, waiting = {os.path.realpath(root)}, [(str(root), "")]
+    while waiting:
+        folder, prefix = waiting.pop(0)
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            yield Found(folder, prefix.rstrip("/") or ".", f"the folder cannot be listed ({error.strerror})")
+            continue
+        for entry in entries:
+            name = prefix + entry.name
+            if not _is_dir(entry):
+                yield Found(entry.path, name)
+            elif (real := os.path.realpath(entry.path)) in visited:
+                yield Found(entry.path, name, "a link to a folder that is read already (a loop, or a second way to it)")
+            else:
+                visited.add(real)
+                waiting.append((entry.path, name + "/"))
+
+
+def _is_dir(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False

@@ -1,0 +1,120 @@
+"""Rows of a store chosen by their metadata or by their likeness to a point, and written out as a store of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clipspace.embeddings import Embeddings, check_same_space
+from clipspace.errors import InputError, SpaceMismatchError
+from clipspace.store import layout
+from clipspace.store.opening import open_store
+from clipspace.store.writing import begin, finish, new_header, write_rows
+
+if TYPE_CHECKING:
+    import pyarrow
+    from pyarrow.dataset import Expression
+
+    from clipspace.store.reading import Store
+
+_ROWS = 65536
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """Some rows of a store: their numbers, and their cosines to a point where one was asked for."""
+
+    store: Store
+    rows: np.ndarray
+    scores: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def where(self, expression: Expression) -> Selection:
+        """The rows that also meet a pyarrow expression over the metadata, and ``score`` after a query."""
+        import pyarrow
+
+        table = self._table().append_column("__position", pyarrow.array(np.arange(len(self))))
+        try:
+            kept = table.filter(expression)["__position"].to_numpy()
+        except (pyarrow.ArrowException, TypeError) as error:
+            raise InputError(
+                f"where: expected an expression over {self._table().column_names}, got one that fails: {error}"
+            ) from None
+        return self._take(kept)
+
+    def top(self, k: int) -> Selection:
+        """The ``k`` rows of highest score, best first (equal scores in row order)."""
+        if self.scores is None:
+            raise InputError("top: expected a selection with scores, got one without; begin with store.query(point)")
+        if k < 1:
+            raise InputError(f"top: expected k of at least 1, got {k}")
+        return self._take(np.argsort(-self.scores, kind="stable")[:k])
+
+    @property
+    def embeddings(self) -> Embeddings:
+        """The rows as stored, with a column ``score`` after a query."""
+        points = self.store[self.rows]
+        if self.scores is None:
+            return points
+        return replace(points, columns={**points.columns, "score": self.scores.tolist()})
+
+    def export(self, path: str | Path) -> Store:
+        """A store of these rows alone, of the same stamp, dtype and normalisation."""
+        if not len(self):
+            raise InputError("export: expected at least one row, got an empty selection; loosen the condition")
+        store, path = self.store, Path(path)
+        if layout.header_file(path).exists():
+            raise InputError(f"export: {str(path)!r} holds a store; choose another folder")
+        header = new_header(store.stamp, [store.modality], dtype=store.dtype.name, normalized=store.normalized)
+        begin(path, header)
+        starts = range(0, len(self), _ROWS)
+        for shard, start in enumerate(starts):
+            part = self._take(np.arange(start, min(start + _ROWS, len(self)))).embeddings
+            norms = part.columns.get(layout.NORMS[store.modality])
+            norms = None if norms is None else np.asarray(norms, dtype=np.float32)
+            write_rows(path, shard, part, part.vectors, norms, header["dtype"])
+        finish(path, {**header, "shards": len(starts)})
+        return open_store(path)
+
+    def _take(self, positions: np.ndarray) -> Selection:
+        scores = None if self.scores is None else self.scores[positions]
+        return Selection(self.store, self.rows[positions], scores)
+
+    def _table(self) -> pyarrow.Table:
+        import pyarrow
+
+        table = self.store.metadata()
+        table = table.take(self.rows) if len(self) < len(self.store) else table
+        if "score" in table.column_names and self.scores is not None:
+            table = table.drop_columns(["score"])
+        return table if self.scores is None else table.append_column("score", pyarrow.array(self.scores))
+
+
+def everything(store: Store) -> Selection:
+    """All rows."""
+    return Selection(store, np.arange(len(store)))
+
+
+def scored(store: Store, point: Embeddings) -> Selection:
+    """All rows with their cosine to one point, float32."""
+    if not isinstance(point, Embeddings) or len(point) != 1:
+        raise InputError(f"query: expected Embeddings of one point, got {point!r}; encode a text or an image first")
+    if store.stamp is None or point.space is None:
+        raise SpaceMismatchError(
+            f"query: expected a store and a point of one known space, got {store.stamp or 'no stamp'} and "
+            f"{point.space or 'no stamp'}; if you know where the store comes from, open_store(path, stamp=space.stamp)"
+        )
+    check_same_space(store.stamp, point.space, "query")
+    direction = point.unit[0].astype(np.float32)
+    scores = np.empty(len(store), np.float32)
+    start = 0
+    for block in store.blocks():
+        block = np.asarray(block, dtype=np.float32)
+        scores[start : start + len(block)] = (block @ direction) / np.linalg.norm(block, axis=1)
+        start += len(block)
+    return Selection(store, np.arange(len(store)), scores)

@@ -1,0 +1,69 @@
+"""Metadata files of a store as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow
+
+
+def read_schema(path: Path | None) -> pyarrow.Schema:
+    """Names and types of the columns of one file; none where there is no file."""
+    import pyarrow.parquet
+
+    return pyarrow.schema([]) if path is None else pyarrow.parquet.read_schema(path).remove_metadata()
+
+
+def read_table(path: Path | None, columns: tuple[str, ...] | None = None) -> pyarrow.Table:
+    """One file, whole or some columns; a column that it lacks is null. No columns where there is no file."""
+    import pyarrow
+
+    return pyarrow.table({}) if path is None else _read_parquet(path, path.stat().st_mtime_ns, columns)
+
+
+@lru_cache(maxsize=8)
+def _read_parquet(path: Path, changed: int, columns: tuple[str, ...] | None) -> pyarrow.Table:
+    import pyarrow.parquet
+
+    if columns is None:
+        return pyarrow.parquet.read_table(path).replace_schema_metadata(None)
+    file = pyarrow.parquet.ParquetFile(path)
+    table = file.read([name for name in columns if name in file.schema_arrow.names])
+    absent = pyarrow.nulls(file.metadata.num_rows)
+    return pyarrow.table({name: table[name] if name in table.column_names else absent for name in columns})
+
+
+def name_column(columns: Sequence[str], modality: str) -> str | None:
+    """The column that names the rows, None where there is none."""
+    wanted = ("caption", "image_path") if modality == "text" else ("image_path", "caption")
+    return next((name for name in wanted if name in columns), None)
+
+
+def _as_text(table: pyarrow.Table, tables: list[pyarrow.Table]) -> pyarrow.Table:
+    """``table`` with columns that are of another kind in another table as text."""
+    import pyarrow
+
+    for i, field in enumerate(table.schema):
+        kinds = {t.schema.field(field.name).type for t in tables if field.name in t.column_names} - {pyarrow.null()}
+        if (
+            len(kinds) > 1
+            and not all(map(pyarrow.types.is_integer, kinds))
+            and not all(map(pyarrow.types.is_floating, kinds))
+        ):
+            texts = [None if value is None else str(value) for value in table[field.name].to_pylist()]
+            table = table.set_column(i, field.name, pyarrow.array(texts, pyarrow.string()))
+    return table
+
+
+def concatenate(tables: list[pyarrow.Table]) -> pyarrow.Table:
+    """One table of several: a column that some lack is null there, one of several types becomes text."""
+    import pyarrow
+
+    try:
+        return pyarrow.concat_tables(tables, promote_options="permissive")
+    except pyarrow.ArrowTypeError:
+        return pyarrow.concat_tables([_as_text(table, tables) for table in tables], promote_options="permissive")

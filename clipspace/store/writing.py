@@ -1,0 +1,311 @@
+"""Writing a store: shard by shard, each there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clipspace.embeddings import Embeddings, Stamp, check_same_space
+from clipspace.errors import InputError
+from clipspace.store import layout
+from clipspace.store.opening import open_store
+from clipspace.store.reading import Store
+
+if TYPE_CHECKING:
+    import pyarrow
+
+DTYPES = ("float32", "float16")
+
+
+def new_header(
+    stamp: Stamp | None,
+    modalities: Sequence[str],
+    *,
+    dtype: str = "float32",
+    normalized: bool = False,
+    shards: int | None = None,
+    recipe: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """store.json of a store that is being written; `finish` completes it."""
+    if dtype not in DTYPES:
+        raise InputError(f"store: expected dtype 'float32' or 'float16', got {dtype!r}")
+    return {
+        "format": layout.FORMAT,
+        "stamp": None if stamp is None else stamp.to_dict(),
+        "modalities": list(modalities),
+        "dtype": dtype,
+        "normalized": normalized,
+        "shards": shards,
+        "recipe": dict(recipe or {}),
+        "versions": {"clipspace": version("clipspace"), "numpy": np.__version__},
+        "rows": None,
+        "rejected": None,
+        "hash": None,
+    }
+
+
+def begin(path: Path, header: dict[str, Any], *, writer: str = "part") -> dict[str, Any]:
+    """The header of the store at ``path``: ``header`` for a new one, else the one there, which must agree.
+
+    Raises `SpaceMismatchError` for another stamp, `InputError` for another recipe or a folder of other things.
+    """
+    if not layout.header_file(path).is_file():
+        if path.exists() and (not path.is_dir() or any(p for p in path.iterdir() if not p.name.startswith("."))):
+            raise InputError(f"store: expected a store or an empty folder, got {str(path)!r}; choose another")
+        if layout.create_json(layout.header_file(path), header, writer=writer):
+            return header
+    found = layout.read_header(path)
+    check_same_space(layout.stamp_of(found), layout.stamp_of(header), f"store {str(path)!r}")
+    fixed = ("modalities", "dtype", "normalized", "shards", "recipe")
+    differ = [f"{key} (expected {found[key]}, got {header[key]})" for key in fixed if found[key] != header[key]]
+    if differ:
+        raise InputError(
+            f"store: {str(path)!r} was begun with another input or other settings: {'; '.join(differ)}; "
+            "use the same again, or write to another folder"
+        )
+    return found
+
+
+def finish(path: Path, header: dict[str, Any], *, writer: str = "part") -> dict[str, Any] | None:
+    """Complete store.json once every shard is there; None while one is missing."""
+    records = []
+    for shard in range(header["shards"]):
+        record = layout.whole_record(path, shard)
+        if record is None:
+            return None
+        records.append(record)
+    totals = {key: sum(record[key] for record in records) for key in ("rows", "rejected")}
+    header = {**header, **totals, "hash": layout.content_hash(records)}
+    layout.write_json(layout.header_file(path), header, writer=writer)
+    return header
+
+
+def as_stored(vectors: np.ndarray, *, dtype: str, normalized: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors as the store keeps them, and their norms as the encoder gave them, float32 ``(n,)``."""
+    norms = np.linalg.norm(np.asarray(vectors, dtype=np.float64), axis=1)
+    if normalized:
+        vectors = vectors / norms[:, None]
+    with np.errstate(over="ignore"):
+        return vectors.astype(dtype), norms.astype(np.float32)
+
+
+class ShardWriter:
+    """One shard being written. Vectors go to disk as they come; nothing counts before `close`."""
+
+    def __init__(self, path: Path, shard: int, modalities: Sequence[str], *, dim: int, dtype: str) -> None:
+        self.path, self.shard, self.dim, self.dtype = path, shard, dim, dtype
+        self.rows, self.columns, self.rejected = 0, {}, []
+        self._parts: dict[str, Any] = {}
+        for modality in modalities:
+            target = path / layout.vectors_file(modality, shard)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            part = target.with_name(f".{target.name}.part")
+            self._parts[modality] = (part.open("wb"), part, target)
+            self._write_header(modality)
+
+    def add(self, vectors: Mapping[str, np.ndarray], columns: Mapping[str, Sequence]) -> None:
+        """Rows as they are stored, one array for each modality, and their columns (a missing one is null)."""
+        n = len(next(iter(vectors.values())))
+        for modality, array in vectors.items():
+            self._parts[modality][0].write(np.ascontiguousarray(array, dtype=self.dtype).data)
+        for name in self.columns.keys() | columns.keys():
+            before = self.columns.setdefault(name, [None] * self.rows)
+            before.extend(columns.get(name, [None] * n))
+        self.rows += n
+
+    def reject(self, name: str, reason: str, detail: str) -> None:
+        """Record a row that is not stored."""
+        detail = re.sub(r" at 0x[0-9a-f]+", "", detail)[:500]  # an address would make every run's bytes its own
+        self.rejected.append({"name": name, "reason": reason, "detail": detail})
+
+    def close(self) -> None:
+        """Put every file in its place, the record that makes the shard count last."""
+        import pyarrow
+
+        files = []
+        for modality, (file, part, target) in self._parts.items():
+            file.seek(0)
+            self._write_header(modality)
+            file.close()
+            if self.rows:
+                part.replace(target)
+                files.append(layout.vectors_file(modality, self.shard))
+            else:
+                part.unlink()
+        if self.rows:
+            ordered = sorted(self.columns, key=lambda name: (name not in layout.RESERVED, name))
+            table = pyarrow.table({name: _array(self.columns[name]) for name in ordered})
+            files.append(self._write_table(layout.metadata_file(self.shard), table))
+        if self.rejected:
+            table = pyarrow.Table.from_pylist(self.rejected)
+            files.append(self._write_table(layout.rejected_file(self.shard), table))
+        write_record(self.path, self.shard, files, rows=self.rows, rejected=len(self.rejected))
+
+    def abort(self) -> None:
+        """Leave nothing behind."""
+        for file, part, _ in self._parts.values():
+            file.close()
+            part.unlink(missing_ok=True)
+
+    def _write_header(self, modality: str) -> None:
+        # NumPy pads the header so that the first axis can grow in place
+        file = self._parts[modality][0]
+        facts = {"descr": np.dtype(self.dtype).str, "fortran_order": False, "shape": (self.rows, self.dim)}
+        np.lib.format.write_array_header_1_0(file, facts)
+
+    def _write_table(self, name: str, table: pyarrow.Table) -> str:
+        import pyarrow.parquet
+
+        layout.write_whole(self.path / name, lambda file: pyarrow.parquet.write_table(table, file))
+        return name
+
+
+def write_record(path: Path, shard: int, files: Iterable[str], *, rows: int, rejected: int) -> None:
+    """Say that a shard is whole."""
+    facts = {name: layout.facts_of(path / name) for name in files}
+    layout.write_json(path / layout.record_file(shard), {"rows": rows, "rejected": rejected, "files": facts})
+
+
+def write_store(
+    path: str | Path,
+    parts: Embeddings | Iterable[Embeddings],
+    *,
+    dtype: str = "float32",
+    normalized: bool = False,
+) -> Store:
+    """A new store of embeddings, one shard for each of ``parts``; columns and names are kept.
+
+    ``normalized`` keeps directions in the arrays, as clip-retrieval does; the ``norm`` column always keeps the lengths.
+
+    Raises `SpaceMismatchError` when the parts carry different stamps.
+    """
+    path, writing = Path(path), iter([parts] if isinstance(parts, Embeddings) else parts)
+    first = next(writing, None)
+    if first is None:
+        raise InputError("write_store: expected at least one Embeddings, got none")
+    if layout.header_file(path).exists():
+        raise InputError(f"write_store: {str(path)!r} holds a store; append to it, or choose another folder")
+    header = begin(path, new_header(first.space, [first.modality], dtype=dtype, normalized=normalized))
+    shards = 0
+    for part in _chain(first, writing):
+        check_same_space(first.space, part.space, "write_store")
+        write_embeddings(path, shards, part, header)
+        shards += 1
+    finish(path, {**header, "shards": shards})
+    return open_store(path)
+
+
+def append(path: str | Path, embeddings: Embeddings) -> Store:
+    """The store at ``path`` with ``embeddings`` as a further shard.
+
+    Raises `SpaceMismatchError` for another stamp, `InputError` for a store that is unfinished, or of more modalities.
+    """
+    store = open_store(path)
+    if not store.native or store.modalities != (embeddings.modality,):
+        raise InputError(
+            f"append: expected a clipspace store of {embeddings.modality} embeddings alone, got {store}; "
+            "write another store and merge the two"
+        )
+    check_same_space(store.stamp, embeddings.space, f"append to {str(path)!r}")
+    header = layout.read_header(store.path)
+    write_embeddings(store.path, header["shards"], embeddings, header)
+    finish(store.path, {**header, "shards": header["shards"] + 1, "recipe": {}})
+    return open_store(path)
+
+
+def merge(paths: Sequence[str | Path], output: str | Path) -> Store:
+    """A new store with the rows of several, in order. Their shards are copied as they are.
+
+    Raises `SpaceMismatchError` when their stamps differ, `InputError` when their dtype or normalisation does.
+    """
+    stores = [open_store(path) for path in paths]
+    if not stores or not all(store.native for store in stores):
+        raise InputError("merge: expected stores that clipspace wrote; export others first (Store.where().export)")
+    headers = [layout.read_header(store.path) for store in stores]
+    for store, header in zip(stores, headers, strict=True):
+        check_same_space(stores[0].stamp, store.stamp, f"merge {str(store.path)!r}")
+        for key in ("modalities", "dtype", "normalized"):
+            if header[key] != headers[0][key]:
+                raise InputError(
+                    f"merge: expected stores of one {key}, got {headers[0][key]} and {header[key]} ({store.path})"
+                )
+    output, keep = Path(output), ("dtype", "normalized")
+    new = new_header(stores[0].stamp, headers[0]["modalities"], **{key: headers[0][key] for key in keep})
+    if layout.header_file(output).exists():
+        raise InputError(f"merge: {str(output)!r} holds a store; choose another folder")
+    begin(output, new)
+    shards = [
+        (store.path, shard) for store, header in zip(stores, headers, strict=True) for shard in range(header["shards"])
+    ]
+    for target, (source, shard) in enumerate(shards):
+        _copy_shard(source, shard, output, target)
+    finish(output, {**new, "shards": len(shards)})
+    return open_store(output)
+
+
+def write_embeddings(path: Path, shard: int, part: Embeddings, header: Mapping[str, Any]) -> None:
+    """One shard of raw ``part``, stored as ``header`` says."""
+    vectors, norms = as_stored(part.vectors, dtype=header["dtype"], normalized=header["normalized"])
+    if not np.isfinite(vectors).all():
+        raise InputError(
+            f"store: expected finite vectors that fit {header['dtype']}, got others; drop these rows first"
+        )
+    write_rows(path, shard, part, vectors, norms, header["dtype"])
+
+
+def write_rows(
+    path: Path, shard: int, part: Embeddings, vectors: np.ndarray, norms: np.ndarray | None, dtype: str
+) -> None:
+    """One shard with the names and columns of ``part`` and with ``vectors`` as they are to be stored."""
+    name, norm = ("caption" if part.modality == "text" else "image_path"), layout.NORMS[part.modality]
+    columns = {**part.columns, name: list(part.names)}
+    columns.pop(norm, None)
+    if norms is not None:
+        columns[norm] = norms
+    writer = ShardWriter(path, shard, [part.modality], dim=part.dim, dtype=dtype)
+    try:
+        writer.add({part.modality: vectors}, columns)
+        writer.close()
+    except BaseException:
+        writer.abort()
+        raise
+
+
+def _copy_shard(source: Path, shard: int, output: Path, target: int) -> None:
+    record = layout.read_json(source / layout.record_file(shard))
+    copied = []
+    for name in record["files"]:
+        old = Path(name)
+        new = f"{old.parent}/{old.stem.rpartition('_')[0]}_{target:04d}{old.suffix}"
+        (output / old.parent).mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / name, output / new)
+        copied.append(new)
+    write_record(output, target, copied, rows=record["rows"], rejected=record["rejected"])
+
+
+def _chain(first: Embeddings, rest: Iterable[Embeddings]) -> Iterable[Embeddings]:
+    yield first
+    yield from rest
+
+
+def _array(values: Sequence) -> pyarrow.Array:
+    """A column of whatever values: those that are of no one type become JSON text."""
+    import pyarrow
+
+    if isinstance(values[0], np.generic):
+        return pyarrow.array(np.asarray(values))
+    try:
+        return pyarrow.array(values)
+    except (pyarrow.ArrowException, OverflowError, TypeError):
+        return pyarrow.array([None if value is None else _text(value) for value in values])
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=repr, ensure_ascii=False)

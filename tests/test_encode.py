@@ -1,0 +1,306 @@
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import hostile
+import numpy as np
+import pyarrow.parquet
+import pytest
+from PIL import Image
+
+from clipspace import scenes
+from clipspace.embeddings import Embeddings
+from clipspace.encoding import encode
+from clipspace.errors import InputError, SpaceMismatchError
+from clipspace.images import read_image
+from clipspace.sources import open_source
+from clipspace.store import open_store
+
+DATA = os.environ.get("CLIPSPACE_TEST_DATA")
+QUIET = {"progress": False}
+
+
+def pictures(n: int, seed: int = 0) -> list[Image.Image]:
+    rng = np.random.default_rng(seed)
+    return [Image.fromarray(rng.integers(0, 255, (24 + i % 7, 30, 3), np.uint8)) for i in range(n)]
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """40 pictures, of which one is cut short and one is no picture; the others have captions, but one."""
+    path = tmp_path / "in"
+    path.mkdir()
+    for i, picture in enumerate(pictures(40)):
+        picture.save(path / f"{i:03d}.png")
+        (path / f"{i:03d}.txt").write_text(f"a picture, number {i}")
+    (path / "003.png").write_bytes((path / "003.png").read_bytes()[:300])
+    (path / "017.png").write_text("not a picture")
+    (path / "020.txt").unlink()
+    return path
+
+
+def tree(path: Path) -> dict[str, bytes]:
+    """Every file below ``path``, with its content."""
+    return {str(f.relative_to(path)): f.read_bytes() for f in sorted(path.rglob("*")) if f.is_file()}
+
+
+def test_every_row_is_stored_or_recorded(space, folder, tmp_path):
+    done = encode(space, folder, tmp_path / "out", rows_per_shard=16, batch_size=8, **QUIET)
+    assert (done.rows, done.stored, done.encoded_now, done.complete) == (40, 38, 38, True)
+    assert done.rejected == {"truncated": 1, "not an image": 1}
+    store = open_store(tmp_path / "out")
+    good = [f"{i:03d}.png" for i in range(40) if i not in (3, 17)]
+    assert store.names == good
+    assert store.stamp == space.stamp
+    expected = space.encode_images([folder / name for name in good])
+    assert np.allclose(store[:].vectors, expected.vectors, atol=1e-4)
+    assert store[:].columns["caption"][:4] == [f"a picture, number {i}" for i in (0, 1, 2, 4)]
+    assert [s.rows for s in store.shards] == [15, 15, 8]
+    store.verify()
+
+
+def test_a_second_run_does_no_forward_pass(space, folder, tmp_path, monkeypatch):
+    encode(space, folder, tmp_path / "out", **QUIET)
+    before = tree(tmp_path / "out")
+    monkeypatch.setattr(type(space.encoder), "pixels", None)
+    done = encode(space, folder, tmp_path / "out", **QUIET)
+    assert (done.encoded_now, done.stored, done.complete) == (0, 38, True)
+    assert tree(tmp_path / "out") == before
+
+
+def test_captions_are_encoded_when_asked(space, folder, tmp_path):
+    done = encode(space, folder, tmp_path / "out", texts=True, batch_size=8, **QUIET)
+    assert done.rejected["missing caption"] == 1
+    images, texts = open_store(tmp_path / "out"), open_store(tmp_path / "out", modality="text")
+    assert len(images) == len(texts) == 37
+    expected = space.encode_texts(texts.names)
+    assert np.allclose(texts[:].vectors, expected.vectors, atol=1e-4)
+    assert np.allclose(texts[:].columns["text_norm"], expected.norm, rtol=1e-4)
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_threads_do_not_change_a_bit(space, folder, tmp_path, workers):
+    how = {"rows_per_shard": 16, "batch_size": 4, **QUIET}
+    encode(space, folder, tmp_path / "one", workers=1, **how)
+    encode(space, folder, tmp_path / "more", workers=workers, **how)
+    assert tree(tmp_path / "one") == tree(tmp_path / "more")
+
+
+def test_shares_of_several_runs_make_the_same_bytes(space, folder, tmp_path):
+    how = {"rows_per_shard": 7, "batch_size": 4, **QUIET}
+    encode(space, folder, tmp_path / "one", **how)
+    shares = [encode(space, folder, tmp_path / "two", shard=(i, 2), **how) for i in (1, 0)]
+    assert [share.complete for share in shares] == [False, True]
+    assert [share.rows for share in shares] == [19, 21]
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+
+
+def _killed_once(marker: Path, rows):
+    """Rows of a part, whose reader is killed in the midst of them, the first time."""
+    for i, row in enumerate(rows()):
+        if i == 5 and not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield row
+
+
+def test_ray_workers_make_the_same_bytes_though_one_is_killed(space, folder, tmp_path):
+    ray = pytest.importorskip("ray")
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    how = {"batch_size": 4, **QUIET}
+    source = open_source(folder, rows_per_part=7)
+    encode(space, source, tmp_path / "one", **how)
+    parts = list(source.parts)
+    parts[2] = replace(parts[2], open=partial(_killed_once, tmp_path / "killed", parts[2].open))
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        done = encode(space, replace(source, parts=tuple(parts)), tmp_path / "two", engine="ray", workers=2, **how)
+    finally:
+        ray.shutdown()
+    assert (tmp_path / "killed").exists()
+    assert done.stored == 38
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64])
+def test_the_batch_size_moves_a_vector_by_rounding_alone(space, folder, tmp_path, batch_size):
+    # documented tolerance: 1e-5 of the norm in float32 on the CPU (openai/CLIP#147 and others)
+    encode(space, folder, tmp_path / "out", batch_size=batch_size, **QUIET)
+    encode(space, folder, tmp_path / "reference", batch_size=16, **QUIET)
+    a, b = open_store(tmp_path / "out")[:], open_store(tmp_path / "reference")[:]
+    assert np.abs(a.vectors - b.vectors).max() < 1e-5 * b.norm.mean()
+
+
+def test_a_vector_does_not_depend_on_what_came_with_it(space, tmp_path):
+    # the last batch is padded: the first image alone has the bits it has among 30
+    for n in (1, 30):
+        (tmp_path / f"{n}").mkdir()
+        for i, picture in enumerate(pictures(n)):
+            picture.save(tmp_path / f"{n}/{i:03d}.png")
+        encode(space, tmp_path / f"{n}", tmp_path / f"out{n}", batch_size=8, **QUIET)
+    alone, among = open_store(tmp_path / "out1"), open_store(tmp_path / "out30")
+    assert np.array_equal(alone[0].vectors, among[0].vectors)
+
+
+def test_directions_in_float16_as_clip_retrieval_stores_them(space, folder, tmp_path):
+    encode(space, folder, tmp_path / "raw", **QUIET)
+    encode(space, folder, tmp_path / "unit", dtype="float16", normalized=True, **QUIET)
+    raw, unit = open_store(tmp_path / "raw"), open_store(tmp_path / "unit")
+    assert (unit.dtype, unit.normalized, unit.raw) == (np.float16, True, True)
+    assert np.allclose(unit[:].vectors, raw[:].unit, atol=1e-3)
+    assert np.allclose(unit.load(normalize=False).vectors, raw[:].vectors, rtol=2e-2, atol=2e-2)
+
+
+def test_a_vector_that_is_not_finite_is_recorded(space, folder, tmp_path, monkeypatch):
+    whole = type(space.encoder).pixels
+
+    def broken(self, images, **how):
+        vectors = whole(self, images, **how)
+        vectors[0, 3] = np.nan
+        vectors[1] = 0
+        return vectors
+
+    monkeypatch.setattr(type(space.encoder), "pixels", broken)
+    done = encode(space, folder, tmp_path / "out", batch_size=40, **QUIET)
+    assert done.rejected["not finite"] == 2
+    assert np.isfinite(open_store(tmp_path / "out")[:].vectors).all()
+
+
+def test_metadata_keeps_its_own_columns(space, tmp_path):
+    pictures(1)[0].save(tmp_path / "a.png")
+    (tmp_path / "a.json").write_text(json.dumps({"norm": "tall", "image_path": "x", "score": 1, "label": 4}))
+    encode(space, tmp_path, tmp_path / "out", **QUIET)
+    columns = open_store(tmp_path / "out")[0].columns
+    assert (columns["source_norm"], columns["source_image_path"], columns["source_score"]) == (["tall"], ["x"], [1])
+    assert columns["label"] == [4]
+    assert columns["norm"][0] > 0
+
+
+def test_hugging_face_parquet_encodes_and_lists_bad_rows(space, tmp_path):
+    def content(picture):
+        buffer = io.BytesIO()
+        picture.save(buffer, "png")
+        return buffer.getvalue()
+
+    images = [{"bytes": content(p), "path": f"{i}.png"} for i, p in enumerate(pictures(10))]
+    images[4] = {"bytes": images[4]["bytes"][:200], "path": "cut.png"}
+    table = pyarrow.table({"image": images, "label": list(range(10))})
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet", row_group_size=4)
+    done = encode(space, tmp_path / "a.parquet", tmp_path / "out", rows_per_shard=4, **QUIET)
+    assert (done.stored, done.rows) == (9, 10)
+    store = open_store(tmp_path / "out")
+    assert store[:].columns["label"] == [0, 1, 2, 3, 5, 6, 7, 8, 9]
+    assert np.allclose(
+        store[:].vectors, space.encode_images(pictures(10)).vectors[[0, 1, 2, 3, 5, 6, 7, 8, 9]], atol=1e-4
+    )
+    rejected = pyarrow.parquet.read_table(tmp_path / "out/rejected/rejected_0001.parquet").to_pylist()
+    assert rejected[0]["name"] == "cut.png"
+
+
+def test_other_settings_are_refused_before_work(space, folder, tmp_path):
+    encode(space, folder, tmp_path / "out", **QUIET)
+    with pytest.raises(InputError, match="batch_size"):
+        encode(space, folder, tmp_path / "out", batch_size=3, **QUIET)
+    with pytest.raises(InputError, match="dtype"):
+        encode(space, folder, tmp_path / "out", dtype="float16", **QUIET)
+    with pytest.raises(InputError, match="another input"):
+        encode(space, folder, tmp_path / "out", limit=5, **QUIET)
+    with pytest.raises(InputError, match="0 <= i < n"):
+        encode(space, folder, tmp_path / "out", shard=(2, 2), **QUIET)
+    with pytest.raises(InputError, match="engine"):
+        encode(space, folder, tmp_path / "new", engine="spark", **QUIET)
+    with pytest.raises(InputError, match="batch_size"):
+        encode(space, folder, tmp_path / "new", batch_size=0, **QUIET)
+    header = json.loads((tmp_path / "out/store.json").read_text())
+    header["stamp"]["preprocess"] = "other"
+    (tmp_path / "out/store.json").write_text(json.dumps(header))
+    with pytest.raises(SpaceMismatchError, match="other"):
+        encode(space, folder, tmp_path / "out", **QUIET)
+
+
+def test_an_unfinished_store_does_not_open_and_a_damaged_shard_is_done_again(space, folder, tmp_path):
+    how = {"rows_per_shard": 10, "batch_size": 4, **QUIET}
+    encode(space, folder, tmp_path / "out", shard=(0, 2), **how)
+    with pytest.raises(InputError, match="2 of 4 shards"):
+        open_store(tmp_path / "out")
+    encode(space, folder, tmp_path / "out", shard=(1, 2), **how)
+    whole = tree(tmp_path / "out")
+    (tmp_path / "out/img_emb/img_emb_0002.npy").write_bytes(b"short")
+    assert encode(space, folder, tmp_path / "out", **how).encoded_now == 10
+    assert tree(tmp_path / "out") == whole
+
+
+def test_two_runs_of_one_share_do_not_meet(space, folder, tmp_path):
+    from clipspace.encoding.run import _alone
+
+    encode(space, folder, tmp_path / "out", **QUIET)
+    with _alone(tmp_path / "out/.encoding-0-of-1"), pytest.raises(InputError, match="another process"):
+        encode(space, folder, tmp_path / "out", **QUIET)
+
+
+RUN = "import sys; from clipspace.cli import main; main(sys.argv[1:])"
+
+
+def test_killed_runs_end_in_the_same_bytes(space, tmp_path, rng):
+    # clip-retrieval#368; benchmarks/resume.py is this at full size
+    (tmp_path / "in").mkdir()
+    for i, picture in enumerate(pictures(120)):
+        picture.save(tmp_path / f"in/{i:03d}.png")
+    encode(space, tmp_path / "in", tmp_path / "whole", rows_per_shard=12, batch_size=4, **QUIET)
+    command = [sys.executable, "-c", RUN, "encode", str(tmp_path / "in"), "-o", str(tmp_path / "out")]
+    command += ["--rows-per-shard", "12", "--batch-size", "4", "--device", "cpu"]
+    kills = 0
+    for wanted in (1, 4, 7):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        while len(list(tmp_path.glob("out/stats/*.json"))) < wanted and process.poll() is None:
+            time.sleep(0.002)
+        time.sleep(float(rng.uniform(0, 0.05)))
+        kills += process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert kills >= 2
+    with pytest.raises(InputError, match="unfinished"):
+        open_store(tmp_path / "out")
+    done = encode(space, tmp_path / "in", tmp_path / "out", rows_per_shard=12, batch_size=4, **QUIET)
+    assert done.encoded_now < 120
+    assert tree(tmp_path / "out") == tree(tmp_path / "whole")
+
+
+def test_hostile_files_among_good_ones(space, tmp_path):
+    # benchmarks/hostile.py is this at full size
+    made = hostile.make(tmp_path / "in", good=20, mutants=200, seed=0)
+    done = encode(space, tmp_path / "in", tmp_path / "out", rows_per_shard=64, **QUIET)
+    assert done.rows == len(made) == 220
+    assert hostile.problems(tmp_path / "out", made) == []
+
+
+@pytest.mark.parametrize("size", [(100_000, 1), (1, 100_000)])
+def test_a_picture_that_grows_when_resized_is_recorded(space, tmp_path, size):
+    Image.new("L", size).save(tmp_path / "thin.png")
+    pictures(1)[0].save(tmp_path / "good.png")
+    assert encode(space, tmp_path, tmp_path / "out", **QUIET).rejected == {"decompression bomb": 1}
+
+
+@pytest.mark.skipif(DATA is None, reason="CLIPSPACE_TEST_DATA names no folder of real images")
+def test_real_parquet_encodes(space, tmp_path):
+    done = encode(space, Path(DATA) / "cifar10-train.parquet", tmp_path / "out", limit=100, **QUIET)
+    assert (done.stored, done.rejected) == (100, {})
+    store = open_store(tmp_path / "out")
+    assert {"label", "caption", "norm"} <= set(store.columns)
+    assert isinstance(store[:5], Embeddings)
+
+
+def test_scenes_are_found_again_by_text(space, tmp_path):
+    for thing in ("apple", "house"):
+        scenes.render(scenes.Scene("white", (scenes.Thing(thing, "red"),))).save(tmp_path / f"{thing}.png")
+    encode(space, tmp_path, tmp_path / "out", **QUIET)
+    found = open_store(tmp_path / "out").query(space.encode_texts("a red apple on a white background")).top(1)
+    assert found.embeddings.names == ("apple.png",)
+    assert read_image(tmp_path / "apple.png").mode == "RGB"

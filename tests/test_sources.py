@@ -1,0 +1,270 @@
+import io
+import json
+import os
+import tarfile
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+from PIL import Image
+
+from clipspace.errors import InputError
+from clipspace.sources import RowError, open_source
+
+
+def png(color="red") -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (4, 4), color).save(buffer, "png")
+    return buffer.getvalue()
+
+
+def read(source) -> list[tuple]:
+    """(name, content, caption, columns) of every row; (name, reason) of those that fail."""
+    found = []
+    for part in source.parts:
+        rows = list(part.open())
+        assert part.rows in (None, len(rows))
+        for row in rows:
+            try:
+                sample = row.read()
+                found.append((row.name, sample.data, sample.caption, dict(sample.columns)))
+            except RowError as error:
+                found.append((row.name, error.reason))
+    return found
+
+
+def write_tar(path, members: dict[str, bytes]) -> None:
+    with tarfile.open(path, "w") as tar:
+        for name, content in members.items():
+            header = tarfile.TarInfo(name)
+            header.size = len(content)
+            tar.addfile(header, io.BytesIO(content))
+
+
+def test_a_nested_folder_gives_the_right_pairs(tmp_path):
+    # clip-retrieval#352: keys there keep the file extension, so image and caption never meet
+    for folder in ("a", "a/b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.jpg").write_bytes(folder.encode())
+        (tmp_path / folder / "x.txt").write_text(f"caption of {folder}\n")
+    (tmp_path / "a/x.png").write_bytes(b"same stem")
+    (tmp_path / "a/alone.PNG").write_bytes(b"alone")
+    (tmp_path / "a/x.json").write_text('{"label": 3, "deep": {"er": [1]}, "caption": "not this"}')
+    (tmp_path / "a/notes.md").write_text("")
+    (tmp_path / "a/orphan.txt").write_text("a caption without an image")
+    source = open_source(tmp_path)
+    columns = {"label": 3, "deep.er": "[1]"}
+    assert read(source) == [
+        ("a/alone.PNG", b"alone", None, {}),
+        ("a/b/x.jpg", b"a/b", "caption of a/b", {}),
+        ("a/x.jpg", b"a", "caption of a", columns),
+        ("a/x.png", b"same stem", "caption of a", columns),
+    ]
+    assert source.ignored == 2
+    assert source.rows == 4
+
+
+def test_parts_split_the_rows_and_the_digest_names_them(tmp_path):
+    for i in range(5):
+        (tmp_path / f"{i}.png").write_bytes(b"")
+    source = open_source(tmp_path, rows_per_part=2)
+    assert [part.rows for part in source.parts] == [2, 2, 1]
+    assert source.digest == open_source(tmp_path, rows_per_part=2).digest
+    assert source.digest != open_source(tmp_path, rows_per_part=3).digest
+    assert [row[0] for row in read(source.first(3))] == ["0.png", "1.png", "2.png"]
+    (tmp_path / "6.png").write_bytes(b"")
+    assert source.digest != open_source(tmp_path, rows_per_part=2).digest
+
+
+def test_a_broken_sidecar_does_not_cost_the_image(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"a")
+    (tmp_path / "a.json").write_text("{broken")
+    (tmp_path / "b.png").write_bytes(b"b")
+    (tmp_path / "b.txt").write_bytes(b"\xff\xfe\xfa")
+    rows = read(open_source(tmp_path))
+    assert [row[1] for row in rows] == [b"a", b"b"]
+    assert all("sidecar_error" in row[3] for row in rows)
+
+
+def test_links_pipes_and_odd_names_end_as_rows(tmp_path):
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner/a.png").write_bytes(b"a")
+    (tmp_path / "inner/loop").symlink_to(tmp_path)
+    (tmp_path / "self.png").symlink_to(tmp_path / "self.png")
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "linked.png").symlink_to(tmp_path / "inner/a.png")
+    (tmp_path / "line\nbreak ü.png").write_bytes(b"odd")
+    (tmp_path / "folder.png").mkdir()
+    os.mkfifo(tmp_path / "pipe.png")
+    with open(os.fsencode(tmp_path) + b"/\xff.png", "wb") as file:
+        file.write(b"not utf-8")
+    rows = {row[0]: row[1] for row in read(open_source(tmp_path))}
+    assert rows == {
+        "inner/a.png": b"a",
+        "inner/loop": "unreadable",
+        "self.png": "unreadable",
+        "gone.png": "unreadable",
+        "linked.png": b"a",
+        "line\nbreak ü.png": b"odd",
+        "pipe.png": "unreadable",
+        "\\xff.png": b"not utf-8",
+    }
+
+
+def test_a_list_is_seen_from_its_folder(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.png").write_bytes(b"a")
+    (tmp_path / "paths.txt").write_text(f"in/a.png\n\n{tmp_path}/in/a.png\nmissing.png\n")
+    rows = read(open_source(tmp_path / "paths.txt"))
+    assert rows == [
+        ("in/a.png", b"a", None, {}),
+        (f"{tmp_path}/in/a.png", b"a", None, {}),
+        ("missing.png", "unreadable"),
+    ]
+    assert read(open_source([tmp_path / "in/a.png"])) == rows[1:2]
+
+
+def test_tar_shards_pair_by_stem(tmp_path):
+    write_tar(tmp_path / "00.tar", {
+        "x/1.jpg": b"one", "x/1.txt": b"first", "x/1.json": b'{"label": 1}', "x/1.cls": b"7",
+        "y/1.png": b"two", "only.txt": b"no image", "z.seg.png": b"three", "z.txt": b"third",
+    })  # fmt: skip
+    write_tar(tmp_path / "01.tar", {"w.webp": b"four"})
+    for spelled in (tmp_path, tmp_path / "{00..01}.tar", tmp_path / "*.tar"):
+        assert read(open_source(spelled)) == [
+            ("00.tar/x/1.jpg", b"one", "first", {"label": 1, "cls": "7"}),
+            ("00.tar/y/1.png", b"two", None, {}),
+            ("00.tar/only", "no image"),
+            ("00.tar/z.seg.png", b"three", "third", {}),
+            ("01.tar/w.webp", b"four", None, {}),
+        ]
+
+
+@pytest.mark.parametrize("damage", ["header", "cut", "boundary", "all"])
+def test_a_broken_tar_never_ends_unsaid(tmp_path, damage):
+    path = tmp_path / "a.tar"
+    write_tar(path, {f"{i}.jpg": bytes([i]) * 700 for i in range(4)})
+    whole = bytearray(path.read_bytes())
+    second = 1536  # a header of 512 bytes and 700 bytes padded to 1024
+    if damage == "header":
+        whole[second + 148] ^= 0xFF  # its checksum
+    cut = {"header": None, "cut": second + 600, "boundary": second, "all": 100}[damage]
+    path.write_bytes(whole[:cut])
+    rows = read(open_source(path))
+    assert [row[0] for row in rows[:-1]] == [] if damage == "all" else ["a.tar/0.jpg"]
+    assert rows[-1] == ("a.tar", "truncated")
+
+
+@pytest.mark.parametrize("layout", ["hugging face", "bytes", "paths", "null bytes"])
+def test_parquet_columns_are_found(tmp_path, layout):
+    (tmp_path / "a.png").write_bytes(png())
+    images = {
+        "hugging face": [{"bytes": png(), "path": "a.png"}],
+        "bytes": [png()],
+        "paths": ["a.png"],
+        "null bytes": [{"bytes": None, "path": "a.png"}],
+    }[layout]
+    name = "image_path" if layout == "paths" else "image"
+    table = pyarrow.table({"label": [5], name: images * 1, "text": ["a word"]})
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    [(row, data, caption, columns)] = read(open_source(tmp_path / "a.parquet"))
+    assert row == ("a.parquet:0" if layout == "bytes" else "a.png")
+    assert data == png()
+    assert caption == "a word"
+    assert columns == {"label": 5}
+
+
+def test_parquet_parts_are_whole_row_groups_in_order(tmp_path):
+    table = pyarrow.table({"image": [bytes([i]) for i in range(10)]})
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet", row_group_size=3)
+    source = open_source(tmp_path, rows_per_part=7)
+    assert [part.rows for part in source.parts] == [6, 4]
+    assert [row[1] for row in read(source)] == [bytes([i]) for i in range(10)]
+
+
+def test_bad_parquet_is_recorded_row_by_row(tmp_path):
+    rng = np.random.default_rng(0)
+    images = [rng.bytes(2000) for _ in range(8)] + [None]
+    pyarrow.parquet.write_table(pyarrow.table({"image": images}), tmp_path / "a.parquet", row_group_size=4)
+    raw = bytearray((tmp_path / "a.parquet").read_bytes())
+    start = pyarrow.parquet.read_metadata(tmp_path / "a.parquet").row_group(1).column(0).data_page_offset
+    raw[start : start + 40] = bytes(40)
+    (tmp_path / "a.parquet").write_bytes(raw)
+    (tmp_path / "b.parquet").write_bytes(b"PAR1 not at all")
+    rows = read(open_source(tmp_path))
+    assert [row[1] for row in rows[:4]] == images[:4]
+    assert rows[4:] == [
+        *[(f"a.parquet:{i}", "corrupt") for i in range(4, 8)],
+        ("a.parquet:8", "empty"),
+        ("b.parquet", "unreadable"),
+    ]
+
+
+def test_urls_are_read_as_files_are(tmp_path):
+    fsspec = pytest.importorskip("fsspec")
+    memory = fsspec.filesystem("memory")
+    memory.pipe({"/set/a.png": b"a", "/set/in/b.png": b"b", "/set/in/b.txt": b"words"})
+    assert read(open_source("memory://set")) == [("a.png", b"a", None, {}), ("in/b.png", b"b", "words", {})]
+    pyarrow.parquet.write_table(pyarrow.table({"image_path": ["in/b.png"]}), tmp_path / "t.parquet")
+    memory.pipe("/set/t.parquet", (tmp_path / "t.parquet").read_bytes())
+    assert read(open_source("memory://set/t.parquet")) == [("in/b.png", b"b", None, {})]
+    write_tar(tmp_path / "0.tar", {"c.png": b"c"})
+    memory.pipe("/tars/0.tar", (tmp_path / "0.tar").read_bytes())
+    assert read(open_source("memory://tars/{0..0}.tar")) == [("0.tar/c.png", b"c", None, {})]
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "message"),
+    [
+        (lambda p: None, {}, "got none"),
+        (lambda p: (p / "a.txt").write_text("words"), {}, "got none"),
+        (lambda p: [(p / n).write_bytes(b"") for n in ("a.png", "b.tar")], {}, "name one"),
+        (lambda p: (p / "a.png").write_bytes(b""), {"kind": "tar"}, "expected tar files"),
+        (lambda p: (p / "a.png").write_bytes(b""), {"kind": "zip"}, "'zip'"),
+        (lambda p: (p / "a.png").write_bytes(b""), {"rows_per_part": 0}, "at least 1"),
+        (lambda p: (p / "a.parquet").write_bytes(b""), {}, "cannot be read"),
+        (lambda p: pyarrow.parquet.write_table(pyarrow.table({"x": [1]}), p / "a.parquet"), {}, "column of images"),
+        (
+            lambda p: pyarrow.parquet.write_table(pyarrow.table({"x": [1]}), p / "a.parquet"),
+            {"image_column": "y"},
+            "column 'y'",
+        ),
+        (
+            lambda p: pyarrow.parquet.write_table(pyarrow.table({"x": [1]}), p / "a.parquet"),
+            {"image_column": "x"},
+            "column of images",
+        ),
+    ],
+)
+def test_an_input_of_nothing_is_refused(tmp_path, make, options, message):
+    make(tmp_path)
+    with pytest.raises(InputError, match=message):
+        open_source(tmp_path, **options)
+
+
+@pytest.mark.parametrize("name", ["missing", "missing.tar", "*.tar", "words.docx"])
+def test_a_path_of_nothing_is_refused(tmp_path, name):
+    (tmp_path / "words.docx").write_text("")
+    with pytest.raises(InputError, match="expected a folder"):
+        open_source(tmp_path / name)
+    with pytest.raises(InputError, match="list of image paths"):
+        open_source([])
+
+
+def test_a_limit_needs_counted_rows(tmp_path):
+    write_tar(tmp_path / "a.tar", {"a.png": b""})
+    with pytest.raises(InputError, match="tar files"):
+        open_source(tmp_path).first(1)
+
+
+def test_hostile_json_does_not_crash(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"a")
+    (tmp_path / "a.json").write_text("[" * 100_000)
+    (tmp_path / "b.png").write_bytes(b"b")
+    (tmp_path / "b.json").write_text(json.dumps(["not", "an", "object"]))
+    (tmp_path / "c.png").write_bytes(b"c")
+    (tmp_path / "c.json").write_text('{"half a pair": "\\ud800", "caption": "\\udfff"}')
+    rows = read(open_source(tmp_path))
+    assert [row[1:3] for row in rows] == [(b"a", None), (b"b", None), (b"c", None)]
+    assert all("sidecar_error" in row[3] for row in rows)
