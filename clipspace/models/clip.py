@@ -96,6 +96,21 @@ def load_encoder(name: str, *, stamp_name: str | None = None, device: torch.devi
     return Encoder(model.eval().to(dtype=dtype), preprocess, tokenizer, name=stamp_name or name)
 
 
+def draw_encoder(name: str, *, seed: int, stamp_name: str, device: torch.device) -> Encoder:
+    """The architecture of ``name`` (as for `load_encoder`; a tag after the slash is ignored) with fresh weights."""
+    if name.startswith("local-dir:"):
+        _check_folder(Path(name.removeprefix("local-dir:")))
+    identifier = name if ":" in name else name.split("/")[0]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            model, _, preprocess = open_clip.create_model_and_transforms(identifier, load_weights=False)
+            tokenizer = open_clip.get_tokenizer(identifier)
+        except (OSError, RuntimeError, ValueError, KeyError) as error:
+            raise CheckpointError(f"untrained_space({name!r}): open_clip could not build it: {error}") from error
+    return Encoder(model.eval().to(device), preprocess, tokenizer, name=stamp_name)
+
+
 def _check_folder(folder: Path) -> None:
     for needed in ("open_clip_config.json", "open_clip_model.safetensors"):
         if not (folder / needed).is_file():

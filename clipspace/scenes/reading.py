@@ -11,8 +11,8 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
-from clipspace.scenes.render import render
-from clipspace.scenes.spec import COLORS, GROUNDS, Scene, Thing
+from clipspace.scenes.render import RESOLUTION, render
+from clipspace.scenes.spec import COLORS, GROUNDS, SIZES, Scene, Thing
 from clipspace.scenes.things import BARK, CRUST, INK, LEAF, PALE, THINGS, TYRE
 
 _CROP = 20
@@ -53,6 +53,27 @@ def read_thing(image: Image.Image) -> str | None:
     return kinds[int(((templates - crop) ** 2).mean(axis=(1, 2, 3)).argmin())]
 
 
+def read_size(image: Image.Image) -> str | None:
+    """The size whose diameter is nearest to the side of the thing's bounding square; None for an empty picture."""
+    square = _bounds(np.asarray(image, dtype=float))
+    if square is None:
+        return None
+    side = 2 * square[2] / image.width * RESOLUTION
+    return min(SIZES, key=lambda name: abs(SIZES[name] * 0.9 - side))
+
+
+def read_x(image: Image.Image) -> float | None:
+    """The middle of the thing's bounding square as a fraction of the width; None for an empty picture."""
+    square = _bounds(np.asarray(image, dtype=float))
+    return None if square is None else float((square[0] + 0.5) / image.width)
+
+
+def read_y(image: Image.Image) -> float | None:
+    """The middle of the thing's bounding square as a fraction of the height; None for an empty picture."""
+    square = _bounds(np.asarray(image, dtype=float))
+    return None if square is None else float((square[1] + 0.5) / image.height)
+
+
 @lru_cache(maxsize=len(COLORS) * len(GROUNDS))
 def _templates(ground: str, color: str) -> tuple[list[str], np.ndarray]:
     kinds, crops = [], []
@@ -67,15 +88,22 @@ def _templates(ground: str, color: str) -> tuple[list[str], np.ndarray]:
 
 def _crop(pixels: np.ndarray) -> np.ndarray | None:
     """The thing's bounding square, resized; None where nothing stands out from the ground."""
+    square = _bounds(pixels)
+    if square is None:
+        return None
+    cx, cy, half = square
+    canvas = Image.fromarray(np.pad(pixels, ((64, 64), (64, 64), (0, 0)), mode="edge").astype(np.uint8))
+    box = (cx - half + 64, cy - half + 64, cx + half + 64, cy + half + 64)
+    return np.asarray(canvas.resize((_CROP, _CROP), Image.Resampling.BOX, box=box), dtype=float)
+
+
+def _bounds(pixels: np.ndarray) -> tuple[float, float, float] | None:
+    """Centre and half side of the thing's bounding square, in pixels; None where nothing stands out."""
     rows, columns = np.nonzero(_mask(pixels))
     if len(rows) < 12:
         return None
     (top, bottom), (left, right) = np.percentile(rows, (0.5, 99.5)), np.percentile(columns, (0.5, 99.5))
-    half = max(bottom - top, right - left) / 2 + 1
-    cy, cx = (top + bottom) / 2, (left + right) / 2
-    canvas = Image.fromarray(np.pad(pixels, ((64, 64), (64, 64), (0, 0)), mode="edge").astype(np.uint8))
-    box = (cx - half + 64, cy - half + 64, cx + half + 64, cy + half + 64)
-    return np.asarray(canvas.resize((_CROP, _CROP), Image.Resampling.BOX, box=box), dtype=float)
+    return (left + right) / 2, (top + bottom) / 2, max(bottom - top, right - left) / 2 + 1
 
 
 def _mask(pixels: np.ndarray) -> np.ndarray:
