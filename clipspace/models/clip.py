@@ -100,7 +100,7 @@ def draw_encoder(name: str, *, seed: int, stamp_name: str, device: torch.device)
     """The architecture of ``name`` (as for `load_encoder`; a tag after the slash is ignored) with fresh weights."""
     if name.startswith("local-dir:"):
         _check_folder(Path(name.removeprefix("local-dir:")))
-    identifier = name if ":" in name else name.split("/")[0]
+    identifier = name if ":" in name else name.split("/", maxsplit=1)[0]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:

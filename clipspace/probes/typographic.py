@@ -133,10 +133,7 @@ def attacked(
         if decodes:
             views[f"{name} decoded"] = _decoded(space, points, decodes, num_inference_steps, seed)
         for view, seen in views.items():
-            times = len(seen) // len(points)
-            rows += _readings(
-                space, view, seen, np.repeat(truth, times), np.repeat(words, times), answers, templates, seed
-            )
+            rows += _readings(space, view, seen, truth, words, answers, templates, seed)
     control = {row.name: row.value for row in rows}
     rows = [_with_control(row, control, chance) for row in rows]
     settings = {"labels": len(answers), "templates": list(templates), "decodes": decodes}
@@ -220,19 +217,21 @@ def _check(n: int, truth: Sequence[str], words: Sequence[str], labels: Sequence[
 
 
 def _readings(space: Space, view: str, points: Embeddings, truth, words, answers, templates, seed: int) -> list[Score]:
+    """How often, and how probably, ``points`` are the thing and the word; several in a row may be of one image."""
     probabilities = zero_shot(space, points, [article(a) for a in answers], templates=templates).probabilities
-    column = {answer: k for k, answer in enumerate(answers)}
-    best, every = probabilities.argmax(axis=1), np.arange(len(points))
+    probabilities = probabilities.reshape(len(truth), -1, len(answers))
+    best = np.eye(len(answers))[probabilities.argmax(axis=2)]
+    column, every = {answer: k for k, answer in enumerate(answers)}, np.arange(len(truth))
     rows = []
     for what, wanted in (("thing", truth), ("word", words)):
-        k = np.array([column[str(value)] for value in wanted])
-        rows.append(_mean(f"{view}: read as the {what}", best == k, seed))
-        rows.append(_mean(f"{view}: probability of the {what}", probabilities[every, k], seed))
+        k = [column[value] for value in wanted]
+        rows.append(_mean(f"{view}: read as the {what}", best.mean(axis=1)[every, k], seed))
+        rows.append(_mean(f"{view}: probability of the {what}", probabilities.mean(axis=1)[every, k], seed))
     return rows
 
 
 def _mean(name: str, values: np.ndarray, seed: int) -> Score:
-    low, high = bootstrap(values.astype(float), seed=seed)
+    low, high = bootstrap(values, seed=seed)
     return Score(name, float(values.mean()), None, low, high, len(values))
 
 
