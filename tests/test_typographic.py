@@ -161,7 +161,7 @@ def test_scam_triples_are_read_and_scored(tmp_path, apple, space, form):
 
 
 def test_scam_folders_that_lack_something_are_refused(tmp_path, apple):
-    with pytest.raises(InputError, match="metadata.csv"):
+    with pytest.raises(InputError, match=r"metadata\.csv"):
         read_scam(tmp_path)
     (tmp_path / "metadata.jsonl").write_text('{"file_name": "a.png"}\n')
     with pytest.raises(InputError, match="attack_word"):
