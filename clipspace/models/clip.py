@@ -32,7 +32,7 @@ class Encoder:
         dim = (
             int(model.text_projection.shape[-1]) if hasattr(model, "text_projection") else int(model.visual.output_dim)
         )
-        self.stamp = Stamp(name, _weights_digest(model), _digest(repr(preprocess).encode()), dim)
+        self.stamp = Stamp(name, weights_digest(model), digest(repr(preprocess).encode()), dim)
 
     @property
     def device(self) -> torch.device:
@@ -125,13 +125,15 @@ def _check_folder(folder: Path) -> None:
         ) from error
 
 
-def _weights_digest(model: torch.nn.Module) -> str:
-    digest = hashlib.sha256()
+def weights_digest(model: torch.nn.Module) -> str:
+    """A short digest of all weights and buffers, by name."""
+    sha = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().to("cpu", torch.float32).contiguous().numpy().data)
-    return digest.hexdigest()[:16]
+        sha.update(name.encode())
+        sha.update(tensor.detach().to("cpu", torch.float32).contiguous().numpy().data)
+    return sha.hexdigest()[:16]
 
 
-def _digest(content: bytes) -> str:
+def digest(content: bytes) -> str:
+    """The short SHA-256 digest that stamps carry."""
     return hashlib.sha256(content).hexdigest()[:16]
