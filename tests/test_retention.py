@@ -143,6 +143,21 @@ def test_retention_agrees_with_the_truth_and_the_ranking_vanishes_without_traini
     assert abs(vanished.value) < 0.4
 
 
+def test_agreement_beyond_a_control(mini, control):
+    """Partial rho against regressing ranks on ranks; of a space beyond itself nothing is left."""
+    from scipy.stats import rankdata
+
+    names = mini.factors
+    a, c = ([result["sensitivity"][n].value for n in names] for result in (mini, control))
+    x, y, z = (rankdata(values) - 8 for values in (a, [MENTIONS[n] for n in names], c))
+    left = [v - z * (v @ z) / (z @ z) for v in (x, y)]
+    expected = left[0] @ left[1] / np.sqrt((left[0] @ left[0]) * (left[1] @ left[1]))
+    beyond = rank_agreement(mini, MENTIONS, control=control, over="factors")
+    assert beyond["sensitivity"].value == pytest.approx(expected)
+    assert beyond["sensitivity"].low > 0
+    assert rank_agreement(control, MENTIONS, control=control)["sensitivity"].value == 0
+
+
 def test_untrained_weights_are_drawn_by_the_seed():
     a, b, c = (untrained_space("mini", seed=seed, device="cpu").stamp for seed in (1, 1, 2))
     assert a == b

@@ -13,12 +13,23 @@ from clipspace.scores import Score, Scores
 CALIBRATED = ("retention", "linear", "neighbours", "sensitivity")
 
 
-def rank_agreement(result: Retention, truth: Mapping[str, float], *, over: str = "images", seed: int = 0) -> Scores:
+def rank_agreement(
+    result: Retention,
+    truth: Mapping[str, float],
+    *,
+    control: Retention | None = None,
+    over: str = "images",
+    seed: int = 0,
+) -> Scores:
     """Spearman's rho between each component and the truth over the factors that both know; chance is 0.
 
+    With a ``control``, the same probe of an untrained space of the same architecture, it is the partial rho: how far
+    the ranking agrees with the truth beyond what the control's ranking does. A convolution that pools is blind to
+    place before it has learned anything, so without a control its sensitivity seems to know what captions leave out.
+
     The interval is over images alone (``over="images"``: these factors, other images), or over factors as well
-    (``over="factors"``: another world with other factors; wide, as factors are few). ``ceiling`` is the
-    highest rho any ranking can reach, since factors tie in the truth.
+    (``over="factors"``: another world with other factors; wide, as factors are few). ``ceiling`` is the highest
+    rho any ranking can reach, since factors tie in the truth.
 
     Raises `InputError` for fewer than four factors, or truths that are all the same.
     """
@@ -31,24 +42,37 @@ def rank_agreement(result: Retention, truth: Mapping[str, float], *, over: str =
     rows = []
     for component in CALIBRATED:
         measures = [result.measures[component][name] for name in names]
-        draws = _draws(np.stack([m.draws for m in measures]), known, over, seed)
-        low, high = np.percentile(draws, [2.5, 97.5])
-        value = _spearman(np.array([m.value for m in measures]), known)
-        rows.append(Score(component, value, 0.0, float(low), float(high), len(names)))
-    rows.append(Score("ceiling", _spearman(known + 1e-9 * np.argsort(np.argsort(known)), known), n=len(names)))
-    return Scores("rho with the truth", rows, result.space, seed, {"over": over})
+        found = np.array([m.value for m in measures])
+        given = None if control is None else np.array([control[component][name].value for name in names])
+        resampled = _resampled(np.stack([m.draws for m in measures]), known, given, over, seed)
+        low, high = np.percentile(resampled, [2.5, 97.5])
+        rows.append(Score(component, _partial(found, known, given), 0.0, float(low), float(high), len(names)))
+    if control is None:
+        rows.append(Score("ceiling", _spearman(known + 1e-9 * np.argsort(np.argsort(known)), known), n=len(names)))
+    return Scores(
+        "rho with the truth", rows, result.space, seed, {"over": over, "control": str(control and control.space)}
+    )
 
 
-def _draws(found: np.ndarray, known: np.ndarray, over: str, seed: int) -> np.ndarray:
-    """Spearman's rho on each resample; ``found`` is ``(factors, draws)``."""
+def _resampled(draws: np.ndarray, known: np.ndarray, given: np.ndarray | None, over: str, seed: int) -> np.ndarray:
+    """The (partial) rho on each resample; ``draws`` is ``(factors, draws)``."""
     rng = np.random.default_rng([seed, 11])
-    every = np.arange(len(known))
     rhos = []
-    for column in found.T:
-        rows = every if over == "images" else rng.integers(len(known), size=len(known))
+    for column in draws.T:
+        rows = np.arange(len(known)) if over == "images" else rng.integers(len(known), size=len(known))
         if len(set(known[rows])) > 1:
-            rhos.append(_spearman(column[rows], known[rows]))
+            rhos.append(_partial(column[rows], known[rows], None if given is None else given[rows]))
     return np.array(rhos)
+
+
+def _partial(a: np.ndarray, b: np.ndarray, given: np.ndarray | None) -> float:
+    """Spearman's rho of ``a`` and ``b``, where ``given`` is not None with its part in both taken out."""
+    rho = _spearman(a, b)
+    if given is None:
+        return rho
+    with_a, with_b = _spearman(a, given), _spearman(b, given)
+    left = (1 - with_a**2) * (1 - with_b**2)
+    return (rho - with_a * with_b) / np.sqrt(left) if left > 1e-12 else 0.0
 
 
 def _spearman(a: np.ndarray, b: np.ndarray) -> float:

@@ -124,6 +124,11 @@ def _of_decoder(
     shared = _readable_rows(factors)
     taken = np.random.default_rng([seed, 10]).permutation(shared)[:decoded]
     others = np.setdiff1d(shared, taken)
+    for factor in readable:
+        if len({factor.values[i] for i in taken}) < 2:
+            raise InputError(
+                f"retention: expected decoded scenes of different {factor.name!r}, got {len(taken)} of one; raise decoded"
+            )
     points = Embeddings(vectors[taken], space.stamp)
     images = decode_often(space, points, decodes, seed=seed, num_inference_steps=num_inference_steps)
     again = _encode(space, [image for row in images for image in row], 64).reshape(len(taken), decodes, -1)
