@@ -356,6 +356,8 @@ def test_retention_refuses_what_it_cannot_measure(space):
     one = [Scene("white", (Thing("apple", "red", x=x),)) for x in np.linspace(0.3, 0.7, 30)]
     with pytest.raises(InputError, match=r"factors that vary.*\['color'\]"):
         retention(space, one, factors=["color"])
+    with pytest.raises(InputError, match="factors that vary"):
+        retention(space, one[:1] * 30)
     with pytest.raises(InputError, match="at least 20 images"):
         retention(space, sample_scenes(10, seed=SEED, layout="one"), factors=["color"])
     with pytest.raises(InputError, match="none"):
@@ -381,3 +383,10 @@ def test_a_change_of_a_scene_is_a_change_of_that_factor_alone():
             assert value != factor.values[i]
             differs.append(np.asarray(image).tolist() != np.asarray(factor.image(i)).tolist())
         assert any(differs), factor.name  # a card may grow by less than a pixel
+
+
+def test_lengths_do_not_matter(rng):
+    """Only directions are read: a space that gives the same directions at other lengths scores the same."""
+    z, value = planted(rng, 200)
+    scaled = z * rng.uniform(0.1, 10, size=(200, 1))
+    assert str(read_out(z, value.tolist())) == str(read_out(scaled, value.tolist()))

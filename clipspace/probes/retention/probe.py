@@ -18,7 +18,7 @@ from clipspace.probes.retention.readout import FEWEST, read_out_skills
 from clipspace.probes.retention.recovery import cycle_agreement, cycle_read_out, decode_often, recovery
 from clipspace.probes.retention.sensitivity import consistency, sensitivity, typical_angle
 from clipspace.probes.retention.table import Retention
-from clipspace.scenes import Scene
+from clipspace.scenes import Scene, render
 
 if TYPE_CHECKING:
     from clipspace.space import Space
@@ -154,7 +154,8 @@ def _factors_of(space: Space, images: Sequence, columns: Mapping[str, Sequence],
         raise InputError("retention: expected images or scenes, got none")
     if all(isinstance(image, Scene) for image in images):
         factors = scene_factors(images)
-        return [*factors, *column_factors(factors[0].image, len(images), columns)]
+        image = factors[0].image if factors else lambda i: render(images[i])
+        return [*factors, *column_factors(image, len(images), columns)]
     pictures, _ = read_images(images)
     side = space.encoder.image_size
     augmented = augmentation_factors(pictures, side=side if isinstance(side, int) else side[0], seed=seed)
@@ -164,7 +165,7 @@ def _factors_of(space: Space, images: Sequence, columns: Mapping[str, Sequence],
 def _choose(found: list[Factor], names: Sequence[str] | None) -> list[Factor]:
     known = {factor.name: factor for factor in found}
     unknown = [name for name in names or [] if name not in known]
-    if unknown:
+    if unknown or not found:
         raise InputError(
             f"retention: expected factors that vary in these images ({', '.join(known)}), got {unknown}; "
             "a factor that is the same in all of them cannot be measured"

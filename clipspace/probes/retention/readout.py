@@ -39,7 +39,7 @@ def read_out(
     >>> bool(read_out(z, (z[:, 0] > 0).tolist())["linear"].value > 0.8)
     True
     """
-    vectors = points.unit if isinstance(points, Embeddings) else sphere.unit(points)
+    vectors = points.vectors if isinstance(points, Embeddings) else np.asarray(points)
     linear, neighbours = read_out_skills(vectors, values, period=period, seed=seed)
     rows = [linear.score("linear"), neighbours.score("neighbours")]
     space = points.space if isinstance(points, Embeddings) else None
@@ -49,7 +49,7 @@ def read_out(
 def read_out_skills(
     vectors: np.ndarray, values: Sequence[Any], *, period: float | None = None, seed: int = 0
 ) -> tuple[Measure, Measure]:
-    """The linear and the nearest-neighbour skill; see `read_out`."""
+    """The linear and the nearest-neighbour skill from directions of ``vectors``; see `read_out`."""
     if len(values) != len(vectors):
         raise InputError(f"read-out: expected {len(vectors)} values, one per point, got {len(values)}")
     if len(vectors) < FEWEST:
@@ -59,8 +59,10 @@ def read_out_skills(
         once = [str(values[int(column.argmax())]) for column in targets.T if column.sum() < 2]
         raise InputError(
             f"read-out: expected each label twice or more, got {once} once; "
-            "a label must be there to learn from and to test on: drop it, or merge rare labels"
+            "a label must be there to learn from and to test on: drop it, merge rare labels, or make amounts of whole "
+            "numbers by giving them as floats"
         )
+    vectors = sphere.unit(vectors)
     _warn_of(vectors)
     rng = np.random.default_rng([seed, 1])
     train, test = halves(targets, labels, rng)
