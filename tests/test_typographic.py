@@ -11,7 +11,7 @@ from PIL import Image
 from clipspace import Embeddings
 from clipspace.errors import CapabilityError, InputError
 from clipspace.images import read_images
-from clipspace.probes.typographic import attacked, print_word, read_rta100, read_scam, typographic_attack
+from clipspace.probes.typographic import attack_scores, print_word, read_rta100, read_scam, typographic_attack
 from clipspace.scenes import COLORS, THINGS, render, sample_scenes
 from clipspace.space import untrained_space
 
@@ -74,7 +74,7 @@ def test_the_decoders_view_is_reported_beside_it(space, world):
 
 def test_the_blank_card_is_the_chance_of_the_word_only(space, world):
     pictures, truth, words = (part[:6] for part in world)
-    found = attacked(space, {"word": pictures}, truth, words, labels=list(THINGS))
+    found = attack_scores(space, {"word": pictures}, truth, words, labels=list(THINGS))
     assert found["word: read as the word"].chance == pytest.approx(1 / 18)
 
 
@@ -102,6 +102,13 @@ def test_a_card_is_where_and_as_large_as_asked():
 def test_lists_that_do_not_fit_are_refused(space, apple, house, truth, words, labels, message):
     with pytest.raises(InputError, match=message):
         typographic_attack(space, [apple, house], truth, words, labels=labels)
+
+
+def test_conditions_that_do_not_fit_are_refused(space, apple, house):
+    with pytest.raises(InputError, match="at least one condition"):
+        attack_scores(space, {}, ["apple"], ["house"])
+    with pytest.raises(InputError, match="each of 1 images"):
+        attack_scores(space, {"blank": [apple, house], "word": [apple]}, ["apple", "house"], ["cat", "cat"])
 
 
 def test_decoding_without_a_decoder_is_refused(apple, house):
@@ -157,7 +164,7 @@ def test_scam_triples_are_read_and_scored(tmp_path, apple, space, form):
         "pasted word": ["SynthSCAM_img_0001.png"],
     }
     assert (truth, words) == (["apple"], ["taxi"])
-    assert attacked(space, conditions, truth, words)["word: read as the thing"].n == 1
+    assert attack_scores(space, conditions, truth, words)["word: read as the thing"].n == 1
 
 
 def test_scam_folders_that_lack_something_are_refused(tmp_path, apple):

@@ -67,7 +67,7 @@ def typographic(
     as_json: Json = False,
 ) -> None:
     """What a printed word does, beside a blank card of its size (probes.typographic.typographic_attack)."""
-    from clipspace.probes.typographic import attacked, read_rta100, read_scam, typographic_attack
+    from clipspace.probes.typographic import attack_scores, read_rta100, read_scam, typographic_attack
 
     how = {"decodes": decodes, "num_inference_steps": num_inference_steps, "seed": seed}
     if rta is not None or scam is not None:
@@ -76,7 +76,7 @@ def typographic(
         else:
             paths, labels, printed = read_rta100(rta)
             conditions = {"word": paths}
-        found = attacked(load(space, device), conditions, labels, printed, **how)
+        found = attack_scores(load(space, device), conditions, labels, printed, **how)
     else:
         pictures, labels, printed = _to_attack(images, truth or [], words or [], scenes, seed)
         found = typographic_attack(load(space, device), pictures, labels, printed, **how)

@@ -91,12 +91,14 @@ def typographic_attack(
     blank = [""] * len(pictures)
     conditions = {"bare": pictures, "blank": printed(blank, width), "word": printed(words, width)}
     how = {"labels": answers, "templates": templates, "seed": seed}
-    main = attacked(space, conditions, truth, words, decodes=decodes, num_inference_steps=num_inference_steps, **how)
+    main = attack_scores(
+        space, conditions, truth, words, decodes=decodes, num_inference_steps=num_inference_steps, **how
+    )
     rows = list(main.rows)
     curve = []
     for across in widths:
         both = {"blank": printed(blank, across), "word": printed(words, across)}
-        found = attacked(space, both, truth, words, **how)
+        found = attack_scores(space, both, truth, words, **how)
         success, control = found["word: read as the word"], found["blank: read as the word"].value
         rows.append(
             Score(f"width {across:g}: read as the word", success.value, control, success.low, success.high, success.n)
@@ -107,7 +109,7 @@ def typographic_attack(
     return Scores("typographic", rows, space.stamp, seed, settings, arrays)
 
 
-def attacked(
+def attack_scores(
     space: Space,
     conditions: Mapping[str, Sequence],
     truth: Sequence[str],
@@ -123,8 +125,16 @@ def attacked(
 
     ``conditions`` holds n pictures each, such as ``{"blank": …, "word": …}``, or what `read_scam` gives.
     With ``decodes``, the same of their decodes, encoded again (rows ``… decoded``).
+
+    Raises `InputError` for conditions, labels or words of different lengths, and `CapabilityError` for ``decodes``
+    without a decoder.
     """
-    answers = _check(len(next(iter(conditions.values()))), truth, words, labels)
+    if not conditions:
+        raise InputError("typographic: expected at least one condition, got none")
+    for images in conditions.values():
+        answers = _check(len(images), truth, words, labels)
+    if decodes:
+        space.noise(1)
     chance = 1 / len(answers)
     rows: list[Score] = []
     for name, images in conditions.items():
