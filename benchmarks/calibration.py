@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from clipspace.images import SUFFIXES
 from clipspace.probes.binding import KINDS, Choice, binding_quartets, choice_accuracy, decoded_binding, group_scores
 from clipspace.probes.retention import Retention, rank_agreement, retention
 from clipspace.probes.retention.sensitivity import typical_angle
@@ -182,7 +183,7 @@ def binding_part(args: argparse.Namespace) -> dict[str, str]:
 def photos_part(args: argparse.Namespace) -> dict[str, str]:
     if args.photos is None:
         return {}
-    photos = sorted(args.photos.glob("*.jp*g"))
+    photos = sorted(path for path in args.photos.iterdir() if path.suffix.lower() in SUFFIXES)
     return {
         "photos mini": plain_table(retention(load_space("mini"), photos, pairs=60)),
         "photos vit": plain_table(retention(untrained_space("ViT-B-32", seed=1), photos[:60], pairs=20)),
