@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,7 +49,7 @@ def retention(
     *recovery*: is the factor read off images decoded from z, beside *reader*, the same reader on the true images,
     and *cycle*, the linear read-out on E(D(z))? Where cycle falls far below linear, the decoder cannot draw the
     factor, and recovery says nothing of CLIP. *retention*, which orders the table, is the mean of linear,
-    neighbours and sensitivity, each cut to [0, 1]; it asks the encoder only.
+    neighbours and (where the factor can be changed) sensitivity, each cut to [0, 1]; it asks the encoder only.
 
     Parameters
     ----------
@@ -196,17 +197,9 @@ def _readable_rows(factors: list[Factor]) -> list[int]:
     return sorted(set.intersection(*rows)) if rows else []
 
 
-def _encode(space: Space, images, batch_size: int) -> np.ndarray:
+def _encode(space: Space, images: Iterable, batch_size: int) -> np.ndarray:
     """Raw embeddings ``(n, d)``, holding no more than a few hundred pictures at a time."""
-    return np.concatenate([space.encode_images(list(c), batch_size=batch_size).vectors for c in _chunks(images)])
-
-
-def _chunks(images):
-    chunk = []
-    for image in images:
-        chunk.append(image)
-        if len(chunk) == _CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
+    waiting, parts = iter(images), []
+    while chunk := list(islice(waiting, _CHUNK)):
+        parts.append(space.encode_images(chunk, batch_size=batch_size).vectors)
+    return np.concatenate(parts)
