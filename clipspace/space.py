@@ -372,6 +372,21 @@ def _memory(doing: str, batch_size: int) -> Iterator[None]:
         ) from error
 
 
+def untrained_space(name: str = "mini", *, seed: int, device: str | None = None) -> Space:
+    """The encoder of a space with freshly drawn weights: same architecture and preprocessing, nothing learned.
+
+    A control: what a probe finds here, training did not put there. ``name`` as for `load_space`; a bare
+    architecture such as ``"ViT-B-32"`` will do.
+    """
+    from clipspace.models.catalogue import CATALOGUE
+    from clipspace.models.clip import draw_encoder
+
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    known = CATALOGUE.get(name)
+    title = f"{name} untrained, seed {seed}"
+    return Space(title, draw_encoder(known.clip if known else name, seed=seed, stamp_name=title, device=place))
+
+
 def _rngs(seed: int, n: int) -> list[np.random.Generator]:
     if not isinstance(seed, (int, np.integer)) or seed < 0:
         raise InputError(f"seed: expected a non-negative integer, got {seed!r}")

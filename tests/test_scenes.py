@@ -25,7 +25,7 @@ from clipspace.scenes import (
     render,
     sample_scenes,
 )  # fmt: skip
-from clipspace.scenes.reading import read_color, read_ground, read_thing
+from clipspace.scenes.reading import read_color, read_ground, read_size, read_thing, read_x, read_y
 
 
 def test_the_world_is_as_large_as_promised():
@@ -191,3 +191,24 @@ def test_the_readers_say_nothing_of_an_empty_picture():
     assert read_thing(empty) is None
     assert read_ground(empty) == "grey"
     assert set(GROUNDS) >= {read_ground(empty)}
+
+
+def test_size_and_place_are_read_off_pictures():
+    scenes = sample_scenes(60, seed=71, layout="one")
+    images = [render(scene) for scene in scenes]
+    things = [scene.things[0] for scene in scenes]
+    assert [read_size(image) for image in images] == [thing.size for thing in things]
+    for read, name in ((read_x, "x"), (read_y, "y")):
+        assert np.corrcoef([read(image) for image in images], [getattr(thing, name) for thing in things])[0, 1] > 0.95
+    blank = render(Scene("white"))
+    assert read_size(blank) is read_x(blank) is read_y(blank) is None
+
+
+def test_counting_up_or_down_leaves_the_rest():
+    rng = np.random.default_rng(0)
+    for layout, before, after in (("card", 0, 1), ("one", 1, 2), ("two", 2, 1)):
+        scene = sample_scenes(1, seed=72, layout=layout)[0]
+        changed = counterfactual(scene, "count", rng)
+        assert (len(scene.things), len(changed.things)) == (before, after)
+        assert set(scene.things) & set(changed.things) or not before
+        assert (changed.ground, changed.card) == (scene.ground, scene.card)

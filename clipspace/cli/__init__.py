@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from clipspace.cli import manipulations, store, vectors
+from clipspace.cli import manipulations, probe_images, store, vectors
 from clipspace.errors import ClipspaceError
 
 app = typer.Typer(
@@ -21,6 +21,10 @@ app = typer.Typer(
 )
 for commands in (manipulations, store, vectors):
     app.add_typer(commands.app)
+probe = typer.Typer(help="Ask one question of a space; each answer stands beside its chance.", no_args_is_help=True)
+for commands in (probe_images,):
+    probe.add_typer(commands.app)
+app.add_typer(probe, name="probe")
 
 
 def main(arguments: list[str] | None = None) -> None:

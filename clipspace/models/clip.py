@@ -37,7 +37,7 @@ class Encoder:
         self.logit_scale = float(model.logit_scale.detach().exp())
         with torch.inference_mode():
             dim = self._encode(self._blank()).shape[-1]
-        self.stamp = Stamp(name, _weights_digest(model), _digest(repr(preprocess).encode()), dim)
+        self.stamp = Stamp(name, weights_digest(model), digest(repr(preprocess).encode()), dim)
 
     @property
     def device(self) -> torch.device:
@@ -211,6 +211,22 @@ def _bare_file(name: str, path: Path, preprocess: Preprocess | None) -> dict[str
     }
 
 
+def draw_encoder(name: str, *, seed: int, stamp_name: str, device: torch.device) -> Encoder:
+    """The architecture of ``name`` (as for `load_encoder`; a tag after the slash is ignored) with fresh weights."""
+    if name.startswith("local-dir:"):
+        _check_folder(Path(name.removeprefix("local-dir:")))
+    identifier = name if ":" in name else name.split("/", maxsplit=1)[0]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            model, _, preprocess = open_clip.create_model_and_transforms(identifier, load_weights=False)
+            tokenizer = open_clip.get_tokenizer(identifier)
+        except (OSError, RuntimeError, ValueError, KeyError) as error:
+            raise CheckpointError(f"untrained_space({name!r}): open_clip could not build it: {error}") from error
+    model = model.eval().requires_grad_(False).to(device)
+    return Encoder(model, preprocess, tokenizer, name=stamp_name, identifier=name)
+
+
 def _check_folder(folder: Path) -> None:
     for needed in ("open_clip_config.json", "open_clip_model.safetensors"):
         if not (folder / needed).is_file():
@@ -225,13 +241,15 @@ def _check_folder(folder: Path) -> None:
         ) from error
 
 
-def _weights_digest(model: torch.nn.Module) -> str:
-    digest = hashlib.sha256()
+def weights_digest(model: torch.nn.Module) -> str:
+    """A short digest of all weights and buffers, by name."""
+    sha = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().to("cpu", torch.float32).contiguous().numpy().data)
-    return digest.hexdigest()[:16]
+        sha.update(name.encode())
+        sha.update(tensor.detach().to("cpu", torch.float32).contiguous().numpy().data)
+    return sha.hexdigest()[:16]
 
 
-def _digest(content: bytes) -> str:
+def digest(content: bytes) -> str:
+    """The short SHA-256 digest that stamps carry."""
     return hashlib.sha256(content).hexdigest()[:16]

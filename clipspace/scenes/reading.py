@@ -6,13 +6,14 @@ the renderer and nothing else. They are meant for pictures of one thing and no c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 from PIL import Image
 
-from clipspace.scenes.render import render
-from clipspace.scenes.spec import COLORS, GROUNDS, Scene, Thing
+from clipspace.scenes.render import RESOLUTION, render
+from clipspace.scenes.spec import COLORS, GROUNDS, SIZES, Scene, Thing
 from clipspace.scenes.things import BARK, CRUST, INK, LEAF, PALE, THINGS, TYRE
 
 _CROP = 20
@@ -53,6 +54,61 @@ def read_thing(image: Image.Image) -> str | None:
     return kinds[int(((templates - crop) ** 2).mean(axis=(1, 2, 3)).argmin())]
 
 
+def read_size(image: Image.Image) -> str | None:
+    """The size whose diameter is nearest to the side of the thing's bounding square; None for an empty picture."""
+    square = _bounds(_mask(np.asarray(image, dtype=float)))
+    if square is None:
+        return None
+    side = 2 * square[2] / image.width * RESOLUTION
+    return min(SIZES, key=lambda name: abs(SIZES[name] * 0.9 - side))
+
+
+def read_x(image: Image.Image) -> float | None:
+    """The middle of the thing's bounding square as a fraction of the width; None for an empty picture."""
+    square = _bounds(_mask(np.asarray(image, dtype=float)))
+    return None if square is None else float((square[0] + 0.5) / image.width)
+
+
+def read_y(image: Image.Image) -> float | None:
+    """The middle of the thing's bounding square as a fraction of the height; None for an empty picture."""
+    square = _bounds(_mask(np.asarray(image, dtype=float)))
+    return None if square is None else float((square[1] + 0.5) / image.height)
+
+
+def read_in_color(image: Image.Image, color: str, kinds: Sequence[str]) -> tuple[str, float] | None:
+    """Which of ``kinds`` is drawn in ``color``, and its side in pixels; None where nothing is of that colour.
+
+    For pictures of two plain things of different colours: only pixels nearest to ``color`` are looked at.
+    """
+    found = _silhouette(np.asarray(image, dtype=float), color)
+    if found is None:
+        return None
+    shape, side = found
+    errors = {kind: ((_silhouettes(kind, color) - shape) ** 2).mean(axis=(1, 2)).min() for kind in kinds}
+    return min(errors, key=lambda kind: float(errors[kind])), side
+
+
+@lru_cache(maxsize=len(COLORS) * len(THINGS))
+def _silhouettes(kind: str, color: str) -> np.ndarray:
+    things = (Thing(kind, color, rotation=tilt) for tilt in _TILTS)
+    found = [_silhouette(np.asarray(render(Scene("white", (thing,))), dtype=float), color) for thing in things]
+    return np.stack([shape for shape, _ in filter(None, found)])
+
+
+def _silhouette(pixels: np.ndarray, color: str) -> tuple[np.ndarray, float] | None:
+    """The bounding square of the pixels nearest to ``color``, as a small mask, and its side in pixels."""
+    fixed = [_rgb(code) for code in (BARK, LEAF, TYRE, INK, CRUST, PALE)]
+    palette = np.array([COLORS[color], *(c for name, c in COLORS.items() if name != color), *fixed, *GROUNDS.values()])
+    mine = np.linalg.norm(pixels[..., None, :] - palette, axis=-1).argmin(axis=-1) == 0
+    square = _bounds(mine)
+    if square is None:
+        return None
+    cx, cy, half = square
+    mask = Image.fromarray(np.pad(mine * 255, 64).astype(np.uint8))
+    box = (cx - half + 64, cy - half + 64, cx + half + 64, cy + half + 64)
+    return np.asarray(mask.resize((_CROP, _CROP), Image.Resampling.BOX, box=box), dtype=float) / 255, 2 * half
+
+
 @lru_cache(maxsize=len(COLORS) * len(GROUNDS))
 def _templates(ground: str, color: str) -> tuple[list[str], np.ndarray]:
     kinds, crops = [], []
@@ -67,15 +123,22 @@ def _templates(ground: str, color: str) -> tuple[list[str], np.ndarray]:
 
 def _crop(pixels: np.ndarray) -> np.ndarray | None:
     """The thing's bounding square, resized; None where nothing stands out from the ground."""
-    rows, columns = np.nonzero(_mask(pixels))
-    if len(rows) < 12:
+    square = _bounds(_mask(pixels))
+    if square is None:
         return None
-    (top, bottom), (left, right) = np.percentile(rows, (0.5, 99.5)), np.percentile(columns, (0.5, 99.5))
-    half = max(bottom - top, right - left) / 2 + 1
-    cy, cx = (top + bottom) / 2, (left + right) / 2
+    cx, cy, half = square
     canvas = Image.fromarray(np.pad(pixels, ((64, 64), (64, 64), (0, 0)), mode="edge").astype(np.uint8))
     box = (cx - half + 64, cy - half + 64, cx + half + 64, cy + half + 64)
     return np.asarray(canvas.resize((_CROP, _CROP), Image.Resampling.BOX, box=box), dtype=float)
+
+
+def _bounds(mask: np.ndarray) -> tuple[float, float, float] | None:
+    """Centre and half side of the bounding square of ``mask``, in pixels; None where it is all but empty."""
+    rows, columns = np.nonzero(mask)
+    if len(rows) < 12:
+        return None
+    (top, bottom), (left, right) = np.percentile(rows, (0.5, 99.5)), np.percentile(columns, (0.5, 99.5))
+    return (left + right) / 2, (top + bottom) / 2, max(bottom - top, right - left) / 2 + 1
 
 
 def _mask(pixels: np.ndarray) -> np.ndarray:

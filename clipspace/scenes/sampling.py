@@ -39,7 +39,7 @@ def counterfactual(scene: Scene, factor: str, rng: np.random.Generator) -> Scene
     """``scene`` with ``factor`` changed to another value and nothing else.
 
     ``factor`` is ``ground``, ``word``, ``card_x``, ``card_y``, ``card_width``, ``relation`` (the two
-    things trade places) or, of the first thing, ``thing``, ``color``, ``texture``, ``size``, ``x``,
+    things trade places), ``count`` (a thing more, or one less) or, of the first thing, ``thing``, ``color``, ``texture``, ``size``, ``x``,
     ``y``, ``rotation``, ``phase``. Raises `InputError` where the scene does not have the factor.
     """
     if factor == "ground":
@@ -48,6 +48,8 @@ def counterfactual(scene: Scene, factor: str, rng: np.random.Generator) -> Scene
         if scene.card is None:
             raise InputError(f"counterfactual({factor!r}): expected a scene with a card, got one without")
         return replace(scene, card=_change_card(scene.card, factor, rng))
+    if factor == "count":
+        return replace(scene, things=_change_count(rng, scene.things))
     if not scene.things:
         raise InputError(f"counterfactual({factor!r}): expected a scene with a thing, got a card alone")
     first, *rest = scene.things
@@ -80,10 +82,28 @@ def _two_things(rng: np.random.Generator) -> tuple[Thing, Thing]:
     """Two things that do not overlap, the direction between them clearly along one axis."""
     while True:
         a, b = random_thing(rng), random_thing(rng)
-        dx, dy = abs(a.x - b.x), abs(a.y - b.y)
-        apart = (SIZES[a.size] + SIZES[b.size]) / 2 / _PIXELS
-        if max(dx, dy) > 0.9 * apart and abs(dx - dy) > 0.1:
+        if _apart(a, b):
             return a, b
+
+
+def _apart(a: Thing, b: Thing) -> bool:
+    dx, dy = abs(a.x - b.x), abs(a.y - b.y)
+    return max(dx, dy) > 0.9 * (SIZES[a.size] + SIZES[b.size]) / 2 / _PIXELS and abs(dx - dy) > 0.1
+
+
+def _change_count(rng: np.random.Generator, things: tuple[Thing, ...]) -> tuple[Thing, ...]:
+    """None becomes one, one becomes two, of two one is left. An added thing keeps apart, or as far off as it can."""
+    if len(things) == 2:
+        return (things[int(rng.integers(2))],)
+    added = [random_thing(rng) for _ in range(100)]
+    if not things:
+        return (added[0],)
+    first = things[0]
+    apart = [thing for thing in added if _apart(first, thing)]
+    far = max(
+        added, key=lambda thing: max(abs(thing.x - first.x), abs(thing.y - first.y)) - SIZES[thing.size] / 2 / _PIXELS
+    )
+    return (first, apart[0] if apart else far)
 
 
 def _random_card(rng: np.random.Generator, word: str) -> Card:
@@ -136,7 +156,7 @@ def _change_thing(thing: Thing, factor: str, rng: np.random.Generator) -> Thing:
         name, values = choices[factor]
         return replace(thing, **{name: _other(rng, list(values), getattr(thing, name))})
     if factor not in ("x", "y", "rotation", "phase"):
-        known = "ground, word, relation, thing, color, texture, size, x, y, rotation, phase, card_x, card_y, card_width"
+        known = "ground, word, relation, count, thing, color, texture, size, x, y, rotation, phase, card_x, card_y, card_width"
         raise InputError(f"counterfactual: expected a factor of {known}; got {factor!r}")
     return replace(thing, **{factor: getattr(random_thing(rng), factor)})
 

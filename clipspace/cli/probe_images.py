@@ -1,0 +1,233 @@
+"""Probes of images: what is kept, what a printed word does, what is bound to what, what looks the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clipspace.cli.options import Device, Json, Output, Overwrite, Seed, SpaceName, Steps, load, report
+from clipspace.errors import InputError
+
+app = typer.Typer()
+
+_UNSEEN = 1000
+"""Added to the seed of scenes: training saw those of seed 0."""
+Images = Annotated[
+    list[Path] | None, typer.Argument(help="Image files, or folders of them; rendered scenes when none.")
+]
+Decodes = Annotated[int, typer.Option("--decodes", help="Decodes of each embedding.")]
+
+
+@app.command()
+def retention(
+    images: Images = None,
+    factors: Annotated[list[str] | None, typer.Option("--factor", help="Only this factor; repeat for several.")] = None,
+    scenes: Annotated[int, typer.Option(help="How many scenes to render when no images are given.")] = 3000,
+    pairs: Annotated[int, typer.Option(help="Counterfactual pairs for each factor.")] = 200,
+    decoded: Annotated[int, typer.Option(help="Scenes to decode, for recovery; 0 for none.")] = 0,
+    decodes: Decodes = 3,
+    num_inference_steps: Steps = 50,
+    space: SpaceName = "mini",
+    seed: Seed = 0,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Factors from kept to ignored: of rendered scenes, or of changes made to images (probes.retention.retention)."""
+    from clipspace.probes.retention import retention as call
+    from clipspace.scenes import sample_scenes
+
+    found = call(
+        load(space, device),
+        _pictures(images) if images else sample_scenes(scenes, seed=_UNSEEN + seed),
+        factors=factors or None,
+        pairs=pairs,
+        decoded=decoded,
+        decodes=decodes,
+        num_inference_steps=num_inference_steps,
+        seed=seed,
+    )
+    report(found.to_dict(), as_json, str(found))
+
+
+@app.command()
+def typographic(
+    images: Images = None,
+    truth: Annotated[list[str] | None, typer.Option("--label", help="What the images show: one, or one each.")] = None,
+    words: Annotated[list[str] | None, typer.Option("--word", help="What to print on them: one, or one each.")] = None,
+    rta: Annotated[Path | None, typer.Option(help="Folder of images named label=…_text=….png (RTA-100).")] = None,
+    scam: Annotated[Path | None, typer.Option(help="Folder of SCAM, with its metadata.csv or .jsonl.")] = None,
+    scenes: Annotated[int, typer.Option(help="How many scenes to render when no images are given.")] = 200,
+    decodes: Annotated[int, typer.Option(help="Decodes of each embedding; 0 for none.")] = 0,
+    num_inference_steps: Steps = 50,
+    space: SpaceName = "mini",
+    seed: Seed = 0,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """What a printed word does, beside a blank card of its size (probes.typographic.typographic_attack)."""
+    from clipspace.probes.typographic import attack_scores, read_rta100, read_scam, typographic_attack
+
+    how = {"decodes": decodes, "num_inference_steps": num_inference_steps, "seed": seed}
+    if rta is not None or scam is not None:
+        if scam is not None:
+            conditions, labels, printed = read_scam(scam)
+        else:
+            paths, labels, printed = read_rta100(rta)
+            conditions = {"word": paths}
+        found = attack_scores(load(space, device), conditions, labels, printed, **how)
+    else:
+        pictures, labels, printed = _to_attack(images, truth or [], words or [], scenes, seed)
+        found = typographic_attack(load(space, device), pictures, labels, printed, **how)
+    report(found.to_dict(), as_json, str(found))
+
+
+@app.command()
+def binding(
+    winoground: Annotated[Path | None, typer.Option(help="Winoground's examples.jsonl.")] = None,
+    aro: Annotated[Path | None, typer.Option(help="ARO's visual_genome_attribution.json or …_relation.json.")] = None,
+    sugarcrepe: Annotated[Path | None, typer.Option(help="A file of SugarCrepe, such as swap_att.json.")] = None,
+    images: Annotated[Path, typer.Option(help="Folder of the images that the file names.")] = Path(),
+    n: Annotated[int, typer.Option("-n", help="Rendered examples of each kind when no file is given.")] = 200,
+    decodes: Annotated[int, typer.Option(help="Decodes of each rendered example; 0 for none.")] = 0,
+    num_inference_steps: Steps = 50,
+    space: SpaceName = "mini",
+    seed: Seed = 0,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Which attribute belongs to which thing: two captions, two images (probes.binding)."""
+    from clipspace.probes import binding as probe
+
+    files = {"read_winoground": winoground, "read_aro": aro, "read_sugarcrepe": sugarcrepe}
+    given = {reader: file for reader, file in files.items() if file is not None}
+    if len(given) > 1:
+        raise InputError(
+            f"binding: expected one file, got {[str(file) for file in given.values()]}; run it once for each"
+        )
+    found = {}
+    if given:
+        ((reader, file),) = given.items()
+        items = getattr(probe, reader)(file, images)
+        score = probe.group_scores if winoground else probe.choice_accuracy
+        found[file.stem] = score(load(space, device), items, seed=seed)
+    else:
+        loaded = load(space, device)
+        for kind in probe.KINDS:
+            found[kind] = probe.group_scores(loaded, probe.binding_quartets(kind, n, seed=_UNSEEN + seed), seed=seed)
+        for kind in ("color", "size") if decodes else ():
+            how = {"n": n, "decodes": decodes, "num_inference_steps": num_inference_steps, "seed": _UNSEEN + seed}
+            found[f"{kind}, decoded"] = probe.decoded_binding(loaded, kind, **how)
+    text = "\n\n".join(f"{name}\n{scores}" for name, scores in found.items())
+    report({name: scores.to_dict() for name, scores in found.items()}, as_json, text)
+
+
+@app.command("blind-pairs")
+def blind_pairs(
+    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    other: Annotated[str, typer.Option(help="'pixels', 'timm/NAME', or a space.")] = "pixels",
+    same: Annotated[float, typer.Option(help="Cosine above which the space calls two images the same.")] = 0.95,
+    different: Annotated[float, typer.Option(help="Cosine below which the other calls them different.")] = 0.6,
+    centred: Annotated[bool, typer.Option("--centred", help="Subtract the mean of each set first.")] = False,
+    reverse: Annotated[bool, typer.Option("--reverse", help="Same for the other, different for the space.")] = False,
+    k: Annotated[int, typer.Option("-k", help="How many pairs to list.")] = 20,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Draw the pairs into this .png.")] = None,
+    overwrite: Overwrite = False,
+    space: SpaceName = "mini",
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Pairs of images that the space calls the same and another encoder different (probes.blind_pairs.blind_pairs)."""
+    from clipspace.pictures import draw_sheet
+    from clipspace.probes.blind_pairs import blind_pairs as call
+    from clipspace.probes.blind_pairs import pair_rows
+    from clipspace.saving import atomically, check_writable
+
+    if output is not None:
+        check_writable(output, overwrite=overwrite)
+    paths = _pictures(images)
+    both = (load(space, device).encode_images(paths), _points_of(other, paths, device))
+    found = call(*(both[::-1] if reverse else both), same=same, different=different, centred=centred, k=k)
+    pairs = found.arrays["pairs"]
+    drawn = output is not None and len(pairs) > 0
+    if drawn:
+        with atomically(output, overwrite=overwrite) as part:
+            draw_sheet(pair_rows(paths, found)).save(part)
+    lines = [
+        f"{cosine:.3f}  {apart:.3f}  {paths[i]}  {paths[j]}"
+        for (i, j), cosine, apart in zip(pairs, found.arrays["cosine"], found.arrays["other_cosine"], strict=True)
+    ]
+    if output is not None:
+        lines.append(f"wrote {output}" if drawn else "no pair, so nothing was drawn")
+    report(found.to_dict(), as_json, "\n".join([str(found), *lines]))
+
+
+@app.command()
+def metamers(
+    image: Annotated[Path, typer.Argument(help="Image file.")],
+    output: Output,
+    n: Annotated[int, typer.Option("-n", help="How often to decode.")] = 32,
+    keep: Annotated[int, typer.Option(help="How many of the decodes to keep.")] = 4,
+    same: Annotated[float, typer.Option(help="Cosine to the embedding that a decode must reach.")] = 0.9,
+    num_inference_steps: Steps = 50,
+    space: SpaceName = "mini",
+    seed: Seed = 0,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Images that differ as much as they can and are one point for the space (probes.metamers.metamers)."""
+    from clipspace.pictures import check_target
+    from clipspace.probes.metamers import metamers as call
+
+    check_target(output, overwrite=overwrite)
+    how = {"n": n, "keep": keep, "same": same, "num_inference_steps": num_inference_steps, "seed": seed}
+    found = call(load(space, device), image, **how)
+    found.save(output, overwrite=overwrite)
+    scores = {name: values.tolist() for name, values in found.scores.items()}
+    facts = {"output": str(output), "provenance": dict(found.provenance), "scores": scores}
+    report(facts, as_json, f"wrote {output}: {len(found.images)} of {found.provenance['agreeing']} that agree")
+
+
+def _pictures(paths: list[Path]) -> list[Path]:
+    """The files named, and the images of the folders named, in order of their names."""
+    from clipspace.images import SUFFIXES
+
+    found: list[Path] = []
+    for path in paths:
+        found += sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+    if not found:
+        raise InputError(f"probe: expected images in {[str(path) for path in paths]}, got none")
+    return found
+
+
+def _to_attack(images, truth: list[str], words: list[str], scenes: int, seed: int) -> tuple[list, list[str], list[str]]:
+    """Images, labels and words: those given, one label or word standing for all; else scenes and words drawn for them."""
+    if images:
+        pictures = _pictures(images)
+        one_each = [given * len(pictures) if len(given) == 1 else given for given in (truth, words)]
+        return pictures, *one_each
+    import numpy as np
+
+    from clipspace.scenes import THINGS, render, sample_scenes
+
+    if truth or words:
+        raise InputError("typographic: expected images for the labels and words given, got none")
+    drawn = sample_scenes(scenes, seed=_UNSEEN + seed, layout="one")
+    labels = [scene.things[0].kind for scene in drawn]
+    rng = np.random.default_rng(seed)
+    printed = [str(rng.choice([kind for kind in THINGS if kind != label])) for label in labels]
+    return [render(scene) for scene in drawn], labels, printed
+
+
+def _points_of(other: str, paths: list[Path], device: str | None):
+    if other == "pixels":
+        from clipspace.probes.blind_pairs import pixel_points
+
+        return pixel_points(paths)
+    if other.startswith("timm/"):
+        from clipspace.models.timm import encode_with_timm
+
+        return encode_with_timm(paths, other.removeprefix("timm/"), device=device)
+    return load(other, device).encode_images(paths)

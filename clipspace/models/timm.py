@@ -1,0 +1,41 @@
+"""Image encoders of timm, as the second opinion that blind pairs ask for: images to pooled features."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from clipspace.embeddings import Embeddings, Stamp
+from clipspace.errors import CheckpointError
+from clipspace.images import read_images
+from clipspace.models.clip import digest, weights_digest
+
+
+@torch.inference_mode()
+def encode_with_timm(
+    images, name: str, *, pretrained: bool = True, device: str | None = None, batch_size: int = 64
+) -> Embeddings:
+    """Pooled features ``(n, d)`` of ``images`` by the timm model ``name``, such as ``"vit_small_patch14_dinov2"``.
+
+    ``pretrained=False`` draws its weights (a control). Raises `CheckpointError` for a model that timm cannot load.
+    """
+    import timm
+
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    try:
+        model = timm.create_model(name, pretrained=pretrained, num_classes=0).eval().to(place)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise CheckpointError(f"encode_with_timm({name!r}): timm could not load it: {error}") from error
+    config = timm.data.resolve_model_data_config(model)
+    prepare = timm.data.create_transform(**config, is_training=False)
+    pictures, names = read_images(images)
+    parts = [
+        model(torch.stack([prepare(picture) for picture in pictures[i : i + batch_size]]).to(place))
+        .float()
+        .cpu()
+        .numpy()
+        for i in range(0, len(pictures), batch_size)
+    ]
+    vectors = np.concatenate(parts)
+    stamp = Stamp(f"timm/{name}", weights_digest(model), digest(repr(prepare).encode()), vectors.shape[1])
+    return Embeddings(vectors, stamp, "image", names)

@@ -1,0 +1,292 @@
+"""Attribute binding: does the space know *which* thing is red, and which is above the other?
+
+Captions and images come in pairs that hold the same words and the same things, differently bound. Winoground
+(Thrush et al. 2022, arXiv 2204.03162) scores two captions against two images; ARO (Yuksekgonul et al. 2022, arXiv
+2210.01936) and SugarCrepe (Hsieh et al. 2023, arXiv 2306.14610) one image against a true and a false caption.
+Similarities that tie are broken at random, in expectation: a bag of words scores exactly chance.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import permutations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from PIL import Image
+
+from clipspace.embeddings import Embeddings
+from clipspace.errors import InputError
+from clipspace.images import read_image
+from clipspace.scenes import COLORS, SIZES, Scene, Thing, render, sample_scene
+from clipspace.scenes.captions import article
+from clipspace.scenes.reading import read_in_color
+from clipspace.scores import Score, Scores, bootstrap
+
+if TYPE_CHECKING:
+    from clipspace.space import Space
+
+Kind = Literal["color", "texture", "size", "relation"]
+KINDS: tuple[Kind, ...] = ("color", "texture", "size", "relation")
+TIE = 1e-6
+"""Cosines nearer than this are one: float noise must not decide between equal captions."""
+_CHUNK = 256
+
+
+@dataclass(frozen=True)
+class Quartet:
+    """Two images and their two captions, which differ in what is bound to what (a Winoground example)."""
+
+    images: tuple[Any, Any]
+    captions: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An image and captions to choose from, the true one first; ``box`` (left, top, right, bottom) crops it."""
+
+    image: Any
+    captions: tuple[str, ...]
+    box: tuple[int, int, int, int] | None = None
+
+    def picture(self) -> Image.Image:
+        image = read_image(self.image)
+        return image if self.box is None else image.crop(self.box)
+
+
+def binding_quartets(kind: Kind, n: int, *, seed: int) -> list[Quartet]:
+    """``n`` rendered quartets: two things trade colour, texture, size or places, and the captions say so."""
+    return [_quartet(pair) for pair in _scene_pairs(kind, n, seed)]
+
+
+def group_scores(space: Space, quartets: Sequence[Quartet], *, seed: int = 0) -> Scores:
+    """Winoground's text, image and group scores; chance is 1/4, 1/4 and 1/6.
+
+    *text*: each image is nearer to its own caption than to the other; *image*: each caption is nearer to its own
+    image; *group*: both. An encoder of texts that is a bag of words scores 1/4 on *text*, and 0 on *image* and
+    *group* where it sees any difference between the images, since both captions then prefer the same one.
+    """
+    if not quartets:
+        raise InputError("group_scores: expected at least one quartet, got none")
+    images = space.encode_images([image for q in quartets for image in q.images])
+    texts = space.encode_texts([caption for q in quartets for caption in q.captions])
+    similarity = np.einsum("ncd,nid->nci", _twos(texts), _twos(images))
+    found = expected_group_scores(similarity)
+    rows = []
+    for name, chance in (("text", 1 / 4), ("image", 1 / 4), ("group", 1 / 6)):
+        low, high = bootstrap(found[name], seed=seed)
+        rows.append(Score(name, float(found[name].mean()), chance, low, high, len(quartets)))
+    return Scores("binding", rows, space.stamp, seed)
+
+
+def expected_group_scores(similarity: np.ndarray) -> dict[str, np.ndarray]:
+    """Text, image and group score of each example, in expectation over random orders of what ties.
+
+    ``similarity[k, c, i]`` is that of caption c and image i; right are (0, 0) and (1, 1).
+
+    >>> {name: round(float(v[0]), 3) for name, v in expected_group_scores(np.zeros((1, 2, 2))).items()}
+    {'text': 0.25, 'image': 0.25, 'group': 0.167}
+    """
+    noise = np.array(list(permutations(range(4))), dtype=float).reshape(-1, 2, 2)
+
+    def above(a: tuple[int, int], b: tuple[int, int]) -> np.ndarray:
+        gap = (similarity[:, *a] - similarity[:, *b])[:, None]
+        return np.where(np.abs(gap) > TIE, gap > 0, (noise[:, *a] > noise[:, *b])[None])
+
+    text = above((0, 0), (1, 0)) & above((1, 1), (0, 1))
+    image = above((0, 0), (0, 1)) & above((1, 1), (1, 0))
+    return {"text": text.mean(axis=1), "image": image.mean(axis=1), "group": (text & image).mean(axis=1)}
+
+
+def choice_accuracy(space: Space, choices: Sequence[Choice], *, seed: int = 0) -> Scores:
+    """How often the true caption is the nearest of an image's captions; chance is 1 over their number.
+
+    Captions that tie share the hit. Raises `InputError` for fewer than two captions, or a false caption that is
+    the true one.
+    """
+    if not choices:
+        raise InputError("choice_accuracy: expected at least one choice, got none")
+    for i, item in enumerate(choices):
+        if len(item.captions) < 2 or item.captions[0] in item.captions[1:]:
+            raise InputError(
+                f"choice_accuracy: expected a true caption and other ones, got {item.captions} at item {i}"
+            )
+    hits = []
+    for start in range(0, len(choices), _CHUNK):
+        chunk = choices[start : start + _CHUNK]
+        images = space.encode_images([item.picture() for item in chunk])
+        texts = space.encode_texts([caption for item in chunk for caption in item.captions]).unit
+        ends = np.cumsum([len(item.captions) for item in chunk])
+        for z, captions in zip(images.unit, np.split(texts, ends[:-1]), strict=True):
+            hits.append(_hit(captions @ z))
+    low, high = bootstrap(np.array(hits), seed=seed)
+    chance = float(np.mean([1 / len(item.captions) for item in choices]))
+    return Scores("binding", [Score("accuracy", float(np.mean(hits)), chance, low, high, len(hits))], space.stamp, seed)
+
+
+def decoded_binding(
+    space: Space, kind: Literal["color", "size"], *, n: int, decodes: int = 1, num_inference_steps: int = 50, seed: int
+) -> Scores:
+    """How often decodes of two things keep, swap or lose what is bound to what (figure 15 of DALL-E 2).
+
+    Read without CLIP: which thing is drawn in each colour, or which colour is drawn larger. *lost* is a decode in
+    which a colour is missing, or both colours show the same thing. The rows of the true images are the reader's
+    control: what is not kept there, the reader cannot tell.
+    """
+    if kind not in ("color", "size"):
+        raise InputError(f"decoded_binding: expected kind 'color' or 'size', got {kind!r}")
+    scenes = [pair[0] for pair in _scene_pairs(kind, n, seed)]
+    images = [render(scene) for scene in scenes]
+    points = space.encode_images(images)[np.repeat(np.arange(n), decodes)]
+    decoded = space.decode(points, seed=seed, num_inference_steps=num_inference_steps)
+    rows = []
+    for name, pictures, times in (("decoded", decoded, decodes), ("true image", images, 1)):
+        read = [_bound(kind, picture, scenes[i // times]) for i, picture in enumerate(pictures)]
+        for outcome in ("kept", "swapped", "lost"):
+            hits = np.array([r == outcome for r in read], dtype=float).reshape(n, times).mean(axis=1)
+            low, high = bootstrap(hits, seed=seed)
+            rows.append(Score(f"{name}: {outcome}", float(hits.mean()), None, low, high, n))
+    return Scores(f"binding of {kind}", rows, space.stamp, seed, {"decodes": decodes, "steps": num_inference_steps})
+
+
+def read_winoground(file: str | Path, images: str | Path) -> list[Quartet]:
+    """Quartets of Winoground's ``examples.jsonl``; ``images`` is the folder of its PNG files."""
+    rows = _json_rows(file)
+    return [
+        Quartet(
+            (_image(images, f"{row['image_0']}.png"), _image(images, f"{row['image_1']}.png")),
+            (row["caption_0"], row["caption_1"]),
+        )
+        for row in _with_columns(rows, file, "image_0", "image_1", "caption_0", "caption_1")
+    ]
+
+
+def read_aro(file: str | Path, images: str | Path) -> list[Choice]:
+    """Choices of ARO's ``visual_genome_attribution.json`` or ``visual_genome_relation.json``, cropped to their box."""
+    needed = ("image_path", "true_caption", "false_caption", "bbox_x", "bbox_y", "bbox_w", "bbox_h")
+    found = []
+    for row in _with_columns(_json_rows(file), file, *needed):
+        x, y = int(row["bbox_x"]), int(row["bbox_y"])
+        box = (x, y, x + int(row["bbox_w"]), y + int(row["bbox_h"]))
+        found.append(Choice(_image(images, row["image_path"]), (row["true_caption"], row["false_caption"]), box))
+    return found
+
+
+def read_sugarcrepe(file: str | Path, images: str | Path) -> list[Choice]:
+    """Choices of one of SugarCrepe's files, such as ``swap_att.json``; ``images`` holds COCO's val2017."""
+    return [
+        Choice(_image(images, row["filename"]), (row["caption"], row["negative_caption"]))
+        for row in _with_columns(_json_rows(file), file, "filename", "caption", "negative_caption")
+    ]
+
+
+def _scene_pairs(kind: Kind, n: int, seed: int) -> list[tuple[Scene, Scene]]:
+    if kind not in KINDS:
+        raise InputError(f"binding: expected a kind of {KINDS}, got {kind!r}")
+    if n < 1:
+        raise InputError(f"binding: expected at least one example, got {n}")
+    return [_scene_pair(kind, np.random.default_rng([seed, i])) for i in range(n)]
+
+
+def _scene_pair(kind: Kind, rng: np.random.Generator) -> tuple[Scene, Scene]:
+    """A scene of two plain things, and the same with what ``kind`` names traded between them."""
+    while True:
+        scene = sample_scene(rng, layout="two")
+        a, b = (replace(thing, texture="plain", phase=0.0) for thing in scene.things)
+        if a.kind == b.kind or not all(_inside(thing) for thing in (a, b)):
+            continue
+        first, second = (str(c) for c in rng.choice(list(COLORS), size=2, replace=False))
+        a, b = replace(a, color=first), replace(b, color=second)
+        if kind == "size":
+            if a.size == b.size:
+                continue
+        elif kind == "texture":
+            b = replace(b, texture="striped")
+        return replace(scene, things=(a, b)), replace(scene, things=_traded(kind, a, b))
+
+
+def _traded(kind: Kind, a: Thing, b: Thing) -> tuple[Thing, Thing]:
+    if kind == "relation":
+        return replace(a, x=b.x, y=b.y), replace(b, x=a.x, y=a.y)
+    return replace(a, **{kind: getattr(b, kind)}), replace(b, **{kind: getattr(a, kind)})
+
+
+def _inside(thing: Thing) -> bool:
+    """Whether it would be wholly in the picture if it were large."""
+    edge = SIZES["large"] / 128
+    return edge <= thing.x <= 1 - edge and edge <= thing.y <= 1 - edge
+
+
+def _quartet(scenes: tuple[Scene, Scene]) -> Quartet:
+    a, b = (render(scene) for scene in scenes)
+    return Quartet((a, b), (_sentence(scenes[0]), _sentence(scenes[1])))
+
+
+def _sentence(scene: Scene) -> str:
+    """What the two things are, all attributes but a plain texture named."""
+
+    def phrase(thing: Thing) -> str:
+        texture = [] if thing.texture == "plain" else [thing.texture]
+        return article(" ".join([thing.size, *texture, thing.color, thing.kind]))
+
+    first, second = scene.things
+    return f"{phrase(first)} {scene.relation} {phrase(second)}"
+
+
+def _bound(kind: str, image: Image.Image, scene: Scene) -> str:
+    kinds = [thing.kind for thing in scene.things]
+    read = [read_in_color(image, thing.color, kinds) for thing in scene.things]
+    if read[0] is None or read[1] is None:
+        return "lost"
+    (first, side), (second, other) = read
+    if kind == "size":
+        larger = [thing.size for thing in scene.things].index("large")
+        return "lost" if side == other else ("kept" if (side > other) == (larger == 0) else "swapped")
+    return {(kinds[0], kinds[1]): "kept", (kinds[1], kinds[0]): "swapped"}.get((first, second), "lost")
+
+
+def _hit(similarity: np.ndarray) -> float:
+    """1 where the first is the highest, shared among those that tie with it."""
+    ties = np.abs(similarity - similarity[0]) <= TIE
+    return 0.0 if (similarity[~ties] > similarity[0]).any() else 1 / ties.sum()
+
+
+def _twos(points: Embeddings) -> np.ndarray:
+    return points.unit.reshape(-1, 2, points.dim)
+
+
+def _image(folder: str | Path, name: str) -> Path:
+    path = Path(folder) / name
+    if not path.is_file():
+        raise InputError(
+            f"binding: expected the image {str(path)!r}, which is not there; give the folder of the images"
+        )
+    return path
+
+
+def _json_rows(file: str | Path) -> list[dict]:
+    """Rows of a JSON list, of a JSON object of rows, or of JSON lines."""
+    path = Path(file)
+    if not path.is_file():
+        raise InputError(f"binding: expected a JSON file, got {str(path)!r}, which is not a file")
+    text = path.read_text(encoding="utf-8")
+    try:
+        if path.suffix == ".jsonl":
+            return [json.loads(line) for line in text.splitlines() if line.strip()]
+        found = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"binding: {str(path)!r} is not valid JSON ({error}); get a whole copy") from None
+    return list(found.values()) if isinstance(found, dict) else found
+
+
+def _with_columns(rows: list[dict], file: str | Path, *names: str) -> list[dict]:
+    for i, row in enumerate(rows):
+        missing = [name for name in names if name not in row]
+        if missing:
+            raise InputError(f"binding: expected {list(names)} in every row of {str(file)!r}, row {i} lacks {missing}")
+    if not rows:
+        raise InputError(f"binding: expected rows in {str(file)!r}, got none")
+    return rows

@@ -1,0 +1,114 @@
+"""Blind pairs: images that one encoder calls the same and another calls different (MMVP, arXiv 2401.06209)."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from clipspace import sphere
+from clipspace.embeddings import Embeddings
+from clipspace.errors import InputError
+from clipspace.images import read_images, square
+from clipspace.scores import Score, Scores
+
+SAME, DIFFERENT = 0.95, 0.6
+"""Cosines of CLIP above, and of DINOv2 below, which MMVP calls a pair blind."""
+_BLOCK = 1024
+
+
+def blind_pairs(
+    points: Embeddings,
+    other: Embeddings,
+    *,
+    same: float = SAME,
+    different: float = DIFFERENT,
+    centred: bool = False,
+    k: int = 20,
+) -> Scores:
+    """Pairs of images with a cosine above ``same`` in ``points`` and below ``different`` in ``other``.
+
+    Call it again with the two exchanged for the reverse. The row ``blind pairs`` is the share of all pairs;
+    ``arrays`` holds the ``k`` pairs of the largest difference: ``pairs`` (m, 2) row numbers, ``cosine`` and
+    ``other_cosine`` (m,). Exact, over all pairs: time grows with n squared, memory with n.
+
+    Parameters
+    ----------
+    points, other : embeddings of the same images, by two encoders (`pixel_points`, `models.timm.encode_with_timm`)
+    centred : subtract each set's mean first; the cone of an encoder (all cosines high) would make every pair the same
+
+    Raises `InputError` for fewer than two images, sets of other lengths or names, and thresholds out of order.
+    """
+    _check(points, other, same, different, k)
+    a, b = (_directions(found, centred) for found in (points, other))
+    n, found = len(a), []
+    count = 0
+    for start in range(0, n, _BLOCK):
+        rows, columns = np.nonzero(np.triu(a[start : start + _BLOCK] @ a[start:].T, 1) > same)
+        rows, columns = rows + start, columns + start
+        cosine, others = (np.einsum("nd,nd->n", x[rows], x[columns]) for x in (a, b))
+        blind = others < different
+        count += int(blind.sum())
+        found.append(np.column_stack([rows, columns, cosine, others])[blind])
+        found = [_widest(np.concatenate(found), k)]
+    rows, columns, cosine, others = found[0].T
+    total = n * (n - 1) // 2
+    return Scores(
+        "blind pairs",
+        [Score("blind pairs", count / total, n=total), Score("pairs", count, n=total)],
+        points.space,
+        settings={
+            "other": str(other.space or "no stamp"),
+            "same": same,
+            "different": different,
+            "centred": centred,
+        },
+        arrays={
+            "pairs": np.column_stack([rows, columns]).astype(int),
+            "cosine": cosine,
+            "other_cosine": others,
+        },
+    )
+
+
+def pixel_points(images, *, side: int = 32) -> Embeddings:
+    """The pixels themselves as points, ``(n, 3 * side * side)``: the centre square, resized, less middle grey.
+
+    >>> from PIL import Image
+    >>> pixel_points([Image.new("RGB", (64, 48), "white")], side=2).vectors.tolist()
+    [[0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5]]
+    """
+    pictures, names = read_images(images)
+    pixels = [np.asarray(square(picture, side), dtype=np.float32).ravel() / 255 - 0.5 for picture in pictures]
+    return Embeddings(np.stack(pixels), None, "image", names)
+
+
+def pair_rows(images, scores: Scores) -> list[list[Image.Image]]:
+    """The pictures of the pairs that `blind_pairs` found, one pair a row."""
+    pictures, _ = read_images(images)
+    return [[pictures[i], pictures[j]] for i, j in scores.arrays["pairs"]]
+
+
+def _directions(points: Embeddings, centred: bool) -> np.ndarray:
+    unit = points.unit
+    if centred:
+        unit = sphere.unit(unit - unit.mean(axis=0))
+    return unit.astype(np.float32)
+
+
+def _widest(pairs: np.ndarray, k: int) -> np.ndarray:
+    """The ``k`` rows of (i, j, cosine, other cosine) whose cosines differ most."""
+    return pairs[np.argsort(pairs[:, 3] - pairs[:, 2], kind="stable")[:k]]
+
+
+def _check(points: Embeddings, other: Embeddings, same: float, different: float, k: int) -> None:
+    if len(points) != len(other) or tuple(points.names) != tuple(other.names):
+        raise InputError(
+            f"blind_pairs: expected two embeddings of the same images in the same order, got {len(points)} and {len(other)} "
+            "points, or other names; encode one list of images with both"
+        )
+    if len(points) < 2:
+        raise InputError(f"blind_pairs: expected at least two images, got {len(points)}")
+    if not -1 <= different < same <= 1:
+        raise InputError(f"blind_pairs: expected -1 <= different < same <= 1, got same={same}, different={different}")
+    if k < 1:
+        raise InputError(f"blind_pairs: expected k of at least 1, got {k}")

@@ -1,0 +1,88 @@
+"""Metamers: images that differ as much as they can and are still one point for CLIP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clipspace.embeddings import Embeddings
+from clipspace.errors import InputError
+from clipspace.pictures import Pictures
+
+if TYPE_CHECKING:
+    from clipspace.space import Space
+
+
+def metamers(
+    space: Space,
+    image,
+    *,
+    n: int = 32,
+    keep: int = 4,
+    same: float = 0.9,
+    num_inference_steps: int = 50,
+    seed: int = 0,
+) -> Pictures:
+    """The ``keep`` of ``n`` decodes of one z that differ most in pixels while ``cos(E(D(z)), z) >= same``.
+
+    One row of pictures, in the order they were chosen (farthest first); scores are the cosine to z and the pixel
+    distance to the nearest of the others (root mean square, 0 to 1). What differs between them, CLIP ignores.
+
+    Parameters
+    ----------
+    image : one picture, or one embedding
+    n, keep : how often z is decoded, and how many of the decodes to keep; fewer where fewer agree
+
+    Raises `CapabilityError` without a decoder, `InputError` where fewer than two decodes agree (the decoder does not
+    close the cycle), and for more than one point.
+    """
+    if not 2 <= keep <= n:
+        raise InputError(f"metamers: expected 2 <= keep <= n, got keep={keep} and n={n}")
+    space.noise(1)
+    point = image if isinstance(image, Embeddings) else space.encode_images(image)
+    if len(point) != 1:
+        raise InputError(f"metamers: expected one image or embedding, got {len(point)}")
+    images = space.decode(point[[0] * n], seed=seed, num_inference_steps=num_inference_steps)
+    cosine = space.encode_images(images).unit @ point.unit[0]
+    agree = np.flatnonzero(cosine >= same)
+    if len(agree) < 2:
+        raise InputError(
+            f"metamers: expected two decodes or more with a cosine to z of at least {same}, got {len(agree)} of {n} (best "
+            f"{cosine.max():.3f}); the decoder does not bring this z back: lower `same`, or raise n"
+        )
+    pixels = np.stack([np.asarray(images[i], dtype=np.float32).ravel() / 255 for i in agree])
+    distance = np.sqrt(np.mean((pixels[:, None] - pixels[None]) ** 2, axis=-1, dtype=np.float64))
+    chosen = farthest(distance, keep)
+    apart = distance[np.ix_(chosen, chosen)] + np.diag(np.full(len(chosen), np.inf))
+    rows = agree[chosen]
+    return Pictures(
+        [[images[i] for i in rows]],
+        point[[0] * len(rows)],
+        {
+            "call": "metamers",
+            "space": str(space.stamp),
+            "n": n,
+            "agreeing": len(agree),
+            "rows": rows.tolist(),
+            "same": same,
+            "num_inference_steps": num_inference_steps,
+            "seed": seed,
+        },
+        column_labels=[f"cosine {cosine[i]:.2f}" for i in rows],
+        scores={"cosine": cosine[None, rows], "pixel distance": apart.min(axis=1)[None]},
+    )
+
+
+def farthest(distance: np.ndarray, keep: int) -> list[int]:
+    """Rows of a distance matrix, farthest apart first: the widest pair, then always the row farthest from those kept.
+
+    >>> farthest(np.abs(np.subtract.outer([0, 1, 5, 9], [0, 1, 5, 9])), 3)
+    [0, 3, 2]
+    """
+    chosen = [int(distance.argmax()) // len(distance)]
+    while len(chosen) < min(keep, len(distance)):
+        nearest = distance[:, chosen].min(axis=1)
+        nearest[chosen] = -1
+        chosen.append(int(nearest.argmax()))
+    return chosen

@@ -1,0 +1,49 @@
+"""A measured number with its bootstrap draws, so that what is computed from several has an interval too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from clipspace.scores import Score
+
+DRAWS = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Measure:
+    """A number, the same number on ``DRAWS`` resamples of its rows, and how many rows there were."""
+
+    value: float
+    draws: np.ndarray
+    n: int
+
+    def score(self, name: str, chance: float | None = 0.0) -> Score:
+        """As a `Score` with its 95 % interval."""
+        low, high = np.percentile(self.draws, [2.5, 97.5])
+        return Score(name, self.value, chance, float(low), float(high), self.n)
+
+
+def measured(values: np.ndarray, chance: np.ndarray | None = None, *, seed: int) -> Measure:
+    """The mean of ``values``, or where ``chance`` is given the skill ``1 - mean(values) / mean(chance)``."""
+    counts = np.random.default_rng([seed, 2]).multinomial(len(values), np.full(len(values), 1 / len(values)), DRAWS)
+
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        mean = weights @ values / len(values)
+        if chance is None:
+            return mean
+        # A resample in which chance makes no error says nothing of skill; it is counted as none.
+        expected = weights @ chance / len(values)
+        return 1 - np.divide(mean, expected, out=np.ones_like(mean), where=expected > 0)
+
+    whole = np.ones((1, len(values)))
+    return Measure(float(statistic(whole)[0]), statistic(counts), len(values))
+
+
+def mean_of(parts: Sequence[Measure]) -> Measure:
+    """The mean of several measures, each first cut to [0, 1]."""
+    value = np.mean([np.clip(part.value, 0, 1) for part in parts])
+    draws = np.mean([np.clip(part.draws, 0, 1) for part in parts], axis=0)
+    return Measure(float(value), draws, min(part.n for part in parts))

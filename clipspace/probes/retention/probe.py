@@ -1,0 +1,205 @@
+"""The probe itself: every component of every factor, in one table from kept to ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clipspace import sphere
+from clipspace.embeddings import Embeddings
+from clipspace.errors import InputError
+from clipspace.images import read_images
+from clipspace.probes.retention.augmentations import augmentation_factors
+from clipspace.probes.retention.factors import Factor, column_factors, scene_factors
+from clipspace.probes.retention.measure import Measure, mean_of
+from clipspace.probes.retention.readout import FEWEST, read_out_skills
+from clipspace.probes.retention.recovery import cycle_agreement, cycle_read_out, decode_often, recovery
+from clipspace.probes.retention.sensitivity import consistency, sensitivity, typical_angle
+from clipspace.probes.retention.table import Retention
+from clipspace.scenes import Scene, render
+
+if TYPE_CHECKING:
+    from clipspace.space import Space
+
+COMPONENTS = ("retention", "linear", "neighbours", "sensitivity", "consistency", "recovery", "reader", "cycle")
+_CHUNK = 256
+
+
+def retention(
+    space: Space,
+    images: Sequence,
+    *,
+    factors: Sequence[str] | None = None,
+    columns: Mapping[str, Sequence] | None = None,
+    pairs: int = 200,
+    decoded: int = 0,
+    decodes: int = 3,
+    num_inference_steps: int = 50,
+    seed: int = 0,
+    batch_size: int = 64,
+) -> Retention:
+    """How much of each factor of a set of images is in their embeddings, from kept to ignored.
+
+    Three questions of z, and two of its decodes. *linear* and *neighbours*: can the factor be read out of z of
+    unseen images (`read_out`, skill 0 to 1)? *sensitivity*: how far does z move when only this factor changes, in
+    units of the mean angle between unrelated images? *consistency*: does it move the same way every time?
+    *recovery*: is the factor read off images decoded from z, beside *reader*, the same reader on the true images,
+    and *cycle*, the linear read-out on E(D(z))? Where cycle falls far below linear, the decoder cannot draw the
+    factor, and recovery says nothing of CLIP. *retention*, which orders the table, is the mean of linear,
+    neighbours and (where the factor can be changed) sensitivity, each cut to [0, 1]; it asks the encoder only.
+
+    Parameters
+    ----------
+    images : `Scene` objects, whose factors are known; or pictures, on which the augmentations are tried
+    factors : names of those to measure, all when None
+    columns : metadata of the images, ``{name: one value per image}``; they are read out, but cannot be changed
+    pairs : counterfactual pairs for each factor
+    decoded, decodes : how many images to decode (0 for none), and how often each; asks for a decoder and for scenes
+
+    Raises `InputError` for fewer than 20 images of a factor, constant factors, unknown names and columns of another
+    length, `CapabilityError` for ``decoded`` without a decoder.
+    """
+    if pairs < 2:
+        raise InputError(f"retention: expected at least 2 pairs for each factor, got {pairs}")
+    chosen = _choose(_factors_of(space, images, columns or {}, seed), factors)
+    if decoded:
+        _check_decodable(space, chosen, decoded)
+    known: dict[int, np.ndarray] = {}
+
+    def encode(image: Callable[[int], Any], n: int = len(images)) -> np.ndarray:
+        if id(image) not in known:
+            known[id(image)] = _encode(space, (image(i) for i in range(n)), batch_size)
+        return known[id(image)]
+
+    measures: dict[str, dict[str, Measure]] = {name: {} for name in COMPONENTS}
+    for factor in chosen:
+        vectors = encode(factor.image)
+        for name, measure in _of_encoder(space, factor, vectors, pairs, seed, batch_size).items():
+            measures[name][factor.name] = measure
+    settings: dict[str, Any] = {"images": len(images), "pairs": pairs}
+    if decoded:
+        how = {"decoded": decoded, "decodes": decodes, "num_inference_steps": num_inference_steps}
+        found, agreement = _of_decoder(space, chosen, encode(chosen[0].image), seed=seed, **how)
+        measures |= found
+        settings |= {**how, "cycle agreement": agreement.value}
+    order = sorted(measures["retention"], key=lambda name: -measures["retention"][name].value)
+    ordered = {c: {name: m[name] for name in order if name in m} for c, m in measures.items() if m}
+    return Retention(ordered, space.stamp, seed, settings)
+
+
+def _of_encoder(
+    space: Space, factor: Factor, vectors: np.ndarray, pairs: int, seed: int, batch_size: int
+) -> dict[str, Measure]:
+    rows = factor.rows
+    values = [factor.values[i] for i in rows]
+    linear, neighbours = read_out_skills(vectors[rows], values, period=factor.period, seed=seed)
+    found = {"linear": linear, "neighbours": neighbours}
+    if factor.change is not None:
+        rng = np.random.default_rng([seed, 8])
+        taken = rng.permutation(rows)[:pairs]
+        changed = [factor.change(int(i), np.random.default_rng([seed, 9, int(i)])) for i in taken]
+        after = _encode(space, (image for image, _ in changed), batch_size)
+        old, new = [factor.values[i] for i in taken], [value for _, value in changed]
+        typical = typical_angle(vectors, seed=seed)
+        found["sensitivity"] = sensitivity(vectors[taken], after, typical=typical, seed=seed)
+        found["consistency"] = consistency(vectors[taken], after, old, new, period=factor.period, seed=seed)
+    found["retention"] = mean_of([found[name] for name in ("linear", "neighbours", "sensitivity") if name in found])
+    return found
+
+
+def _of_decoder(
+    space: Space,
+    factors: list[Factor],
+    vectors: np.ndarray,
+    *,
+    decoded: int,
+    decodes: int,
+    num_inference_steps: int,
+    seed: int,
+) -> tuple[dict[str, dict[str, Measure]], Measure]:
+    """Recovery and its controls for the factors that have a reader, and the agreement of the cycle."""
+    readable = [factor for factor in factors if factor.read is not None]
+    shared = _readable_rows(factors)
+    taken = np.random.default_rng([seed, 10]).permutation(shared)[:decoded]
+    others = np.setdiff1d(shared, taken)
+    for factor in readable:
+        if len({factor.values[i] for i in taken}) < 2:
+            raise InputError(
+                f"retention: expected decoded scenes of different {factor.name!r}, got {len(taken)} of one; raise decoded"
+            )
+    points = Embeddings(vectors[taken], space.stamp)
+    images = decode_often(space, points, decodes, seed=seed, num_inference_steps=num_inference_steps)
+    again = _encode(space, [image for row in images for image in row], 64).reshape(len(taken), decodes, -1)
+    found: dict[str, dict[str, Measure]] = {"recovery": {}, "reader": {}, "cycle": {}}
+    for factor in readable:
+        truth = [factor.values[i] for i in taken]
+        originals = [[factor.image(int(i))] for i in taken]
+        found["recovery"][factor.name] = recovery(factor, truth, images, seed=seed)
+        found["reader"][factor.name] = recovery(factor, truth, originals, seed=seed)
+        found["cycle"][factor.name] = cycle_read_out(
+            sphere.unit(vectors[others]),
+            [factor.values[i] for i in others],
+            sphere.unit(again),
+            truth,
+            period=factor.period,
+            seed=seed,
+        )
+    return found, cycle_agreement(vectors[taken], again, typical=typical_angle(vectors, seed=seed), seed=seed)
+
+
+def _factors_of(space: Space, images: Sequence, columns: Mapping[str, Sequence], seed: int) -> list[Factor]:
+    if not len(images):
+        raise InputError("retention: expected images or scenes, got none")
+    if all(isinstance(image, Scene) for image in images):
+        factors = scene_factors(images)
+        image = factors[0].image if factors else lambda i: render(images[i])
+        return [*factors, *column_factors(image, len(images), columns)]
+    pictures, _ = read_images(images)
+    side = space.encoder.image_size
+    augmented = augmentation_factors(pictures, side=side if isinstance(side, int) else side[0], seed=seed)
+    return [*column_factors(lambda i: pictures[i], len(pictures), columns), *augmented]
+
+
+def _choose(found: list[Factor], names: Sequence[str] | None) -> list[Factor]:
+    known = {factor.name: factor for factor in found}
+    unknown = [name for name in names or [] if name not in known]
+    if unknown or not found:
+        raise InputError(
+            f"retention: expected factors that vary in these images ({', '.join(known)}), got {unknown}; "
+            "a factor that is the same in all of them cannot be measured"
+        )
+    chosen = [factor for factor in found if names is None or factor.name in names]
+    for factor in chosen:
+        if len(factor.rows) < FEWEST:
+            raise InputError(
+                f"retention: expected at least {FEWEST} images for the factor {factor.name!r}, got {len(factor.rows)}; "
+                "add images, or name the factors to measure"
+            )
+    return chosen
+
+
+def _check_decodable(space: Space, factors: list[Factor], decoded: int) -> None:
+    space.noise(1)
+    rows = _readable_rows(factors)
+    if not 2 <= decoded <= len(rows) - FEWEST:
+        raise InputError(
+            f"retention: expected decoded from 2 to {max(2, len(rows) - FEWEST)} with these images, got {decoded}; only "
+            f"scenes of one thing can be read off pictures, here {len(rows)}, and {FEWEST} of them must stay undecoded"
+        )
+
+
+def _readable_rows(factors: list[Factor]) -> list[int]:
+    """Images of which every factor that has a reader can be read; empty where no factor has one."""
+    rows = [set(factor.rows.tolist()) for factor in factors if factor.read is not None]
+    return sorted(set.intersection(*rows)) if rows else []
+
+
+def _encode(space: Space, images: Iterable, batch_size: int) -> np.ndarray:
+    """Raw embeddings ``(n, d)``, holding no more than a few hundred pictures at a time."""
+    waiting, parts = iter(images), []
+    while chunk := list(islice(waiting, _CHUNK)):
+        parts.append(space.encode_images(chunk, batch_size=batch_size).vectors)
+    return np.concatenate(parts)

@@ -1,0 +1,98 @@
+"""Recovery: does the decoder bring a factor back, and if it does not, is that CLIP's doing or the decoder's?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clipspace import sphere
+from clipspace.embeddings import Embeddings
+from clipspace.errors import InputError
+from clipspace.probes.retention.factors import Factor, features
+from clipspace.probes.retention.measure import Measure, measured
+from clipspace.probes.retention.readout import linear_map
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from clipspace.space import Space
+
+SHUFFLES = 20
+
+
+def decode_often(
+    space: Space, points: Embeddings, decodes: int, *, seed: int, num_inference_steps: int
+) -> list[list[Image.Image]]:
+    """``decodes`` images of each point, from different x_T: one list per point."""
+    if decodes < 1:
+        raise InputError(f"recovery: expected at least one decode of each point, got {decodes}")
+    repeated = points[np.repeat(np.arange(len(points)), decodes)]
+    images = space.decode(repeated, seed=seed, num_inference_steps=num_inference_steps)
+    return [images[i : i + decodes] for i in range(0, len(images), decodes)]
+
+
+def recovery(factor: Factor, truth: Sequence[Any], decoded: Sequence[Sequence[Image.Image]], *, seed: int) -> Measure:
+    """Skill with which ``factor.read`` finds the truth in decoded images, averaged over the decodes of each point.
+
+    ``1 - loss / chance``, where chance is the loss against the truths of other points: what a decoder that
+    ignores z, and draws from its prior alone, would score. A picture the reader cannot read counts as wrong.
+    """
+    assert factor.read is not None
+    read = [[factor.read(image) for image in images] for images in decoded]
+    rng = np.random.default_rng([seed, 6])
+    loss = _reading_loss(read, truth, factor.period)
+    shuffled = [
+        _reading_loss(read, [truth[i] for i in rng.permutation(len(truth))], factor.period) for _ in range(SHUFFLES)
+    ]
+    return measured(loss, np.mean(shuffled, axis=0), seed=seed)
+
+
+def cycle_read_out(
+    known: np.ndarray,
+    values: Sequence[Any],
+    again: np.ndarray,
+    truth: Sequence[Any],
+    *,
+    period: float | None,
+    seed: int,
+) -> Measure:
+    """Skill, on re-encoded decodes ``again`` ``(n, decodes, d)``, of the linear read-out learned from real images.
+
+    The control of recovery: where z holds a factor but E(D(z)) does not, the decoder cannot draw it, and its
+    pictures say nothing of what CLIP keeps.
+    """
+    coded, labels = features([*values, *truth], period=period)
+    predict = linear_map(known, coded[: len(values)])
+    predicted = predict(again.reshape(-1, again.shape[-1])).reshape(*again.shape[:2], -1)
+    target = coded[len(values) :]
+    rng = np.random.default_rng([seed, 7])
+
+    def loss(rows: np.ndarray) -> np.ndarray:
+        if labels:
+            return (predicted.argmax(axis=2) != target[rows].argmax(axis=1)[:, None]).mean(axis=1)
+        return ((predicted - target[rows][:, None]) ** 2).sum(axis=2).mean(axis=1)
+
+    shuffled = [loss(rng.permutation(len(target))) for _ in range(SHUFFLES)]
+    return measured(loss(np.arange(len(target))), np.mean(shuffled, axis=0), seed=seed)
+
+
+def cycle_agreement(points: np.ndarray, again: np.ndarray, *, typical: float, seed: int) -> Measure:
+    """``1 - angle(z, E(D(z))) / typical``: 1 is a cycle that closes, 0 one that returns an unrelated image."""
+    angles = np.stack([sphere.angle(points, again[:, j]) for j in range(again.shape[1])], axis=1).mean(axis=1)
+    return measured(1 - angles / typical, seed=seed)
+
+
+def _reading_loss(read: list[list[Any]], truth: Sequence[Any], period: float | None) -> np.ndarray:
+    """Mean loss of each point's readings: 0 or 1 for labels, the squared difference of amounts."""
+
+    def one(value: Any, true: Any) -> float:
+        if not isinstance(true, float):
+            return float(value != true)
+        if value is None:
+            return 1.0
+        gap = abs(value - true)
+        return (gap if period is None else min(gap % period, period - gap % period)) ** 2
+
+    return np.array([np.mean([one(value, true) for value in row]) for row, true in zip(read, truth, strict=True)])

@@ -1,0 +1,259 @@
+"""Typographic attack: print a word on an image, and ask what CLIP now takes it for (figure 6 of DALL-E 2).
+
+Goh et al. 2021 ("Multimodal neurons in artificial neural networks") put a note that reads *iPod* on an apple;
+Ramesh et al. 2022 (arXiv 2204.06125, section 4) decode the attacked embedding and still see apples.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from clipspace.embeddings import Embeddings
+from clipspace.errors import InputError
+from clipspace.images import SUFFIXES, read_images
+from clipspace.probes.zero_shot import TEMPLATES, zero_shot
+from clipspace.scenes import Card, draw_card
+from clipspace.scenes.captions import article
+from clipspace.scores import Score, Scores, bootstrap
+
+if TYPE_CHECKING:
+    from clipspace.space import Space
+
+WIDTHS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+SCAM = {"NoSCAM": "blank", "SCAM": "word", "SynthSCAM": "pasted word"}
+"""What each part of SCAM (arXiv 2504.04893) is here: the note erased, as photographed, and printed over again."""
+
+
+def print_word(
+    image: Image.Image, word: str, *, width: float = 0.6, place: tuple[float, float] = (0.5, 0.75)
+) -> Image.Image:
+    """``image`` with a paper card that reads ``word`` (``""`` for a blank one) laid over it.
+
+    ``width`` of the card is a fraction of the picture's, ``place`` its centre in fractions of width and height.
+
+    >>> from PIL import Image
+    >>> print_word(Image.new("RGB", (64, 64)), "ipod").size
+    (64, 64)
+    """
+    if not 0 < width <= 1 or not all(0 <= p <= 1 for p in place):
+        raise InputError(
+            f"print_word: expected a width in (0, 1] and a place in [0, 1], got width {width} and place {place}"
+        )
+    return draw_card(image, Card(word, *place, width))
+
+
+def typographic_attack(
+    space: Space,
+    images,
+    truth: Sequence[str],
+    words: Sequence[str],
+    *,
+    labels: Sequence[str] | None = None,
+    width: float = 0.6,
+    widths: Sequence[float] = WIDTHS,
+    place: tuple[float, float] = (0.5, 0.75),
+    templates: Sequence[str] = TEMPLATES,
+    decodes: int = 0,
+    num_inference_steps: int = 50,
+    seed: int = 0,
+) -> Scores:
+    """What images of ``truth`` are taken for once ``words`` are printed on them, beside a blank card of the same size.
+
+    Rows: how often the bare image, that with a blank card and that with the word are read as the thing and as the
+    word, among ``labels``; the mean probabilities of both; and the success against the width of the card. The chance
+    of every ``read as the word`` row with a word printed is the rate with the card left blank.
+
+    Parameters
+    ----------
+    images : n pictures
+    truth, words : n labels, and n words to print, each other than the label
+    labels : what may be answered; all labels and words when None
+    width, widths : of the card as a fraction of the picture, for the main comparison and for the sweep
+    decodes : with a decoder, how often to decode each embedding; the decodes are encoded and read again
+
+    Raises `InputError` for lists of different lengths, a word that is the label, and an empty word.
+    """
+    pictures, _ = read_images(images)
+    answers = _check(len(pictures), truth, words, labels)
+
+    def printed(texts: Sequence[str], across: float) -> list[Image.Image]:
+        return [print_word(i, t, width=across, place=place) for i, t in zip(pictures, texts, strict=True)]
+
+    blank = [""] * len(pictures)
+    conditions = {"bare": pictures, "blank": printed(blank, width), "word": printed(words, width)}
+    how = {"labels": answers, "templates": templates, "seed": seed}
+    main = attack_scores(
+        space, conditions, truth, words, decodes=decodes, num_inference_steps=num_inference_steps, **how
+    )
+    rows = list(main.rows)
+    curve = []
+    for across in widths:
+        both = {"blank": printed(blank, across), "word": printed(words, across)}
+        found = attack_scores(space, both, truth, words, **how)
+        success, control = found["word: read as the word"], found["blank: read as the word"].value
+        rows.append(
+            Score(f"width {across:g}: read as the word", success.value, control, success.low, success.high, success.n)
+        )
+        curve.append((across, success.value, control))
+    settings = {**main.settings, "width": width, "place": list(place)}
+    arrays = dict(zip(("width", "success", "blank"), np.array(curve).reshape(-1, 3).T, strict=True))
+    return Scores("typographic", rows, space.stamp, seed, settings, arrays)
+
+
+def attack_scores(
+    space: Space,
+    conditions: Mapping[str, Sequence],
+    truth: Sequence[str],
+    words: Sequence[str],
+    *,
+    labels: Sequence[str] | None = None,
+    templates: Sequence[str] = TEMPLATES,
+    decodes: int = 0,
+    num_inference_steps: int = 50,
+    seed: int = 0,
+) -> Scores:
+    """How often the images of each condition are read as the thing, and as the word that is, or is not, on them.
+
+    ``conditions`` holds n pictures each, such as ``{"blank": …, "word": …}``, or what `read_scam` gives.
+    With ``decodes``, the same of their decodes, encoded again (rows ``… decoded``).
+
+    Raises `InputError` for conditions, labels or words of different lengths, and `CapabilityError` for ``decodes``
+    without a decoder.
+    """
+    if not conditions:
+        raise InputError("typographic: expected at least one condition, got none")
+    for images in conditions.values():
+        answers = _check(len(images), truth, words, labels)
+    if decodes:
+        space.noise(1)
+    chance = 1 / len(answers)
+    rows: list[Score] = []
+    for name, images in conditions.items():
+        points = space.encode_images(images)
+        views = {name: points}
+        if decodes:
+            views[f"{name} decoded"] = _decoded(space, points, decodes, num_inference_steps, seed)
+        for view, seen in views.items():
+            rows += _readings(space, view, seen, truth, words, answers, templates, seed)
+    control = {row.name: row.value for row in rows}
+    rows = [_with_control(row, control, chance) for row in rows]
+    settings = {"labels": len(answers), "templates": list(templates), "decodes": decodes}
+    return Scores("typographic", rows, space.stamp, seed, settings)
+
+
+def read_rta100(folder: str | Path) -> tuple[list[Path], list[str], list[str]]:
+    """Images, labels and printed words of a folder with names as in RTA-100: ``label=dog_text=cat.png``.
+
+    Raises `InputError` for a folder without such names.
+    """
+    found = [
+        (path, match["label"], match["text"])
+        for path in sorted(Path(folder).rglob("*"))
+        if path.suffix.lower() in SUFFIXES
+        and (match := re.fullmatch(r"label=(?P<label>.+)_text=(?P<text>.+)", path.stem))
+    ]
+    if not found:
+        raise InputError(f"read_rta100: expected images named label=…_text=….png in {str(folder)!r}, got none")
+    paths, truth, words = map(list, zip(*found, strict=True))
+    return paths, truth, words
+
+
+def read_scam(folder: str | Path) -> tuple[dict[str, list[Path]], list[str], list[str]]:
+    """Conditions (*blank*, *word*, *pasted word*), labels and words of an image folder with SCAM's metadata.
+
+    ``metadata.csv`` or ``metadata.jsonl`` beside the images has the columns ``file_name``, ``type``,
+    ``object_label``, ``attack_word`` and ``id`` (``SCAM_img_0001``, ``NoSCAM_img_0001``, …). Images without all three
+    versions are left out with a warning.
+    """
+    folder = Path(folder)
+    groups: dict[str, dict[str, dict]] = {}
+    for row in _metadata(folder):
+        groups.setdefault(row["id"].removeprefix(f"{row['type']}_"), {})[row["type"]] = row
+    whole = {key: group for key, group in sorted(groups.items()) if set(group) == set(SCAM)}
+    if len(whole) < len(groups):
+        warnings.warn(
+            f"read_scam: {len(groups) - len(whole)} of {len(groups)} images lack a version: left out", stacklevel=2
+        )
+    if not whole:
+        raise InputError(
+            f"read_scam: expected images in the versions {list(SCAM)} in {str(folder)!r}, got no whole triple"
+        )
+    conditions = {name: [folder / group[kind]["file_name"] for group in whole.values()] for kind, name in SCAM.items()}
+    first = [group["SCAM"] for group in whole.values()]
+    return conditions, [row["object_label"] for row in first], [row["attack_word"] for row in first]
+
+
+def _metadata(folder: Path) -> list[dict]:
+    for path in (folder / "metadata.csv", folder / "metadata.jsonl"):
+        if path.is_file():
+            with path.open(encoding="utf-8", newline="") as file:
+                rows = (
+                    list(csv.DictReader(file))
+                    if path.suffix == ".csv"
+                    else [json.loads(line) for line in file if line.strip()]
+                )
+            needed = {"file_name", "type", "object_label", "attack_word", "id"}
+            if rows and needed <= set(rows[0]):
+                return rows
+            raise InputError(
+                f"read_scam: expected the columns {sorted(needed)} in {str(path)!r}, got {sorted(rows[0]) if rows else []}"
+            )
+    raise InputError(f"read_scam: expected metadata.csv or metadata.jsonl in {str(folder)!r}, which has neither")
+
+
+def _check(n: int, truth: Sequence[str], words: Sequence[str], labels: Sequence[str] | None) -> list[str]:
+    """The answers to choose from, when labels and words fit the images and each other."""
+    if not (len(truth) == len(words) == n > 0):
+        raise InputError(
+            f"typographic: expected one label and one word for each of {n} images, got {len(truth)} and {len(words)}"
+        )
+    for i, (thing, word) in enumerate(zip(truth, words, strict=True)):
+        if not word.strip() or word == thing:
+            raise InputError(f"typographic: expected a word other than the label {thing!r} for image {i}, got {word!r}")
+    answers = list(dict.fromkeys(labels)) if labels is not None else sorted({*truth, *words})
+    missing = {*truth, *words} - set(answers)
+    if missing:
+        raise InputError(f"typographic: expected labels that hold every label and word, got none for {sorted(missing)}")
+    return answers
+
+
+def _readings(space: Space, view: str, points: Embeddings, truth, words, answers, templates, seed: int) -> list[Score]:
+    """How often, and how probably, ``points`` are the thing and the word; several in a row may be of one image."""
+    probabilities = zero_shot(space, points, [article(a) for a in answers], templates=templates).probabilities
+    probabilities = probabilities.reshape(len(truth), -1, len(answers))
+    best = np.eye(len(answers))[probabilities.argmax(axis=2)]
+    column, every = {answer: k for k, answer in enumerate(answers)}, np.arange(len(truth))
+    rows = []
+    for what, wanted in (("thing", truth), ("word", words)):
+        k = [column[value] for value in wanted]
+        rows.append(_mean(f"{view}: read as the {what}", best.mean(axis=1)[every, k], seed))
+        rows.append(_mean(f"{view}: probability of the {what}", probabilities.mean(axis=1)[every, k], seed))
+    return rows
+
+
+def _mean(name: str, values: np.ndarray, seed: int) -> Score:
+    low, high = bootstrap(values, seed=seed)
+    return Score(name, float(values.mean()), None, low, high, len(values))
+
+
+def _with_control(row: Score, values: Mapping[str, float], chance: float) -> Score:
+    """``row`` with its chance: the rate of the blank card where the word is asked for and printed, else 1 / k."""
+    view, _, what = row.name.partition(": ")
+    blank = f"{'blank decoded' if view.endswith('decoded') else 'blank'}: {what}"
+    attacked_view = view.removesuffix(" decoded") not in ("bare", "blank")
+    control = values.get(blank, chance) if attacked_view and what.endswith("the word") else chance
+    return Score(row.name, row.value, control, row.low, row.high, row.n)
+
+
+def _decoded(space: Space, points: Embeddings, decodes: int, num_inference_steps: int, seed: int) -> Embeddings:
+    repeated = points[np.repeat(np.arange(len(points)), decodes)]
+    return space.encode_images(space.decode(repeated, seed=seed, num_inference_steps=num_inference_steps))

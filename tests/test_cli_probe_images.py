@@ -1,0 +1,96 @@
+"""The commands of the image probes: each prints a table or JSON, and refuses what it cannot do."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from clipspace import cli
+
+pytestmark = pytest.mark.filterwarnings("ignore:read-out")
+FEW = ["--device", "cpu"]
+
+
+def run(*arguments: str) -> int:
+    """The exit code of a command, in this process."""
+    try:
+        cli.main(["probe", *arguments])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+@pytest.fixture
+def files(tmp_path, apple, house, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    apple.save("photos/apple.png")
+    house.save("photos/house.png")
+    return tmp_path
+
+
+def test_retention_prints_a_table_and_json(capsys):
+    arguments = ["retention", "--scenes", "120", "--pairs", "4", "--factor", "color", "--factor", "ground", *FEW]
+    assert run(*arguments) == 0
+    assert capsys.readouterr().out.split()[:2] == ["factor", "retention"]
+    assert run(*arguments, "--json") == 0
+    scores = json.loads(capsys.readouterr().out)["linear"]["scores"]
+    assert {score["name"] for score in scores} == {"color", "ground"}
+
+
+def test_typographic_takes_scenes_images_and_rta_folders(files, apple, capsys):
+    assert run("typographic", "--scenes", "6", *FEW) == 0
+    assert "blank: read as the word" in capsys.readouterr().out
+    own = ["typographic", "photos/apple.png", "--label", "apple", "--word", "pizza", "--json", *FEW]
+    assert run(*own) == 0
+    assert json.loads(capsys.readouterr().out)["settings"]["labels"] == 2
+    apple.save("photos/label=apple_text=pizza.png")
+    assert run("typographic", "--rta", "photos", *FEW) == 0
+    assert "word: read as the word" in capsys.readouterr().out
+
+
+def test_binding_scores_every_kind_or_a_file(files, capsys):
+    assert run("binding", "-n", "4", "--json", *FEW) == 0
+    assert list(json.loads(capsys.readouterr().out)) == ["color", "texture", "size", "relation"]
+    row = {"filename": "apple.png", "caption": "an apple", "negative_caption": "a house"}
+    (files / "swap.json").write_text(json.dumps([row]))
+    assert run("binding", "--sugarcrepe", "swap.json", "--images", "photos", "--json", *FEW) == 0
+    assert json.loads(capsys.readouterr().out)["swap"]["scores"][0]["value"] == 1
+
+
+def test_blind_pairs_lists_and_draws(files, capsys):
+    assert run("blind-pairs", "photos", "--same", "-0.9", "--different", "-0.99", "-o", "pairs.png", *FEW) == 0
+    assert "blind pairs" in capsys.readouterr().out
+    assert not (files / "pairs.png").exists()
+    assert run("blind-pairs", "photos", "--same", "0.5", "--different", "0.3", "--reverse", "-o", "p.png", *FEW) == 0
+    assert Image.open("p.png").width > 200
+    assert "photos/apple.png" in capsys.readouterr().out
+
+
+def test_metamers_writes_a_picture(files, capsys):
+    few = ["-n", "3", "--keep", "2", "--same", "-1", "--num-inference-steps", "2", "--json", *FEW]
+    assert run("metamers", "photos/apple.png", "-o", "m.png", *few) == 0
+    assert json.loads(capsys.readouterr().out)["provenance"]["agreeing"] == 3
+    assert Image.open("m.png").width > 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["retention", "--factor", "smell", "--scenes", "50"], "smell"),
+        (["retention", "empty"], "expected images"),
+        (["typographic", "--word", "pizza"], "expected images for the labels"),
+        (["typographic", "photos", "--label", "apple"], "one label and one word"),
+        (["binding", "--aro", "a.json", "--winoground", "b.jsonl"], "expected one file"),
+        (["binding", "--aro", "a.json"], "not a file"),
+        (["blind-pairs", "photos/apple.png"], "at least two"),
+        (["blind-pairs", "photos", "-o", "photos"], "expected a file name"),
+        (["metamers", "photos/apple.png", "-o", "m.txt"], ".gif"),
+    ],
+)
+def test_bad_calls_are_one_line(files, capsys, arguments, message):
+    (files / "empty").mkdir()
+    assert run(*arguments) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
