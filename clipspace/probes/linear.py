@@ -102,7 +102,14 @@ def few_shot(
     spread = accuracy.std(axis=1, ddof=1)
     half = 1.96 * spread / np.sqrt(draws)
     rows = [
-        Score(f"{k}-shot", float(each.mean()), 1 / len(data.classes), float(each.mean() - h), float(each.mean() + h), draws)
+        Score(
+            f"{k}-shot",
+            float(each.mean()),
+            1 / len(data.classes),
+            float(each.mean() - h),
+            float(each.mean() + h),
+            draws,
+        )
         for k, each, h in zip(shots, accuracy, half, strict=True)
     ]
     settings = {"draws": draws, "n_test": len(data.test), "classes": [str(c) for c in data.classes]}

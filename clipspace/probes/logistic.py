@@ -62,14 +62,15 @@ def fit_logistic(
 ) -> LogisticFits:
     """Minimise, for every strength: sum of cross-entropies + strength / 2 * |weights|^2 (intercepts go free).
 
-    scikit-learn's ``C`` is 1 / strength.
+    scikit-learn's ``C`` is 1 / strength; for two classes, where it has one vector and not two, 2 / strength.
 
     Parameters
     ----------
     x : (n, d), float32 or float64, which is also the precision of the fit; float64 for at most `ROWS` rows
     ids : (n,), class numbers 0 to k - 1
     strengths : all above 0
-    tol : nats per row between the loss and its least value, estimated, at which a fit ends
+    tol : nats per row between the loss and its least value at which a fit ends, as estimated at curvature 1
+        (for nearly separable classes, whose curvature is less, the true distance can be some tens of times more)
     max_passes : over the data, after which a `ConvergenceWarning` names the strengths still open
     """
     strengths = np.asarray(strengths, dtype=np.float64)
@@ -207,7 +208,7 @@ def _dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 def _tensor(x: np.ndarray, like: torch.Tensor) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(x)).to(like)
+    return torch.tensor(x, dtype=like.dtype, device=like.device)
 
 
 def _device(name: str | None) -> torch.device:
