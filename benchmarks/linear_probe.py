@@ -26,7 +26,7 @@ def features(n: int, d: int, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]
     rng = np.random.default_rng(seed)
     scales = np.arange(1, d + 1) ** -0.5
     ids = rng.integers(k, size=n)
-    centres = 0.5 * rng.normal(size=(k, d)) * scales
+    centres = 0.12 * rng.normal(size=(k, d)) * scales
     x = (rng.normal(size=(n, d)) * scales + centres[ids]) @ np.linalg.qr(rng.normal(size=(d, d)))[0]
     x += 0.1 * rng.normal(size=d)
     return (10 * x / np.linalg.norm(x, axis=1).mean()).astype(np.float32), ids

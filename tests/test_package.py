@@ -18,7 +18,7 @@ LAYERS = [
     {"errors"},
     {"sphere", "images", "saving", "fixed_point", "scenes"},
     {"embeddings"},
-    {"pca", "codes", "pictures", "diffusion", "scores"},
+    {"pca", "codes", "pictures", "diffusion", "scores", "geometry"},
     {"models"},
     {"space"},
     {"manipulate", "probes"},
