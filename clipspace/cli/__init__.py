@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from clipspace.cli import manipulations
+from clipspace.cli import manipulations, probe
 from clipspace.errors import ClipspaceError
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (manipulations,):
+for commands in (manipulations, probe):
     app.add_typer(commands.app)
 
 

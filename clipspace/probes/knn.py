@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import faiss
 import numpy as np
 
-from clipspace import sphere
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
 from clipspace.probes.accuracy import accuracy_rows, confusion_matrix
@@ -78,4 +77,11 @@ def vote(voters: np.ndarray, weights: np.ndarray, n_classes: int) -> np.ndarray:
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
-    return sphere.unit(vectors).astype(np.float32)
+    """Unit vectors in float32, which is what FAISS searches; `sphere.unit` would pass through float64."""
+    length = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
+    if not (length > 0).all():
+        raise InputError(
+            f"knn_probe: expected vectors of non-zero norm, got {int((length == 0).sum())} zeros (first: row "
+            f"{int(np.flatnonzero(length == 0)[0])}); drop these rows"
+        )
+    return (vectors / length[:, None]).astype(np.float32, copy=False)

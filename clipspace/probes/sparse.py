@@ -18,7 +18,7 @@ from clipspace.errors import ConvergenceWarning, InputError
 
 LIST = 12
 """Words that may join a row's list at each check."""
-PROPOSALS = 3
+PROPOSALS = 2
 """Checks that only propose words, before those that decide."""
 CHECKS = 200
 

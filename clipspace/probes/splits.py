@@ -117,8 +117,9 @@ def column(points: Embeddings, values: Sequence | str, doing: str) -> np.ndarray
 
 def warn_of_shared_rows(train: np.ndarray, test: np.ndarray, doing: str) -> None:
     """Warn when the same vector is on both sides: then the score measures memory."""
-    known = {row.tobytes() for row in train}
-    shared = sum(row.tobytes() in known for row in test)
+    alike = train[np.isin(train[:, 0], test[:, 0])], test[np.isin(test[:, 0], train[:, 0])]
+    known = {row.tobytes() for row in alike[0]}
+    shared = sum(row.tobytes() in known for row in alike[1])
     if shared:
         warnings.warn(
             f"{doing}: {shared} of {len(test)} held-out vectors are also training vectors, which flatters the score; "

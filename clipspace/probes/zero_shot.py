@@ -11,7 +11,7 @@ import numpy as np
 from clipspace import sphere
 from clipspace.embeddings import Embeddings, check_same_space
 from clipspace.errors import InputError
-from clipspace.probes.accuracy import accuracy_rows, confusion_matrix
+from clipspace.probes.accuracy import accuracy_rows, confusion_matrix, proportion_interval
 from clipspace.probes.calibration import calibration_error, reliability
 from clipspace.probes.splits import column
 from clipspace.probes.templates import PHOTO, read_templates
@@ -107,7 +107,9 @@ def zero_shot_accuracy(
     confusion = confusion_matrix(order[:, 0], ids, len(labels))
     rows = accuracy_rows(order[:, 0], ids, labels, chance=1 / len(labels), seed=seed, name="top-1")
     if k > 1:
-        rows.append(Score(f"top-{k}", float(among.mean()), k / len(labels), *bootstrap(among, seed=seed), len(among)))
+        rows.append(
+            Score(f"top-{k}", float(among.mean()), k / len(labels), *proportion_interval(among, seed=seed), len(among))
+        )
     rows.append(Score("calibration error", calibration_error(confidence, right), None, *interval, len(right)))
     if per_class:
         rows += [
