@@ -66,6 +66,7 @@ def test_arrays_are_probed(arrays, capsys, arguments, name, least):
     assert plain["probe"] in capsys.readouterr().out
 
 
+@pytest.mark.filterwarnings("ignore:.* training rows in")
 def test_folders_are_encoded_and_labelled_by_name(folder, capsys):
     where = ["pictures", "--template", "a {} thing", "--per-class", "--device", "cpu"]
     assert run("zero-shot", *where, "--json") == 0
@@ -73,6 +74,8 @@ def test_folders_are_encoded_and_labelled_by_name(folder, capsys):
     assert plain["space"]["model"] == "mini"
     assert [row["name"] for row in plain["scores"]][-2:] == ["class blue", "class red"]
     assert plain["scores"][0]["value"] > 0.6
+    assert run("linear", "pictures", "--before-projection", "--search", "binary", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["space"]["model"] == "mini before its projection"
     assert run("concepts", "pictures", "--texts", "words.txt", "--top", "2") == 0
     assert "blue/apple.png: " in capsys.readouterr().out
 
@@ -81,6 +84,7 @@ def test_folders_are_encoded_and_labelled_by_name(folder, capsys):
     ("arguments", "message"),
     [
         (["knn", "x.npy"], "--labels"),
+        (["linear", "x.npy", "--labels", "labels.txt", "--before-projection"], "folder of images"),
         (["knn", "x.npy", "--labels", "none.txt"], "not a file"),
         (["knn", "none", "--labels", "labels.txt"], "folder of images"),
         (["knn", ".", "--labels", "labels.txt"], "got none"),

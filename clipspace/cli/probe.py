@@ -67,13 +67,16 @@ def linear(
     shots: Annotated[list[int] | None, typer.Option(help="Learn from so many a class; repeat.")] = None,
     draws: Annotated[int, typer.Option(help="Draws for each number of shots.")] = 10,
     targets: Annotated[bool, typer.Option("--regress", help="The labels are numbers: ridge regression.")] = False,
+    before: Annotated[
+        bool, typer.Option("--before-projection", help="Of images, the features before the last linear map.")
+    ] = False,
     space: SpaceName = "mini",
     seed: Seed = 0,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
     """What a linear map reads off (clipspace.probes.linear.linear_probe, few_shot; clipspace.probes.ridge.ridge_probe)."""
-    images, truth = _labelled(points, labels, space, device)
+    images, truth = _labelled(points, labels, space, device, before=before)
     if targets:
         from clipspace.probes.ridge import ridge_probe
 
@@ -160,17 +163,22 @@ def _show(scores: Scores, as_json: bool) -> None:
     report(scores.to_dict(), as_json, str(scores))
 
 
-def _images(path: Path, space: str, device: str | None) -> Embeddings:
+def _images(path: Path, space: str, device: str | None, *, before: bool = False) -> Embeddings:
     """The vectors of a .npy file, without a stamp, or the embeddings of the images in a folder and those below it."""
     if path.suffix == ".npy":
+        if before:
+            raise InputError("probe: expected images for --before-projection, got vectors; give a folder of images")
         return Embeddings(_array(path))
     files = _files(path)
-    points = load(space, device).encode_images(files)
+    loaded = load(space, device)
+    points = loaded.encode_features(files) if before else loaded.encode_images(files)
     names = [str(file.relative_to(path)) for file in files]
     return Embeddings(points.vectors, points.space, "image", names)
 
 
-def _labelled(path: Path, labels: Path | None, space: str, device: str | None) -> tuple[Embeddings, np.ndarray]:
+def _labelled(
+    path: Path, labels: Path | None, space: str, device: str | None, *, before: bool = False
+) -> tuple[Embeddings, np.ndarray]:
     """Images and the label of each, read before anything is encoded."""
     if labels is not None:
         truth = _array(labels, any_kind=True) if labels.suffix == ".npy" else np.array(_lines(labels))
@@ -178,7 +186,7 @@ def _labelled(path: Path, labels: Path | None, space: str, device: str | None) -
         raise InputError(f"probe: expected labels for {str(path)!r}, got none; give them with --labels")
     else:
         truth = np.array([file.parent.name for file in _files(path)])
-    return _images(path, space, device), truth
+    return _images(path, space, device, before=before), truth
 
 
 def _with_texts(points: Path, texts: Path, space: str, device: str | None) -> tuple[Embeddings, Embeddings]:

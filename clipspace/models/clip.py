@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 
 from clipspace.embeddings import Stamp
-from clipspace.errors import CheckpointError, InputError
+from clipspace.errors import CapabilityError, CheckpointError, InputError
+from clipspace.models.projection import before_projection
 
 
 class TruncationWarning(UserWarning):
@@ -41,9 +42,19 @@ class Encoder:
     @torch.inference_mode()
     def images(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Raw image embeddings, float32 ``(n, d)``."""
+        return self.model.encode_image(self._pixels(images)).float().cpu().numpy()
+
+    @torch.inference_mode()
+    def features(self, images: Sequence[Image.Image]) -> np.ndarray:
+        """What the image tower holds before its projection, float32 ``(n, width)``."""
+        trunk = before_projection(self.model.visual)
+        if trunk is None:
+            raise CapabilityError(f"features: {self.stamp.model!r} has no projection of its own; use its embeddings")
+        return trunk(self._pixels(images)).float().cpu().numpy()
+
+    def _pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
         pixels = torch.stack([self.preprocess(image) for image in images])
-        pixels = pixels.to(self.device, next(self.model.parameters()).dtype)
-        return self.model.encode_image(pixels).float().cpu().numpy()
+        return pixels.to(self.device, next(self.model.parameters()).dtype)
 
     @torch.inference_mode()
     def texts(self, texts: Sequence[str]) -> np.ndarray:
