@@ -47,3 +47,13 @@ def cifar():
     rows = pytest.importorskip("pyarrow.parquet").ParquetFile(path).iter_batches(batch_size=2000)
     rows = next(rows).to_pylist()
     return [Image.open(BytesIO(row["image"]["bytes"])) for row in rows], np.array([row["label"] for row in rows])
+
+
+@pytest.fixture(scope="session")
+def photos():
+    """The first 60 photographs, as paths, where CLIPSPACE_TEST_DATA names a folder that has them."""
+    folder = os.environ.get("CLIPSPACE_TEST_DATA")
+    found = sorted((Path(folder) / "photos").glob("*.jpg"))[:60] if folder else []
+    if len(found) < 60:
+        pytest.skip("CLIPSPACE_TEST_DATA names no folder with photos")
+    return found

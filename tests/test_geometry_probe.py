@@ -95,3 +95,12 @@ def test_a_set_is_like_itself_and_unlike_another(points, rng):
     assert [row.value for row in same] == pytest.approx([1, 1, 1])
     other = compare(points, Embeddings(rng.normal(size=(300, 5))))
     assert all(abs(row.value - row.chance) < 0.05 for row in other)
+
+
+def test_photographs_need_no_special_case(space, photos):
+    points = space.encode_images(photos)
+    with pytest.warns(SampleWarning, match="60 rows in 128 dimensions"):
+        scores = geometry(points)
+    assert scores.space == space.stamp
+    assert 0 < scores["mean cosine"].value < 1
+    assert 1 < scores["effective rank"].value < 60

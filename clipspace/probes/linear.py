@@ -85,9 +85,9 @@ def few_shot(
 ) -> Scores:
     """Accuracy of the linear probe when it sees k examples a class: mean over draws, for each k.
 
-    Each draw takes k training rows of each class, and as many others on which the strength is chosen. The
-    interval is that of the mean over draws (1.96 standard errors), chance is 1 / classes; the array ``accuracy`` (len(shots), draws)
-    holds them all, and ``spread`` their standard deviation for each k.
+    Each draw takes k training rows of each class, and as many others on which the strength is chosen. The interval
+    is that of the mean over draws (1.96 standard errors), chance is 1 / classes. The array ``accuracy``
+    (len(shots), draws) holds them all, and ``spread`` their standard deviation for each k.
     """
     data = split(points, labels, held_out, seed=seed, doing="few_shot")
     least = int(np.bincount(data.train_ids).min())
@@ -100,17 +100,10 @@ def few_shot(
         raise InputError(f"few_shot: expected at least two draws, got {draws}")
     accuracy = np.array([[_one_draw(data, k, search, [seed, k, draw], device) for draw in range(draws)] for k in shots])
     spread = accuracy.std(axis=1, ddof=1)
-    half = 1.96 * spread / np.sqrt(draws)
+    middle, half, chance = accuracy.mean(axis=1), 1.96 * spread / np.sqrt(draws), 1 / len(data.classes)
     rows = [
-        Score(
-            f"{k}-shot",
-            float(each.mean()),
-            1 / len(data.classes),
-            float(each.mean() - h),
-            float(each.mean() + h),
-            draws,
-        )
-        for k, each, h in zip(shots, accuracy, half, strict=True)
+        Score(f"{k}-shot", float(m), chance, float(m - h), float(m + h), draws)
+        for k, m, h in zip(shots, middle, half, strict=True)
     ]
     settings = {"draws": draws, "n_test": len(data.test), "classes": [str(c) for c in data.classes]}
     arrays = {"shots": np.array(shots), "accuracy": accuracy, "spread": spread}

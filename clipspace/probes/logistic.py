@@ -96,7 +96,7 @@ class _White:
     """The data in the basis of its principal axes, with a last column of ones for the intercept."""
 
     def __init__(self, x: np.ndarray, ids: np.ndarray, k: int, device: torch.device) -> None:
-        points = torch.from_numpy(np.ascontiguousarray(x)).to(device)
+        points = torch.tensor(x, device=device)
         self.k, self.ids = k, torch.from_numpy(np.asarray(ids, dtype=np.int64)).to(device)
         self.mean = points.mean(dim=0)
         points = points - self.mean

@@ -64,6 +64,10 @@ def sparse_codes(
 
 
 def _codes(targets: torch.Tensor, words: torch.Tensor, half: float, tol: float):
+    """The codes of one batch, as `sparse_codes` returns them; ``half`` is strength / 2.
+
+    A row's list is what it uses of the last one, and the words that most break its conditions; it leaves when none does.
+    """
     n, grow = len(targets), min(LIST, len(words))
     residual, excess = targets.clone(), targets.new_zeros(n)
     listed = torch.zeros(n, 0, dtype=torch.int64, device=targets.device)
@@ -76,7 +80,7 @@ def _codes(targets: torch.Tensor, words: torch.Tensor, half: float, tol: float):
         correlation = (residual.to(rough.dtype) @ rough.T).float() if proposing else residual @ words.T
         own, used = correlation.gather(1, listed), weights > 0
         off = torch.where(used, (own - half).abs(), 0).sum(dim=1)
-        correlation.scatter_(1, listed, torch.where(used, -torch.inf, own))
+        correlation.scatter_reduce_(1, listed, torch.where(used, -torch.inf, own), "amin")
         worst, joining = correlation.topk(grow, dim=1)
         worst -= half
         excess[open_rows] = torch.maximum(worst[:, 0], off)
