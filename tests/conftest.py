@@ -53,7 +53,7 @@ def cifar():
 def photos():
     """The first 60 photographs, as paths, where CLIPSPACE_TEST_DATA names a folder that has them."""
     folder = os.environ.get("CLIPSPACE_TEST_DATA")
-    found = sorted((Path(folder) / "photos").glob("*.jpg"))[:60] if folder else []
+    found = sorted((Path(folder) / "photos").iterdir())[:60] if folder else []
     if len(found) < 60:
         pytest.skip("CLIPSPACE_TEST_DATA names no folder with photos")
     return found
