@@ -5,6 +5,7 @@ import pytest
 
 from clipspace import Embeddings, Stamp
 from clipspace.errors import InputError, SampleWarning, SpaceMismatchError
+from clipspace.images import psnr
 from clipspace.probes.concepts import Vocabulary, decompose, describe
 from clipspace.sphere import unit
 
@@ -97,6 +98,10 @@ def test_mini_images_are_described_by_what_is_on_them(space):
     right = [name in [word for word, _ in top] for name, top in zip(words.names, found.top(3), strict=True)]
     assert np.mean(right) > 0.6
     assert found.scores["cosine"].value > found.scores["cosine"].chance + 0.3
+    left = found.without([words.names[0]])[:1]
+    (picture,) = space.decode(left, seed=0, num_inference_steps=3)
+    (whole,) = space.decode(images[:1], seed=0, num_inference_steps=3)
+    assert psnr(picture, whole) < 40
 
 
 def test_bad_vocabularies_are_refused(planted, rng):

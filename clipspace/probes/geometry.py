@@ -9,6 +9,7 @@ import numpy as np
 from clipspace.embeddings import Embeddings, check_same_space
 from clipspace.errors import InputError, SampleWarning
 from clipspace.geometry import cone, contrast, dimension, gap, hubness, retrieval, similarity, spectrum
+from clipspace.probes.accuracy import proportion_interval
 from clipspace.probes.splits import finite_vectors
 from clipspace.scores import Score, Scores, bootstrap
 from clipspace.sphere import unit
@@ -46,8 +47,8 @@ def geometry(points: Embeddings, *, k: int = 10, max_points: int = MAX_POINTS, s
     counts = hubness.occurrences(few, k=k)
     arrays = {"spectrum": values, "hub counts": counts}
     rows = [
-        _mean_cosine("mean cosine", x, seed),
-        _mean_cosine("mean cosine, centred", cone.centred(x), seed),
+        _mean_cosine("mean cosine", x),
+        _mean_cosine("mean cosine, centred", cone.centred(x)),
         Score("norm of the mean", cone.mean_norm(x), n=n),
     ]
     if rows[0].value > 0:
@@ -138,11 +139,10 @@ def _distinct(points: Embeddings, doing: str) -> np.ndarray:
     return x[np.sort(first)]
 
 
-def _mean_cosine(name: str, x: np.ndarray, seed: int) -> Score:
-    """The mean of points' conformities. The points share pairs, so it varies about twice as much as a mean of those."""
-    each, value = cone.conformity(x), cone.mean_cosine(x)
-    low, high = bootstrap(each, seed=seed)
-    return Score(name, value, 0.0, value + 2 * (low - value), value + 2 * (high - value), len(x))
+def _mean_cosine(name: str, x: np.ndarray) -> Score:
+    """With the interval of a mean over pairs that share points: twice the standard error of points' own means."""
+    value, half = cone.mean_cosine(x), 1.96 * 2 * cone.conformity(x).std(ddof=1) / np.sqrt(len(x))
+    return Score(name, value, 0.0, float(value - half), float(value + half), len(x))
 
 
 def _bootstrap_gap(x: np.ndarray, t: np.ndarray, seed: int, resamples: int = 200) -> tuple[float, float]:
@@ -160,7 +160,7 @@ def _recalls(suffix: str, x: np.ndarray, t: np.ndarray, ks: tuple[int, ...], see
         found, n = retrieval.ranks(queries, points), len(points)
         for k in ks:
             hits = (found < k).astype(float)
-            interval = bootstrap(hits, seed=seed)
+            interval = proportion_interval(hits, seed=seed)
             rows.append(
                 Score(f"recall@{k}, {way}{suffix}", float(hits.mean()), retrieval.chance_recall(k, n), *interval, n)
             )
