@@ -33,3 +33,7 @@ class RecallError(ClipspaceError):
 
 class ConvergenceWarning(UserWarning):
     """An iteration ended above the accuracy that was asked of it; the message says where and what to do."""
+
+
+class SampleWarning(UserWarning):
+    """A sample is too small, or too degenerate, for a number to be read as it stands; the message says why."""

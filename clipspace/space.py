@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -67,6 +67,21 @@ class Space:
         pictures, names = read_images(images)
         chunks = [self.encoder.images(pictures[rows]) for rows in _slices(len(pictures), batch_size, "encode images")]
         return self._embeddings(chunks, "image", names)
+
+    def encode_features(self, images, *, batch_size: int = _ENCODE_BATCH) -> Embeddings:
+        """What the encoder holds of images before its projection, for probes; no points of this space.
+
+        They carry a stamp of their own, so nothing mixes them with embeddings. Raises `CapabilityError` where
+        an encoder has no projection apart.
+        """
+        pictures, names = read_images(images)
+        slices = _slices(len(pictures), batch_size, "encode features")
+        chunks = [self.encoder.features(pictures[rows]) for rows in slices]
+        if not chunks:
+            raise InputError("encode: expected at least one image, got none")
+        vectors = np.concatenate(chunks)
+        stamp = replace(self.stamp, model=f"{self.stamp.model} before its projection", dim=vectors.shape[1])
+        return Embeddings(vectors, stamp, "image", names)
 
     def encode_texts(self, texts: str | Sequence[str], *, batch_size: int = _ENCODE_BATCH) -> Embeddings:
         """Raw text embeddings of one text or a sequence. Empty texts raise; what does not fit is cut with a warning."""

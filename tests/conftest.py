@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from io import BytesIO
+from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from clipspace.scenes import Scene, Thing, render
 
@@ -32,3 +35,25 @@ def apple():
 @pytest.fixture(scope="session")
 def house():
     return render(Scene("mint", (Thing("house", "blue", x=0.4, rotation=12),)))
+
+
+@pytest.fixture(scope="session")
+def cifar():
+    """The first 2,000 pictures of CIFAR-10 and their labels, where CLIPSPACE_TEST_DATA names a folder that has them."""
+    folder = os.environ.get("CLIPSPACE_TEST_DATA")
+    path = Path(folder or ".") / "cifar10-train.parquet"
+    if folder is None or not path.is_file():
+        pytest.skip("CLIPSPACE_TEST_DATA names no folder with cifar10-train.parquet")
+    rows = pytest.importorskip("pyarrow.parquet").ParquetFile(path).iter_batches(batch_size=2000)
+    rows = next(rows).to_pylist()
+    return [Image.open(BytesIO(row["image"]["bytes"])) for row in rows], np.array([row["label"] for row in rows])
+
+
+@pytest.fixture(scope="session")
+def photos():
+    """The first 60 photographs, as paths, where CLIPSPACE_TEST_DATA names a folder that has them."""
+    folder = os.environ.get("CLIPSPACE_TEST_DATA")
+    found = sorted((Path(folder) / "photos").iterdir())[:60] if folder else []
+    if len(found) < 60:
+        pytest.skip("CLIPSPACE_TEST_DATA names no folder with photos")
+    return found

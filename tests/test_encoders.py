@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from clipspace import load_space
 from clipspace.embeddings import concatenate
-from clipspace.errors import CapabilityError, CheckpointError, InputError, OutOfMemoryError, SpaceMismatchError
+from clipspace.errors import CheckpointError, InputError, OutOfMemoryError, SpaceMismatchError
 from clipspace.models.catalogue import CATALOGUE
 from clipspace.models.clip import Preprocess
 
@@ -50,18 +50,6 @@ def test_embeddings_are_open_clip_s(kind, vit, wide, tmp_path):
         text = model.encode_text(open_clip.get_tokenizer(name)(["a cat"]))
     assert np.allclose(space.encode_images(wide).vectors, image, atol=1e-5)
     assert np.allclose(space.encode_texts("a cat").vectors, text, atol=1e-5)
-
-
-def test_features_projected_are_the_embeddings(vit, wide):
-    encoder = load_space(vit, device="cpu").encoder
-    projected = encoder.features([wide]) @ encoder.model.visual.proj.numpy()
-    assert np.allclose(projected, encoder.images([wide]), atol=1e-5)
-
-
-def test_a_resnet_says_that_it_has_no_features(tmp_path, wide):
-    encoder = load_space(_resnet(tmp_path / "resnet"), device="cpu").encoder
-    with pytest.raises(CapabilityError, match="no separate projection"):
-        encoder.features([wide])
 
 
 def test_resize_modes_differ_in_their_stamp_and_do_not_mix(vit, wide):

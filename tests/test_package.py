@@ -20,7 +20,7 @@ LAYERS = [
     {"embeddings"},
     {"blocks"},
     {"moments"},
-    {"pca", "codes", "pictures", "diffusion", "gradient", "scores", "index", "sources", "store"},
+    {"pca", "codes", "pictures", "diffusion", "gradient", "scores", "index", "geometry", "sources", "store"},
     {"maps"},
     {"models"},
     {"space"},
@@ -110,3 +110,10 @@ def test_docstring_examples_run(name):
     assert module.__doc__
     names = {"np": importlib.import_module("numpy")}
     assert doctest.testmod(module, extraglobs=names).failed == 0
+
+
+@pytest.mark.parametrize("name", ["zero_shot", "knn", "ridge", "geometry", "text_span"])
+def test_probes_that_need_no_torch_do_not_load_it(name):
+    code = f"import sys, clipspace.probes.{name}; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

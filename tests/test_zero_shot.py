@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from clipspace import zero_shot
-from clipspace.errors import InputError
-from clipspace.probes.zero_shot import label_weights
+from clipspace import Embeddings, zero_shot
+from clipspace.errors import InputError, SpaceMismatchError
+from clipspace.probes.templates import read_templates
+from clipspace.probes.zero_shot import label_weights, zero_shot_accuracy
 from clipspace.scenes import COLORS, render, sample_scenes
 
 
@@ -34,3 +35,59 @@ def test_colours_are_read_far_above_chance(space):
 def test_one_label_is_refused(space, apple):
     with pytest.raises(InputError, match="at least two labels"):
         zero_shot(space, apple, ["a cat"])
+    with pytest.raises(InputError, match="all different"):
+        zero_shot(space, apple, ["a cat", "a cat"])
+
+
+@pytest.fixture(scope="module")
+def things(space):
+    """Embeddings of single things, with their kind as a column."""
+    scenes = [s for s in sample_scenes(150, seed=77, layout="one") if not s.card]
+    kinds = [s.things[0].kind for s in scenes]
+    points = space.encode_images([render(s) for s in scenes])
+    return Embeddings(points.vectors, points.space, columns={"kind": kinds})
+
+
+def test_accuracies_are_counted_as_by_hand(space, things):
+    scores = zero_shot_accuracy(space, things, "kind", per_class=True)
+    labels, kinds = sorted(set(things.columns["kind"])), np.array(things.columns["kind"])
+    found = zero_shot(space, things, labels).probabilities
+    best = np.array(labels)[found.argmax(axis=1)]
+    ranks = (found > found[np.arange(len(kinds)), [labels.index(x) for x in kinds]][:, None]).sum(axis=1)
+    assert scores["top-1"].value == np.mean(best == kinds) > 0.5
+    assert scores["top-1"].chance == 1 / len(labels)
+    assert scores["top-5"].value == np.mean(ranks < 5)
+    each = [np.mean(best[kinds == label] == label) for label in labels]
+    assert [scores[f"class {label}"].value for label in labels] == pytest.approx(each)
+    assert scores["top-1, mean per class"].value == pytest.approx(np.mean(each))
+    assert scores.arrays["confusion"].sum() == len(things)
+
+
+def test_a_label_shuffled_truth_scores_chance(space, things, rng):
+    row = zero_shot_accuracy(space, things, rng.permutation(things.columns["kind"]))["top-1"]
+    assert row.low - 0.02 <= row.chance <= row.high + 0.02
+
+
+def test_named_templates_are_the_published_sets(space):
+    assert [len(read_templates(name)) for name in ("imagenet-80", "imagenet-7", "photo")] == [80, 7, 1]
+    assert "a bad photo of a {}." in read_templates("imagenet-80")
+    assert set(read_templates("imagenet-7")) < set(read_templates("imagenet-80"))
+    assert np.allclose(
+        label_weights(space, ["cat"], "imagenet-7"), label_weights(space, ["cat"], read_templates("imagenet-7"))
+    )
+
+
+def test_bad_labels_and_templates_are_refused(space, things):
+    with pytest.raises(InputError, match="got also"):
+        zero_shot_accuracy(space, things, "kind", ["cat", "dog"])
+    with pytest.raises(InputError, match="one per vector"):
+        zero_shot_accuracy(space, things, ["cat"])
+    with pytest.raises(InputError, match="k of at least 1"):
+        zero_shot_accuracy(space, things, "kind", k=0)
+    with pytest.raises(InputError, match="imagenet-80"):
+        zero_shot(space, things, ["a", "b"], templates="imagenet")
+    for templates in ([], ["a photo"], ["{} and {}"]):
+        with pytest.raises(InputError, match="for the label each"):
+            zero_shot(space, things, ["a", "b"], templates=templates)
+    with pytest.raises(SpaceMismatchError):
+        zero_shot(space, Embeddings(things.vectors), ["a", "b"])

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from clipspace.cli import manipulations, probe_images, store, vectors
+from clipspace.cli import manipulations, probe, probe_images, store, vectors
 from clipspace.errors import ClipspaceError
 
 app = typer.Typer(
@@ -19,12 +19,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (manipulations, store, vectors):
+for commands in (manipulations, probe, store, vectors):
     app.add_typer(commands.app)
-probe = typer.Typer(help="Ask one question of a space; each answer stands beside its chance.", no_args_is_help=True)
-for commands in (probe_images,):
-    probe.add_typer(commands.app)
-app.add_typer(probe, name="probe")
+probe.app.add_typer(probe_images.app)
 
 
 def main(arguments: list[str] | None = None) -> None:

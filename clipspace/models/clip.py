@@ -17,6 +17,7 @@ from PIL import Image
 
 from clipspace.embeddings import Stamp
 from clipspace.errors import CapabilityError, CheckpointError, InputError
+from clipspace.models.projection import before_projection
 
 
 class TruncationWarning(UserWarning):
@@ -67,22 +68,18 @@ class Encoder:
         """Raw image embeddings, float32 ``(n, d)``."""
         return self.pixels([self.prepare(image) for image in images])
 
+    @torch.inference_mode()
     def features(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Features before the projection into the shared space, float32 ``(n, width)``, as the linear probe of
         CLIP takes them (Radford et al. 2021, arXiv 2103.00020, appendix A.3).
 
-        Raises `CapabilityError` for models whose last layer is not a separate projection (ResNets).
+        Raises `CapabilityError` for models whose last layer is not a projection of its own.
         """
-        visual = self.model.visual
-        if not isinstance(getattr(visual, "proj", None), torch.nn.Parameter):
-            raise CapabilityError(
-                f"features: {self.stamp.model!r} has no separate projection; use the embeddings, or a ViT"
-            )
-        projection, visual.proj = visual.proj, None
-        try:
-            return self.images(images)
-        finally:
-            visual.proj = projection
+        trunk = before_projection(self.model.visual)
+        if trunk is None:
+            raise CapabilityError(f"features: {self.stamp.model!r} has no projection of its own; use its embeddings")
+        pixels = torch.stack([self.prepare(image) for image in images]).to(self.device, self.dtype)
+        return trunk(pixels).float().cpu().numpy()
 
     def differentiable(self, pixels: torch.Tensor) -> torch.Tensor:
         """Raw embeddings ``(n, d)`` of pixels in [0, 1] at the encoder's size, with a gradient."""

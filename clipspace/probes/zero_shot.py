@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clipspace import sphere
-from clipspace.embeddings import Embeddings
+from clipspace.embeddings import Embeddings, check_same_space
 from clipspace.errors import InputError
+from clipspace.probes.accuracy import accuracy_rows, confusion_matrix, proportion_interval
+from clipspace.probes.calibration import calibration_error, reliability
+from clipspace.probes.splits import column
+from clipspace.probes.templates import PHOTO, read_templates
+from clipspace.scores import Score, Scores, bootstrap
 
 if TYPE_CHECKING:
     from clipspace.space import Space
-
-TEMPLATES = ("a photo of {}",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,22 +38,85 @@ class ZeroShot:
         return [self.labels[i] for i in self.probabilities.argmax(axis=1)]
 
 
-def zero_shot(space: Space, images, labels: Sequence[str], *, templates: Sequence[str] = TEMPLATES) -> ZeroShot:
+def zero_shot(space: Space, images, labels: Sequence[str], *, templates: str | Sequence[str] = PHOTO) -> ZeroShot:
     """Probabilities of ``labels`` for images or image `Embeddings` (Radford et al. 2021, arXiv 2103.00020, 3.1).
 
     The weight of a label is the mean of the unit embeddings of its ``templates``, made unit again; logits
     are cosines times the model's own scale.
     """
-    if len(labels) < 2:
-        raise InputError(f"zero_shot: expected at least two labels, got {list(labels)}")
+    labels = tuple(labels)
+    if len(labels) < 2 or len(set(labels)) < len(labels):
+        raise InputError(f"zero_shot: expected at least two labels, all different, got {list(labels)}")
     points = images if isinstance(images, Embeddings) else space.encode_images(images)
+    check_same_space(space.stamp, points.space, "zero_shot")
     logits = space.encoder.logit_scale * points.unit @ label_weights(space, labels, templates).T
     exps = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return ZeroShot(exps / exps.sum(axis=1, keepdims=True), tuple(labels))
+    return ZeroShot(exps / exps.sum(axis=1, keepdims=True), labels)
 
 
-def label_weights(space: Space, labels: Sequence[str], templates: Sequence[str] = TEMPLATES) -> np.ndarray:
-    """Unit vectors of labels, averaged over templates: float64 ``(k, d)``."""
-    texts = [template.format(label) for label in labels for template in templates]
-    each = space.encode_texts(texts).unit.reshape(len(labels), len(templates), -1)
+def label_weights(space: Space, labels: Sequence[str], templates: str | Sequence[str] = PHOTO) -> np.ndarray:
+    """Unit vectors of labels, averaged over templates: float64 ``(k, d)``. For names, see `read_templates`."""
+    chosen = read_templates(templates)
+    texts = [template.format(label) for label in labels for template in chosen]
+    each = space.encode_texts(texts).unit.reshape(len(labels), len(chosen), -1)
     return sphere.unit(each.mean(axis=1))
+
+
+def zero_shot_accuracy(
+    space: Space,
+    images,
+    truth: Sequence[str] | str,
+    labels: Sequence[str] | None = None,
+    *,
+    templates: str | Sequence[str] = PHOTO,
+    k: int = 5,
+    per_class: bool = False,
+    seed: int = 0,
+) -> Scores:
+    """How often the true label is the most probable, and among the ``k`` most probable; and the calibration error.
+
+    Parameters
+    ----------
+    images : images or image `Embeddings`
+    truth : label of each image, or the name of a column of the embeddings
+    labels : to choose from; those that occur in ``truth`` when None
+    templates : "photo", "imagenet-80", "imagenet-7", or templates of one's own
+    k : no more than there are labels counts
+    per_class : also the share of each label's images that are read as it
+
+    Returns
+    -------
+    `Scores`: "top-1", its mean per class, "top-k", "calibration error" (15 bins, see `calibration`) and, if asked,
+    "class <label>"; arrays ``confusion`` (rows are the truth) and ``reliability`` (3, 15).
+    """
+    points = images if isinstance(images, Embeddings) else space.encode_images(images)
+    values = column(points, truth, "zero_shot_accuracy").astype(str)
+    labels = tuple(np.unique(values).tolist() if labels is None else labels)
+    strange = sorted(set(values.tolist()) - set(labels))
+    if strange:
+        raise InputError(f"zero_shot_accuracy: expected true labels among {list(labels)}, got also {strange}")
+    found = zero_shot(space, points, labels, templates=templates).probabilities
+    ids = np.array([labels.index(value) for value in values])
+    order = np.argsort(-found, axis=1, kind="stable")
+    if k < 1:
+        raise InputError(f"zero_shot_accuracy: expected k of at least 1, got {k}")
+    k = min(k, len(labels))
+    among = (order[:, :k] == ids[:, None]).any(axis=1).astype(float)
+    confidence, right = found.max(axis=1), (order[:, 0] == ids).astype(float)
+    interval = bootstrap(confidence, right, statistic=calibration_error, seed=seed)
+    confusion = confusion_matrix(order[:, 0], ids, len(labels))
+    rows = accuracy_rows(order[:, 0], ids, labels, chance=1 / len(labels), seed=seed, name="top-1")
+    if k > 1:
+        rows.append(
+            Score(f"top-{k}", float(among.mean()), k / len(labels), *proportion_interval(among, seed=seed), len(among))
+        )
+    rows.append(Score("calibration error", calibration_error(confidence, right), None, *interval, len(right)))
+    if per_class:
+        rows += [
+            Score(f"class {label}", float(line[i] / line.sum()), 1 / len(labels), n=int(line.sum()))
+            for i, (label, line) in enumerate(zip(labels, confusion, strict=True))
+            if line.sum()
+        ]
+    settings = {"labels": list(labels), "templates": list(read_templates(templates))}
+    arrays = {"confusion": confusion, "reliability": reliability(confidence, right)}
+    return Scores("zero-shot", rows, points.space, seed, settings, arrays)

@@ -1,0 +1,230 @@
+"""Commands that measure a set: ``clipspace probe NAME``. Sets are .npy arrays of vectors, or images to encode."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from clipspace.cli.options import Device, Json, Seed, SpaceName, load, report
+from clipspace.embeddings import Embeddings
+from clipspace.errors import InputError
+from clipspace.scores import Scores
+
+app = typer.Typer(
+    name="probe", help="What is in an embedding: one question each, with what chance is.", no_args_is_help=True
+)
+
+Points = Annotated[Path, typer.Argument(help="Vectors (.npy, n x d), or a folder of images to encode.")]
+Labels = Annotated[
+    Path | None,
+    typer.Option("--labels", help="One label a line, or .npy; for images, the names of their folders when left out."),
+]
+Texts = Annotated[Path, typer.Option("--texts", help="One text a line, or their vectors (.npy).")]
+
+
+@app.command("zero-shot")
+def zero_shot(
+    points: Points,
+    labels: Labels = None,
+    classes: Annotated[
+        list[str] | None, typer.Option("--class", help="A label to choose from; repeat. Those that occur when none.")
+    ] = None,
+    templates: Annotated[
+        list[str] | None,
+        typer.Option("--template", help="photo, imagenet-80, imagenet-7, or a text with {}; repeat for several."),
+    ] = None,
+    top: Annotated[int, typer.Option("--top", help="Also count the label among so many.")] = 5,
+    per_class: Annotated[bool, typer.Option("--per-class", help="A line for each label.")] = False,
+    space: SpaceName = "mini",
+    seed: Seed = 0,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Is the right label the nearest (clipspace.probes.zero_shot.zero_shot_accuracy). Vectors are taken as --space's."""
+    from clipspace.probes.zero_shot import zero_shot_accuracy
+
+    loaded = load(space, device)
+    images, truth = _labelled(points, labels, space, device)
+    images = Embeddings(images.vectors, loaded.stamp)
+    chosen = templates or ["photo"]
+    wanted = chosen[0] if len(chosen) == 1 and "{" not in chosen[0] else chosen
+    _show(
+        zero_shot_accuracy(
+            loaded, images, truth, classes or None, templates=wanted, k=top, per_class=per_class, seed=seed
+        ),
+        as_json,
+    )
+
+
+@app.command()
+def linear(
+    points: Points,
+    labels: Labels = None,
+    search: Annotated[str, typer.Option(help="'sweep' tries 96 strengths, 'binary' searches.")] = "sweep",
+    shots: Annotated[list[int] | None, typer.Option(help="Learn from so many a class; repeat.")] = None,
+    draws: Annotated[int, typer.Option(help="Draws for each number of shots.")] = 10,
+    targets: Annotated[bool, typer.Option("--regress", help="The labels are numbers: ridge regression.")] = False,
+    before: Annotated[
+        bool, typer.Option("--before-projection", help="Of images, the features before the last linear map.")
+    ] = False,
+    space: SpaceName = "mini",
+    seed: Seed = 0,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """What a linear map reads off (clipspace.probes.linear.linear_probe, few_shot; clipspace.probes.ridge.ridge_probe)."""
+    images, truth = _labelled(points, labels, space, device, before=before)
+    if targets:
+        from clipspace.probes.ridge import ridge_probe
+
+        _show(ridge_probe(images, {"label": _numbers(truth)}, seed=seed), as_json)
+        return
+    from clipspace.probes.linear import few_shot, linear_probe
+
+    if shots:
+        _show(few_shot(images, truth, shots=shots, draws=draws, seed=seed, device=device), as_json)
+    else:
+        _show(linear_probe(images, truth, search=search, seed=seed, device=device), as_json)
+
+
+@app.command()
+def knn(
+    points: Points,
+    labels: Labels = None,
+    k: Annotated[int, typer.Option("-k", help="Neighbours that vote.")] = 20,
+    temperature: Annotated[float, typer.Option(help="A vote weighs exp(cosine / temperature).")] = 0.07,
+    space: SpaceName = "mini",
+    seed: Seed = 0,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Do neighbours share a label (clipspace.probes.knn.knn_probe)."""
+    from clipspace.probes.knn import knn_probe
+
+    images, truth = _labelled(points, labels, space, device)
+    _show(knn_probe(images, truth, k=k, temperature=temperature, seed=seed), as_json)
+
+
+@app.command()
+def geometry(
+    points: Points,
+    texts: Annotated[Path | None, typer.Option("--texts", help="The texts of the images, row by row: the gap.")] = None,
+    other: Annotated[
+        Path | None, typer.Option("--other", help="The same things in another space: CKA and RSA.")
+    ] = None,
+    space: SpaceName = "mini",
+    seed: Seed = 0,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Where a set lies (clipspace.probes.geometry.geometry; modality_gap with --texts, compare with --other)."""
+    from clipspace.probes import geometry as probes
+
+    if texts is not None:
+        _show(probes.modality_gap(*_with_texts(points, texts, space, device), seed=seed), as_json)
+        return
+    images = _images(points, space, device)
+    if other is not None:
+        _show(probes.compare(images, _images(other, space, device), seed=seed), as_json)
+    else:
+        _show(probes.geometry(images, seed=seed), as_json)
+
+
+@app.command()
+def concepts(
+    points: Points,
+    texts: Texts,
+    strength: Annotated[float, typer.Option(help="Penalty; more gives fewer words.")] = 0.25,
+    top: Annotated[int, typer.Option("--top", help="Words shown for each image.")] = 5,
+    greedy: Annotated[int | None, typer.Option("--span", help="Instead, so many texts that span the set.")] = None,
+    space: SpaceName = "mini",
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Images as sums of words (clipspace.probes.concepts.decompose), or a basis of texts (probes.text_span.text_span)."""
+    images, words = _with_texts(points, texts, space, device)
+    if greedy is not None:
+        from clipspace.probes.text_span import text_span
+
+        _show(text_span(images, words, greedy).scores, as_json)
+        return
+    from clipspace.probes.concepts import Vocabulary, decompose
+
+    found = decompose(images, Vocabulary.of(words, images), strength=strength, device=device)
+    each = dict(zip(images.names, found.top(top), strict=True))
+    lines = [f"{name}: " + ", ".join(f"{word} {weight:.2f}" for word, weight in row) for name, row in each.items()]
+    report({**found.scores.to_dict(), "images": each}, as_json, "\n".join([*lines, "", str(found.scores)]))
+
+
+def _show(scores: Scores, as_json: bool) -> None:
+    report(scores.to_dict(), as_json, str(scores))
+
+
+def _images(path: Path, space: str, device: str | None, *, before: bool = False) -> Embeddings:
+    """The vectors of a .npy file, without a stamp, or the embeddings of the images in a folder and those below it."""
+    if path.suffix == ".npy":
+        if before:
+            raise InputError("probe: expected images for --before-projection, got vectors; give a folder of images")
+        return Embeddings(_array(path))
+    files = _files(path)
+    loaded = load(space, device)
+    points = loaded.encode_features(files) if before else loaded.encode_images(files)
+    names = [str(file.relative_to(path)) for file in files]
+    return Embeddings(points.vectors, points.space, "image", names)
+
+
+def _labelled(
+    path: Path, labels: Path | None, space: str, device: str | None, *, before: bool = False
+) -> tuple[Embeddings, np.ndarray]:
+    """Images and the label of each, read before anything is encoded."""
+    if labels is not None:
+        truth = _array(labels, any_kind=True) if labels.suffix == ".npy" else np.array(_lines(labels))
+    elif path.suffix == ".npy":
+        raise InputError(f"probe: expected labels for {str(path)!r}, got none; give them with --labels")
+    else:
+        truth = np.array([file.parent.name for file in _files(path)])
+    return _images(path, space, device, before=before), truth
+
+
+def _with_texts(points: Path, texts: Path, space: str, device: str | None) -> tuple[Embeddings, Embeddings]:
+    """Images and texts of one space: that of the images, or the one named, which .npy vectors are then taken to be of."""
+    images = _images(points, space, device)
+    if texts.suffix == ".npy":
+        return images, Embeddings(_array(texts), images.space, "text")
+    words = load(space, device).encode_texts(_lines(texts))
+    return (images if images.space else Embeddings(images.vectors, words.space)), words
+
+
+def _files(folder: Path) -> list[Path]:
+    from clipspace.images import SUFFIXES
+
+    if not folder.is_dir():
+        raise InputError(f"probe: expected a .npy file or a folder of images, got {str(folder)!r}; check the path")
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
+    if not files:
+        raise InputError(f"probe: expected images ({', '.join(sorted(SUFFIXES))}) in {str(folder)!r}, got none")
+    return files
+
+
+def _array(path: Path, *, any_kind: bool = False) -> np.ndarray:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"probe: expected a .npy array of numbers in {str(path)!r}, got: {error}") from None
+    return array if any_kind or np.issubdtype(array.dtype, np.floating) else array.astype(np.float32)
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.is_file():
+        raise InputError(f"probe: expected a text file or .npy, got {str(path)!r}, which is not a file; check the path")
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def _numbers(values: np.ndarray) -> np.ndarray:
+    try:
+        return values.astype(np.float64)
+    except ValueError as error:
+        raise InputError(f"probe: expected numbers for --regress, got {error}") from None

@@ -1,0 +1,192 @@
+"""Concepts: image embeddings as sparse non-negative sums of words (SpLiCE, Bhalla et al. 2024, arXiv 2402.10376)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+
+from clipspace.embeddings import Embeddings, Stamp, check_same_space
+from clipspace.errors import InputError, SampleWarning
+from clipspace.probes.sparse import sparse_codes
+from clipspace.probes.splits import finite_vectors
+from clipspace.scores import Score, Scores, bootstrap
+from clipspace.sphere import norm, unit
+
+_ROWS = 65_536
+
+
+@dataclass(frozen=True, eq=False)
+class Vocabulary:
+    """Words as directions, and the means that they and the images are centred by. Make one with `Vocabulary.of`.
+
+    ``directions`` (v, d), unit, float32; ``image_mean`` and ``text_mean`` (d,) of unit vectors, float64.
+    """
+
+    words: tuple[str, ...]
+    directions: np.ndarray
+    image_mean: np.ndarray
+    text_mean: np.ndarray
+    space: Stamp | None
+
+    @classmethod
+    def of(cls, texts: Embeddings, images: Embeddings) -> Vocabulary:
+        """The vocabulary of text embeddings (their names are the words) for a set of images of the same space.
+
+        Both means are measured here, on these texts and these images, so any space has them. Raises `InputError` for
+        empty words and for fewer than two distinct ones; words that occur, or are embedded, twice are dropped with
+        a warning.
+        """
+        check_same_space(texts.space, images.space, "Vocabulary")
+        blank = [i for i, word in enumerate(texts.names) if not word.strip()]
+        if blank:
+            raise InputError(
+                f"Vocabulary: expected words, got {len(blank)} empty ones (first: row {blank[0]}); drop them"
+            )
+        vectors = unit(finite_vectors(texts, "Vocabulary"))
+        _, first = np.unique(vectors.astype(np.float32), axis=0, return_index=True)
+        earliest = {word: i for i, word in reversed(list(enumerate(texts.names)))}
+        kept = [i for i in sorted(first) if earliest[texts.names[i]] == i]
+        if len(kept) < len(vectors):
+            warnings.warn(
+                f"Vocabulary: {len(vectors) - len(kept)} of {len(vectors)} words repeat others, or are embedded where "
+                "others are, and were dropped",
+                SampleWarning,
+                stacklevel=2,
+            )
+        if len(kept) < 2:
+            raise InputError(f"Vocabulary: expected at least two distinct words, got {len(kept)}; add words")
+        vectors = vectors[kept]
+        mean = vectors.mean(axis=0)
+        words = tuple(texts.names[i] for i in kept)
+        return cls(words, unit(vectors - mean).astype(np.float32), _mean_direction(images), mean, images.space)
+
+    def rows(self, words: Sequence[str]) -> list[int]:
+        """The numbers of ``words``. Raises `InputError` for one that is not in the vocabulary."""
+        number = {word: i for i, word in enumerate(self.words)}
+        missing = [word for word in words if word not in number]
+        if missing or not words:
+            raise InputError(
+                f"Vocabulary: expected words of the vocabulary of {len(self.words)}, got {missing or 'none'}"
+            )
+        return [number[word] for word in words]
+
+
+@dataclass(frozen=True, eq=False)
+class Decomposition:
+    """Images as weighted words: ``weights`` (n, v), sparse, none negative. Make one with `decompose`.
+
+    ``excess`` (n,) is by how much the optimality conditions are missed, see `sparse.sparse_codes`.
+    """
+
+    images: Embeddings
+    vocabulary: Vocabulary
+    weights: sparse.csr_array
+    strength: float
+    excess: np.ndarray
+
+    @cached_property
+    def scores(self) -> Scores:
+        """Mean cosine of rebuilt and true centred embeddings, and words per image.
+
+        Chance of the cosine is that of the words of another image of the set.
+        """
+        true, rebuilt = _centred(self.images, self.vocabulary)[0], self._rebuilt_centred()
+        length = np.maximum(norm(rebuilt), np.finfo(float).tiny)
+        cosine = np.einsum("nd,nd->n", true, rebuilt) / length
+        n = len(self.images)
+        other = float((np.einsum("nd,nd->n", np.roll(true, 1, axis=0), rebuilt) / length).mean()) if n > 1 else None
+        count = np.diff(self.weights.indptr).astype(float)
+        rows = [
+            Score("cosine", float(cosine.mean()), other, *bootstrap(cosine), n),
+            Score("words per image", float(count.mean()), None, *bootstrap(count), n),
+        ]
+        settings = {"strength": self.strength, "words": len(self.vocabulary.words), "excess": float(self.excess.max())}
+        return Scores("concepts", rows, self.images.space, 0, settings, {"cosine": cosine, "words per image": count})
+
+    def top(self, k: int = 10) -> list[list[tuple[str, float]]]:
+        """For each image its words and weights, heaviest first, at most ``k``."""
+        found = []
+        for i in range(len(self.images)):
+            own = slice(*self.weights.indptr[i : i + 2])
+            order = np.argsort(-self.weights.data[own], kind="stable")[:k]
+            columns, values = self.weights.indices[own][order], self.weights.data[own][order]
+            found.append([(self.vocabulary.words[j], float(v)) for j, v in zip(columns, values, strict=True)])
+        return found
+
+    def rebuilt(self) -> Embeddings:
+        """The embeddings that the words alone give: unit(unit(w C) + image mean), at the norms of the images."""
+        centred = self._rebuilt_centred()
+        length = norm(centred)[:, None]
+        made = centred / np.where(length > 0, length, 1) + self.vocabulary.image_mean
+        return self.images.with_vectors(unit(made) * self.images.norm[:, None])
+
+    def without(self, words: Sequence[str]) -> Embeddings:
+        """The images with ``words`` taken out: their share of z is subtracted, all else, residual too, stays.
+
+        Images that do not use them stay where they are, and all keep their norms. Decode them to see what is left.
+        """
+        chosen = self.vocabulary.rows(list(words))
+        _, length = _centred(self.images, self.vocabulary)
+        share = length[:, None] * (self.weights[:, chosen] @ self.vocabulary.directions[chosen])
+        return self.images.with_vectors(unit(self.images.unit - share) * self.images.norm[:, None])
+
+    def _rebuilt_centred(self) -> np.ndarray:
+        return np.asarray(self.weights @ self.vocabulary.directions, dtype=np.float64)
+
+
+def decompose(
+    images: Embeddings,
+    vocabulary: Vocabulary,
+    *,
+    strength: float = 0.25,
+    batch_size: int = 1024,
+    device: str | None = None,
+) -> Decomposition:
+    """Minimise |w C - z|^2 + ``strength`` * sum(w), w >= 0, for the centred unit embedding z of each image.
+
+    C are the directions of the vocabulary. Exact (see `sparse.sparse_codes`), on CPU or GPU. 0.25 gives about
+    ten words an image with OpenAI's and OpenCLIP's B/32; more strength gives fewer.
+    """
+    check_same_space(vocabulary.space, images.space, "decompose")
+    z, _ = _centred(images, vocabulary)
+    found = sparse_codes(z, vocabulary.directions, strength, batch_size=batch_size, device=device)
+    rows, words, weights, excess = found
+    shape = (len(images), len(vocabulary.words))
+    return Decomposition(images, vocabulary, sparse.csr_array((weights, (rows, words)), shape), strength, excess)
+
+
+def describe(
+    images: Embeddings, texts: Embeddings, k: int = 5, *, centre: bool = True
+) -> list[list[tuple[str, float]]]:
+    """For each image the ``k`` texts of highest cosine, best first, with that cosine: one product for all.
+
+    ``centre`` takes each set's own mean off first, without which a few texts describe everything (see
+    `geometry.hubness`); it needs at least two of both.
+    """
+    check_same_space(texts.space, images.space, "describe")
+    if not 1 <= k <= len(texts):
+        raise InputError(f"describe: expected k from 1 to {len(texts)}, the texts, got {k}")
+    x, t = (unit(finite_vectors(points, "describe")) for points in (images, texts))
+    if centre:
+        if min(len(x), len(t)) < 2:
+            raise InputError(f"describe: expected two images and texts to centre, got {len(x)}, {len(t)}; centre=False")
+        x, t = unit(x - x.mean(axis=0)), unit(t - t.mean(axis=0))
+    cosines = x @ t.T
+    best = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
+    return [[(texts.names[j], float(row[j])) for j in chosen] for row, chosen in zip(cosines, best, strict=True)]
+
+
+def _centred(images: Embeddings, vocabulary: Vocabulary) -> tuple[np.ndarray, np.ndarray]:
+    """Unit centred embeddings (n, d), and their lengths before they were made unit (n,)."""
+    centred = unit(finite_vectors(images, "decompose")) - vocabulary.image_mean
+    return unit(centred), norm(centred)
+
+
+def _mean_direction(images: Embeddings) -> np.ndarray:
+    parts = [images[i : i + _ROWS] for i in range(0, len(images), _ROWS)]
+    return np.sum([unit(finite_vectors(part, "Vocabulary")).sum(axis=0) for part in parts], axis=0) / len(images)

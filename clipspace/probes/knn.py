@@ -1,0 +1,87 @@
+"""The kNN probe: how often the nearest neighbours of an embedding share its label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import faiss
+import numpy as np
+
+from clipspace.embeddings import Embeddings
+from clipspace.errors import InputError
+from clipspace.probes.accuracy import accuracy_rows, confusion_matrix
+from clipspace.probes.splits import HeldOut, split
+from clipspace.scores import Scores
+
+
+def knn_probe(
+    points: Embeddings,
+    labels: Sequence | str,
+    *,
+    held_out: HeldOut | float = 0.2,
+    k: int = 20,
+    temperature: float = 0.07,
+    seed: int = 0,
+) -> Scores:
+    """Accuracy on held-out rows of a vote among the ``k`` training rows of highest cosine, found exactly.
+
+    Parameters
+    ----------
+    labels : n values, or the name of a column of ``points``
+    held_out : ``(points, labels)`` of a test set, or the share of each class that is held out
+    temperature : a vote weighs exp(cosine / temperature); k = 20 and 0.07 are those of DINO (arXiv 2104.14294)
+
+    Returns
+    -------
+    `Scores`: "weighted" and "uniform" votes, each also as the mean per class; chance as in `linear_probe`.
+    The array ``confusion`` is that of the weighted vote.
+
+    Raises `InputError` for labels that cannot be learnt, k beyond the training rows, a zero vector.
+
+    >>> rng = np.random.default_rng(0)
+    >>> points = Embeddings(rng.normal(size=(200, 8)))
+    >>> knn_probe(points, points.vectors[:, 0] > 0)["weighted"].value > 0.7
+    True
+    """
+    data = split(points, labels, held_out, seed=seed, doing="knn_probe")
+    if not 1 <= k <= len(data.train):
+        raise InputError(f"knn_probe: expected k from 1 to {len(data.train)}, the training rows, got {k}")
+    if not temperature > 0:
+        raise InputError(f"knn_probe: expected a temperature above 0, got {temperature}")
+    cosines, rows = nearest(_unit(data.train), _unit(data.test), k)
+    voters, n_classes = data.train_ids[rows], len(data.classes)
+    weighted = vote(voters, np.exp((cosines - cosines[:, :1]) / temperature), n_classes)
+    # among classes of equally many votes, the one whose voters are nearer
+    uniform = vote(voters, 1 + cosines.astype(np.float64) / (4 * k), n_classes)
+    scores = [
+        row
+        for name, predicted in (("weighted", weighted), ("uniform", uniform))
+        for row in accuracy_rows(predicted, data.test_ids, data.classes, chance=data.chance, seed=seed, name=name)
+    ]
+    settings = {"k": k, "temperature": temperature, "n_train": len(data.train), "classes": list(map(str, data.classes))}
+    arrays = {"confusion": confusion_matrix(weighted, data.test_ids, n_classes)}
+    return Scores("knn", scores, points.space, seed, settings, arrays)
+
+
+def nearest(train: np.ndarray, test: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Inner products (m, k), falling, and rows (m, k) of the ``k`` training vectors nearest to each test vector."""
+    return faiss.knn(test, train, k, metric=faiss.METRIC_INNER_PRODUCT)
+
+
+def vote(voters: np.ndarray, weights: np.ndarray, n_classes: int) -> np.ndarray:
+    """The class (m,) of greatest summed weight, of voters' classes and weights (m, k)."""
+    m = len(voters)
+    slots = (np.arange(m)[:, None] * n_classes + voters).ravel()
+    votes = np.bincount(slots, weights.ravel(), minlength=m * n_classes)
+    return votes.reshape(m, n_classes).argmax(axis=1)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    """Unit vectors in float32, which is what FAISS searches; `sphere.unit` would pass through float64."""
+    length = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
+    if not (length > 0).all():
+        raise InputError(
+            f"knn_probe: expected vectors of non-zero norm, got {int((length == 0).sum())} zeros (first: row "
+            f"{int(np.flatnonzero(length == 0)[0])}); drop these rows"
+        )
+    return (vectors / length[:, None]).astype(np.float32, copy=False)

@@ -1,0 +1,40 @@
+"""Prompt templates: the sets that ImageNet zero-shot is reported with, by name, or one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clipspace.errors import InputError
+
+PHOTO = ("a photo of {}",)
+NAMES = ("photo", "imagenet-80", "imagenet-7")
+
+
+def read_templates(templates: str | Sequence[str]) -> tuple[str, ...]:
+    """Templates with a place ``{}`` for the label.
+
+    "photo" is one, "imagenet-80" the 80 that OpenAI reports ImageNet with and "imagenet-7" their subset of 7
+    (both as open_clip has them); a sequence of templates is taken as it is. Raises `InputError` for another
+    name, an empty set, or a template without the place.
+
+    >>> len(read_templates("imagenet-80")), read_templates("imagenet-7")[0]
+    (80, 'itap of a {}.')
+    """
+    if isinstance(templates, str):
+        return _named(templates)
+    listed = tuple(templates)
+    without = [t for t in listed if not isinstance(t, str) or t.count("{}") != 1]
+    if not listed or without:
+        raise InputError(f"templates: expected texts with one {{}} for the label each, got {without or 'none'}")
+    return listed
+
+
+def _named(name: str) -> tuple[str, ...]:
+    if name == "photo":
+        return PHOTO
+    if name not in NAMES:
+        raise InputError(f"templates: expected one of {NAMES} or a sequence of templates, got {name!r}")
+    from open_clip import OPENAI_IMAGENET_TEMPLATES, SIMPLE_IMAGENET_TEMPLATES
+
+    found = OPENAI_IMAGENET_TEMPLATES if name == "imagenet-80" else SIMPLE_IMAGENET_TEMPLATES
+    return tuple(template("{}") for template in found)

@@ -1,0 +1,88 @@
+"""A basis of texts for a set of embeddings, chosen greedily (TextSpan, Gandelsman et al. 2024, arXiv 2310.05916)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from clipspace.embeddings import Embeddings, check_same_space
+from clipspace.errors import InputError
+from clipspace.probes.splits import finite_vectors
+from clipspace.scores import Score, Scores
+from clipspace.sphere import unit
+
+
+@dataclass(frozen=True, eq=False)
+class TextSpan:
+    """``k`` texts, each with the part of it that those before do not hold.
+
+    ``directions`` (k, d) are orthonormal; ``explained`` (k,) is the share of the set's variance along each;
+    ``mean`` (d,) that of the set's unit vectors.
+    """
+
+    texts: tuple[str, ...]
+    directions: np.ndarray
+    explained: np.ndarray
+    mean: np.ndarray
+    images: Embeddings
+
+    @property
+    def scores(self) -> Scores:
+        """The share of variance along each text, in the order chosen. Chance is that of a random direction, 1 / d."""
+        d, n = len(self.mean), len(self.images)
+        rows = [Score(text, float(share), 1 / d, n=n) for text, share in zip(self.texts, self.explained, strict=True)]
+        return Scores("text span", rows, self.images.space, arrays={"explained": np.cumsum(self.explained)})
+
+    def without(self, texts: Sequence[str]) -> Embeddings:
+        """The images with the directions of ``texts`` set to the set's mean, at their own norms."""
+        missing = [text for text in texts if text not in self.texts]
+        if missing or not texts:
+            raise InputError(f"TextSpan: expected texts among {list(self.texts)}, got {missing or 'none'}")
+        basis = self.directions[[self.texts.index(text) for text in texts]]
+        points = self.images.unit
+        moved = points - (points - self.mean) @ basis.T @ basis
+        return self.images.with_vectors(unit(moved) * self.images.norm[:, None])
+
+
+def text_span(images: Embeddings, texts: Embeddings, k: int = 20, *, rank: int = 80) -> TextSpan:
+    """The ``k`` texts that, one after the other, hold most of what varies in a set of images.
+
+    Texts are projected on the span of the set's first ``rank`` singular vectors. The one along which the centred
+    images vary most is chosen; its direction is taken off images and texts; and again (algorithm 1 of the paper,
+    where the set is what one attention head writes). Variance is taken from the d x d covariance, so the cost does not
+    grow with n after the first pass.
+
+    Raises `InputError` for k beyond the texts, or beyond what the set's rank can hold.
+    """
+    check_same_space(images.space, texts.space, "text_span")
+    blank = [i for i, text in enumerate(texts.names) if not text.strip()]
+    if blank:
+        raise InputError(f"text_span: expected texts, got {len(blank)} empty ones (first: row {blank[0]}); drop them")
+    x, t = (unit(finite_vectors(points, "text_span")) for points in (images, texts))
+    most = min(len(t), rank, *x.shape)
+    if len(x) < 2 or not 1 <= k <= most:
+        raise InputError(f"text_span: expected two images or more, and k from 1 to {most}, got {len(x)} and {k}")
+    span = np.linalg.eigh(x.T @ x)[1][:, ::-1][:, :rank]
+    mean = x.mean(axis=0)
+    covariance = (x - mean).T @ (x - mean) / len(x)
+    left, total = t @ span @ span.T, np.trace(covariance)
+    chosen, directions, explained = [], [], []
+    for _ in range(k):
+        varies = np.einsum("vd,vd->v", left @ covariance, left)
+        varies[chosen] = 0
+        best = int(varies.argmax())
+        if varies[best] <= 1e-12 * total:
+            raise InputError(
+                f"text_span: expected k up to {len(chosen)}, all that these texts span of the set, got {k}"
+            )
+        axis = left[best] / np.linalg.norm(left[best])
+        chosen.append(best)
+        directions.append(axis)
+        explained.append(axis @ covariance @ axis / total)
+        left = left - np.outer(left @ axis, axis)
+        covariance = covariance - np.outer(covariance @ axis, axis)
+        covariance = covariance - np.outer(axis, axis @ covariance)
+    names = tuple(texts.names[i] for i in chosen)
+    return TextSpan(names, np.array(directions), np.array(explained), mean, images)

@@ -1,0 +1,106 @@
+"""The probe commands: arrays and folders in, a table or JSON out, errors in one line."""
+
+import json
+
+import numpy as np
+import pytest
+
+from clipspace import cli
+from clipspace.scenes import Scene, Thing, render
+
+
+def run(*arguments: str) -> int:
+    try:
+        cli.main(["probe", *arguments])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+@pytest.fixture
+def arrays(tmp_path, monkeypatch, rng):
+    """Vectors whose first coordinate decides the label, words and paired texts, as files."""
+    monkeypatch.chdir(tmp_path)
+    x = rng.normal(size=(120, 6)).astype(np.float32)
+    np.save("x.npy", x)
+    np.save("t.npy", x + 0.1 * rng.normal(size=(120, 6)).astype(np.float32))
+    np.save("numbers.npy", x[:, 1])
+    (tmp_path / "labels.txt").write_text("\n".join("ab"[int(v > 0)] for v in x[:, 0]))
+    return tmp_path
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Red and blue things, in folders named by colour."""
+    monkeypatch.chdir(tmp_path)
+    for color in ("red", "blue"):
+        (tmp_path / "pictures" / color).mkdir(parents=True)
+        for kind in ("apple", "star", "house"):
+            render(Scene("white", (Thing(kind, color),))).save(tmp_path / "pictures" / color / f"{kind}.png")
+    (tmp_path / "words.txt").write_text(
+        "\n".join(f"a {c} {k}" for c in ("red", "blue") for k in ("apple", "star", "house"))
+    )
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "least"),
+    [
+        (["linear", "x.npy", "--labels", "labels.txt", "--search", "binary"], "accuracy", 0.8),
+        (["linear", "x.npy", "--labels", "labels.txt", "--shots", "16", "--draws", "3"], "16-shot", 0.6),
+        (["linear", "x.npy", "--labels", "numbers.npy", "--regress"], "label", 0.99),
+        (["knn", "x.npy", "--labels", "labels.txt", "-k", "5"], "weighted", 0.6),
+        (["geometry", "x.npy"], "effective rank", 4),
+        (["geometry", "x.npy", "--texts", "t.npy"], "paired cosine", 0.9),
+        (["geometry", "x.npy", "--other", "t.npy"], "linear CKA", 0.9),
+        (["concepts", "x.npy", "--texts", "t.npy"], "cosine", 0.7),
+        (["concepts", "x.npy", "--texts", "t.npy", "--span", "2"], None, 0),
+    ],
+)
+def test_arrays_are_probed(arrays, capsys, arguments, name, least):
+    assert run(*arguments, "--json") == 0
+    plain = json.loads(capsys.readouterr().out)
+    values = {row["name"]: row["value"] for row in plain["scores"]}
+    assert (values[name] if name else len(values)) >= least
+    assert run(*arguments) == 0
+    assert plain["probe"] in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("ignore:.* training rows in")
+def test_folders_are_encoded_and_labelled_by_name(folder, capsys):
+    where = ["pictures", "--template", "a {} thing", "--per-class", "--device", "cpu"]
+    assert run("zero-shot", *where, "--json") == 0
+    plain = json.loads(capsys.readouterr().out)
+    assert plain["space"]["model"] == "mini"
+    assert [row["name"] for row in plain["scores"]][-2:] == ["class blue", "class red"]
+    assert plain["scores"][0]["value"] > 0.6
+    assert run("linear", "pictures", "--before-projection", "--search", "binary", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["space"]["model"] == "mini before its projection"
+    assert run("concepts", "pictures", "--texts", "words.txt", "--top", "2") == 0
+    assert "blue/apple.png: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["knn", "x.npy"], "--labels"),
+        (["linear", "x.npy", "--labels", "labels.txt", "--before-projection"], "folder of images"),
+        (["knn", "x.npy", "--labels", "none.txt"], "not a file"),
+        (["knn", "none", "--labels", "labels.txt"], "folder of images"),
+        (["knn", ".", "--labels", "labels.txt"], "got none"),
+        (["knn", "labels.txt", "--labels", "labels.txt"], "folder of images"),
+        (["knn", "bad.npy", "--labels", "labels.txt"], "bad.npy"),
+        (["knn", "t.npy", "--labels", "short.txt"], "120 labels"),
+        (["linear", "x.npy", "--labels", "labels.txt", "--regress"], "expected numbers"),
+        (["geometry", "x.npy", "--texts", "numbers.npy"], "(n, d)"),
+        (["concepts", "x.npy", "--texts", "labels.txt"], "128 dimensions"),
+    ],
+)
+def test_errors_are_one_line(arrays, capsys, arguments, message):
+    (arrays / "bad.npy").write_bytes(b"not an array")
+    (arrays / "short.txt").write_text("a\nb")
+    assert run(*arguments) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith("clipspace: ")
+    assert error.count("\n") == 1

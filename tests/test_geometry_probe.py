@@ -1,0 +1,106 @@
+"""The gathered scores equal the functions they gather, and bad sets are refused or warned of."""
+
+import numpy as np
+import pytest
+
+from clipspace import Embeddings, Stamp
+from clipspace.errors import InputError, SampleWarning, SpaceMismatchError
+from clipspace.geometry import dimension, spectrum
+from clipspace.probes.geometry import compare, geometry, modality_gap
+
+
+@pytest.fixture
+def points(rng):
+    return Embeddings(rng.normal(size=(300, 10)) * np.arange(1, 11) + 4)
+
+
+def test_scores_are_those_of_the_functions(points):
+    scores = geometry(points)
+    assert scores["participation ratio"].value == spectrum.participation_ratio(spectrum.spectrum(points.unit))
+    assert scores["dimension, TwoNN"].value == dimension.two_nn(points.unit)
+    assert scores["mean cosine"].low < scores["mean cosine"].value < scores["mean cosine"].high
+    assert abs(scores["mean cosine, centred"].value) < scores["mean cosine"].value
+    assert scores.arrays["hub counts"].sum() == 300 * 10
+
+
+def test_the_interval_of_the_mean_cosine_covers_it(rng):
+    hits = 0
+    for seed in range(60):
+        scores = geometry(Embeddings(rng.normal(size=(60, 4)) + np.eye(4)[0]), seed=seed)
+        hits += scores["mean cosine"].low < 0.196 < scores["mean cosine"].high
+    assert hits >= 50
+
+
+def test_pairs_are_measured_on_no_more_points_than_asked(points):
+    scores = geometry(points, max_points=50)
+    assert scores["uniformity"].n == 50
+    assert scores["effective rank"].n == 300
+    assert scores.to_json() == geometry(points, max_points=50).to_json()
+
+
+def test_duplicates_are_left_out_with_a_warning(points):
+    twice = Embeddings(np.vstack([points.vectors, 2 * points.vectors[:5]]))
+    with pytest.warns(SampleWarning, match="5 of 305 rows are duplicates"):
+        scores = geometry(twice)
+    assert scores["dimension, TwoNN"].value == pytest.approx(dimension.two_nn(points.unit))
+
+
+def test_fewer_points_than_dimensions_warn(rng):
+    with pytest.warns(SampleWarning, match="20 rows in 30 dimensions span at most 19"):
+        geometry(Embeddings(rng.normal(size=(20, 30))))
+
+
+def test_bad_sets_are_refused(points, rng):
+    vectors = points.vectors.copy()
+    vectors[3, 3] = np.nan
+    with pytest.raises(InputError, match=r"first \[3\]"):
+        geometry(Embeddings(vectors))
+    with pytest.raises(InputError, match="4 distinct rows"):
+        geometry(points[:3])
+    with pytest.raises(InputError, match="same 4 rows"):
+        modality_gap(points, points[:10])
+    with pytest.raises(InputError, match="same rows"):
+        compare(points, points[:10])
+    with pytest.raises(SpaceMismatchError):
+        modality_gap(points, Embeddings(points.vectors, Stamp("m", "w", "p", 10)))
+
+
+def test_a_gap_that_separates_is_closed_by_centring(rng):
+    shared = rng.normal(size=(400, 24))
+    images = Embeddings(shared + 0.3 * rng.normal(size=(400, 24)) + 6 * np.eye(24)[0])
+    texts = Embeddings(shared + 0.3 * rng.normal(size=(400, 24)) + 6 * np.eye(24)[1], modality="text")
+    scores = modality_gap(images, texts)
+    assert scores["gap"].low <= scores["gap"].value <= scores["gap"].high
+    assert scores["gap, unbiased"].value < scores["gap"].value
+    assert scores["separability along the gap"].value > 0.99
+    assert scores["paired cosine"].value > scores["unpaired cosine"].value
+    assert scores["recall@1, text to image, centred"].value > scores["recall@1, text to image"].value > 0.3
+    assert scores["recall@1, text to image"].chance == 1 / 400
+    assert scores.arrays["moved gap"][4] == pytest.approx(scores["gap"].value)
+    assert scores.arrays["moved recall"].shape == (2, 9)
+
+
+def test_mini_images_and_captions_have_a_gap(space):
+    from clipspace.scenes import caption, render, sample_scenes
+
+    scenes, rng = sample_scenes(60, seed=9), np.random.default_rng(1)
+    texts = [caption(scene, rng).text for scene in scenes]
+    scores = modality_gap(space.encode_images([render(s) for s in scenes]), space.encode_texts(texts))
+    assert scores["gap"].low > 0.2
+    assert scores["recall@10, text to image"].value > 0.7
+
+
+def test_a_set_is_like_itself_and_unlike_another(points, rng):
+    same = compare(points, Embeddings(points.vectors @ np.linalg.qr(rng.normal(size=(10, 10)))[0]))
+    assert [row.value for row in same] == pytest.approx([1, 1, 1])
+    other = compare(points, Embeddings(rng.normal(size=(300, 5))))
+    assert all(abs(row.value - row.chance) < 0.05 for row in other)
+
+
+def test_photographs_need_no_special_case(space, photos):
+    points = space.encode_images(photos)
+    with pytest.warns(SampleWarning, match="60 rows in 128 dimensions"):
+        scores = geometry(points)
+    assert scores.space == space.stamp
+    assert 0 < scores["mean cosine"].value < 1
+    assert 1 < scores["effective rank"].value < 60

@@ -1,0 +1,53 @@
+"""The probe of continuous factors: planted values, chance, and scikit-learn's ridge."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from clipspace import Embeddings
+from clipspace.errors import InputError, SampleWarning
+from clipspace.probes.ridge import _predictions, ridge_probe
+
+
+@pytest.fixture
+def points(rng):
+    x = rng.normal(size=(600, 10)) + 2
+    half = x[:, 0] + rng.normal(size=600)  # half of its variance is noise
+    return Embeddings(x, columns={"exact": x @ np.arange(10), "half": half, "noise": rng.normal(size=600)})
+
+
+def test_r2_is_the_share_of_variance_that_was_planted(points):
+    scores = ridge_probe(points, ["exact", "half", "noise"])
+    assert scores["exact"].value > 0.999
+    assert scores["half"].low < 0.5 < scores["half"].high
+    assert abs(scores["noise"].value) < 0.1
+    assert scores["noise"].chance == 0
+
+
+def test_predictions_are_those_of_scikit_learn(points):
+    y = np.stack([points.columns["half"], points.columns["noise"]], axis=1)
+    ours = _predictions(points.vectors, y, points.vectors[:7], np.array([0.1, 100.0]))
+    for i, strength in enumerate([0.1, 100.0]):
+        assert np.allclose(ours[i], Ridge(alpha=strength).fit(points.vectors, y).predict(points.vectors[:7]))
+
+
+def test_a_test_set_of_ones_own(points):
+    scores = ridge_probe(points[:400], ["half"], held_out=(points[400:], ["half"]))
+    assert scores["half"].n == 200
+
+
+def test_bad_input_is_refused(points):
+    with pytest.raises(InputError, match="'flat' to vary"):
+        ridge_probe(points, {"flat": np.ones(600)})
+    with pytest.raises(InputError, match="NaN"):
+        ridge_probe(points, {"bad": np.full(600, np.nan)})
+    with pytest.raises(InputError, match="linear_probe for labels"):
+        ridge_probe(points, {"words": ["a", "b"] * 300})
+    with pytest.raises(InputError, match="expected 600 labels"):
+        ridge_probe(points, {"short": [1.0, 2.0]})
+    with pytest.raises(InputError, match="at least one target"):
+        ridge_probe(points, {})
+    with pytest.raises(InputError, match="above 0"):
+        ridge_probe(points, ["half"], strengths=[0.0])
+    with pytest.warns(SampleWarning, match="10 dimensions"):
+        ridge_probe(points[:11], ["half"])
