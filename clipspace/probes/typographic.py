@@ -20,7 +20,8 @@ from PIL import Image
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
 from clipspace.images import SUFFIXES, read_images
-from clipspace.probes.zero_shot import TEMPLATES, zero_shot
+from clipspace.probes.templates import PHOTO
+from clipspace.probes.zero_shot import zero_shot
 from clipspace.scenes import Card, draw_card
 from clipspace.scenes.captions import article
 from clipspace.scores import Score, Scores, bootstrap
@@ -61,7 +62,7 @@ def typographic_attack(
     width: float = 0.6,
     widths: Sequence[float] = WIDTHS,
     place: tuple[float, float] = (0.5, 0.75),
-    templates: Sequence[str] = TEMPLATES,
+    templates: str | Sequence[str] = PHOTO,
     decodes: int = 0,
     num_inference_steps: int = 50,
     seed: int = 0,
@@ -116,7 +117,7 @@ def attack_scores(
     words: Sequence[str],
     *,
     labels: Sequence[str] | None = None,
-    templates: Sequence[str] = TEMPLATES,
+    templates: str | Sequence[str] = PHOTO,
     decodes: int = 0,
     num_inference_steps: int = 50,
     seed: int = 0,
