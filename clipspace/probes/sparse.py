@@ -16,7 +16,7 @@ import torch
 
 from clipspace.errors import ConvergenceWarning, InputError
 
-LIST = 12
+LIST = 10
 """Words that may join a row's list at each check."""
 PROPOSALS = 2
 """Checks that only propose words, before those that decide."""
