@@ -128,8 +128,10 @@ def bootstrap(
         raise InputError(f"bootstrap: expected samples of one length above 0, got {[len(s) for s in samples]}")
     rng = np.random.default_rng(seed)
     if statistic is None:
-        counts = rng.multinomial(n, np.full(n, 1 / n), size=resamples)
-        drawn = counts @ np.asarray(samples[0], dtype=np.float64) / n
+        block = max(1, 5_000_000 // n)  # counts are resamples x n; a block of them fits in memory
+        sizes = [min(block, resamples - start) for start in range(0, resamples, block)]
+        means = (rng.multinomial(n, np.full(n, 1 / n), size=k) @ np.asarray(samples[0], np.float64) / n for k in sizes)
+        drawn = np.concatenate(list(means))
     else:
         draws = (rng.integers(n, size=n) for _ in range(resamples))
         drawn = np.array([statistic(*(sample[rows] for sample in samples)) for rows in draws])
