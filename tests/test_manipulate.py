@@ -100,7 +100,10 @@ def test_generate_draws_each_condition(space):
         (lambda s, a: generate(s, "a cat", source="thin air"), "source"),
         (lambda s, a: reconstruct(s, a, PCA(2).fit(np.eye(128)), components=(5,)), "from 1 to 2"),
         (lambda s, a: variations(s, s.encode_images([a, a])), "one point"),
-        (lambda s, a: variations(s, s.invert(a, num_inference_steps=2, method="ddim")), "code of 50 steps"),
+        (
+            lambda s, a: variations(s, s.invert(a, num_inference_steps=2, method="ddim"), num_inference_steps=50),
+            "code of 50 steps",
+        ),
     ],
 )
 def test_wrong_arguments_are_refused_before_work(space, apple, call, message):
