@@ -57,6 +57,11 @@ def square(image: Image.Image, side: int) -> Image.Image:
     return image if image.size == (side, side) else ImageOps.fit(image, (side, side), Image.Resampling.BICUBIC)
 
 
+def grows_too_large(image: Image.Image, side: int) -> bool:
+    """Whether a picture this thin would pass Pillow's guard once its short side is made ``side`` pixels."""
+    return side**2 * max(image.size) > (Image.MAX_IMAGE_PIXELS or float("inf")) * 2 * min(image.size)
+
+
 def psnr(a: Image.Image, b: Image.Image) -> float:
     """Peak signal-to-noise ratio between two RGB pictures of one size, in dB; infinite when equal."""
     x, y = (np.asarray(i, dtype=np.float64) for i in (a, b))

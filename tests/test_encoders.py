@@ -123,3 +123,8 @@ def test_offloading_draws_the_same(apple):
     points = plain.encode_images(apple)
     a, b = (s.decode(points, num_inference_steps=2)[0] for s in (plain, offloaded))
     assert np.abs(np.asarray(a, int) - np.asarray(b, int)).max() <= 1
+
+
+def test_a_picture_that_resizing_would_blow_up_is_refused(space):
+    with pytest.raises(InputError, match="100000 x 1 grows too large"):
+        space.encode_images(np.zeros((1, 100_000, 3), np.uint8))

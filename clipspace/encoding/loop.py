@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clipspace.images import ImageError, decode_image
+from clipspace.images import ImageError, decode_image, grows_too_large
 from clipspace.sources import Row, RowError, Source
 from clipspace.store import layout
 from clipspace.store.writing import ShardWriter, as_stored
@@ -160,8 +160,7 @@ def _prepare_row(space: Space, row: Row, *, need_caption: bool) -> tuple[torch.T
     if need_caption and not (sample.caption or "").strip():
         raise RowError("missing caption", "expected a caption, as texts are encoded too")
     image = decode_image(sample.data, max_pixels=MAX_PIXELS, what=repr(row.name))
-    side = max(np.atleast_1d(space.encoder.image_size))
-    if side**2 * max(image.size) > MAX_PIXELS * min(image.size):  # the short side becomes `side`, the long one huge
+    if grows_too_large(image, space.encoder.image_size):
         raise RowError(
             "decompression bomb", f"a picture of {image.width} x {image.height} grows too large when resized"
         )

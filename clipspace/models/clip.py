@@ -17,6 +17,7 @@ from PIL import Image
 
 from clipspace.embeddings import Stamp
 from clipspace.errors import CapabilityError, CheckpointError, InputError
+from clipspace.images import grows_too_large
 from clipspace.models.projection import before_projection
 
 
@@ -50,6 +51,11 @@ class Encoder:
 
     def prepare(self, image: Image.Image) -> torch.Tensor:
         """The pixels that the model sees of ``image``, float32 (3, h, w), on the CPU."""
+        if grows_too_large(image, self.image_size):
+            raise InputError(
+                f"encode_images: a picture of {image.width} x {image.height} grows too large when its short side is made "
+                f"{self.image_size}; crop it first"
+            )
         return self.preprocess(image)
 
     @torch.inference_mode()
