@@ -104,3 +104,18 @@ def test_errors_are_one_line(arrays, capsys, arguments, message):
     assert message in error
     assert error.startswith("clipspace: ")
     assert error.count("\n") == 1
+
+
+def test_a_store_is_probed_by_its_columns(tmp_path, rng, capsys):
+    from clipspace.embeddings import Embeddings, Stamp
+    from clipspace.store import write_store
+
+    vectors = rng.normal(size=(120, 6)).astype(np.float32)
+    kinds = ["ab"[int(v > 0)] for v in vectors[:, 0]]
+    points = Embeddings(vectors, Stamp("toy", "0" * 16, "0" * 16, 6), columns={"kind": kinds})
+    write_store(tmp_path / "store", points)
+    assert run("linear", str(tmp_path / "store"), "--labels", "kind", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert next(row["value"] for row in found["scores"] if row["name"] == "accuracy") > 0.8
+    assert run("linear", str(tmp_path / "store"), "--labels", "nonsense") == 1
+    assert "'kind'" in capsys.readouterr().err

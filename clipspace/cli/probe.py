@@ -17,10 +17,12 @@ app = typer.Typer(
     name="probe", help="What is in an embedding: one question each, with what chance is.", no_args_is_help=True
 )
 
-Points = Annotated[Path, typer.Argument(help="Vectors (.npy, n x d), or a folder of images to encode.")]
+Points = Annotated[Path, typer.Argument(help="A store, vectors (.npy, n x d), or a folder of images to encode.")]
 Labels = Annotated[
     Path | None,
-    typer.Option("--labels", help="One label a line, or .npy; for images, the names of their folders when left out."),
+    typer.Option(
+        "--labels", help="One label a line, .npy, or a column of the store; for images, their folders when left out."
+    ),
 ]
 Texts = Annotated[Path, typer.Option("--texts", help="One text a line, or their vectors (.npy).")]
 
@@ -164,11 +166,15 @@ def _show(scores: Scores, as_json: bool) -> None:
 
 
 def _images(path: Path, space: str, device: str | None, *, before: bool = False) -> Embeddings:
-    """The vectors of a .npy file, without a stamp, or the embeddings of the images in a folder and those below it."""
+    """The rows of a store, the vectors of a .npy file (without a stamp), or the images of a folder, encoded."""
+    if before and (path.suffix == ".npy" or _is_store(path)):
+        raise InputError("probe: expected images for --before-projection, got vectors; give a folder of images")
     if path.suffix == ".npy":
-        if before:
-            raise InputError("probe: expected images for --before-projection, got vectors; give a folder of images")
         return Embeddings(_array(path))
+    if _is_store(path):
+        from clipspace.store import open_store
+
+        return open_store(path)[:]
     files = _files(path)
     loaded = load(space, device)
     points = loaded.encode_features(files) if before else loaded.encode_images(files)
@@ -180,7 +186,9 @@ def _labelled(
     path: Path, labels: Path | None, space: str, device: str | None, *, before: bool = False
 ) -> tuple[Embeddings, np.ndarray]:
     """Images and the label of each, read before anything is encoded."""
-    if labels is not None:
+    if _is_store(path):
+        truth = _column(path, labels)
+    elif labels is not None:
         truth = _array(labels, any_kind=True) if labels.suffix == ".npy" else np.array(_lines(labels))
     elif path.suffix == ".npy":
         raise InputError(f"probe: expected labels for {str(path)!r}, got none; give them with --labels")
@@ -196,6 +204,23 @@ def _with_texts(points: Path, texts: Path, space: str, device: str | None) -> tu
         return images, Embeddings(_array(texts), images.space, "text")
     words = load(space, device).encode_texts(_lines(texts))
     return (images if images.space else Embeddings(images.vectors, words.space)), words
+
+
+def _is_store(path: Path) -> bool:
+    return any((path / name).exists() for name in ("store.json", "img_emb"))
+
+
+def _column(store: Path, name: Path | None) -> np.ndarray:
+    """Labels of a store: the column that --labels names, or a file as for other sets."""
+    from clipspace.store import open_store
+
+    if name is not None and name.is_file():
+        return _array(name, any_kind=True) if name.suffix == ".npy" else np.array(_lines(name))
+    opened = open_store(store)
+    if name is None or str(name) not in opened.columns:
+        got = "none" if name is None else repr(str(name))
+        raise InputError(f"probe: expected --labels to name one of the columns {opened.columns}, or a file; got {got}")
+    return opened.metadata([str(name)])[str(name)].to_numpy()
 
 
 def _files(folder: Path) -> list[Path]:

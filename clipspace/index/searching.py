@@ -233,8 +233,12 @@ def open_index(path: str | Path, *, mmap: bool = False) -> Index:
     """
     folder = Path(path)
     found = sorted(folder.glob("*.index"))
+    if len(found) != 1:
+        raise InputError(
+            f"open_index: expected a folder written by `clipspace index`, with one .index file, got {str(path)!r} with {len(found)}"
+        )
+    file = found[0]
     try:
-        (file,) = found
         facts = json.loads(file.with_suffix(".json").read_text())
         ids = np.load(folder / "ids.npy", mmap_mode="r" if mmap else None)
         names = parquet.read_table(folder / "names.parquet")["name"].combine_chunks()
