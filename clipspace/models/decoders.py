@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipspace.errors import CheckpointError, InputError, SpaceMismatchError
-from clipspace.models import image_variations, kandinsky, karlo, pixel_decoder, stable_unclip
+from clipspace.models import dalle2, image_variations, kandinsky, karlo, pixel_decoder, stable_unclip
 from clipspace.models.contract import DecoderFacts, ImageDecoder
 from clipspace.models.folders import Placement, read_index
 
@@ -20,13 +20,15 @@ _MODULE_OF = {
     stable_unclip.HUGE: stable_unclip,
     karlo.FACTS: karlo,
     image_variations.FACTS: image_variations,
+    dalle2.FACTS: dalle2,
 }
 DECODERS: dict[str, DecoderFacts] = {facts.name: facts for facts in _MODULE_OF}
 
 
 def facts_of(folder: Path, name: str | None = None) -> DecoderFacts:
     """The decoder that a folder's ``model_index.json`` names, which must be ``name`` where one is asked for."""
-    found = read_index(folder).get("_class_name")
+    of_dalle2 = (folder / dalle2.CONFIG).is_file()
+    found = dalle2.CONFIG if of_dalle2 else read_index(folder).get("_class_name")
     fitting = [facts for facts in DECODERS.values() if found in facts.class_names]
     if not fitting:
         known = sorted({c for facts in DECODERS.values() for c in facts.class_names})

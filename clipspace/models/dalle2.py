@@ -1,0 +1,146 @@
+"""DALLE2-pytorch (lucidrains 2022), the open implementation that DALL-E 2's paper was first rebuilt in: its base decoder.
+
+An extra: the package ``dalle2-pytorch`` wants older versions of what clipspace uses, so give it an environment of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from clipspace.diffusion import Schedule
+from clipspace.errors import CapabilityError, CheckpointError
+from clipspace.models.contract import DecoderFacts, ImageDecoder
+from clipspace.models.folders import Placement
+
+CONFIG = "decoder_config.json"
+FACTS = DecoderFacts(
+    name="dalle2-pytorch",
+    class_names=(CONFIG,),
+    clip=("ViT-L-14/openai", "ViT-L-14-quickgelu/openai"),
+    dim=768,
+    scale="any length",
+    takes="unit vector",
+    null="a learned embedding",
+    output="64 px, pixels",
+    guidance_scale=1.7,
+    licence="MIT code; weights as published",
+    status="an extra, unmaintained since 2022",
+    resize_mode="squash",
+)
+
+
+class Dalle2(ImageDecoder):
+    """The first network of a DALLE2-pytorch `Decoder`, without text; its upsamplers are not used."""
+
+    facts = FACTS
+
+    def __init__(self, decoder, *, dim: int, place: Placement) -> None:
+        self.unet, noise = decoder.unets[0], decoder.noise_schedulers[0]
+        if getattr(self.unet, "self_cond", False):
+            raise CheckpointError("load_space: this DALLE2-pytorch decoder conditions on its own output; not supported")
+        self.channels, self.dim, self.device, self.dtype = int(decoder.channels), dim, place.device, place.dtype
+        self.resolution = int(decoder.image_sizes[0])
+        self.latent_shape = (self.channels, self.resolution, self.resolution)
+        alphas = noise.alphas_cumprod.double().cpu()
+        self.schedule = Schedule(alphas, float(alphas[0]), _prediction(decoder), _spacing(len(alphas)))
+
+    def condition(self, embeds: torch.Tensor) -> torch.Tensor:
+        """Unit vectors, and a last column that says whether a row is conditioned at all."""
+        unit = torch.nn.functional.normalize(embeds.to(self.device, self.dtype), dim=-1)
+        return torch.cat([unit, torch.ones_like(unit[:, :1])], dim=1)
+
+    def null_condition(self, n: int) -> torch.Tensor:
+        return torch.zeros(n, self.dim + 1, device=self.device, dtype=self.dtype)
+
+    def predict(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
+        out = torch.empty_like(x_t, dtype=torch.float32)
+        for rows, drop in ((cond[:, -1] > 0, 0.0), (cond[:, -1] == 0, 1.0)):
+            if rows.any():
+                x = x_t[rows].to(self.dtype)
+                times = torch.full((len(x),), t, device=self.device)
+                guess = self.unet(
+                    x, times, image_embed=cond[rows, :-1], image_cond_drop_prob=drop, text_cond_drop_prob=drop
+                )
+                out[rows] = guess[:, : self.channels].float()
+        return out
+
+    def latents(self, pixels: torch.Tensor) -> torch.Tensor:
+        return pixels.float()
+
+    def pixels(self, latents: torch.Tensor) -> torch.Tensor:
+        return latents
+
+
+def load(folder: Path, place: Placement) -> Dalle2:
+    """The decoder of a folder with ``decoder_config.json`` and one file of weights, .safetensors or .pth.
+
+    A .pth is read as tensors and plain values alone. Raises `CapabilityError` without the package, `CheckpointError` for
+    weights that are missing, unreadable or do not fit the config.
+    """
+    try:
+        from dalle2_pytorch.train_configs import DecoderConfig
+    except ImportError as error:
+        raise CapabilityError(
+            f"load_space: {str(folder)!r} needs the package dalle2-pytorch; in an environment of its own: "
+            "pip install clipspace dalle2-pytorch"
+        ) from error
+    try:
+        config = json.loads((folder / CONFIG).read_text())
+        config = config.get("decoder", config)
+        decoder = DecoderConfig(**config).create()
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"load_space: could not read {CONFIG} of {str(folder)!r}: {error}") from error
+    weights = _weights(folder)
+    wanted = decoder.state_dict()
+    missing, unexpected = sorted(wanted.keys() - weights.keys()), sorted(weights.keys() - wanted.keys())
+    shapes = sorted(k for k in wanted.keys() & weights.keys() if wanted[k].shape != weights[k].shape)
+    if missing or unexpected or shapes:
+        raise CheckpointError(
+            f"load_space: the weights in {str(folder)!r} do not fit its config: missing {missing}, unexpected {unexpected}, "
+            f"of another shape {shapes}"
+        )
+    decoder.load_state_dict(weights)
+    dim = int(config["unets"][0]["image_embed_dim"])
+    decoder.unets[0].to(place.device, place.dtype).eval().requires_grad_(False)
+    return Dalle2(decoder, dim=dim, place=place)
+
+
+def _weights(folder: Path) -> dict[str, torch.Tensor]:
+    found = [p for pattern in ("*.safetensors", "*.pth", "*.pt") for p in sorted(folder.glob(pattern))]
+    if len(found) != 1:
+        raise CheckpointError(
+            f"load_space: expected one file of weights in {str(folder)!r}, got {[p.name for p in found]}"
+        )
+    try:
+        if found[0].suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(found[0])
+        state: dict[str, Any] = torch.load(found[0], map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise CheckpointError(f"load_space: could not read {str(found[0])!r} as plain tensors: {error}") from error
+    except Exception as error:
+        if type(error).__name__ != "SafetensorError":
+            raise
+        raise CheckpointError(f"load_space: {str(found[0])!r} is corrupt or truncated: {error}") from error
+    return state.get("model", state)
+
+
+def _prediction(decoder) -> str:
+    if decoder.predict_v[0]:
+        return "v_prediction"
+    return "sample" if decoder.predict_x_start[0] else "epsilon"
+
+
+def _spacing(total: int):
+    def spacing(num_inference_steps: int) -> list[int]:
+        """The package's own timesteps, of which the last, 0, is where it stops."""
+        times = torch.linspace(0, total, num_inference_steps + 2)[:-1].int().tolist()
+        return sorted(set(times), reverse=True)[:-1]
+
+    return spacing

@@ -1,0 +1,80 @@
+"""DALLE2-pytorch: where its package is missing an error says how to get it; where it is there, its own sampler is the oracle."""
+
+import importlib.util
+import json
+
+import numpy as np
+import pytest
+import tiny
+import torch
+
+from clipspace import diffusion, load_space
+from clipspace.errors import CapabilityError, CheckpointError
+
+HERE = importlib.util.find_spec("dalle2_pytorch") is not None
+CONFIG = {
+    "unets": [
+        {"dim": 16, "image_embed_dim": tiny.DIM, "cond_dim": 16, "channels": 3, "dim_mults": [1, 2], "attn_heads": 2,
+         "attn_dim_head": 8, "cond_on_image_embeds": True, "cond_on_text_encodings": False}
+    ],
+    "image_sizes": [16], "timesteps": 100, "learned_variance": True,
+}  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path):
+    tiny.clip(tmp_path / "clip")
+    (tmp_path / "decoder").mkdir()
+    (tmp_path / "decoder" / "decoder_config.json").write_text(json.dumps(CONFIG))
+    return tmp_path
+
+
+def _load(folder):
+    return load_space(f"local-dir:{folder / 'clip'}", decoder=folder / "decoder", device="cpu")
+
+
+@pytest.mark.skipif(HERE, reason="dalle2-pytorch is installed")
+def test_without_the_package_the_error_says_how_to_get_it(folder):
+    with pytest.raises(CapabilityError, match="environment of its own: pip install clipspace dalle2-pytorch"):
+        _load(folder)
+
+
+@pytest.mark.skipif(not HERE, reason="dalle2-pytorch is not installed")
+@pytest.mark.parametrize("cond_scale", [1.0, 1.7])
+def test_it_equals_the_package_s_own_ddim(folder, cond_scale):
+    """Its loop draws x_T itself: the same seed pins it. Clipping, which has no inverse, is off on its side."""
+    from dalle2_pytorch.train_configs import DecoderConfig
+
+    torch.manual_seed(0)
+    decoder = DecoderConfig(**CONFIG).create().eval()
+    torch.save({"model": decoder.state_dict(), "version": "1"}, folder / "decoder" / "latest.pth")
+    space = _load(folder)
+    z = torch.randn(2, tiny.DIM)
+    torch.manual_seed(7)
+    x_T = torch.randn(2, 3, 16, 16)
+    torch.manual_seed(7)
+    with torch.inference_mode():
+        theirs = decoder.p_sample_loop_ddim(
+            decoder.unets[0], (2, 3, 16, 16), torch.nn.functional.normalize(z, dim=-1), decoder.noise_schedulers[0],
+            timesteps=10, learned_variance=True, clip_denoised=False, cond_scale=cond_scale,
+        )  # fmt: skip
+    ours = diffusion.sample(space.decoder, z, x_T, num_inference_steps=10, guidance_scale=cond_scale) / 2 + 0.5
+    scale = max(1.0, theirs.abs().max().item())
+    assert np.abs(ours.numpy() - theirs.numpy()).max() < 1e-4 * scale
+
+
+@pytest.mark.skipif(not HERE, reason="dalle2-pytorch is not installed")
+def test_weights_that_do_not_fit_are_listed(folder):
+    from dalle2_pytorch.train_configs import DecoderConfig
+
+    with pytest.raises(CheckpointError, match="one file of weights"):
+        _load(folder)
+    weights = DecoderConfig(**CONFIG).create().state_dict()
+    name = next(k for k in weights if k.endswith("init_conv.weight") or "init_conv" in k)
+    weights.pop(name)
+    torch.save(weights, folder / "decoder" / "latest.pth")
+    with pytest.raises(CheckpointError, match=f"missing.*{name.split('.')[-1]}"):
+        _load(folder)
+    (folder / "decoder" / "latest.pth").write_bytes(b"not weights")
+    with pytest.raises(CheckpointError, match="could not read"):
+        _load(folder)
