@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from clipspace.adapter import fit_adapter, load_adapter
     from clipspace.codes import Code, load_code, save_code
     from clipspace.embeddings import Embeddings, Stamp
     from clipspace.encoding import encode
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from clipspace.store import open_store
 
 _HOMES = {
+    "adapter": ("fit_adapter", "load_adapter"),
     "codes": ("Code", "load_code", "save_code"),
     "embeddings": ("Embeddings", "Stamp"),
     "index": ("build_index", "open_index"),
@@ -40,7 +42,7 @@ __all__ = [  # noqa: RUF022 - in the order of the README
     "interpolate", "text_diff", "variations", "reconstruct", "generate",
     "PCA", "slerp", "zero_shot", "save_code", "load_code",
     "build_index", "open_index", "retrieve", "umap_map", "pca_map", "load_map",
-    "encode", "open_store",
+    "encode", "open_store", "fit_adapter", "load_adapter",
 ]  # fmt: skip
 
 

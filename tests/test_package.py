@@ -20,7 +20,7 @@ LAYERS = [
     {"embeddings"},
     {"blocks"},
     {"moments"},
-    {"pca", "codes", "pictures", "diffusion", "gradient", "scores", "index", "geometry", "sources", "store"},
+    {"adapter", "pca", "codes", "pictures", "diffusion", "gradient", "scores", "index", "geometry", "sources", "store"},
     {"maps"},
     {"models"},
     {"space"},
