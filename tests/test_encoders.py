@@ -128,3 +128,13 @@ def test_offloading_draws_the_same(apple):
 def test_a_picture_that_resizing_would_blow_up_is_refused(space):
     with pytest.raises(InputError, match="100000 x 1 grows too large"):
         space.encode_images(np.zeros((1, 100_000, 3), np.uint8))
+
+
+def test_text_tokens_pool_to_the_embedding(space):
+    encoder = space.encoder
+    pooled, hidden = encoder.text_tokens(["a red apple", "a cat"])
+    assert np.allclose(pooled.numpy(), encoder.texts(["a red apple", "a cat"]), atol=1e-5)
+    tokens = encoder.tokenizer(["a red apple", "a cat"])
+    assert torch.equal(hidden.abs().sum(-1) > 0, tokens != 0)
+    ends = hidden[torch.arange(2), tokens.argmax(dim=-1)]
+    assert torch.allclose(ends @ encoder.model.text_projection, pooled, atol=1e-4)

@@ -113,6 +113,20 @@ class Encoder:
             self._check_text(text)
         return self.model.encode_text(self.tokenizer(list(texts)).to(self.device)).float().cpu().numpy()
 
+    @torch.inference_mode()
+    def text_tokens(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Raw embeddings ``(n, d)`` and last hidden states ``(n, length, width)`` of texts, zeros where padded."""
+        for text in texts:
+            self._check_text(text)
+        tokens, seen = self.tokenizer(list(texts)).to(self.device), []
+        last = getattr(self.model, "text", self.model).ln_final
+        hook = last.register_forward_hook(lambda module, given, out: seen.append(out))
+        try:
+            pooled = self.model.encode_text(tokens)
+        finally:
+            hook.remove()
+        return pooled.float(), seen[0].float() * (tokens != 0)[..., None]
+
     def _check_text(self, text: str) -> None:
         if not isinstance(text, str) or not text.strip():
             raise InputError(f"encode_texts: expected texts with at least one word, got {text!r}")

@@ -1,4 +1,4 @@
-"""DALLE2-pytorch (lucidrains 2022), the open implementation that DALL-E 2's paper was first rebuilt in: its base decoder.
+"""DALLE2-pytorch (lucidrains 2022), the implementation in which DALL-E 2 was first rebuilt: its base decoder and prior.
 
 An extra: the package ``dalle2-pytorch`` wants older versions of what clipspace uses, so give it an environment of its own.
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import torch
 
 from clipspace.diffusion import Schedule
@@ -17,7 +19,10 @@ from clipspace.errors import CapabilityError, CheckpointError
 from clipspace.models.contract import DecoderFacts, ImageDecoder
 from clipspace.models.folders import Placement
 
-CONFIG = "decoder_config.json"
+if TYPE_CHECKING:
+    from clipspace.models.clip import Encoder
+
+CONFIG, PRIOR_CONFIG = "decoder_config.json", "prior_config.json"
 FACTS = DecoderFacts(
     name="dalle2-pytorch",
     class_names=(CONFIG,),
@@ -76,27 +81,93 @@ class Dalle2(ImageDecoder):
         return latents
 
 
+class PriorCondition(NamedTuple):
+    """Unit text embedding ``(n, d)``, hidden states ``(n, length, d)`` with zeros for padding, and whether to use them."""
+
+    pooled: torch.Tensor
+    hidden: torch.Tensor
+    keep: torch.Tensor
+
+
+class Dalle2Prior:
+    """text -> image embedding by a DALLE2-pytorch `DiffusionPrior`; texts are read by the space's own encoder.
+
+    It works on unit vectors times a scale, and gives unit vectors.
+    """
+
+    facts, clip_weights = FACTS, None
+
+    def __init__(self, prior, encoder: Encoder, *, place: Placement) -> None:
+        self.net, self.encoder, self.device, self.dtype = prior.net, encoder, place.device, place.dtype
+        self.reads_tokens, self.scale = bool(prior.condition_on_text_encodings), float(prior.image_embed_scale)
+        self.dim = int(prior.image_embed_dim)
+        self.latent_shape = (self.dim,)
+        alphas = prior.noise_scheduler.alphas_cumprod.double().cpu()
+        kind = "v_prediction" if prior.predict_v else "sample" if prior.predict_x_start else "epsilon"
+        self.schedule = Schedule(alphas, 1.0, kind, _trailing(len(alphas)))
+
+    def inputs(self, texts: Sequence[str], unit: np.ndarray) -> Sequence[str]:
+        return texts
+
+    def condition(self, texts: Sequence[str]) -> PriorCondition:
+        pooled, hidden = self.encoder.text_tokens(texts)
+        if not self.reads_tokens:
+            hidden = hidden.new_zeros(len(texts), 0, self.dim)
+        pooled = torch.nn.functional.normalize(pooled, dim=-1)
+        return PriorCondition(pooled.to(self.dtype), hidden.to(self.dtype), torch.ones(len(texts), device=self.device))
+
+    def null_condition(self, n: int) -> PriorCondition:
+        cond = self.condition(["a"] * n)
+        return cond._replace(keep=torch.zeros_like(cond.keep))
+
+    def predict(self, x_t: torch.Tensor, t: int, cond: PriorCondition) -> torch.Tensor:
+        out = torch.empty_like(x_t, dtype=torch.float32)
+        for rows, drop in ((cond.keep > 0, 0.0), (cond.keep == 0, 1.0)):
+            if rows.any():
+                x = x_t[rows].to(self.dtype)
+                texts = {"text_embed": cond.pooled[rows], "text_encodings": cond.hidden[rows]}
+                times = torch.full((len(x),), t, device=self.device)
+                out[rows] = self.net(x, times, text_cond_drop_prob=drop, image_cond_drop_prob=drop, **texts).float()
+        return out
+
+    def to_embeds(self, latents: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.normalize(latents, dim=-1)
+
+
 def load(folder: Path, place: Placement) -> Dalle2:
     """The decoder of a folder with ``decoder_config.json`` and one file of weights, .safetensors or .pth.
 
     A .pth is read as tensors and plain values alone. Raises `CapabilityError` without the package, `CheckpointError` for
     weights that are missing, unreadable or do not fit the config.
     """
+    decoder, config = _created(folder, CONFIG, "DecoderConfig", "decoder")
+    decoder.unets[0].to(place.device, place.dtype).eval().requires_grad_(False)
+    return Dalle2(decoder, dim=int(config["unets"][0]["image_embed_dim"]), place=place)
+
+
+def load_prior(folder: Path, encoder: Encoder, place: Placement) -> Dalle2Prior:
+    """The prior of a folder with ``prior_config.json`` and one file of weights; errors as those of `load`."""
+    prior, _ = _created(folder, PRIOR_CONFIG, "DiffusionPriorConfig", "prior")
+    prior.net.to(place.device, place.dtype).eval().requires_grad_(False)
+    return Dalle2Prior(prior, encoder, place=place)
+
+
+def _created(folder: Path, file: str, config_class: str, section: str) -> tuple[torch.nn.Module, dict[str, Any]]:
+    """The package's own module of a config, every weight loaded, and the config."""
     try:
-        from dalle2_pytorch.train_configs import DecoderConfig
+        from dalle2_pytorch import train_configs
     except ImportError as error:
         raise CapabilityError(
             f"load_space: {str(folder)!r} needs the package dalle2-pytorch; in an environment of its own: "
             "pip install clipspace dalle2-pytorch"
         ) from error
     try:
-        config = json.loads((folder / CONFIG).read_text())
-        config = config.get("decoder", config)
-        decoder = DecoderConfig(**config).create()
+        config = json.loads((folder / file).read_text())
+        config = config.get(section, config)
+        module = getattr(train_configs, config_class)(**config).create()
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"load_space: could not read {CONFIG} of {str(folder)!r}: {error}") from error
-    weights = _weights(folder)
-    wanted = decoder.state_dict()
+        raise CheckpointError(f"load_space: could not read {file} of {str(folder)!r}: {error}") from error
+    weights, wanted = _weights(folder), module.state_dict()
     missing, unexpected = sorted(wanted.keys() - weights.keys()), sorted(weights.keys() - wanted.keys())
     shapes = sorted(k for k in wanted.keys() & weights.keys() if wanted[k].shape != weights[k].shape)
     if missing or unexpected or shapes:
@@ -104,10 +175,8 @@ def load(folder: Path, place: Placement) -> Dalle2:
             f"load_space: the weights in {str(folder)!r} do not fit its config: missing {missing}, unexpected {unexpected}, "
             f"of another shape {shapes}"
         )
-    decoder.load_state_dict(weights)
-    dim = int(config["unets"][0]["image_embed_dim"])
-    decoder.unets[0].to(place.device, place.dtype).eval().requires_grad_(False)
-    return Dalle2(decoder, dim=dim, place=place)
+    module.load_state_dict(weights)
+    return module, config
 
 
 def _weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -142,5 +211,13 @@ def _spacing(total: int):
         """The package's own timesteps, of which the last, 0, is where it stops."""
         times = torch.linspace(0, total, num_inference_steps + 2)[:-1].int().tolist()
         return sorted(set(times), reverse=True)[:-1]
+
+    return spacing
+
+
+def _trailing(total: int):
+    def spacing(num_inference_steps: int) -> list[int]:
+        """Evenly from the last timestep down, the last step reaching the image."""
+        return [round(total * (1 - i / num_inference_steps)) - 1 for i in range(num_inference_steps)]
 
     return spacing

@@ -12,7 +12,7 @@ from diffusers import PriorTransformer
 from transformers import CLIPTextModelWithProjection
 
 from clipspace.errors import CheckpointError
-from clipspace.models import kandinsky, karlo, pixel_decoder
+from clipspace.models import dalle2, kandinsky, karlo, pixel_decoder
 from clipspace.models.contract import DecoderFacts
 from clipspace.models.decoders import check_serves
 from clipspace.models.folders import Placement, device_of, load_part, load_schedule, load_tokenizer, read_index
@@ -114,12 +114,16 @@ _TEXT_PRIORS = {  # pipeline of the folder: facts, folder of the scheduler
 }
 
 
-def load_prior(folder: Path, encoder: Encoder, place: Placement) -> EmbeddingPrior | TextPrior:
+def load_prior(folder: Path, encoder: Encoder, place: Placement) -> EmbeddingPrior | TextPrior | dalle2.Dalle2Prior:
     """The prior of a diffusers folder, checked against the encoder it is to serve.
 
     Raises `CheckpointError` for a folder that is incomplete, corrupt or unknown, `SpaceMismatchError` for a
     prior of another CLIP.
     """
+    if (folder / dalle2.PRIOR_CONFIG).is_file():
+        prior = dalle2.load_prior(folder, encoder, place)
+        check_serves(encoder, prior.facts, prior.dim, None)
+        return prior
     index = read_index(folder)
     kind = index.get("_class_name")
     if kind == "UnCLIPPrior":
