@@ -23,7 +23,7 @@ CONFIG = {
 
 @pytest.fixture
 def folder(tmp_path):
-    tiny.clip(tmp_path / "clip")
+    tiny.clip(tmp_path / "clip", text_width=tiny.DIM)
     (tmp_path / "decoder").mkdir()
     (tmp_path / "decoder" / "decoder_config.json").write_text(json.dumps(CONFIG))
     return tmp_path
@@ -83,26 +83,28 @@ def test_weights_that_do_not_fit_are_listed(folder):
 PRIOR = {
     "net": {"dim": tiny.DIM, "depth": 1, "dim_head": 8, "heads": 2, "max_text_len": 77, "num_timesteps": 100},
     "image_embed_dim": tiny.DIM, "image_size": 32, "timesteps": 100, "cond_drop_prob": 0.1,
-    "condition_on_text_encodings": False,
 }  # fmt: skip
 
 
 @pytest.mark.skipif(not HERE, reason="dalle2-pytorch is not installed")
 @pytest.mark.parametrize("scale", [1.0, 2.0])
-def test_the_prior_s_network_is_the_package_s(folder, scale):
+@pytest.mark.parametrize("reads_tokens", [False, True])
+def test_the_prior_s_network_is_the_package_s(folder, scale, reads_tokens):
     from dalle2_pytorch.train_configs import DiffusionPriorConfig
 
+    config = PRIOR | {"condition_on_text_encodings": reads_tokens}
     (folder / "prior").mkdir()
-    (folder / "prior" / "prior_config.json").write_text(json.dumps({"prior": PRIOR}))
+    (folder / "prior" / "prior_config.json").write_text(json.dumps({"prior": config}))
     torch.manual_seed(0)
-    theirs = DiffusionPriorConfig(**PRIOR).create().eval()
+    theirs = DiffusionPriorConfig(**config).create().eval()
     torch.save(theirs.state_dict(), folder / "prior" / "best.pth")
     space = load_space(f"local-dir:{folder / 'clip'}", prior=folder / "prior", device="cpu")
     texts = ["a cat", "a red boat"]
     unit = torch.from_numpy(space.encode_texts(texts).unit).float()
     x, times = torch.randn(2, tiny.DIM), torch.full((2,), 50)
     with torch.inference_mode():
-        expected = theirs.net.forward_with_cond_scale(x, times, text_embed=unit, cond_scale=scale)
+        tokens = {"text_encodings": space.encoder.text_tokens(texts)[1]} if reads_tokens else {}
+        expected = theirs.net.forward_with_cond_scale(x, times, text_embed=unit, cond_scale=scale, **tokens)
         found = diffusion._guided(space.prior_model, texts, scale)(x, 50)
     assert torch.allclose(found, expected, atol=1e-5)
     drawn = space.prior(texts, seed=1, num_inference_steps=4)

@@ -45,11 +45,12 @@ CLIP = {
 }
 
 
-def clip(folder: Path, *, dim: int = DIM, seed: int = 0) -> str:
+def clip(folder: Path, *, dim: int = DIM, text_width: int = 16, seed: int = 0) -> str:
     """An open_clip folder; returns the id that loads it."""
     torch.manual_seed(seed)
     config = json.loads(json.dumps(CLIP))
     config["model_cfg"]["embed_dim"] = dim
+    config["model_cfg"]["text_cfg"]["width"] = text_width
     model = open_clip.model.CLIP(**config["model_cfg"])
     folder.mkdir(parents=True)
     (folder / "open_clip_config.json").write_text(json.dumps(config))
