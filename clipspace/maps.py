@@ -70,9 +70,11 @@ class Map:
                 f"{'none' if index is None else f'one of {len(index)}'}; build it with build_index"
             )
         found = index.search(points, self.facts["n_neighbors"])
-        apart = _chords(found.cosines)
+        known = found.rows >= 0
+        apart = _chords(np.where(known, found.cosines, found.cosines[:, :1]))
         apart = apart - apart[:, :1]
-        weights = np.exp(-apart / np.maximum(apart.mean(axis=1, keepdims=True), 1e-6)) * (found.rows >= 0)
+        mean = apart.sum(axis=1, keepdims=True) / known.sum(axis=1, keepdims=True)
+        weights = np.exp(-apart / np.maximum(mean, 1e-6)) * known
         weights /= weights.sum(axis=1, keepdims=True)
         return np.einsum("qk,qkd->qd", weights, self.coordinates[found.rows]).astype(np.float32)
 

@@ -268,3 +268,17 @@ def test_hostile_json_does_not_crash(tmp_path):
     rows = read(open_source(tmp_path))
     assert [row[1:3] for row in rows] == [(b"a", None), (b"b", None), (b"c", None)]
     assert all("sidecar_error" in row[3] for row in rows)
+
+
+def test_every_image_of_a_tar_is_a_row_whatever_dots_its_name_has(tmp_path):
+    names = [f"Screenshot 2024-05-01 at 10.{m}.07.png" for m in (31, 32)] + ["0000.input.png", "0000.edited.png"]
+    write_tar(tmp_path / "t.tar", {name: png() for name in names})
+    assert len(read(open_source(tmp_path / "t.tar"))) == 4
+
+
+def test_other_files_of_the_same_names_are_another_input(tmp_path):
+    for folder, color in (("a", "red"), ("b", None)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "0.png").write_bytes(png() if color else png() + b"more")
+    a, b = (open_source(tmp_path / folder).parts for folder in "ab")
+    assert [part.name for part in a] != [part.name for part in b]

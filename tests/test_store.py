@@ -325,3 +325,30 @@ def test_addresses_do_not_reach_the_record(tmp_path):
     [row] = pyarrow.parquet.read_table(tmp_path / "rejected/rejected_0000.parquet").to_pylist()
     assert row["detail"] == "cannot read <_io.BytesIO object>"
     assert not list(tmp_path.glob("img_emb/*"))
+
+
+def test_a_condition_after_a_sorting_query_keeps_rows_and_labels_together(store, points):
+    chosen = store.query(points[4]).top(1000).where(field("label") == 4)
+    assert set(chosen.rows.tolist()) == {i for i in range(50) if i % 5 == 4}
+
+
+def test_a_normalized_store_written_again_keeps_its_norms(tmp_path, points):
+    unit = write_store(tmp_path / "unit", points, normalized=True)
+    again = write_store(tmp_path / "again", unit.load(normalize=True), normalized=True)
+    assert np.allclose(again.load(normalize=False).vectors, points.vectors, rtol=1e-4)
+
+
+def test_a_write_that_failed_can_be_tried_again(tmp_path, points):
+    broken = points.with_vectors(np.where(np.arange(50)[:, None] == 3, np.nan, points.vectors))
+    with pytest.raises(InputError, match="finite"):
+        write_store(tmp_path / "s", broken)
+    assert len(write_store(tmp_path / "s", points)) == 50
+    texts = Embeddings(points.vectors, STAMP, "text")
+    with pytest.raises(InputError, match="image embeddings throughout, got text"):
+        write_store(tmp_path / "t", [points, texts])
+
+
+def test_a_stamp_given_to_a_foreign_store_must_have_its_dimension(tmp_path, points):
+    write_as_clip_retrieval(tmp_path / "cr", points.vectors, list(points.names))
+    with pytest.raises(SpaceMismatchError, match="8 dimensions"):
+        open_store(tmp_path / "cr", stamp=Stamp("b", "w" * 16, "p" * 16, 9))

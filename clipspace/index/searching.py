@@ -185,6 +185,8 @@ class Index:
         check_fits(points, self.dim, self.space, doing)
         if shape(points)[0] != len(self):
             raise InputError(f"{doing}: expected the {len(self)} rows of this index, got {shape(points)[0]}")
+        if getattr(points, "modality", self.modality) != self.modality:
+            raise InputError(f"{doing}: expected {self.modality} rows, as in this index, got {points.modality}")
         given = getattr(points, "hash", None)
         if given is not None and self.sources != [given]:
             raise InputError(

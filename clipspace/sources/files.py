@@ -59,6 +59,14 @@ def read_file(path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
     return data
 
 
+def size_of(path: str) -> int | None:
+    """Bytes of a local file; None behind a URL, where asking costs a request, or when it is not there."""
+    try:
+        return None if is_url(path) else os.path.getsize(path)
+    except OSError:
+        return None
+
+
 def open_text(path: str) -> io.TextIOWrapper:
     return io.TextIOWrapper(open_file(path), encoding="utf-8", errors="surrogateescape")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from clipspace.errors import InputError
 from clipspace.images import SUFFIXES
-from clipspace.sources.files import Found, read_file
+from clipspace.sources.files import Found, read_file, size_of
 from clipspace.sources.rows import Part, Row, RowError, Sample, Source, digest_of, fail, readable
 
 
@@ -57,7 +57,7 @@ def read_sidecars(text: bytes | None, columns: bytes | None) -> tuple[str | None
 
 def _part(files: list[Found], paths: dict[str, str], start: int) -> Part:
     mine = [(file, tuple(paths.get(name) for name in sidecars(file.name))) for file in files]
-    name = f"{start}:{digest_of([file.name for file in files])}"
+    name = f"{start}:{digest_of([f'{file.name}:{size_of(file.path)}' for file in files])}"
     return Part(name, len(files), partial(_rows, mine))
 
 

@@ -12,7 +12,7 @@ import pyarrow
 import pyarrow.parquet
 
 from clipspace.errors import InputError
-from clipspace.sources.files import beside, open_file, read_file
+from clipspace.sources.files import beside, open_file, read_file, size_of
 from clipspace.sources.rows import MAX_BYTES, Part, Row, RowError, Sample, Source, fail, readable
 
 _PATHS = ("image_path", "path", "file", "file_name", "filename", "image", "filepath", "url")
@@ -51,7 +51,11 @@ def parquet_source(
             rows = sum(sizes[g] for g in groups)
             start = sum(sizes[: groups[0]])
             parts.append(
-                Part(f"{name}:{start}", rows, partial(_rows, path, columns, groups, [sizes[g] for g in groups], start))
+                Part(
+                    f"{name}:{size_of(path)}:{start}",
+                    rows,
+                    partial(_rows, path, columns, groups, [sizes[g] for g in groups], start),
+                )
             )
     if len(problems) == len(paths):
         raise InputError(f"encode: expected Parquet files, got {len(paths)} that cannot be read ({problems[0]})")
@@ -80,7 +84,12 @@ def _columns(schema: pyarrow.Schema, image: str | None, caption: str | None, nam
             f"encode: expected a column of images (bytes, {{bytes, path}} or a path) in {name}, got {schema.names}; "
             "name it with image_column (--image-column)"
         )
-    return _Columns(image, caption or next((c for c in _CAPTIONS if c in schema.names and c != image), None))
+    plain = [field.name for field in schema if not pyarrow.types.is_nested(field.type) and field.name != image]
+    if caption is not None and caption not in plain:
+        raise InputError(
+            f"encode: expected one caption a row in {caption!r} of {name}, got {schema.field(caption).type}"
+        )
+    return _Columns(image, caption or next((c for c in _CAPTIONS if c in plain), None))
 
 
 def _image_column(schema: pyarrow.Schema) -> str | None:
@@ -119,7 +128,7 @@ def _rows(path: str, columns: _Columns, groups: list[int], sizes: list[int], sta
                     for values in batch.to_pylist():
                         yield _row(path, columns, values, f"{name}:{start + done}")
                         done += 1
-        except (RowError, OSError, pyarrow.ArrowException) as error:
+        except Exception as error:  # text that is not UTF-8, too
             broken = partial(fail, "corrupt", f"its row group cannot be read ({error})")
             for row in range(done, size):
                 yield Row(f"{name}:{start + row}", broken)

@@ -8,14 +8,16 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from clipspace.images import SUFFIXES
-from clipspace.sources.files import open_file
+from clipspace.sources.files import open_file, size_of
 from clipspace.sources.folder import read_sidecars
 from clipspace.sources.rows import MAX_BYTES, Part, Row, RowError, Sample, Source, fail, readable
 
 
 def tar_source(paths: Sequence[str]) -> Source:
     """One part for each tar file; how many rows are in it shows when it is read."""
-    return Source(tuple(Part(PurePosixPath(path).name, None, partial(_rows, path)) for path in paths))
+    return Source(
+        tuple(Part(f"{PurePosixPath(path).name}:{size_of(path)}", None, partial(_rows, path)) for path in paths)
+    )
 
 
 def _rows(path: str) -> Iterator[Row]:
@@ -24,7 +26,7 @@ def _rows(path: str) -> Iterator[Row]:
     try:
         with open_file(path) as file, tarfile.open(fileobj=file, mode="r|*", tarinfo=_Header) as tar:
             for stem, members in _groups(tar):
-                yield _row(f"{shard}/{readable(stem)}", members)
+                yield from _images(f"{shard}/{readable(stem)}", members)
     except RowError as error:
         yield Row(shard, partial(fail, error.reason, str(error)))
     except Exception as error:  # tarfile, and the compressions below it, raise many types on broken archives
@@ -67,14 +69,17 @@ def _split(name: str) -> tuple[str, str]:
     return folder + slash + stem, (dot + suffix).lower()
 
 
-def _row(name: str, members: dict[str, bytes | None]) -> Row:
-    suffix = next((suffix for suffix in members if "." + suffix.rpartition(".")[2] in SUFFIXES), None)
-    if suffix is None:
-        return Row(name, partial(fail, "no image", f"expected an image, got {', '.join(members)}"))
-    name += suffix
-    if members[suffix] is None:
-        return Row(name, partial(fail, "too large", f"expected a file of at most {MAX_BYTES:,} bytes"))
-    return Row(name, partial(_sample, members[suffix], members))
+def _images(name: str, members: dict[str, bytes | None]) -> Iterator[Row]:
+    """One row for each image of a stem; they share its caption and columns."""
+    images = [suffix for suffix in members if "." + suffix.rpartition(".")[2] in SUFFIXES]
+    if not images:
+        yield Row(name, partial(fail, "no image", f"expected an image, got {', '.join(members)}"))
+    for suffix in images:
+        if members[suffix] is None:
+            broken = f"expected a file of at most {MAX_BYTES:,} bytes"
+            yield Row(name + suffix, partial(fail, "too large", broken))
+        else:
+            yield Row(name + suffix, partial(_sample, members[suffix], members))
 
 
 def _sample(data: bytes, members: dict[str, bytes | None]) -> Sample:

@@ -67,6 +67,11 @@ def read_header(path: Path) -> dict[str, Any]:
     return header
 
 
+def finished(path: Path) -> bool:
+    """Whether a store is there that was written to its end."""
+    return header_file(path).is_file() and read_header(path)["rows"] is not None
+
+
 def stamp_of(header: dict[str, Any]) -> Stamp | None:
     return None if header["stamp"] is None else Stamp(**header["stamp"])
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from clipspace.embeddings import Stamp, check_same_space
-from clipspace.errors import InputError
+from clipspace.errors import InputError, SpaceMismatchError
 from clipspace.store import layout
 from clipspace.store.reading import Shard, Store
 
@@ -43,6 +43,10 @@ def open_store(path: str | Path, *, modality: str | None = None, stamp: Stamp | 
     own = layout.stamp_of(header)
     if own is not None and stamp is not None:
         check_same_space(own, stamp, f"open_store {str(path)!r}")
+    if stamp is not None and stamp.dim != shards[0].dim:
+        raise SpaceMismatchError(
+            f"open_store: expected vectors of {stamp}, got {shards[0].dim} dimensions in {str(path)!r}"
+        )
     return Store(
         path,
         own or stamp,

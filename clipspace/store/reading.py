@@ -74,7 +74,8 @@ class Store:
     @property
     def raw(self) -> bool:
         """Whether vectors as the encoder gave them can be had: stored so, or directions with their norms."""
-        return not self.normalized or layout.NORMS[self.modality] in self._schema.names
+        norm = layout.NORMS[self.modality]
+        return not self.normalized or (norm in self._schema.names and not self.metadata([norm])[norm].null_count)
 
     @property
     def limits(self) -> tuple[str, ...]:

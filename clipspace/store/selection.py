@@ -38,7 +38,9 @@ class Selection:
         """The rows that also meet a pyarrow expression over the metadata, and ``score`` after a query."""
         import pyarrow
 
-        table = self._table().append_column("__position", pyarrow.array(np.arange(len(self))))
+        table = self._table()
+        columns = dict(zip(table.column_names, table.columns, strict=True))
+        table = pyarrow.table(columns | {"__position": np.arange(len(self))})
         try:
             kept = table.filter(expression)["__position"].to_numpy()
         except (pyarrow.ArrowException, TypeError) as error:
@@ -68,7 +70,7 @@ class Selection:
         if not len(self):
             raise InputError("export: expected at least one row, got an empty selection; loosen the condition")
         store, path = self.store, Path(path)
-        if layout.header_file(path).exists():
+        if layout.finished(path):
             raise InputError(f"export: {str(path)!r} holds a store; choose another folder")
         header = new_header(store.stamp, [store.modality], dtype=store.dtype.name, normalized=store.normalized)
         begin(path, header)
@@ -89,10 +91,8 @@ class Selection:
         import pyarrow
 
         table = self.store.metadata()
-        table = table.take(self.rows) if len(self) < len(self.store) else table
-        if "score" in table.column_names and self.scores is not None:
-            table = table.drop_columns(["score"])
-        return table if self.scores is None else table.append_column("score", pyarrow.array(self.scores))
+        columns = dict(zip(table.column_names, table.take(self.rows).columns, strict=True)) if table.num_columns else {}
+        return pyarrow.table(columns if self.scores is None else columns | {"score": self.scores})
 
 
 def everything(store: Store) -> Selection:

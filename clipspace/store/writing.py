@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,8 @@ def begin(path: Path, header: dict[str, Any], *, writer: str = "part") -> dict[s
     Raises `SpaceMismatchError` for another stamp, `InputError` for another recipe or a folder of other things.
     """
     if not layout.header_file(path).is_file():
-        if path.exists() and (not path.is_dir() or any(p for p in path.iterdir() if not p.name.startswith("."))):
+        others = path.exists() and (not path.is_dir() or any(p for p in path.iterdir() if not p.name.startswith(".")))
+        if others and not layout.header_file(path).is_file():  # asked again: a job beside this one may have begun it
             raise InputError(f"store: expected a store or an empty folder, got {str(path)!r}; choose another")
         if layout.create_json(layout.header_file(path), header, writer=writer):
             return header
@@ -190,12 +192,17 @@ def write_store(
     first = next(writing, None)
     if first is None:
         raise InputError("write_store: expected at least one Embeddings, got none")
-    if layout.header_file(path).exists():
+    if layout.finished(path):
         raise InputError(f"write_store: {str(path)!r} holds a store; append to it, or choose another folder")
     header = begin(path, new_header(first.space, [first.modality], dtype=dtype, normalized=normalized))
     shards = 0
-    for part in _chain(first, writing):
+    for part in chain([first], writing):
         check_same_space(first.space, part.space, "write_store")
+        if part.modality != first.modality:
+            raise InputError(
+                f"write_store: expected {first.modality} embeddings throughout, got {part.modality}; "
+                "write a store for each, or encode(texts=True)"
+            )
         write_embeddings(path, shards, part, header)
         shards += 1
     finish(path, {**header, "shards": shards})
@@ -238,7 +245,7 @@ def merge(paths: Sequence[str | Path], output: str | Path) -> Store:
                 )
     output, keep = Path(output), ("dtype", "normalized")
     new = new_header(stores[0].stamp, headers[0]["modalities"], **{key: headers[0][key] for key in keep})
-    if layout.header_file(output).exists():
+    if layout.finished(output):
         raise InputError(f"merge: {str(output)!r} holds a store; choose another folder")
     begin(output, new)
     shards = [
@@ -257,6 +264,9 @@ def write_embeddings(path: Path, shard: int, part: Embeddings, header: Mapping[s
         raise InputError(
             f"store: expected finite vectors that fit {header['dtype']}, got others; drop these rows first"
         )
+    kept = part.columns.get(layout.NORMS[part.modality])
+    if header["normalized"] and kept is not None and np.allclose(norms, 1, atol=5e-3):
+        norms = np.asarray(kept, dtype=np.float32)  # rows of a normalized store bring their lengths as a column
     write_rows(path, shard, part, vectors, norms, header["dtype"])
 
 
@@ -288,11 +298,6 @@ def _copy_shard(source: Path, shard: int, output: Path, target: int) -> None:
         shutil.copyfile(source / name, output / new)
         copied.append(new)
     write_record(output, target, copied, rows=record["rows"], rejected=record["rejected"])
-
-
-def _chain(first: Embeddings, rest: Iterable[Embeddings]) -> Iterable[Embeddings]:
-    yield first
-    yield from rest
 
 
 def _array(values: Sequence) -> pyarrow.Array:
