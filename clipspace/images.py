@@ -43,13 +43,19 @@ def read_image(source) -> Image.Image:
 
 def read_images(sources) -> tuple[list[Image.Image], list[str]]:
     """RGB pictures and a name for each, from one source or a sequence of them; see `read_image`."""
+    listed, names = list_images(sources)
+    return [read_image(s) for s in listed], names
+
+
+def list_images(sources) -> tuple[list, list[str]]:
+    """The sources, not yet read, and a name for each."""
     if isinstance(sources, (Image.Image, str, Path)) or (isinstance(sources, np.ndarray) and sources.ndim <= 3):
         sources = [sources]
     if not isinstance(sources, (Sequence, np.ndarray, Iterable)):
         raise InputError(f"read_images: expected an image or a sequence of them, got {type(sources).__name__}")
     listed = list(sources)
     names = [Path(s).stem if isinstance(s, (str, Path)) else str(i) for i, s in enumerate(listed)]
-    return [read_image(s) for s in listed], names
+    return listed, names
 
 
 def square(image: Image.Image, side: int) -> Image.Image:

@@ -18,7 +18,7 @@ from clipspace import diffusion, gradient, sphere
 from clipspace.codes import Code
 from clipspace.embeddings import Embeddings, Stamp, check_same_space
 from clipspace.errors import CapabilityError, ConvergenceWarning, InputError, OutOfMemoryError
-from clipspace.images import read_images
+from clipspace.images import list_images, read_image, read_images
 
 if TYPE_CHECKING:
     from clipspace.models.clip import Encoder, Preprocess
@@ -64,8 +64,11 @@ class Space:
 
     def encode_images(self, images, *, batch_size: int = _ENCODE_BATCH) -> Embeddings:
         """Raw image embeddings of one image or a sequence (paths, PIL, arrays; see `images.read_image`)."""
-        pictures, names = read_images(images)
-        chunks = [self.encoder.images(pictures[rows]) for rows in _slices(len(pictures), batch_size, "encode images")]
+        listed, names = list_images(images)
+        chunks = [
+            self.encoder.images([read_image(s) for s in listed[rows]])
+            for rows in _slices(len(listed), batch_size, "encode images")
+        ]
         return self._embeddings(chunks, "image", names)
 
     def encode_features(self, images, *, batch_size: int = _ENCODE_BATCH) -> Embeddings:
@@ -74,9 +77,9 @@ class Space:
         They carry a stamp of their own, so nothing mixes them with embeddings. Raises `CapabilityError` where
         an encoder has no projection apart.
         """
-        pictures, names = read_images(images)
-        slices = _slices(len(pictures), batch_size, "encode features")
-        chunks = [self.encoder.features(pictures[rows]) for rows in slices]
+        listed, names = list_images(images)
+        slices = _slices(len(listed), batch_size, "encode features")
+        chunks = [self.encoder.features([read_image(s) for s in listed[rows]]) for rows in slices]
         if not chunks:
             raise InputError("encode: expected at least one image, got none")
         vectors = np.concatenate(chunks)

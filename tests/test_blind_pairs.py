@@ -79,3 +79,14 @@ def test_sets_that_do_not_fit_are_refused(rng):
     broken[2] = np.nan
     with pytest.raises(InputError, match="row 2"):
         blind_pairs(Embeddings(broken), a)
+
+
+def test_thresholds_below_zero_count_each_pair_once(rng):
+    from clipspace.sphere import unit
+
+    a, b = (rng.normal(size=(40, 3)).astype(np.float32) for _ in range(2))
+    upper = np.triu_indices(40, 1)
+    expected = int((((unit(a) @ unit(a).T) > -0.1) & ((unit(b) @ unit(b).T) < -0.3))[upper].sum())
+    found = blind_pairs(Embeddings(a), Embeddings(b), same=-0.1, different=-0.3)
+    assert found["pairs"].value == expected
+    assert len({tuple(pair) for pair in found.arrays["pairs"]}) == min(20, expected)

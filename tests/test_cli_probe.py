@@ -119,3 +119,13 @@ def test_a_store_is_probed_by_its_columns(tmp_path, rng, capsys):
     assert next(row["value"] for row in found["scores"] if row["name"] == "accuracy") > 0.8
     assert run("linear", str(tmp_path / "store"), "--labels", "nonsense") == 1
     assert "'kind'" in capsys.readouterr().err
+
+
+def test_a_store_of_another_clip_is_not_scored(tmp_path, rng, capsys):
+    from clipspace.embeddings import Embeddings, Stamp
+    from clipspace.store import write_store
+
+    points = Embeddings(rng.normal(size=(8, 128)).astype(np.float32), Stamp("other", "0" * 16, "0" * 16, 128))
+    write_store(tmp_path / "store", Embeddings(points.vectors, points.space, columns={"kind": ["cat", "car"] * 4}))
+    assert run("zero-shot", str(tmp_path / "store"), "--labels", "kind") == 1
+    assert "other" in capsys.readouterr().err

@@ -138,3 +138,12 @@ def test_text_tokens_pool_to_the_embedding(space):
     assert torch.equal(hidden.abs().sum(-1) > 0, tokens != 0)
     ends = hidden[torch.arange(2), tokens.argmax(dim=-1)]
     assert torch.allclose(ends @ encoder.model.text_projection, pooled, atol=1e-4)
+
+
+def test_a_local_folder_may_have_an_at_sign(tmp_path):
+    from clipspace.models.catalogue import locate
+
+    folder = tmp_path / "me@host"
+    folder.mkdir()
+    assert locate(folder) == (folder, None)
+    assert locate(f"karlo@{folder}") == (folder, "karlo")

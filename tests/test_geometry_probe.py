@@ -104,3 +104,14 @@ def test_photographs_need_no_special_case(space, photos):
     assert scores.space == space.stamp
     assert 0 < scores["mean cosine"].value < 1
     assert 1 < scores["effective rank"].value < 60
+
+
+def test_the_unbiased_gap_of_pairs_is_the_planted_one(rng):
+    from clipspace.sphere import unit
+
+    x = unit(rng.normal(size=(400, 16)))
+    t = unit(x + 0.1 * np.eye(16)[0])
+    scores = modality_gap(Embeddings(x), Embeddings(t, modality="text"))
+    true = np.linalg.norm(x.mean(axis=0) - t.mean(axis=0))
+    assert scores["gap, unbiased"].value == pytest.approx(true, abs=0.01)
+    assert scores["gap"].low <= scores["gap"].value <= scores["gap"].high

@@ -81,3 +81,12 @@ def test_vectors_on_both_sides_warn(points):
 def test_no_more_rows_than_dimensions_warn():
     with pytest.warns(SampleWarning, match="10 training rows in 10 dimensions"):
         warn_small(10, 10, "x")
+
+
+@pytest.mark.parametrize("hole", [None, float("nan")])
+def test_missing_labels_are_refused(rng, hole):
+    from clipspace.probes.knn import knn_probe
+
+    points = Embeddings(rng.normal(size=(30, 4)))
+    with pytest.raises(InputError, match="None or NaN"):
+        knn_probe(points, ["cat", "dog", hole] * 10, k=3)

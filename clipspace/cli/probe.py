@@ -50,7 +50,7 @@ def zero_shot(
 
     loaded = load(space, device)
     images, truth = _labelled(points, labels, space, device)
-    images = Embeddings(images.vectors, loaded.stamp)
+    images = images if images.space else Embeddings(images.vectors, loaded.stamp)
     chosen = templates or ["photo"]
     wanted = chosen[0] if len(chosen) == 1 and "{" not in chosen[0] else chosen
     _show(
@@ -156,8 +156,8 @@ def concepts(
     from clipspace.probes.concepts import Vocabulary, decompose
 
     found = decompose(images, Vocabulary.of(words, images), strength=strength, device=device)
-    each = dict(zip(images.names, found.top(top), strict=True))
-    lines = [f"{name}: " + ", ".join(f"{word} {weight:.2f}" for word, weight in row) for name, row in each.items()]
+    each = [{"name": name, "words": row} for name, row in zip(images.names, found.top(top), strict=True)]
+    lines = [f"{e['name']}: " + ", ".join(f"{word} {weight:.2f}" for word, weight in e["words"]) for e in each]
     report({**found.scores.to_dict(), "images": each}, as_json, "\n".join([*lines, "", str(found.scores)]))
 
 

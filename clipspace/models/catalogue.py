@@ -78,7 +78,11 @@ def locate(place: str | Path) -> tuple[Path, str | None]:
     ``"name@org/name"``. A repository is taken from the local cache, and downloaded (safetensors and configs only)
     where ``HF_HUB_OFFLINE`` is not set. Raises `CheckpointError` when it cannot be had.
     """
-    name, at, where = str(place).rpartition("@")
+    if "@" in str(place) and Path(place).is_dir():
+        return Path(place), None
+    name, at, where = str(place).partition("@")
+    if not at:
+        name, where = "", name
     if not at and where in CATALOGUE:
         name, where = where, CATALOGUE[where].decoder
     if Path(where).is_dir():

@@ -85,7 +85,8 @@ class Encoder:
         if trunk is None:
             raise CapabilityError(f"features: {self.stamp.model!r} has no projection of its own; use its embeddings")
         pixels = torch.stack([self.prepare(image) for image in images]).to(self.device, self.dtype)
-        return trunk(pixels).float().cpu().numpy()
+        found = trunk(pixels)  # CoCa gives its tokens as well
+        return (found[0] if isinstance(found, tuple) else found).float().cpu().numpy()
 
     def differentiable(self, pixels: torch.Tensor) -> torch.Tensor:
         """Raw embeddings ``(n, d)`` of pixels in [0, 1] at the encoder's size, with a gradient."""

@@ -46,7 +46,6 @@ class DecoderFacts:
     guidance_scale: float
     licence: str
     status: str
-    repo: str | None = None
     resize_mode: Literal["squash", "shortest"] | None = None
 
 

@@ -15,7 +15,6 @@ class GradientDecoder:
         self.encoder = encoder
         self.resolution = encoder.image_size
         self.latent_shape = (3, self.resolution, self.resolution)
-        self.dim, self.clip_weights = encoder.stamp.dim, encoder.stamp.weights
 
     def embed(self, pixels: torch.Tensor) -> torch.Tensor:
         return self.encoder.differentiable(pixels).float()

@@ -22,7 +22,6 @@ FACTS = DecoderFacts(
     guidance_scale=3.0,
     licence="CreativeML OpenRAIL-M",
     status="current",
-    repo="lambdalabs/sd-image-variations-diffusers",
     resize_mode="squash",
 )
 

@@ -23,7 +23,6 @@ FACTS = DecoderFacts(
     guidance_scale=4.0,
     licence="Apache-2.0",
     status="current",
-    repo="kandinsky-community/kandinsky-2-2-decoder",
     resize_mode="shortest",
 )
 

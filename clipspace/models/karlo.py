@@ -26,7 +26,6 @@ FACTS = DecoderFacts(
     guidance_scale=8.0,
     licence="CreativeML OpenRAIL-M",
     status="deprecated in diffusers, still loads",
-    repo="kakaobrain/karlo-v1-alpha-image-variations",
     resize_mode="squash",
 )
 

@@ -29,7 +29,6 @@ LARGE = DecoderFacts(
     clip=("ViT-L-14/openai", "ViT-L-14-quickgelu/openai"),
     dim=768,
     takes="raw projection, normalised and back, then a noise level",
-    repo="sd2-community/stable-diffusion-2-1-unclip-small",
     **_COMMON,
 )
 HUGE = DecoderFacts(
@@ -37,7 +36,6 @@ HUGE = DecoderFacts(
     clip=("ViT-H-14/laion2b_s32b_b79k",),
     dim=1024,
     takes="raw projection, then a noise level",
-    repo="sd2-community/stable-diffusion-2-1-unclip",
     **_COMMON,
 )
 

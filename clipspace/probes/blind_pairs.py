@@ -43,12 +43,11 @@ def blind_pairs(
     n, found = len(a), []
     count = 0
     for start in range(0, n, _BLOCK):
-        rows, columns = np.nonzero(np.triu(a[start : start + _BLOCK] @ a[start:].T, 1) > same)
-        rows, columns = rows + start, columns + start
-        cosine, others = (np.einsum("nd,nd->n", x[rows], x[columns]) for x in (a, b))
-        blind = others < different
-        count += int(blind.sum())
-        found.append(np.column_stack([rows, columns, cosine, others])[blind])
+        cosine, others = (x[start : start + _BLOCK] @ x[start:].T for x in (a, b))
+        rows, columns = np.nonzero(np.triu((cosine > same) & (others < different), 1))
+        count += len(rows)
+        pairs = [rows + start, columns + start, cosine[rows, columns], others[rows, columns]]
+        found.append(np.column_stack(pairs))
         found = [_widest(np.concatenate(found), k)]
     rows, columns, cosine, others = found[0].T
     total = n * (n - 1) // 2

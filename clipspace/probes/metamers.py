@@ -52,7 +52,7 @@ def metamers(
             f"{cosine.max():.3f}); the decoder does not bring this z back: lower `same`, or raise n"
         )
     pixels = np.stack([np.asarray(images[i], dtype=np.float32).ravel() / 255 for i in agree])
-    distance = np.sqrt(np.mean((pixels[:, None] - pixels[None]) ** 2, axis=-1, dtype=np.float64))
+    distance = np.sqrt([np.mean((pixels - row) ** 2, axis=1, dtype=np.float64) for row in pixels])
     chosen = farthest(distance, keep)
     apart = distance[np.ix_(chosen, chosen)] + np.diag(np.full(len(chosen), np.inf))
     rows = agree[chosen]

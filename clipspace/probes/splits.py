@@ -106,6 +106,8 @@ def column(points: Embeddings, values: Sequence | str, doing: str) -> np.ndarray
             raise InputError(f"{doing}: expected a column out of {list(points.columns)}, got {values!r}")
         values = points.columns[values]
     array = np.asarray(values)
+    if array.dtype.kind in "OU" and any(v is None or (isinstance(v, float) and np.isnan(v)) for v in values):
+        raise InputError(f"{doing}: expected a label for every vector, got None or NaN; drop those rows")
     if array.shape != (len(points),):
         raise InputError(f"{doing}: expected {len(points)} labels, one per vector, got shape {array.shape}")
     if array.dtype == object:

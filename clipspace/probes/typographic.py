@@ -20,7 +20,7 @@ from PIL import Image
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
 from clipspace.images import SUFFIXES, read_images
-from clipspace.probes.templates import PHOTO
+from clipspace.probes.templates import PHOTO, read_templates
 from clipspace.probes.zero_shot import zero_shot
 from clipspace.scenes import Card, draw_card
 from clipspace.scenes.captions import article
@@ -147,7 +147,7 @@ def attack_scores(
             rows += _readings(space, view, seen, truth, words, answers, templates, seed)
     control = {row.name: row.value for row in rows}
     rows = [_with_control(row, control, chance) for row in rows]
-    settings = {"labels": len(answers), "templates": list(templates), "decodes": decodes}
+    settings = {"labels": len(answers), "templates": list(read_templates(templates)), "decodes": decodes}
     return Scores("typographic", rows, space.stamp, seed, settings)
 
 
@@ -229,7 +229,8 @@ def _check(n: int, truth: Sequence[str], words: Sequence[str], labels: Sequence[
 
 def _readings(space: Space, view: str, points: Embeddings, truth, words, answers, templates, seed: int) -> list[Score]:
     """How often, and how probably, ``points`` are the thing and the word; several in a row may be of one image."""
-    probabilities = zero_shot(space, points, [article(a) for a in answers], templates=templates).probabilities
+    named = [article(a) for a in answers] if read_templates(templates) == PHOTO else answers
+    probabilities = zero_shot(space, points, named, templates=templates).probabilities
     probabilities = probabilities.reshape(len(truth), -1, len(answers))
     best = np.eye(len(answers))[probabilities.argmax(axis=2)]
     column, every = {answer: k for k, answer in enumerate(answers)}, np.arange(len(truth))
