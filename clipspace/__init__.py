@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from clipspace.embeddings import Embeddings, Stamp
     from clipspace.encoding import encode
     from clipspace.index import build_index, open_index
-    from clipspace.manipulate import generate, interpolate, reconstruct, text_diff, variations
+    from clipspace.manipulate import blend, generate, interpolate, reconstruct, text_diff, variations
     from clipspace.maps import load_map, pca_map, umap_map
     from clipspace.pca import PCA
     from clipspace.pictures import Pictures
@@ -25,7 +25,7 @@ _HOMES = {
     "embeddings": ("Embeddings", "Stamp"),
     "index": ("build_index", "open_index"),
     "encoding": ("encode",),
-    "manipulate": ("generate", "interpolate", "reconstruct", "text_diff", "variations"),
+    "manipulate": ("blend", "generate", "interpolate", "reconstruct", "text_diff", "variations"),
     "maps": ("load_map", "pca_map", "umap_map"),
     "pca": ("PCA",),
     "pictures": ("Pictures",),
@@ -39,7 +39,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - in the order of the README
     "load_space", "Space", "Embeddings", "Stamp", "Code", "Pictures",
-    "interpolate", "text_diff", "variations", "reconstruct", "generate",
+    "interpolate", "text_diff", "variations", "reconstruct", "generate", "blend",
     "PCA", "slerp", "zero_shot", "save_code", "load_code",
     "build_index", "open_index", "retrieve", "umap_map", "pca_map", "load_map",
     "encode", "open_store", "fit_adapter", "load_adapter",

@@ -99,6 +99,23 @@ def interpolate(
     )
 
 
+def blend(space: Space, items: Sequence, weights: Sequence[float] | None = None, *, seed: int = 0) -> Embeddings:
+    """One point between images, texts and embeddings: their weighted mean on the sphere, ready to decode.
+
+    Texts become image embeddings through the prior, the i-th drawn from ``seed`` + i. The column ``made_of`` says what
+    each item was, and the column ``weights`` what it counted. Of two items it is the great circle of `interpolate`.
+    """
+    if not items:
+        raise InputError("blend: expected at least one item, got none")
+    points = [_point(space, item, seed + i) for i, item in enumerate(items)]
+    vectors = np.concatenate([point.embeddings.vectors for point in points])
+    weights = [1.0] * len(points) if weights is None else list(weights)
+    middle = sphere.mean(vectors, np.asarray(weights, dtype=float))
+    made_of = [_kind(space, item, point, seed + i) for i, (item, point) in enumerate(zip(items, points, strict=True))]
+    columns = {"made_of": [made_of], "weights": [weights]}
+    return Embeddings(middle[None].astype(np.float32), space.stamp, "image", ["blend"], columns)
+
+
 def text_diff(
     space: Space,
     image,
@@ -234,6 +251,13 @@ def _point(space: Space, item, seed: int) -> _Point:
         return _Point(space.prior(item, seed=seed))
     image = read_image(item)
     return _Point(space.encode_images(image), image=image)
+
+
+def _kind(space: Space, item, point: _Point, seed: int) -> str:
+    """What an item was: an image, an embedding, or a text that a prior made an image embedding of."""
+    if point.embeddings.modality == "prior":
+        return f"{point.embeddings.names[0]!r} by the prior of {space.name}, seed {seed}"
+    return "embedding" if isinstance(item, (Embeddings, Code)) else "image"
 
 
 def _only(points: Embeddings) -> Embeddings:

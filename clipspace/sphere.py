@@ -80,3 +80,40 @@ def slerp(a: np.ndarray, b: np.ndarray, t: float | np.ndarray) -> np.ndarray:
     stop = np.where(near, s, np.sin(s * safe) / np.sin(safe))
     length = (1 - s) * norm(a)[..., None] + s * norm(b)[..., None]
     return unit(start * u + stop * v) * length
+
+
+def mean(vectors: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """The weighted mean of directions on the sphere, float64 ``(d,)``, with the weighted mean of the norms.
+
+    The point whose weighted squared angles to the rows are least (Karcher 1977), found by moving along the mean
+    tangent; of two rows it is `slerp`.
+
+    Parameters
+    ----------
+    vectors : array of shape (n, d)
+    weights : n numbers, none negative and not all zero; equal when None
+
+    Raises
+    ------
+    InputError
+        For weights that are not, or rows that cancel out, whose mean has no direction.
+    """
+    u = unit(np.atleast_2d(np.asarray(vectors, dtype=np.float64)))
+    w = np.ones(len(u)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if w.shape != (len(u),) or not np.isfinite(w).all() or (w < 0).any() or w.sum() <= 0:
+        raise InputError(f"mean: expected {len(u)} weights, none negative and not all zero, got {weights}")
+    w = w / w.sum()
+    if norm(w @ u) < ANTIPODAL:
+        raise InputError(
+            "mean: expected rows that do not cancel out, got rows whose mean has no direction; leave some out"
+        )
+    middle = unit(w @ u)
+    for _ in range(100):
+        theta = angle(np.broadcast_to(middle, u.shape), u)
+        aside = u - np.cos(theta)[:, None] * middle
+        step = (w * theta / np.maximum(np.sin(theta), 1e-12)) @ aside
+        length = norm(step)
+        if length < 1e-12:
+            break
+        middle = unit(np.cos(length) * middle + np.sin(length) * step / length)
+    return middle * (w @ norm(np.atleast_2d(vectors)))

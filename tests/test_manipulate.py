@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from clipspace import PCA, generate, interpolate, reconstruct, sphere, text_diff, variations
+from clipspace import PCA, blend, generate, interpolate, reconstruct, sphere, text_diff, variations
 from clipspace.errors import InputError
 from clipspace.images import psnr
 from clipspace.scenes import render, sample_scenes
@@ -115,3 +115,17 @@ def test_antipodal_keyframes_are_refused(space, codes):
     point = codes.embeddings[0]
     with pytest.raises(InputError, match="antipodal"):
         interpolate(space, point, point.with_vectors(-point.vectors), noise="fixed")
+
+
+def test_a_blend_takes_texts_images_and_embeddings_and_says_what_made_each(space, apple, house):
+    points = space.encode_images(house)
+    mixed = blend(space, ["a green star", apple, points], [0.2, 0.5, 0.3], seed=4)
+    (made_of,) = mixed.columns["made_of"]
+    assert made_of == ["'a green star' by the prior of mini, seed 4", "image", "embedding"]
+    assert mixed.space == space.stamp
+    assert len(space.decode(mixed, num_inference_steps=2)) == 1
+    two = blend(space, [apple, points], [0.75, 0.25])
+    path = sphere.slerp(space.encode_images(apple).vectors[0], points.vectors[0], 0.25)
+    assert np.allclose(two.vectors[0], path, atol=1e-4)
+    with pytest.raises(InputError, match="at least one item"):
+        blend(space, [])

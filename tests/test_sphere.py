@@ -66,3 +66,26 @@ def test_slerp_refuses_ends_of_different_shape():
 
 def test_angle_is_accurate_for_tiny_angles():
     assert np.isclose(sphere.angle([1.0, 0.0], [1.0, 1e-9]), 1e-9, rtol=1e-6)
+
+
+def test_the_mean_of_two_is_slerp_and_of_many_has_no_tangent_left(rng):
+    a, b = 3 * rng.normal(size=6), rng.normal(size=6)
+    for t in (0.0, 0.3, 1.0):
+        assert np.allclose(sphere.mean([a, b], [1 - t, t]), sphere.slerp(a, b, t), atol=1e-9)
+    points = sphere.unit(rng.normal(size=(7, 6)) + 2)
+    weights = rng.uniform(size=7)
+    middle = sphere.mean(points, weights)
+    theta = sphere.angle(np.broadcast_to(middle, points.shape), points)
+    tangents = (points - np.cos(theta)[:, None] * middle) * (theta / np.sin(theta))[:, None]
+    assert np.abs(weights @ tangents).max() < 1e-9
+
+
+@pytest.mark.parametrize("weights", [[1.0], [-1.0, 2.0], [0.0, 0.0], [np.nan, 1.0]])
+def test_weights_that_are_none_are_refused(weights):
+    with pytest.raises(InputError, match="2 weights"):
+        sphere.mean(np.eye(2), weights)
+
+
+def test_rows_that_cancel_out_have_no_mean():
+    with pytest.raises(InputError, match="cancel out"):
+        sphere.mean([[1.0, 0.0], [-1.0, 0.0]])

@@ -32,11 +32,16 @@ def demo(
 
 
 @app.command()
-def spaces(as_json: Json = False) -> None:
+def spaces(
+    sizes: Annotated[bool, typer.Option("--sizes", help="Ask the hub how much each would download.")] = False,
+    as_json: Json = False,
+) -> None:
     """What can be loaded, and what it needs (clipspace.models.catalogue)."""
-    from clipspace.models.catalogue import CATALOGUE
+    from clipspace.models.catalogue import CATALOGUE, download_size
 
     found = {name: pairing.describe() for name, pairing in CATALOGUE.items()}
+    for name in CATALOGUE if sizes else ():
+        found[name]["download"] = f"{download_size(CATALOGUE[name]) / 1e9:.1f} GB"
     blocks = ["\n".join([name, *(f"  {k:10} {v}" for k, v in facts.items() if v)]) for name, facts in found.items()]
     more = "any open_clip id ('ViT-B-32/openai', 'hf-hub:…', 'local-dir:…') loads as an encoder, with decoder='gradient' too"
     report(found, as_json, "\n\n".join([*blocks, more]))

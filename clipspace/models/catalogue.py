@@ -9,6 +9,7 @@ from pathlib import Path
 from clipspace.errors import CheckpointError, InputError
 
 MINI = Path(__file__).resolve().parent.parent / "mini"
+_SUFFIXES = (".json", ".safetensors", ".txt")
 _L14, _BIG = "ViT-L-14/openai", "ViT-bigG-14/laion2b_s39b_b160k"
 
 
@@ -95,6 +96,28 @@ def locate(place: str | Path) -> tuple[Path, str | None]:
     return _from_hub(where), name or None
 
 
+def download_size(pairing: Pairing) -> int:
+    """Bytes that the decoder and the prior of a row would download, as the hub states them; asks the network.
+
+    Raises `CheckpointError` where it cannot be asked.
+    """
+    from huggingface_hub import model_info
+
+    total = 0
+    for place in (pairing.decoder, pairing.prior):
+        if place is None or Path(place).is_dir():
+            continue
+        repo, _, revision = place.partition(":")
+        try:
+            found = model_info(repo, revision=revision or None, files_metadata=True).siblings or []
+        except Exception as error:  # the hub raises many types; each means that it cannot be asked
+            raise CheckpointError(
+                f"spaces: could not ask for the size of {repo!r} ({error}); leave --sizes out"
+            ) from error
+        total += sum(file.size or 0 for file in found if file.rfilename.endswith(_SUFFIXES))
+    return total
+
+
 def is_offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}
 
@@ -102,7 +125,7 @@ def is_offline() -> bool:
 def _from_hub(repo: str) -> Path:
     import huggingface_hub
 
-    wanted = ["*.json", "*.safetensors", "*.txt", "**/*.json", "**/*.safetensors", "**/*.txt"]
+    wanted = [f"{where}*{suffix}" for where in ("", "**/") for suffix in _SUFFIXES]
     repo_id, _, revision = repo.partition(":")
     try:
         return Path(
