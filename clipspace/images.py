@@ -58,6 +58,11 @@ def list_images(sources) -> tuple[list, list[str]]:
     return listed, names
 
 
+def images_below(folder: Path) -> list[Path]:
+    """The image files of a folder and of those below it, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+
+
 def square(image: Image.Image, side: int) -> Image.Image:
     """The centre square of ``image``, resized to ``side`` pixels with an anti-aliasing filter."""
     return image if image.size == (side, side) else ImageOps.fit(image, (side, side), Image.Resampling.BICUBIC)

@@ -4,19 +4,11 @@ import sys
 
 import numpy as np
 import pytest
+from command_line import run
 from PIL import Image
 
 from clipspace import cli
 from clipspace.images import psnr, read_image
-
-
-def run(*arguments: str) -> int:
-    """The exit code of a command, in this process."""
-    try:
-        cli.main(list(arguments))
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 @pytest.fixture

@@ -1,20 +1,15 @@
 """The probe commands: arrays and folders in, a table or JSON out, errors in one line."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
+from command_line import run as run_command
 
-from clipspace import cli
 from clipspace.scenes import Scene, Thing, render
 
-
-def run(*arguments: str) -> int:
-    try:
-        cli.main(["probe", *arguments])
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
+run = partial(run_command, "probe")
 
 
 @pytest.fixture

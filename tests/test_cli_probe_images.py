@@ -1,23 +1,17 @@
 """The commands of the image probes: each prints a table or JSON, and refuses what it cannot do."""
 
 import json
+from functools import partial
 
 import pytest
+from command_line import run as run_command
 from PIL import Image
-
-from clipspace import cli
 
 pytestmark = pytest.mark.filterwarnings("ignore:read-out")
 FEW = ["--device", "cpu"]
 
 
-def run(*arguments: str) -> int:
-    """The exit code of a command, in this process."""
-    try:
-        cli.main(["probe", *arguments])
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
+run = partial(run_command, "probe")
 
 
 @pytest.fixture

@@ -224,11 +224,11 @@ def _column(store: Path, name: Path | None) -> np.ndarray:
 
 
 def _files(folder: Path) -> list[Path]:
-    from clipspace.images import SUFFIXES
+    from clipspace.images import SUFFIXES, images_below
 
     if not folder.is_dir():
         raise InputError(f"probe: expected a .npy file or a folder of images, got {str(folder)!r}; check the path")
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
+    files = images_below(folder)
     if not files:
         raise InputError(f"probe: expected images ({', '.join(sorted(SUFFIXES))}) in {str(folder)!r}, got none")
     return files

@@ -192,11 +192,11 @@ def metamers(
 
 def _pictures(paths: list[Path]) -> list[Path]:
     """The files named, and the images of the folders named, in order of their names."""
-    from clipspace.images import SUFFIXES
+    from clipspace.images import images_below
 
     found: list[Path] = []
     for path in paths:
-        found += sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+        found += images_below(path) if path.is_dir() else [path]
     if not found:
         raise InputError(f"probe: expected images in {[str(path) for path in paths]}, got none")
     return found

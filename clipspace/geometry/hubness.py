@@ -15,7 +15,7 @@ def occurrences(x: np.ndarray, *, k: int = 10, queries: np.ndarray | None = None
     which images are hubs for them). Raises `InputError` for duplicates, which crowd each other's lists.
     """
     if queries is not None:
-        return np.bincount(k_nearest(queries, x, k).ravel(), minlength=len(x))
+        return np.bincount(k_nearest(queries, x, k)[1].ravel(), minlength=len(x))
     distances, rows = neighbours(x, k)
     copies = int((distances[:, 0] == 0).sum())
     if copies:

@@ -34,9 +34,9 @@ def neighbours(x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     return distances, rows
 
 
-def k_nearest(queries: np.ndarray, points: np.ndarray, k: int) -> np.ndarray:
-    """Rows (m, k) of the ``k`` points of highest inner product with each query (m, d), best first."""
+def k_nearest(queries: np.ndarray, points: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Inner products (m, k), falling, and rows (m, k) of the ``k`` points nearest to each query (m, d)."""
     if not 1 <= k <= len(points):
         raise InputError(f"k_nearest: expected k from 1 to {len(points)}, the points, got {k}")
     single = [np.ascontiguousarray(a, dtype=np.float32) for a in (queries, points)]
-    return faiss.knn(*single, k, metric=faiss.METRIC_INNER_PRODUCT)[1]
+    return faiss.knn(*single, k, metric=faiss.METRIC_INNER_PRODUCT)

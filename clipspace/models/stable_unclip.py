@@ -90,6 +90,7 @@ class StableUnCLIP(Autoencoded):
 
 
 def load(folder: Path, place: Placement, *, noise_level: int | None = None, noise_seed: int = 0) -> StableUnCLIP:
+    """``noise_level`` and ``noise_seed`` as `StableUnCLIP` takes them."""
     on_cpu = Placement(torch.device("cpu"), torch.float32)
     return StableUnCLIP(
         load_part(UNet2DConditionModel, folder, "unet", place),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import faiss
 import numpy as np
 
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
+from clipspace.geometry.neighbours import k_nearest
 from clipspace.probes.accuracy import accuracy_rows, confusion_matrix
 from clipspace.probes.splits import HeldOut, split
 from clipspace.scores import Scores
@@ -48,7 +48,7 @@ def knn_probe(
         raise InputError(f"knn_probe: expected k from 1 to {len(data.train)}, the training rows, got {k}")
     if not temperature > 0:
         raise InputError(f"knn_probe: expected a temperature above 0, got {temperature}")
-    cosines, rows = nearest(_unit(data.train), _unit(data.test), k)
+    cosines, rows = k_nearest(_unit(data.test), _unit(data.train), k)
     voters, n_classes = data.train_ids[rows], len(data.classes)
     weighted = vote(voters, np.exp((cosines - cosines[:, :1]) / temperature), n_classes)
     # among classes of equally many votes, the one whose voters are nearer
@@ -61,11 +61,6 @@ def knn_probe(
     settings = {"k": k, "temperature": temperature, "n_train": len(data.train), "classes": list(map(str, data.classes))}
     arrays = {"confusion": confusion_matrix(weighted, data.test_ids, n_classes)}
     return Scores("knn", scores, points.space, seed, settings, arrays)
-
-
-def nearest(train: np.ndarray, test: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Inner products (m, k), falling, and rows (m, k) of the ``k`` training vectors nearest to each test vector."""
-    return faiss.knn(test, train, k, metric=faiss.METRIC_INNER_PRODUCT)
 
 
 def vote(voters: np.ndarray, weights: np.ndarray, n_classes: int) -> np.ndarray:

@@ -72,6 +72,7 @@ def open_text(path: str) -> io.TextIOWrapper:
 
 
 def is_folder(path: str) -> bool:
+    """Whether a path or URL names a folder."""
     if not is_url(path):
         return os.path.isdir(path)
     import fsspec

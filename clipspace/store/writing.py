@@ -221,7 +221,7 @@ def append(path: str | Path, embeddings: Embeddings) -> Store:
             "write another store and merge the two"
         )
     check_same_space(store.stamp, embeddings.space, f"append to {str(path)!r}")
-    header = layout.read_header(store.path)
+    header = store.header
     write_embeddings(store.path, header["shards"], embeddings, header)
     finish(store.path, {**header, "shards": header["shards"] + 1, "recipe": {}})
     return open_store(path)
@@ -235,22 +235,20 @@ def merge(paths: Sequence[str | Path], output: str | Path) -> Store:
     stores = [open_store(path) for path in paths]
     if not stores or not all(store.native for store in stores):
         raise InputError("merge: expected stores that clipspace wrote; export others first (Store.where().export)")
-    headers = [layout.read_header(store.path) for store in stores]
-    for store, header in zip(stores, headers, strict=True):
+    first = stores[0].header
+    for store in stores:
         check_same_space(stores[0].stamp, store.stamp, f"merge {str(store.path)!r}")
         for key in ("modalities", "dtype", "normalized"):
-            if header[key] != headers[0][key]:
+            if store.header[key] != first[key]:
                 raise InputError(
-                    f"merge: expected stores of one {key}, got {headers[0][key]} and {header[key]} ({store.path})"
+                    f"merge: expected stores of one {key}, got {first[key]} and {store.header[key]} ({store.path})"
                 )
-    output, keep = Path(output), ("dtype", "normalized")
-    new = new_header(stores[0].stamp, headers[0]["modalities"], **{key: headers[0][key] for key in keep})
+    output = Path(output)
+    new = new_header(stores[0].stamp, first["modalities"], dtype=first["dtype"], normalized=first["normalized"])
     if layout.finished(output):
         raise InputError(f"merge: {str(output)!r} holds a store; choose another folder")
     begin(output, new)
-    shards = [
-        (store.path, shard) for store, header in zip(stores, headers, strict=True) for shard in range(header["shards"])
-    ]
+    shards = [(store.path, shard) for store in stores for shard in range(store.header["shards"])]
     for target, (source, shard) in enumerate(shards):
         _copy_shard(source, shard, output, target)
     finish(output, {**new, "shards": len(shards)})

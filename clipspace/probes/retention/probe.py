@@ -158,8 +158,7 @@ def _factors_of(space: Space, images: Sequence, columns: Mapping[str, Sequence],
         image = factors[0].image if factors else lambda i: render(images[i])
         return [*factors, *column_factors(image, len(images), columns)]
     pictures, _ = read_images(images)
-    side = space.encoder.image_size
-    augmented = augmentation_factors(pictures, side=side if isinstance(side, int) else side[0], seed=seed)
+    augmented = augmentation_factors(pictures, side=space.encoder.image_size, seed=seed)
     return [*column_factors(lambda i: pictures[i], len(pictures), columns), *augmented]
 
 
