@@ -11,7 +11,9 @@ from types import ModuleType
 
 from clipspace.errors import InputError
 
-ANALYSES = ("variations",)
+ANALYSES = (
+    "variations",
+)  # fmt: skip
 """In the order of a report."""
 
 
