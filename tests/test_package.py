@@ -21,10 +21,12 @@ LAYERS = [
     {"blocks"},
     {"moments"},
     {"adapter", "pca", "codes", "pictures", "diffusion", "gradient", "scores", "index", "geometry", "sources", "store"},
-    {"maps"},
+    {"maps", "results", "plot"},
     {"models"},
     {"space"},
     {"manipulate", "probes", "retrieval", "encoding"},
+    {"analyses"},
+    {"figures"},
     {"demo"},
     {"cli"},
 ]

@@ -1,0 +1,27 @@
+"""The command line that every script in ``figures/`` has."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from clipspace.errors import ClipspaceError
+from clipspace.figures import draw
+from clipspace.plot import VENUES, save_figure
+from clipspace.results import load_result
+
+
+def main(name: str, arguments: list[str] | None = None) -> list[Path]:
+    """Draw the result of the analysis ``name`` as PDF and PNG, beside its data or where told."""
+    parser = argparse.ArgumentParser(description=f"Draw what analyses/{name}.py computed, as PDF and PNG.")
+    parser.add_argument("result", nargs="?", type=Path, default=Path("results") / f"{name}.json")
+    parser.add_argument("-o", "--output", type=Path, help="the figure's path, without suffix")
+    parser.add_argument("--venue", choices=list(VENUES), default="neurips", help="whose text width and fonts")
+    options = parser.parse_args(arguments)
+    try:
+        figure = draw(load_result(options.result), venue=options.venue)
+        written = save_figure(figure, options.output or options.result.with_suffix(""))
+    except ClipspaceError as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+    print("wrote", *written)
+    return written

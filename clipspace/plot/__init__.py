@@ -1,0 +1,10 @@
+"""Drawing: functions that take arrays and ``ax=None`` and return the Axes. They compute nothing, show and save nothing.
+
+The only user of matplotlib. Everything is drawn inside `paper`, which sets the style of a venue and leaves no trace.
+"""
+
+from clipspace.plot.grid import grid
+from clipspace.plot.saving import save_figure
+from clipspace.plot.style import VENUES, paper, width
+
+__all__ = ["VENUES", "grid", "paper", "save_figure", "width"]

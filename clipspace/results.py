@@ -1,0 +1,118 @@
+"""`Result`: what an analysis answers with, as data. It is saved before anything is drawn, and drawn without a model."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from clipspace.errors import InputError
+from clipspace.saving import atomically
+
+PACKAGES = ("clipspace", "torch", "diffusers", "open_clip_torch", "numpy", "scikit-learn")
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The answer of one analysis.
+
+    Parameters
+    ----------
+    analysis : which one, the name of its module
+    table : the numbers, one mapping per row with the same keys; what the csv holds
+    findings : what is seen, in sentences made of the numbers
+    arrays : what a figure draws beyond the table; pictures are uint8 ``(..., h, w, 3)``
+    labels : texts that go with the arrays, by name
+    provenance : space, seed, options and versions: what repeats it
+
+    >>> result = Result("spectrum", [{"components": 1, "share": 0.5}], ["Half is in one component."])
+    >>> result.column("share")
+    [0.5]
+    """
+
+    analysis: str
+    table: Sequence[Mapping[str, Any]]
+    findings: Sequence[str]
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def column(self, name: str) -> list:
+        """One column of the table. Raises `InputError` for a name it does not have."""
+        if not self.table or name not in self.table[0]:
+            known = list(self.table[0]) if self.table else []
+            raise InputError(f"{self.analysis}: expected one of the columns {known}, got {name!r}")
+        return [row[name] for row in self.table]
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``<analysis>.npz``, ``.csv`` and, last, ``.json`` into ``folder``; returns the path of the last."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        stem = folder / self.analysis
+        with atomically(stem.with_suffix(".npz"), overwrite=True) as part:
+            np.savez_compressed(part, **self.arrays)
+        with atomically(stem.with_suffix(".csv"), overwrite=True) as part:
+            write_csv(part, self.table)
+        facts = {
+            "analysis": self.analysis,
+            "table": list(self.table),
+            "findings": list(self.findings),
+            "labels": {name: list(texts) for name, texts in self.labels.items()},
+            "provenance": dict(self.provenance),
+        }
+        with atomically(stem.with_suffix(".json"), overwrite=True) as part:
+            part.write_text(json.dumps(facts, indent=2, ensure_ascii=False, default=_plain), encoding="utf-8")
+        return stem.with_suffix(".json")
+
+
+def load_result(path: str | Path) -> Result:
+    """Read what `Result.save` wrote; ``path`` is its ``.json``. Raises `InputError` for anything else."""
+    path = Path(path)
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        return Result(**facts, arrays=arrays)
+    except (OSError, ValueError, TypeError, EOFError) as error:
+        raise InputError(
+            f"load_result: expected a .json written by an analysis with its .npz beside it, got {str(path)!r} ({error})"
+        ) from None
+
+
+def write_csv(path: str | Path, table: Sequence[Mapping[str, Any]]) -> None:
+    """One header and one line per row, UTF-8."""
+    with Path(path).open("w", newline="", encoding="utf-8") as file:
+        if table:
+            writer = csv.DictWriter(file, list(table[0]))
+            writer.writeheader()
+            writer.writerows(table)
+
+
+def provenance(space, **options: Any) -> dict[str, Any]:
+    """What repeats a result: the stamp and name of ``space``, the options, and the versions in use."""
+    return {
+        "space": space.stamp.to_dict(),
+        "name": space.name,
+        "options": options,
+        "versions": {package: version(package) for package in PACKAGES},
+    }
+
+
+def stacked(rows: Sequence[Sequence[Image.Image]]) -> np.ndarray:
+    """Rows of pictures of one size as uint8 ``(rows, columns, h, w, 3)``."""
+    return np.stack([[np.asarray(image.convert("RGB")) for image in row] for row in rows])
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (np.integer, np.floating, np.bool_)):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise TypeError(f"expected plain values in a result, got {type(value).__name__}")
