@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from clipspace.cli import manipulations, probe, probe_images, store, vectors
+from clipspace.cli import manipulations, probe, probe_images, reports, store, vectors
 from clipspace.errors import ClipspaceError
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (manipulations, probe, store, vectors):
+for commands in (reports, manipulations, probe, store, vectors):
     app.add_typer(commands.app)
 probe.app.add_typer(probe_images.app)
 

@@ -13,25 +13,6 @@ app = typer.Typer()
 
 
 @app.command()
-def demo(
-    images: Annotated[
-        list[Path] | None, typer.Argument(help="Two images of your own, or more; examples when none.")
-    ] = None,
-    output: Output = Path("clipspace-demo"),
-    space: SpaceName = "mini",
-    seed: Seed = 0,
-    device: Device = None,
-    overwrite: Overwrite = False,
-    as_json: Json = False,
-) -> None:
-    """The main job: every manipulation, as pictures with their numbers and a page (clipspace.demo.run_demo)."""
-    from clipspace.demo import run_demo
-
-    page = run_demo(images or None, output, space=space, seed=seed, device=device, overwrite=overwrite)
-    report({"page": str(page)}, as_json, f"open {page}")
-
-
-@app.command()
 def spaces(
     sizes: Annotated[bool, typer.Option("--sizes", help="Ask the hub how much each would download.")] = False,
     as_json: Json = False,

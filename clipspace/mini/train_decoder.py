@@ -5,7 +5,7 @@
 Needs the CLIP of `train_clip`. Writes ``runs/mini/decoder/``: ``model_index.json``, ``unet/``,
 ``scheduler/``. Pixels are unshuffled (exact and invertible) to 32 x 32 x 12. The network predicts the clean
 picture: of 12 numbers a patch, noise fills all and pictures few, and a thin network that must output noise
-(as epsilon or v) stays grainy. Its loss is that of v (Salimans & Ho 2022, arXiv 2202.00512). Linear betas
+(as epsilon or v) stays grainy. Linear betas
 make DDIM steps dwell where outlines are decided; a tenth of the embeddings is replaced by zeros for
 classifier-free guidance. Hidden weights are trained by Muon (Jordan et al. 2024), which needs 0.7 of AdamW's steps for
 the same loss here, and the rest by AdamW: ``pip install 'clipspace[train]'``.
@@ -61,7 +61,7 @@ SCHEDULER = {
     "timestep_spacing": "trailing",
 }
 SAVE_EVERY = 500
-STRETCHES = ((0.0, 350.0, 0.17), (350.0, 800.0, 0.68), (800.0, 1000.0, 0.15))
+STRETCHES = ((0.0, 150.0, 0.12), (150.0, 650.0, 0.7), (650.0, 1000.0, 0.18))
 """First timestep, last, and share of the draws."""
 NULL_RATE = 0.1
 ADAMW_SHARE = 0.3
@@ -134,9 +134,11 @@ def muon(unet: UNet2DConditionModel, lr: float) -> Muon:
 
 
 def denoising_loss(unet, scheduler, x0: torch.Tensor, z: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    """E w |x_0 - f(x_t, t, z)|^2, w = 1 / (1 - alpha_t) up to 20, so that it is the loss of v but for the last steps.
+    """E w |x_0 - f(x_t, t, z)|^2 with w the root of the signal-to-noise ratio, up to sqrt(5).
 
-    Timesteps are drawn from `STRETCHES`: most where things take shape, few where only their place is decided.
+    Between the weights of v (Salimans & Ho 2022) and of Min-SNR (Hang et al. 2023, arXiv 2303.09556): with v's, what
+    nobody can know, the place of a thing in pure noise, drowned the gradient of what can be learned, its outline.
+    Timesteps are drawn from `STRETCHES`: most where outlines are decided, few where only places are.
     """
     n, device = len(x0), x0.device
     starts, stops, shares = torch.tensor(STRETCHES).T
@@ -147,7 +149,8 @@ def denoising_loss(unet, scheduler, x0: torch.Tensor, z: torch.Tensor, rng: torc
     x_t = scheduler.add_noise(x0, noise, t).contiguous(memory_format=torch.channels_last)
     with torch.autocast(device.type, torch.bfloat16):
         guess = unet(x_t, t, encoder_hidden_states=None, class_labels=z).sample.float()
-    weight = 1 / (1 - scheduler.alphas_cumprod.to(device)[t]).clamp_min(0.05)
+    alpha = scheduler.alphas_cumprod.to(device)[t]
+    weight = (alpha / (1 - alpha)).clamp_max(5).sqrt() + 0.05
     return (weight * (guess - x0).square().mean(dim=(1, 2, 3))).mean()
 
 
@@ -175,7 +178,7 @@ def export(ema: EMAModel, scheduler: DDIMScheduler, work: Path) -> Path:
     return export_folder(work, "decoder", unet, scheduler, {"pixel_unshuffle": UNSHUFFLE})
 
 
-def _trapezoid(step: int, steps: int, warmup: int = 200, decay: float = 0.25) -> float:
+def _trapezoid(step: int, steps: int, warmup: int = 200, decay: float = 0.35) -> float:
     """Linear warm-up, a plateau, and a linear decay over the last ``decay`` of the run."""
     return min(1.0, (step + 1) / warmup, max(0.01, (steps - step) / (decay * steps)))
 

@@ -1,0 +1,62 @@
+"""Commands that run analyses and put them on a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clipspace.cli.options import Device, Json, Output, Overwrite, Seed, SpaceName
+from clipspace.cli.options import report as say
+
+app = typer.Typer()
+Images = Annotated[list[Path] | None, typer.Argument(help="Images or folders of your own; bundled scenes when none.")]
+Decoder = Annotated[str | None, typer.Option("--decoder", help="Another decoder than the space's own.")]
+
+
+@app.command()
+def demo(
+    images: Images = None,
+    output: Output = Path("clipspace-demo"),
+    space: SpaceName = "mini",
+    decoder: Decoder = None,
+    seed: Seed = 0,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """The main job: every manipulation of DALL-E 2, as figures on one page (clipspace.report.write_report)."""
+    from clipspace.report.building import MANIPULATIONS
+
+    where = {"space": space, "decoder": decoder, "seed": seed, "device": device, "overwrite": overwrite}
+    _write(images, output, as_json, only=MANIPULATIONS, explore=False, **where)
+
+
+@app.command()
+def report(
+    images: Images = None,
+    output: Output = Path("clipspace-report"),
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="An analysis; give it again for more. All when none.")
+    ] = None,
+    store: Annotated[Path | None, typer.Option("--store", help="A store for the explorer to show.")] = None,
+    explorer: Annotated[bool, typer.Option(help="A map to wander through on the page.")] = True,
+    space: SpaceName = "mini",
+    decoder: Decoder = None,
+    seed: Seed = 0,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """All analyses of a space as figures on one offline page, with a map to explore (clipspace.report.write_report)."""
+    where = {"space": space, "decoder": decoder, "seed": seed, "device": device, "overwrite": overwrite}
+    _write(images, output, as_json, only=only or None, store=store, explore=explorer, **where)
+
+
+def _write(images: Sequence[Path] | None, output: Path, as_json: bool, **options) -> None:
+    from clipspace.report import write_report
+
+    page = write_report(output, images or None, **options)
+    say({"page": str(page)}, as_json, f"open {page}")
