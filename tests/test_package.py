@@ -25,6 +25,7 @@ LAYERS = [
     {"models"},
     {"space"},
     {"manipulate", "probes", "retrieval", "encoding"},
+    {"report"},
     {"demo"},
     {"cli"},
 ]
@@ -88,6 +89,7 @@ def test_import_is_light():
         "umap",
         "transformers",
         "pyarrow",
+        "jinja2",
     ]
     code = f"import sys, clipspace; print([m for m in {heavy} if m in sys.modules])"
     assert (
