@@ -31,15 +31,18 @@ def column(values: Sequence) -> dict[str, Any]:
     """
     import pandas
 
-    series = pandas.Series(list(values)).convert_dtypes(convert_string=False)
-    few = series.nunique() <= MOST
-    is_number = pandas.api.types.is_numeric_dtype(series) and not pandas.api.types.is_bool_dtype(series)
-    if is_number and not (few and pandas.api.types.is_integer_dtype(series)):
-        return {"numbers": series.to_numpy(np.float64, na_value=np.nan)}
-    counts = series.value_counts()
-    named = sorted(counts.index, key=None if is_number else str)
+    series = pandas.Series(list(values), dtype=object)
+    missing = series.isna()
+    known = series[~missing]
+    if len(known) and all(isinstance(v, (int, float, np.number)) and not isinstance(v, bool) for v in known):
+        numbers = series.where(~missing, np.nan).astype(np.float64)
+        if numbers.nunique() > MOST or (numbers.dropna() % 1 != 0).any():
+            return {"numbers": numbers.to_numpy()}
+        known = known.astype(int)
+    counts = known.value_counts()
+    named = sorted(counts.index, key=None if known.dtype == int else str)
     top = set(counts.index[:MOST])
     order = [v for v in named if v in top] + [v for v in named if v not in top]
     place = {value: code for code, value in enumerate(order)}
-    codes = np.array([-1 if missing else place[v] for v, missing in zip(series, series.isna(), strict=True)], np.int32)
-    return {"labels": [str(value) for value in order], "codes": codes}
+    codes = [-1 if gone else place[value] for value, gone in zip(series, missing, strict=True)]
+    return {"labels": [str(value) for value in order], "codes": np.array(codes, np.int32)}

@@ -70,7 +70,9 @@ def explorer(
     )
 
 
-def write_explorer(path: str | Path, points: Map, *, title: str = "Explorer", overwrite: bool = False, **options) -> Path:
+def write_explorer(
+    path: str | Path, points: Map, *, title: str = "Explorer", overwrite: bool = False, **options
+) -> Path:
     """Write a page of the explorer alone and return its path; ``options`` are those of `explorer`."""
     intro = f"{len(points):,} points"
     return write_page(path, title, [], intro=intro, explorer=explorer(points, title="", **options), overwrite=overwrite)

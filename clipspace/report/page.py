@@ -71,7 +71,7 @@ def write_page(
     views = [_view(section, path.parent) | {"id": _anchor(i, section.title)} for i, section in enumerate(sections, 1)]
     text = render("page.html", title=title, intro=intro, sections=views, explorer=Markup(explorer or ""))
     with atomically(path, overwrite=overwrite) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="replace")
     return path
 
 

@@ -18,7 +18,7 @@ _ACROSS = 32  # 32 x 32 tiles a sheet, at most 2048 pixels wide, which every pho
 _FORMATS: tuple[dict[str, Any], ...] = (
     {"format": "WEBP", "quality": 80},
     {"format": "JPEG", "quality": 80, "optimize": True},
-    {"format": "PNG", "optimize": True},
+    {"format": "PNG"},
 )
 
 

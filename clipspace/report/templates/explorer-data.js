@@ -61,17 +61,17 @@ function extent(numbers) {
 
 /** Each label has a colour; after as many labels as there are colours, they come again with another shape. */
 function colourOf(code) {
-  return code < 0 || !symbolOf(code) ? NOTHING : data.palette[code % data.palette.length];
+  return code < 0 || !shapeOf(code) ? NOTHING : data.palette[code % data.palette.length];
 }
 
-function symbolOf(code) {
+function shapeOf(code) {
   return data.shapes[Math.max(Math.floor(code / data.palette.length), 0)];
 }
 
 /** The shape of the points: one for all of them, or one for each. */
-function symbolsOf(column) {
+function shapesOf(column) {
   const many = column?.labels?.length > data.palette.length;
-  return many ? Array.from(column.codes, (code) => symbolOf(code) ?? data.shapes[0]) : data.shapes[0];
+  return many ? Array.from(column.codes, (code) => shapeOf(code) ?? data.shapes[0]) : data.shapes[0];
 }
 
 /** A colour for each point. */
@@ -101,5 +101,6 @@ function showTile(element, i, size) {
   const tile = size * 1.03; // a hair too large, for the tiles beside it shine through at the edge
   const [column, row] = [i % across, Math.floor((i % perSheet) / across)];
   const shift = (k) => `${-k * tile - (tile - size) / 2}px`;
-  element.style.background = `url(${sheetUrl(Math.floor(i / perSheet))}) ${shift(column)} ${shift(row)} / ${across * tile}px auto`;
+  const sheet = sheetUrl(Math.floor(i / perSheet));
+  element.style.background = `url(${sheet}) ${shift(column)} ${shift(row)} / ${across * tile}px auto`;
 }

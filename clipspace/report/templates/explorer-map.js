@@ -108,23 +108,27 @@ function drawMarks(i, others) {
 /** Points far enough apart for a picture each, the same ones wherever the map is moved. */
 function spread(candidates) {
   const cell = 1.7 * TILE * view.unit;
-  const taken = new Map();
+  const taken = new Map(); // the one point with a picture in each cell of a grid
   const key = (column, row) => column * 4_000_037 + row;
+  const crowded = (i, other) => Math.max(Math.abs(xs[other] - xs[i]), Math.abs(ys[other] - ys[i])) < cell;
   return candidates.filter((i) => {
     const [column, row] = [Math.floor(xs[i] / cell), Math.floor(ys[i] / cell)];
-    for (let dc = -1; dc <= 1; dc++) {
-      for (let dr = -1; dr <= 1; dr++) {
-        const other = taken.get(key(column + dc, row + dr));
-        if (other !== undefined && Math.max(Math.abs(xs[other] - xs[i]), Math.abs(ys[other] - ys[i])) < cell) return false;
-      }
+    for (let cells = 0; cells < 9; cells++) {
+      const other = taken.get(key(column - 1 + (cells % 3), row - 1 + Math.floor(cells / 3)));
+      if (other !== undefined && crowded(i, other)) return false;
     }
     taken.set(key(column, row), i);
     return true;
   });
 }
 
+let chosen = { candidates: null, unit: 0, points: [] };
+
 function drawTiles(candidates, colours) {
-  const wanted = new Set(spread(candidates).filter((i) => inside(place(i), -TILE)));
+  if (chosen.candidates !== candidates || chosen.unit !== view.unit) {
+    chosen = { candidates, unit: view.unit, points: spread(candidates) };
+  }
+  const wanted = new Set(chosen.points.filter((i) => inside(place(i), -TILE)));
   for (const [i, tile] of drawn) {
     if (!wanted.has(i)) drawn.delete(i) && tile.remove();
   }
