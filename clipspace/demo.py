@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import html
 import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +19,7 @@ from clipspace.manipulate import generate, interpolate, reconstruct, text_diff, 
 from clipspace.pca import PCA
 from clipspace.pictures import draw_sheet
 from clipspace.probes.zero_shot import label_weights, zero_shot
+from clipspace.report.page import Section, write_page
 from clipspace.saving import atomically
 from clipspace.scenes import COLORS, GROUNDS, THINGS, Card, Scene, Thing, draw_card, render, sample_scenes
 from clipspace.scenes.captions import article
@@ -36,16 +35,6 @@ TEXTS = ("a green tree on a grey ground", "a yellow star above a blue car", "a s
 _COMPONENTS = (2, 4, 8, 16, 32, 64, 128)
 _STEPS = 50
 _FEW = 25
-
-
-@dataclass
-class Section:
-    """One part of the page: a title, what to look for, picture files, and a table of numbers."""
-
-    title: str
-    text: str
-    pictures: list[str]
-    table: list[list[str]] = field(default_factory=list)
 
 
 def run_demo(
@@ -82,8 +71,7 @@ def run_demo(
     for section in _sections(loaded, sources, seed, folder):
         done.append(section)
         print(f"{time.monotonic() - begun:5.0f} s  {section.title}", file=sys.stderr)
-    with atomically(page, overwrite=True) as part:
-        part.write_text(_page(done, loaded, seed), encoding="utf-8")
+    write_page(page, "clipspace demo", done, intro=f"Space {loaded.stamp}, seed {seed}.", overwrite=True)
     with atomically(folder / "numbers.json", overwrite=True) as part:
         part.write_text(json.dumps({s.title: s.table for s in done}, indent=2, ensure_ascii=False))
     return page
@@ -120,7 +108,7 @@ def _inversion(space: Space, images: list[Image.Image], exact: Code, folder: Pat
         "Every image is two things: its embedding z, and the noise x_T that holds the rest. Decoding both must give "
         "the image back. Exact inversion solves every sampler step for its input; the usual DDIM inversion approximates it."
     )
-    return Section("Inversion", text, [_save(sheet, folder, "inversion.png")], table)
+    return Section("Inversion", seen=text, pictures=[_save(sheet, folder, "inversion.png")], table=table)
 
 
 def _variations(space: Space, code: Code, seed: int, folder: Path) -> Section:
@@ -131,7 +119,7 @@ def _variations(space: Space, code: Code, seed: int, folder: Path) -> Section:
         table.append([f"image {i + 1}", f"{(again @ code.embeddings.unit[i]).mean():.2f}"])
     sheet = draw_sheet([r.rows[0] for r in results], column_labels=results[0].column_labels)
     text = "Images that share one embedding. What stays the same is what CLIP keeps; what changes is what it ignores."
-    return Section("Variations", text, [_save(sheet, folder, "variations.png")], table)
+    return Section("Variations", seen=text, pictures=[_save(sheet, folder, "variations.png")], table=table)
 
 
 def _interpolation(space: Space, code: Code, seed: int, folder: Path) -> Section:
@@ -148,7 +136,7 @@ def _interpolation(space: Space, code: Code, seed: int, folder: Path) -> Section
         "The great circle between two embeddings. With inverted noise x_T moves too and both ends are the images "
         "themselves; with one fixed noise, only what the embedding holds changes."
     )
-    return Section("Interpolation", text, [_save(sheet, folder, "interpolation.png"), movie.name])
+    return Section("Interpolation", seen=text, pictures=[_save(sheet, folder, "interpolation.png"), movie.name])
 
 
 def _text_diff(space: Space, code: Code, seed: int, folder: Path) -> Section:
@@ -168,7 +156,7 @@ def _text_diff(space: Space, code: Code, seed: int, folder: Path) -> Section:
         "over each column, with the noise held: the first column is the reconstruction. "
         "The first text is the zero-shot reading of the image."
     )
-    return Section("Text diff", text, [_save(sheet, folder, "text-diff.png")], table)
+    return Section("Text diff", seen=text, pictures=[_save(sheet, folder, "text-diff.png")], table=table)
 
 
 def _edit(space: Space, point: Embeddings, i: int) -> tuple[str, str]:
@@ -207,7 +195,7 @@ def _pca(space: Space, images: list[Image.Image], seed: int, folder: Path) -> Se
         ["mean cosine to z", *(f"{c:.2f}" for c in result.scores["cosine to the full embedding"].mean(axis=0))]
     )
     text = "Decoded from the first components only, one noise for all. What appears first is what varies most over a set of 1,000 scenes."
-    return Section("PCA ladder", text, [_save(result.sheet(), folder, "pca.png")], table)
+    return Section("PCA ladder", seen=text, pictures=[_save(result.sheet(), folder, "pca.png")], table=table)
 
 
 def _typographic(space: Space, image: Image.Image, seed: int, folder: Path) -> Section:
@@ -229,7 +217,7 @@ def _typographic(space: Space, image: Image.Image, seed: int, folder: Path) -> S
         "The same picture with a printed word. Over each column, the zero-shot probabilities of "
         f"{', '.join(labels)}; below it, what the decoder draws from z."
     )
-    return Section("Typographic attack", text, [_save(sheet, folder, "typographic.png")], table)
+    return Section("Typographic attack", seen=text, pictures=[_save(sheet, folder, "typographic.png")], table=table)
 
 
 def _generation(space: Space, seed: int, folder: Path) -> Section:
@@ -250,34 +238,10 @@ def _generation(space: Space, seed: int, folder: Path) -> Section:
         "Three conditions of the decoder: nothing, the text embedding in the image's place, and an image embedding drawn by "
         "the prior. The table gives the mean cosine of the drawn images to the text."
     )
-    return Section("Text to image", text, [_save(sheet, folder, "generation.png")], table)
+    return Section("Text to image", seen=text, pictures=[_save(sheet, folder, "generation.png")], table=table)
 
 
 def _save(sheet: Image.Image, folder: Path, name: str) -> str:
     with atomically(folder / name, overwrite=True) as part:
         sheet.save(part)
     return name
-
-
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222226; background: #fff }
-img { max-width: 100%; height: auto } table { border-collapse: collapse; font-size: 0.85rem; margin: 0.5rem 0 }
-td, th { border-bottom: 1px solid #ddd; padding: 0.2rem 0.7rem; text-align: left } div { overflow-x: auto } h2 { margin-top: 2.5rem }
-"""
-
-
-def _page(sections: list[Section], space: Space, seed: int) -> str:
-    parts = [
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>clipspace demo</title>',
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>',
-        f"<h1>clipspace demo</h1><p>Space {html.escape(str(space.stamp))}, seed {seed}.</p>",
-    ]
-    for section in sections:
-        parts.append(f"<h2>{html.escape(section.title)}</h2><p>{html.escape(section.text)}</p>")
-        parts += [f'<p><img src="{name}" alt="{html.escape(section.title)}"></p>' for name in section.pictures]
-        if section.table:
-            head, *body = section.table
-            cells = "".join(f"<th>{html.escape(c)}</th>" for c in head)
-            rows = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in body)
-            parts.append(f"<div><table><tr>{cells}</tr>{rows}</table></div>")
-    return "\n".join([*parts, "</body></html>", ""])

@@ -17,7 +17,7 @@ from pyarrow import parquet
 
 from clipspace.blocks import check_fits, float32_blocks, shape, stamp_of
 from clipspace.embeddings import Stamp
-from clipspace.errors import CapabilityError, InputError
+from clipspace.errors import InputError
 from clipspace.index import Index, build_index, list_kind
 from clipspace.index.kinds import FLAT_ROWS
 from clipspace.pca import PCA
@@ -169,7 +169,6 @@ def umap_map(
     start is the first two principal components. More epochs take longer and keep a little more of the graph.
     Two maps of one seed and thread count are the same; across machines and versions, keep the file, not the seed.
     """
-    _check_umap()
     n, d = shape(points)
     if n < 4:
         raise InputError(f"umap_map: expected at least 4 points, got {n}; use pca_map")
@@ -195,13 +194,6 @@ def umap_map(
         "versions": _versions("numpy", "umap-learn", "faiss-cpu", "numba"),
     }
     return Map(coordinates, _names(points), rows[:, 1:], distances[:, 1:], facts, stamp_of(points))
-
-
-def _check_umap() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("umap") is None:
-        raise CapabilityError("umap_map: expected umap-learn, which is not installed; pip install 'clipspace[maps]'")
 
 
 def _graph_index(points: Any, n: int, d: int, seed: int, threads: int | None) -> Index:

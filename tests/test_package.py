@@ -27,7 +27,7 @@ LAYERS = [
     {"manipulate", "probes", "retrieval", "encoding"},
     {"analyses"},
     {"figures"},
-    {"demo"},
+    {"report"},
     {"cli"},
 ]
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
@@ -90,6 +90,7 @@ def test_import_is_light():
         "umap",
         "transformers",
         "pyarrow",
+        "jinja2",
     ]
     code = f"import sys, clipspace; print([m for m in {heavy} if m in sys.modules])"
     assert (

@@ -1,0 +1,329 @@
+"""Pages of the report as a person meets them, in a real browser."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from browser import Keys, chromium
+from hostile_names import NAMES
+from PIL import Image
+
+from clipspace.maps import Map
+from clipspace.report.columns import PALETTE, SCALE
+from clipspace.report.explorer import write_explorer
+from clipspace.report.page import Section, write_page
+
+N, K = 20_000, 6
+LONE = [(20, 0), (25, 1), (21, 6), (15, -1), (19, -6), (32, 0)]  # middle, right, up, left, down, far right
+PLOT = "document.querySelector('#explorer .plot')"
+DRAWN = "performance.getEntriesByName('explorer-drawn').length"
+
+
+@pytest.fixture(scope="module")
+def chrome(tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def browser(chrome):
+    """On a desktop, in the light. No test may end with an error on the console or a request to any host."""
+    chrome.desktop()
+    chrome.prefer("light")
+    chrome.console()
+    chrome.requests()
+    yield chrome
+    assert chrome.console() == []
+    asked = chrome.requests()
+    assert asked
+    assert {address.split(":")[0] for address in asked} <= {"file", "data", "blob"}
+
+
+@pytest.fixture(scope="module")
+def crowd():
+    """20,000 points in eight heaps, and a few lone ones at rows 0 to 5, each with a colour of its own."""
+    rng = np.random.default_rng(0)
+    label = rng.integers(8, size=N)
+    coordinates = 7 * rng.uniform(-1, 1, size=(8, 2))[label] + rng.normal(size=(N, 2))
+    coordinates[: len(LONE)] = LONE
+    rows = rng.integers(100, N, size=(N, K))
+    rows[0] = [3, 1, 2, 4, 5, -1]
+    distances = np.sort(rng.uniform(0.2, 1.2, size=(N, K)), axis=1)
+    distances[0] = np.sqrt(2 - 2 * np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4]))
+    names = [f"image-{i:05}.jpg" for i in range(N)]
+    return {
+        "points": Map(coordinates.astype(np.float32), names, rows, distances.astype(np.float32)),
+        "captions": [f"a needle, {i}" if i in (1, 7000, 9000) else f"hay of heap {label[i]}" for i in range(N)],
+        "colours": np.stack(np.unravel_index(rng.permutation(28**3)[:N], (28, 28, 28)), axis=1) * 9,
+        "columns": {"heap": [f"heap {k}" for k in label], "place": coordinates[:, 0]},
+    }
+
+
+@pytest.fixture(scope="module")
+def page(crowd, tmp_path_factory):
+    path = tmp_path_factory.mktemp("explorer") / "a page.html"
+    thumbnails = [Image.new("RGB", (32, 32), tuple(map(int, colour))) for colour in crowd["colours"]]
+    options = {name: crowd[name] for name in ("captions", "columns")}
+    return write_explorer(path, crowd["points"], thumbnails=thumbnails, title="20,000 points", **options)
+
+
+@pytest.fixture
+def opened(browser, page):
+    browser.open(page)
+    browser.until(f"{DRAWN} && document.querySelector('#explorer .tiles div')")
+    return browser
+
+
+def where(browser, i):
+    """The pixel of the window that plotly draws point i at."""
+    return browser.js(
+        f"const {{ data, _fullLayout: {{ xaxis, yaxis }} }} = {PLOT}, box = {PLOT}.getBoundingClientRect();"
+        "const at = (axis, value) => axis._offset + axis.d2p(value), i = arguments[0];"
+        "return [box.left + at(xaxis, data[0].x[i]), box.top + at(yaxis, data[0].y[i])]",
+        i,
+    )
+
+
+def trace(browser, name):
+    """A property of what plotly draws."""
+    return browser.js(f"return {PLOT}.data[0].{name} ?? null")
+
+
+def shows(browser, i):
+    browser.until(f"document.querySelector('.panel h3')?.textContent === 'image-{i:05}.jpg'")
+
+
+def colour_of(browser, element):
+    pixels = browser.pixels(element)
+    h, w = pixels.shape[:2]
+    return pixels[h // 4 : -h // 4, w // 4 : -w // 4].mean(axis=(0, 1))
+
+
+def first_load(page, profile):
+    """Seconds until a browser that was just started paints, and its work, in processor seconds, until the map is drawn."""
+    with chromium(profile) as browser:
+        browser.driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
+        browser.open(page)
+        browser.until(DRAWN)
+        metrics = browser.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+        paints = "Object.fromEntries(performance.getEntriesByType('paint').map((e) => [e.name, e.startTime / 1000]))"
+        painted = browser.js(f"return {paints}")["first-contentful-paint"]
+        return painted, next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")
+
+
+def test_20_000_points_are_painted_within_two_seconds(page, tmp_path):
+    for attempt in range(3):  # other programs run beside this one
+        painted, worked = first_load(page, tmp_path / str(attempt))
+        print(f"first contentful paint {painted:.2f} s; processor time until the map is drawn {worked:.2f} s")
+        if painted < 2:
+            break
+    assert painted < 2
+    assert 0.1 < worked < 2
+
+
+@pytest.mark.parametrize("i", [0, 5])
+def test_hover_shows_the_thumbnail_and_the_neighbours(opened, crowd, i):
+    opened.point_at(*where(opened, i))
+    shows(opened, i)
+    assert opened.text(".panel .caption") == crowd["captions"][i]
+    assert np.abs(colour_of(opened, opened.find(".panel .thumbnail")) - crowd["colours"][i]).max() < 12
+    points = crowd["points"]
+    known = [(row, d) for row, d in zip(points.neighbours[i], points.distances[i], strict=True) if row >= 0]
+    buttons = opened.all(".neighbours button")
+    expected = [f"image-{row:05}.jpg, cosine {1 - d**2 / 2:.3f}" for row, d in known]
+    assert [button.accessible_name for button in buttons] == expected
+    for (row, _), button in zip(known, buttons, strict=True):
+        tile = button.find_element("css selector", ".thumbnail")
+        assert np.abs(colour_of(opened, tile) - crowd["colours"][row]).max() < 12
+
+
+def test_a_click_keeps_a_point_and_marks_follow_the_map(opened):
+    opened.point_at(*where(opened, 0), click=True)
+    opened.point_at(*where(opened, 5))
+    shows(opened, 5)
+    opened.point_at(2, 2)
+    shows(opened, 0)
+    opened.find(".zoom button").click()
+    ring = "(({ left, top, width }) => [left + width / 2, top + width / 2])"
+    ring += "(document.querySelector('.marks .chosen').getBoundingClientRect())"
+    opened.until(f"{PLOT}._fullLayout.xaxis.range[1] < 32")
+    opened.until(f"((a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]) < 2)({ring}, {json.dumps(where(opened, 0))})")
+
+
+def test_search_highlights_and_steps_through_its_matches(opened):
+    opened.find("#explorer-pictures").click()
+    before = opened.pixels(opened.find("#explorer .map")).std()
+    box = opened.find("#explorer-search")
+    box.send_keys("NEEDLE image")
+    opened.until("document.querySelector('#explorer .count').textContent === '3 of 20,000'")
+    assert trace(opened, "selectedpoints") == [1, 7000, 9000]
+    assert opened.pixels(opened.find("#explorer .map")).std() < before / 2
+    enter, up, down = Keys.ENTER, Keys.ARROW_UP, Keys.ARROW_DOWN
+    for key, i in ((enter, 1), (enter, 7000), (down, 9000), (down, 1), (up, 9000)):
+        box.send_keys(key)
+        shows(opened, i)
+    assert opened.text("#explorer .count") == "3 of 3"
+    assert "Match 3 of 3" in opened.text("#explorer [role=status]")
+    box.send_keys(Keys.ESCAPE)
+    opened.until(f"!{PLOT}.data[0].selectedpoints")
+    box.send_keys("nothing has this name")
+    opened.until("document.querySelector('#explorer .count').textContent === '0 of 20,000'")
+
+
+def test_the_keyboard_is_enough(opened):
+    style = "getComputedStyle(document.activeElement)"
+    seen = []
+    while "map" not in seen:
+        opened.press(Keys.TAB)
+        seen.append(opened.js("return document.activeElement.id || document.activeElement.className"))
+        assert opened.js(f"return {style}.outlineStyle !== 'none' && parseFloat({style}.outlineWidth) >= 2"), seen
+        assert len(seen) < 40
+    assert {"explorer-search", "explorer-colour", "explorer-pictures"} <= set(seen)
+
+    opened.find("#explorer-search").send_keys("image-00000", Keys.ENTER)
+    shows(opened, 0)
+    opened.find("#explorer-search").send_keys(Keys.ESCAPE)
+    opened.js("document.querySelector('#explorer .map').focus()")
+    right, left, up, down = Keys.ARROW_RIGHT, Keys.ARROW_LEFT, Keys.ARROW_UP, Keys.ARROW_DOWN
+    for key, i in ((right, 1), (right, 5), (left, 1), (left, 0), (up, 2), (down, 0), (down, 4), (up, 0)):
+        opened.press(key)
+        shows(opened, i)
+    before = opened.js(f"return {PLOT}._fullLayout.xaxis.range[0]")
+    opened.press("+")
+    opened.until(f"{PLOT}._fullLayout.xaxis.range[0] > {before}")
+
+    opened.press(Keys.ENTER)
+    assert opened.js("return document.activeElement.dataset.row") == "3"
+    opened.press(Keys.ARROW_RIGHT)
+    assert opened.js("return document.activeElement.dataset.row") == "1"
+    opened.press(Keys.ENTER)
+    shows(opened, 1)
+    assert opened.js("return document.activeElement.closest('.neighbours') !== null")
+    opened.press(Keys.ESCAPE)
+    assert opened.js("return document.activeElement.className") == "map"
+
+
+def test_colours_and_the_legend(opened, crowd):
+    heaps, place = crowd["columns"]["heap"], crowd["columns"]["place"]
+    labels = sorted(set(heaps))
+    assert trace(opened, "marker.color") == [PALETTE[labels.index(heap)] for heap in heaps]
+    button = opened.all("#explorer .legend button")[3]
+    button.click()
+    assert trace(opened, "selectedpoints") == [i for i, heap in enumerate(heaps) if heap == labels[3]]
+    assert button.get_attribute("aria-pressed") == "true"
+    opened.find("#explorer-colour").send_keys("place")
+    opened.until(f"{PLOT}.data[0].marker.color.includes('{SCALE[-1]}')")
+    steps = np.array([SCALE.index(colour) for colour in trace(opened, "marker.color")])
+    assert (np.diff(steps[np.argsort(place)]) >= 0).all()
+    assert (steps.min(), steps.max()) == (0, len(SCALE) - 1)
+    assert trace(opened, "selectedpoints") is None
+    ends = [float(part.text) for part in opened.all("#explorer .legend span:not(.scale)")]
+    assert np.allclose(ends, [place.min(), place.max()], rtol=1e-3)
+
+
+def test_the_wheel_zooms_and_a_drag_moves(opened):
+    x, y = where(opened, 0)
+    opened.wheel(x, y, -300)
+    opened.until(f"{PLOT}._fullLayout.xaxis.range[0] > 0")
+    assert np.allclose(where(opened, 0), (x, y), atol=2)  # what is under the pointer stays
+    before = opened.js(f"return {PLOT}._fullLayout.xaxis.range[0]")
+    opened.drag((x, y), (x - 60, y + 40))
+    opened.until(f"{PLOT}._fullLayout.xaxis.range[0] > {before}")
+    assert np.allclose(where(opened, 0), (x - 60, y + 40), atol=2)
+    assert opened.text("#explorer [role=status]") == ""  # a drag is no click
+
+
+def luminance(browser, selector, kind):
+    text = browser.js(f"return getComputedStyle(document.querySelector(arguments[0])).{kind}", selector)
+    rgb = np.array([float(value) for value in re.findall(r"[\d.]+", text)[:3]]) / 255
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+
+
+def test_light_and_dark_are_both_legible(opened):
+    def check(dark):
+        page, surface = luminance(opened, "body", "backgroundColor"), luminance(opened, ".panel", "backgroundColor")
+        assert (page < 0.1) == dark
+        assert (opened.pixels(opened.find("#explorer .map"))[2, 2].mean() < 60) == dark
+        for selector, behind in (("h1", page), (".intro", page), (".keys", page), (".hint", surface)):
+            ink = luminance(opened, selector, "color")
+            assert (max(ink, behind) + 0.05) / (min(ink, behind) + 0.05) > 4.5, selector
+
+    check(dark=False)
+    opened.prefer("dark")
+    check(dark=True)
+    opened.find("button.theme").click()
+    check(dark=False)
+    opened.prefer("light")
+    opened.find("button.theme").click()
+    check(dark=True)
+    opened.js("localStorage.clear()")
+
+
+def test_on_a_phone_nothing_overflows_and_fingers_work(browser, page, crowd):
+    browser.phone()
+    browser.open(page)
+    browser.until(DRAWN)
+    to_map = "document.querySelector('#explorer .frame').scrollIntoView({ behavior: 'instant' })"
+    fits = "return document.documentElement.scrollWidth <= innerWidth"
+    assert browser.js(fits)
+    browser.js(to_map)
+    browser.tap(*where(browser, 0))
+    shows(browser, 0)
+    assert browser.js(fits)
+    assert np.abs(colour_of(browser, browser.find(".panel .thumbnail")) - crowd["colours"][0]).max() < 12
+    browser.js(to_map)
+    width = f"(([a, b]) => b - a)({PLOT}._fullLayout.xaxis.range)"
+    before = browser.js(f"return {width}")
+    browser.pinch((180, 150), 60, 180)
+    browser.until(f"{width} < {0.5 * before}")
+
+
+def test_hostile_names_stay_text(browser, tmp_path):
+    points = Map(np.eye(4, 2, dtype=np.float32), NAMES, np.array([[1], [2], [3], [0]]), np.ones((4, 1), np.float32))
+    options = {"captions": NAMES[::-1], "columns": {NAMES[1]: NAMES}, "title": NAMES[0]}
+    browser.open(write_explorer(tmp_path / "index.html", points, **options))
+    browser.until(DRAWN)
+    browser.find("#explorer-search").send_keys("img", Keys.ENTER)
+    browser.until("document.querySelector('.panel h3')")
+    assert browser.text(".panel h3") == NAMES[1]
+    assert browser.text(".panel .caption") == NAMES[2]
+    assert browser.text(".panel dt") == browser.text("#explorer-colour option") == NAMES[1]
+    assert browser.text("h1") == NAMES[0]
+    assert browser.js("return window.hacked ?? null") is None
+
+
+def test_a_map_of_one_point_and_nothing_else(browser, tmp_path):
+    browser.open(write_explorer(tmp_path / "index.html", Map(np.ones((1, 2), np.float32), ["image-00000.jpg"])))
+    browser.until(DRAWN)
+    browser.point_at(*where(browser, 0))
+    shows(browser, 0)
+    assert not browser.all(".neighbours, #explorer-colour, #explorer-pictures")
+
+
+def test_the_browser_is_told_to_make_no_request(browser, tmp_path):
+    browser.open(write_page(tmp_path / "index.html", "Report", []))
+    browser.js("addEventListener('securitypolicyviolation', ({ blockedURI }) => (window.blocked = blockedURI))")
+    browser.js("fetch('http://127.0.0.1:9/').catch(() => {})")
+    browser.until("window.blocked === 'http://127.0.0.1:9/'")
+    assert [line for line in browser.console() if "Content Security Policy" not in line] == []
+
+
+def test_tables_sort_and_commands_copy(browser, tmp_path):
+    table = [["factor", "score"], ["b", 0.5], ["a", None], ["c", -2.0], ["d", 10]]
+    section = Section("Kept", table=table, command="clipspace probe retention")
+    browser.open(write_page(tmp_path / "index.html", "Report", [section]))
+    names = "return [...document.querySelectorAll('tbody tr')].map((row) => row.cells[0].textContent).join('')"
+    by_factor, by_score = browser.all("th button")
+    by_score.click()
+    assert browser.js(names) == "dbca"
+    by_score.send_keys(Keys.ENTER)
+    assert browser.js(names) == "cbda"
+    assert browser.find("th[aria-sort]").get_attribute("aria-sort") == "ascending"
+    by_factor.send_keys(Keys.SPACE)
+    assert browser.js(names) == "abcd"
+    assert len(browser.all("th[aria-sort]")) == 1
+    browser.find("button.copy").click()
+    browser.until(
+        "document.querySelector('.copy').textContent === 'Copied' || String(getSelection()) === 'clipspace probe retention'"
+    )
