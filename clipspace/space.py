@@ -21,7 +21,7 @@ from clipspace.errors import CapabilityError, ConvergenceWarning, InputError, Ou
 from clipspace.images import list_images, read_image, read_images
 
 if TYPE_CHECKING:
-    from clipspace.models.clip import Encoder, Preprocess
+    from clipspace.models.clip import Encoder, Preprocess, ResizeMode
     from clipspace.models.contract import ImageDecoder
     from clipspace.models.gradient_decoder import GradientDecoder
     from clipspace.models.prior import EmbeddingPrior, TextPrior
@@ -308,7 +308,7 @@ def load_space(
     prior: str | Path | None = None,
     device: str | None = None,
     dtype: str = "float32",
-    resize_mode: Literal["shortest", "squash"] | None = None,
+    resize_mode: ResizeMode | None = None,
     preprocess: Preprocess | None = None,
     offload: bool = False,
     decoder_options: Mapping[str, Any] | None = None,
@@ -323,8 +323,9 @@ def load_space(
     prior : likewise; a folder or a repository
     device : as torch names it; a GPU when there is one
     dtype : "float32", "bfloat16" or "float16"; exact inversion wants float32
-    resize_mode : how pictures that are not square are made so: the centre square of the "shortest" side, or
-        "squash"; as the decoder was trained when None, else as the encoder was
+    resize_mode : how pictures that are not square are made so: the centre square of the "shortest" side, "squash", or
+        "squash-aliased", without antialiasing; as the decoder was trained when None (but for sd-image-variations, see
+        docs/decoders.md), else as the encoder was
     preprocess : for a bare weights file, which brings none (`models.clip.Preprocess`)
     offload : keep weights in main memory and move each layer to the device when it computes; slow, and fits small GPUs
     decoder_options : ``noise_level`` of Stable unCLIP, ``upsample`` of Karlo

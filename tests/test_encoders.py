@@ -64,6 +64,23 @@ def test_resize_modes_differ_in_their_stamp_and_do_not_mix(vit, wide):
         load_space(vit, device="cpu", resize_mode="crop")
 
 
+def test_a_resize_without_antialiasing_is_an_option_of_its_own(vit):
+    """As sd-image-variations was trained: ToTensor, Resize((s, s), bicubic, antialias=False), Normalize."""
+    large = Image.fromarray(np.random.default_rng(2).integers(0, 255, (300, 420, 3), dtype=np.uint8))
+    aliased, squash = (load_space(vit, device="cpu", resize_mode=mode) for mode in ("squash-aliased", "squash"))
+    assert aliased.stamp != squash.stamp
+    assert aliased.stamp.weights == squash.stamp.weights
+    pixels = torch.from_numpy(np.array(large)).permute(2, 0, 1)[None] / 255
+    small = torch.nn.functional.interpolate(pixels, (32, 32), mode="bicubic", align_corners=False, antialias=False)
+    visual = aliased.encoder.model.visual
+    mean, std = (torch.tensor(v)[:, None, None] for v in (visual.image_mean, visual.image_std))
+    seen = aliased.encoder.prepare(large)
+    assert torch.allclose(seen, (small[0] - mean) / std, atol=1e-5)
+    assert seen.std() > 2 * squash.encoder.prepare(large).std()  # noise is not averaged away
+    with pytest.raises(SpaceMismatchError):
+        concatenate([aliased.encode_images(large), squash.encode_images(large)])
+
+
 def test_pixels_are_embedded_as_images_are(vit):
     encoder = load_space(vit, device="cpu").encoder
     picture = np.random.default_rng(1).integers(0, 255, (32, 32, 3), dtype=np.uint8)
