@@ -101,10 +101,11 @@ class Space:
         guidance_scale: float = 1.0,
         candidates: int = 2,
     ) -> Embeddings:
-        """Image embeddings that the prior draws for texts (or for their embeddings, named by their texts).
+        """Image embeddings that the prior draws for texts, or for their embeddings.
 
-        Of ``candidates`` draws for each text the one nearest to the text embedding is kept (Ramesh et al.
-        2022, section 2.2, draw two). Raises `CapabilityError` where the space has no prior.
+        Most priors read the text itself, so embeddings must be named by the texts that they are of. Of ``candidates``
+        draws for each text the one nearest to the text embedding is kept (Ramesh et al. 2022, section 2.2, draw two).
+        Raises `CapabilityError` where the space has no prior.
         """
         if self.prior_model is None:
             raise CapabilityError(f"prior: the space {self.name!r} has no prior; load one that has, such as 'mini'")
@@ -114,7 +115,10 @@ class Space:
             raise InputError(
                 f"prior: expected text embeddings, got {points.modality} embeddings; encode the texts first"
             )
-        model, texts_in = self.prior_model, [name for name in points.names or () for _ in range(candidates)]
+        model = self.prior_model
+        if model.reads_texts and points is texts:
+            self._check_named_by_texts(points)
+        texts_in = [name for name in points.names or () for _ in range(candidates)]
         repeated = np.repeat(points.unit, candidates, axis=0)
         drawn = diffusion.sample(
             model,
@@ -288,6 +292,16 @@ class Space:
                 f"{doing}: expected Embeddings, got {type(points).__name__}; wrap arrays in Embeddings(vectors, space.stamp)"
             )
         check_same_space(self.stamp, points.space, doing)
+
+    def _check_named_by_texts(self, points: Embeddings) -> None:
+        """A prior that reads texts sees nothing of the vectors, so they must be what their names say."""
+        blank = [name for name in points.names or () if not name.strip()]
+        cosine = 0.0 if blank else np.einsum("nd,nd->n", self.encode_texts(points.names or ()).unit, points.unit).min()
+        if cosine < 0.99:
+            raise InputError(
+                f"prior: expected text embeddings named by their texts, which this prior reads, got names such as "
+                f"{points.names[0]!r} whose own embeddings lie elsewhere; pass the texts, or Embeddings(names=texts)"
+            )
 
     def _as_noise(self, noise: np.ndarray, n: int) -> np.ndarray:
         shape = self._decoder("decode").latent_shape
