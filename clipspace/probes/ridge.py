@@ -12,6 +12,7 @@ from clipspace.probes.splits import column, finite_vectors, warn_of_shared_rows,
 from clipspace.scores import Score, Scores, bootstrap
 
 STRENGTHS = np.logspace(-6, 6, 96)
+"""The strengths of L2 regularisation of Radford et al. 2021 (arXiv 2103.00020), appendix A.3, for both linear probes."""
 
 
 def ridge_probe(
