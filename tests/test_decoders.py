@@ -189,6 +189,15 @@ def test_unit_vectors_are_refused_by_a_decoder_of_raw_ones(home):
     assert np.abs(np.asarray(a, int) - np.asarray(b, int)).max() <= 1
 
 
+@pytest.mark.parametrize("name", ["stable_unclip", "image_variations", "karlo"])
+def test_every_decoder_of_raw_vectors_refuses_unit_ones(home, name):
+    space = _space(home, name)
+    points = space.encode_images(np.zeros((8, 8, 3), np.uint8))
+    assert space.decoder.facts.scale == "raw"
+    with pytest.raises(InputError, match="raw embeddings"):
+        space.decode(points.with_vectors(points.unit))
+
+
 def test_text_embeddings_are_refused(home):
     space = _space(home, "kandinsky")
     with pytest.raises(InputError, match=r"text embeddings.*prior"):

@@ -15,6 +15,7 @@ from clipspace.embeddings import concatenate
 from clipspace.errors import CheckpointError, InputError, OutOfMemoryError, SpaceMismatchError
 from clipspace.models.catalogue import CATALOGUE
 from clipspace.models.clip import Preprocess
+from clipspace.store import append, write_store
 
 RESNET = {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8, "patch_size": None}
 OPENAI = Preprocess((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
@@ -52,12 +53,15 @@ def test_embeddings_are_open_clip_s(kind, vit, wide, tmp_path):
     assert np.allclose(space.encode_texts("a cat").vectors, text, atol=1e-5)
 
 
-def test_resize_modes_differ_in_their_stamp_and_do_not_mix(vit, wide):
+def test_resize_modes_differ_in_their_stamp_and_do_not_mix(vit, wide, tmp_path):
     shortest, squash = (load_space(vit, device="cpu", resize_mode=mode) for mode in ("shortest", "squash"))
     a, b = shortest.encode_images(wide), squash.encode_images(wide)
     assert not np.allclose(a.vectors, b.vectors, atol=1e-3)
     with pytest.raises(SpaceMismatchError):
         concatenate([a, b])
+    store = write_store(tmp_path / "store", a)
+    with pytest.raises(SpaceMismatchError, match=b.space.preprocess[:8]):
+        append(store.path, b)
     by_hand = squash.encode_images(wide.resize((32, 32), Image.Resampling.BICUBIC))
     assert np.allclose(b.vectors, by_hand.vectors, atol=1e-3)
     with pytest.raises(InputError, match="resize_mode"):
