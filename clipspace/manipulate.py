@@ -42,7 +42,8 @@ def variations(
     """``n`` images that share an embedding: what stays was in z_i, what changes was not (section 3.1, figure 3).
 
     From the code (z_i, x_T) of an image, DDIM with ``eta`` > 0; the first column is the reconstruction
-    at ``eta`` = 0. Of a text or an embedding, which have no x_T, the noise is drawn from ``seed``.
+    at ``eta`` = 0. Of a text or an embedding, which have no x_T, the noise is drawn from ``seed``. The provenance's
+    ``seeds`` are those of each sample's own generator, so the i-th is the same whatever ``n``.
     """
     _check_count("n", n)
     point = _point(space, image, seed)
@@ -52,10 +53,11 @@ def variations(
     first = space.decode(point.embeddings, **settings)
     points = concatenate([point.embeddings] * n)
     others = space.decode(points, eta=eta, seed=seed, **settings)
+    options = {"n": n, "eta": eta, "seed": seed, "num_inference_steps": num_inference_steps}
     return Pictures(
         [[*first, *others]],
         concatenate([point.embeddings, points]),
-        _provenance(space, "variations", n=n, eta=eta, seed=seed, num_inference_steps=num_inference_steps),
+        _provenance(space, "variations", seeds=[[seed, i] for i in range(n)], **options),
         column_labels=["eta = 0", *[f"eta = {eta:g}"] * n],
     )
 

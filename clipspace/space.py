@@ -21,7 +21,7 @@ from clipspace.errors import CapabilityError, ConvergenceWarning, InputError, Ou
 from clipspace.images import list_images, read_image, read_images
 
 if TYPE_CHECKING:
-    from clipspace.models.clip import Encoder, Preprocess
+    from clipspace.models.clip import Encoder, Preprocess, ResizeMode
     from clipspace.models.contract import ImageDecoder
     from clipspace.models.gradient_decoder import GradientDecoder
     from clipspace.models.prior import EmbeddingPrior, TextPrior
@@ -101,10 +101,11 @@ class Space:
         guidance_scale: float = 1.0,
         candidates: int = 2,
     ) -> Embeddings:
-        """Image embeddings that the prior draws for texts (or for their embeddings, named by their texts).
+        """Image embeddings that the prior draws for texts, or for their embeddings.
 
-        Of ``candidates`` draws for each text the one nearest to the text embedding is kept (Ramesh et al.
-        2022, section 2.2, draw two). Raises `CapabilityError` where the space has no prior.
+        Most priors read the text itself, so embeddings must be named by the texts that they are of. Of ``candidates``
+        draws for each text the one nearest to the text embedding is kept (Ramesh et al. 2022, section 2.2, draw two).
+        Raises `CapabilityError` where the space has no prior.
         """
         if self.prior_model is None:
             raise CapabilityError(f"prior: the space {self.name!r} has no prior; load one that has, such as 'mini'")
@@ -114,7 +115,10 @@ class Space:
             raise InputError(
                 f"prior: expected text embeddings, got {points.modality} embeddings; encode the texts first"
             )
-        model, texts_in = self.prior_model, [name for name in points.names or () for _ in range(candidates)]
+        model = self.prior_model
+        if model.reads_texts and points is texts:
+            self._check_named_by_texts(points)
+        texts_in = [name for name in points.names or () for _ in range(candidates)]
         repeated = np.repeat(points.unit, candidates, axis=0)
         drawn = diffusion.sample(
             model,
@@ -289,6 +293,16 @@ class Space:
             )
         check_same_space(self.stamp, points.space, doing)
 
+    def _check_named_by_texts(self, points: Embeddings) -> None:
+        """A prior that reads texts sees nothing of the vectors, so they must be what their names say."""
+        blank = [name for name in points.names or () if not name.strip()]
+        cosine = 0.0 if blank else np.einsum("nd,nd->n", self.encode_texts(points.names or ()).unit, points.unit).min()
+        if cosine < 0.99:
+            raise InputError(
+                f"prior: expected text embeddings named by their texts, which this prior reads, got names such as "
+                f"{points.names[0]!r} whose own embeddings lie elsewhere; pass the texts, or Embeddings(names=texts)"
+            )
+
     def _as_noise(self, noise: np.ndarray, n: int) -> np.ndarray:
         shape = self._decoder("decode").latent_shape
         noise = np.asarray(noise, dtype=np.float32)
@@ -308,7 +322,7 @@ def load_space(
     prior: str | Path | None = None,
     device: str | None = None,
     dtype: str = "float32",
-    resize_mode: Literal["shortest", "squash"] | None = None,
+    resize_mode: ResizeMode | None = None,
     preprocess: Preprocess | None = None,
     offload: bool = False,
     decoder_options: Mapping[str, Any] | None = None,
@@ -323,8 +337,9 @@ def load_space(
     prior : likewise; a folder or a repository
     device : as torch names it; a GPU when there is one
     dtype : "float32", "bfloat16" or "float16"; exact inversion wants float32
-    resize_mode : how pictures that are not square are made so: the centre square of the "shortest" side, or
-        "squash"; as the decoder was trained when None, else as the encoder was
+    resize_mode : how pictures that are not square are made so: the centre square of the "shortest" side, "squash", or
+        "squash-aliased", without antialiasing; as the decoder was trained when None (but for sd-image-variations, see
+        docs/decoders.md), else as the encoder was
     preprocess : for a bare weights file, which brings none (`models.clip.Preprocess`)
     offload : keep weights in main memory and move each layer to the device when it computes; slow, and fits small GPUs
     decoder_options : ``noise_level`` of Stable unCLIP, ``upsample`` of Karlo

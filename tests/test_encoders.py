@@ -15,6 +15,7 @@ from clipspace.embeddings import concatenate
 from clipspace.errors import CheckpointError, InputError, OutOfMemoryError, SpaceMismatchError
 from clipspace.models.catalogue import CATALOGUE
 from clipspace.models.clip import Preprocess
+from clipspace.store import append, write_store
 
 RESNET = {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8, "patch_size": None}
 OPENAI = Preprocess((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
@@ -52,16 +53,36 @@ def test_embeddings_are_open_clip_s(kind, vit, wide, tmp_path):
     assert np.allclose(space.encode_texts("a cat").vectors, text, atol=1e-5)
 
 
-def test_resize_modes_differ_in_their_stamp_and_do_not_mix(vit, wide):
+def test_resize_modes_differ_in_their_stamp_and_do_not_mix(vit, wide, tmp_path):
     shortest, squash = (load_space(vit, device="cpu", resize_mode=mode) for mode in ("shortest", "squash"))
     a, b = shortest.encode_images(wide), squash.encode_images(wide)
     assert not np.allclose(a.vectors, b.vectors, atol=1e-3)
     with pytest.raises(SpaceMismatchError):
         concatenate([a, b])
+    store = write_store(tmp_path / "store", a)
+    with pytest.raises(SpaceMismatchError, match=b.space.preprocess[:8]):
+        append(store.path, b)
     by_hand = squash.encode_images(wide.resize((32, 32), Image.Resampling.BICUBIC))
     assert np.allclose(b.vectors, by_hand.vectors, atol=1e-3)
     with pytest.raises(InputError, match="resize_mode"):
         load_space(vit, device="cpu", resize_mode="crop")
+
+
+def test_a_resize_without_antialiasing_is_an_option_of_its_own(vit):
+    """As sd-image-variations was trained: ToTensor, Resize((s, s), bicubic, antialias=False), Normalize."""
+    large = Image.fromarray(np.random.default_rng(2).integers(0, 255, (300, 420, 3), dtype=np.uint8))
+    aliased, squash = (load_space(vit, device="cpu", resize_mode=mode) for mode in ("squash-aliased", "squash"))
+    assert aliased.stamp != squash.stamp
+    assert aliased.stamp.weights == squash.stamp.weights
+    pixels = torch.from_numpy(np.array(large)).permute(2, 0, 1)[None] / 255
+    small = torch.nn.functional.interpolate(pixels, (32, 32), mode="bicubic", align_corners=False, antialias=False)
+    visual = aliased.encoder.model.visual
+    mean, std = (torch.tensor(v)[:, None, None] for v in (visual.image_mean, visual.image_std))
+    seen = aliased.encoder.prepare(large)
+    assert torch.allclose(seen, (small[0] - mean) / std, atol=1e-5)
+    assert seen.std() > 2 * squash.encoder.prepare(large).std()  # noise is not averaged away
+    with pytest.raises(SpaceMismatchError):
+        concatenate([aliased.encode_images(large), squash.encode_images(large)])
 
 
 def test_pixels_are_embedded_as_images_are(vit):

@@ -1,12 +1,15 @@
 """Every measure against a closed form or an independent implementation, on sets whose answer is known."""
 
+import sys
+
 import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
 from scipy.stats import skew, spearmanr
 from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import KernelCenterer
 
-from clipspace.errors import InputError
+from clipspace.errors import CapabilityError, InputError
 from clipspace.geometry import cone, contrast, dimension, gap, hubness, neighbours, retrieval, similarity, spectrum
 from clipspace.sphere import unit
 
@@ -16,7 +19,7 @@ def cloud(rng, n, d, offset=0.0):
     return unit(rng.normal(size=(n, d)) + offset * np.sqrt(d) * np.eye(d)[0])
 
 
-@pytest.mark.parametrize(("n", "d"), [(40, 3), (200, 20), (60, 100)])
+@pytest.mark.parametrize(("n", "d"), [(40, 3), (200, 20), (60, 100), (1000, 8), (400, 512)])
 class TestAgainstAllPairs:
     """Formulas that avoid the n x n matrix, against that matrix."""
 
@@ -61,6 +64,12 @@ class TestAgainstAllPairs:
         expected = hsic(x, y) / np.sqrt(hsic(x, x) * hsic(y, y))
         assert similarity.linear_cka(x, y, unbiased=True) == pytest.approx(expected)
 
+    def test_cka_is_the_alignment_of_centred_kernels(self, rng, n, d):
+        x, y = rng.normal(size=(n, d)), rng.normal(size=(n, 7))
+        y[:, 0] = x[:, 0]
+        k, m = (KernelCenterer().fit_transform(a @ a.T).ravel() for a in (x, y))
+        assert similarity.linear_cka(x, y) == pytest.approx(k @ m / np.sqrt((k @ k) * (m @ m)))
+
     def test_rsa(self, rng, n, d):
         x, y = rng.normal(size=(n, d)), rng.normal(size=(n, 7))
         expected = spearmanr(pdist(x, "cosine"), pdist(y, "cosine")).statistic
@@ -96,19 +105,56 @@ def test_k_equal_eigenvalues_have_rank_k(k, d):
     assert spectrum.components_for(values, 1.0) == k
 
 
-def test_participation_ratio_depends_on_n_as_stated(rng):
-    small, large = (spectrum.participation_ratio(spectrum.spectrum(rng.normal(size=(n, 50)))) for n in (100, 20_000))
-    assert large == pytest.approx(50, rel=0.01)
-    assert small == pytest.approx(50 / (1 + 50 / 100), rel=0.1)
+@pytest.mark.parametrize("n", [100, 1000, 20_000])
+@pytest.mark.parametrize("d", [5, 50])
+def test_participation_ratio_depends_on_n_as_stated(rng, n, d):
+    measured = spectrum.participation_ratio(spectrum.spectrum(rng.normal(size=(n, d))))
+    assert measured == pytest.approx(d / (1 + d / n), rel=0.05)
 
 
-@pytest.mark.parametrize(("true", "within"), [(1, 0.06), (2, 0.06), (5, 0.1), (10, 0.18)])
-@pytest.mark.parametrize("ambient", [32, 256])
-def test_dimension_of_a_sphere_turned_into_a_larger_space(rng, true, within, ambient):
+@pytest.mark.parametrize("n", [50, 500, 5000])
+@pytest.mark.parametrize(("rank", "d"), [(2, 8), (8, 8), (8, 256)])
+def test_a_set_of_known_rank_needs_that_many_components(rng, n, rank, d):
+    basis = np.linalg.qr(rng.normal(size=(d, rank)))[0]
+    coded = rng.normal(size=(n, rank))
+    coded = np.linalg.qr(coded - coded.mean(axis=0))[0]  # orthogonal columns of mean 0: equal variance, exactly
+    values = spectrum.spectrum(coded @ basis.T + 3)
+    assert spectrum.participation_ratio(values) == pytest.approx(rank)
+    assert spectrum.effective_rank(values) == pytest.approx(rank)
+    assert spectrum.components_for(values, 0.99) == rank
+
+
+@pytest.mark.parametrize("n", [500, 1500, 4000])
+@pytest.mark.parametrize(("true", "within"), [(1, 0.12), (2, 0.12), (5, 0.15), (10, 0.2)])
+@pytest.mark.parametrize("ambient", [16, 128])
+def test_dimension_of_a_sphere_turned_into_a_larger_space(rng, n, true, within, ambient):
     basis = np.linalg.qr(rng.normal(size=(ambient, true + 1)))[0]
-    x = unit(rng.normal(size=(2000, true + 1))) @ basis.T + 3
+    x = unit(rng.normal(size=(n, true + 1))) @ basis.T + 3
     assert dimension.two_nn(x) == pytest.approx(true, rel=within)
     assert dimension.levina_bickel(x, k=20) == pytest.approx(true, rel=within)
+
+
+def test_dimension_falls_short_of_a_large_truth_as_stated(rng):
+    few, many = (dimension.levina_bickel(rng.normal(size=(n, 20)), k=20) for n in (300, 5000))
+    assert few < many < 20
+
+
+@pytest.mark.parametrize(("n", "true", "ambient"), [(100, 1, 2), (300, 2, 64), (1000, 5, 32), (1000, 10, 512)])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of lPCA, where a variance is 0
+def test_dimensions_are_those_of_scikit_dimension(rng, n, true, ambient):
+    skdim = pytest.importorskip("skdim")
+    x = rng.normal(size=(n, true)) @ np.linalg.qr(rng.normal(size=(ambient, true)))[0].T
+    assert dimension.two_nn(x) == pytest.approx(skdim.id.TwoNN(discard_fraction=0.1).fit(x).dimension_)
+    assert dimension.levina_bickel(x, k=20) == pytest.approx(skdim.id.MLE().fit(x, n_neighbors=20).dimension_)
+    assert dimension.by_scikit_dimension(x, "lPCA") == true
+    with pytest.raises(InputError, match="'lPCA'"):
+        dimension.by_scikit_dimension(x, "no such")
+
+
+def test_without_scikit_dimension_the_extra_is_named(rng, monkeypatch):
+    monkeypatch.setitem(sys.modules, "skdim", None)
+    with pytest.raises(CapabilityError, match=r"clipspace\[dimension\]"):
+        dimension.by_scikit_dimension(rng.normal(size=(30, 3)), "lPCA")
 
 
 def test_dimension_without_discarding_is_close_to_maximum_likelihood(rng):
@@ -118,9 +164,10 @@ def test_dimension_without_discarding_is_close_to_maximum_likelihood(rng):
     assert dimension.two_nn(x, discard=0.0) == pytest.approx(likely, rel=0.05)
 
 
-@pytest.mark.parametrize(("angle", "d"), [(0.3, 5), (1.0, 40)])
-def test_a_planted_gap_is_measured(rng, angle, d):
-    noise = 0.05 * rng.normal(size=(2, 800, d)) / np.sqrt(d)
+@pytest.mark.parametrize("n", [200, 800, 3000])
+@pytest.mark.parametrize(("angle", "d"), [(0.3, 5), (1.0, 40), (0.5, 512)])
+def test_a_planted_gap_is_measured(rng, angle, d, n):
+    noise = 0.05 * rng.normal(size=(2, n, d)) / np.sqrt(d)
     x = unit(np.eye(d)[0] + noise[0])
     t = unit(np.cos(angle) * np.eye(d)[0] + np.sin(angle) * np.eye(d)[1] + noise[1])
     assert gap.gap_norm(x, t) == pytest.approx(2 * np.sin(angle / 2), rel=0.01)
@@ -131,10 +178,11 @@ def test_a_planted_gap_is_measured(rng, angle, d):
     assert gap.gap_norm(*gap.shift(x, t, gap.gap_norm(x, t))) < 0.01
 
 
-def test_one_distribution_has_no_gap_once_noise_is_taken_off(rng):
-    sets = [(cloud(rng, 100, 50), cloud(rng, 100, 50)) for _ in range(20)]
-    assert np.mean([gap.gap_norm(x, t) for x, t in sets]) == pytest.approx(np.sqrt(2 / 100), rel=0.1)
-    assert np.mean([gap.gap_norm(x, t, unbiased=True) for x, t in sets]) < 0.06
+@pytest.mark.parametrize(("n", "d"), [(50, 100), (100, 50), (1000, 20)])
+def test_one_distribution_has_no_gap_once_noise_is_taken_off(rng, n, d):
+    sets = [(cloud(rng, n, d), cloud(rng, n, d)) for _ in range(20)]
+    assert np.mean([gap.gap_norm(x, t) for x, t in sets]) == pytest.approx(np.sqrt(2 / n), rel=0.1)
+    assert np.mean([gap.gap_norm(x, t, unbiased=True) for x, t in sets]) < 0.5 * np.sqrt(2 / n)
 
 
 def test_a_rogue_coordinate_holds_the_cone_until_it_is_centred(rng):
@@ -164,10 +212,12 @@ def test_unbiased_cka_of_unrelated_sets_is_0_where_the_plain_one_is_not(rng):
     assert np.mean([similarity.linear_cka(x, y, unbiased=True) for x, y in pairs]) == pytest.approx(0, abs=0.02)
 
 
-def test_hubs_appear_in_high_dimensions(rng):
-    flat, deep = (hubness.skewness(hubness.occurrences(rng.normal(size=(1000, d)), k=10)) for d in (3, 100))
-    assert flat < 0.5
-    assert deep > 1.5
+@pytest.mark.parametrize("n", [300, 1000, 3000])
+def test_hubs_appear_in_high_dimensions(rng, n):
+    skews = [hubness.skewness(hubness.occurrences(rng.normal(size=(n, d)), k=10)) for d in (3, 20, 100)]
+    assert skews[0] < 0.5
+    assert skews[2] > 1.5
+    assert skews == sorted(skews)
 
 
 def test_a_planted_hub_is_found_by_queries(rng):
@@ -194,6 +244,9 @@ def test_a_constant_encoder_retrieves_nothing():
         (lambda x: dimension.two_nn(np.vstack([x, x[:1]])), "2 that have a duplicate"),
         (lambda x: dimension.levina_bickel(np.vstack([x, x[:1]]), k=5), "drop duplicates"),
         (lambda x: dimension.levina_bickel(x, k=2), "at least 3"),
+        (lambda x: dimension.two_nn(np.eye(20)), "equally far"),
+        (lambda x: dimension.levina_bickel(np.eye(20), k=5), "equally far"),
+        (lambda x: dimension.two_nn(unit(np.eye(20) @ np.linalg.qr(x @ x.T)[0]).astype(np.float32)), "equally far"),
         (lambda x: dimension.two_nn(x, discard=1.0), "discard"),
         (lambda x: hubness.occurrences(np.vstack([x, x[:1]]), k=5), "drop those"),
         (lambda x: neighbours.neighbours(x, 20), "from 1 to 19"),

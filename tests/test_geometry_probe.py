@@ -50,6 +50,13 @@ def test_fewer_points_than_dimensions_warn(rng):
         geometry(Embeddings(rng.normal(size=(20, 30))))
 
 
+def test_estimators_of_scikit_dimension_are_added(points):
+    pytest.importorskip("skdim")
+    scores = geometry(points, estimators=["lPCA", "MOM"])
+    assert scores["dimension, lPCA"].value == dimension.by_scikit_dimension(points.unit, "lPCA")
+    assert scores["dimension, MOM"].n == 300
+
+
 def test_bad_sets_are_refused(points, rng):
     vectors = points.vectors.copy()
     vectors[3, 3] = np.nan
@@ -57,6 +64,8 @@ def test_bad_sets_are_refused(points, rng):
         geometry(Embeddings(vectors))
     with pytest.raises(InputError, match="4 distinct rows"):
         geometry(points[:3])
+    with pytest.warns(SampleWarning), pytest.raises(InputError, match="equally far"):
+        geometry(Embeddings(np.eye(12)))
     with pytest.raises(InputError, match="same 4 rows"):
         modality_gap(points, points[:10])
     with pytest.raises(InputError, match="same rows"):

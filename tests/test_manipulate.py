@@ -22,6 +22,14 @@ def test_variations_start_from_the_reconstruction_and_differ(space, apple, codes
     assert [i.tobytes() for i in again.images] == [i.tobytes() for i in result.images]
 
 
+def test_variations_of_a_vector_record_the_seed_of_each(space, codes):
+    vector = codes.embeddings[1]
+    two, three = (variations(space, vector, n=n, seed=6, num_inference_steps=4) for n in (2, 3))
+    assert three.provenance["seeds"] == [[6, 0], [6, 1], [6, 2]]
+    for a, b in zip(two.images, three.images, strict=False):
+        assert psnr(a, b) > 45
+
+
 def test_variations_without_eta_are_one_image(space, codes):
     first, *others = variations(space, codes[0], n=2, eta=0.0, **STEPS).images
     assert all(psnr(first, other) > 45 for other in others)
@@ -59,6 +67,15 @@ def test_text_diff_moves_along_the_difference_from_the_reconstruction(space, app
     moved = sphere.angle(start, result.embeddings.vectors)
     assert np.allclose(moved, np.linspace(0, 0.4, 4) * sphere.angle(start, target), atol=1e-4)
     assert np.allclose(result.embeddings.norm, np.linalg.norm(start), rtol=1e-4)
+
+
+def test_text_diff_holds_x_T_and_begins_with_the_reconstruction_bit_for_bit(space, codes):
+    texts = "a red apple on a white ground", "a blue apple on a white ground"
+    result = text_diff(space, codes[0], *texts, theta=0.4, steps=3, **STEPS)
+    held = space.decode(result.embeddings, noise=codes[0].noise, **STEPS)
+    start = space.decode(codes.embeddings[[0, 0, 0]], noise=codes[0].noise, **STEPS)
+    assert [i.tobytes() for i in result.images] == [i.tobytes() for i in held]
+    assert result.images[0].tobytes() == start[0].tobytes()
 
 
 def test_text_diff_without_a_baseline(space, codes):

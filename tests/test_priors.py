@@ -5,8 +5,8 @@ import pytest
 import tiny
 import torch
 
-from clipspace import diffusion, load_space
-from clipspace.errors import CheckpointError
+from clipspace import Embeddings, diffusion, load_space
+from clipspace.errors import CheckpointError, InputError
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +63,31 @@ def test_draws_are_seeded_and_the_better_is_kept(home, name):
     one = space.prior(texts, seed=4, num_inference_steps=5, candidates=1)
     four = space.prior(texts, seed=4, num_inference_steps=5, candidates=4)
     assert (four.unit * text).sum() >= (one.unit * text).sum()
+
+
+@pytest.mark.parametrize("name", ["kandinsky", "karlo"])
+def test_text_embeddings_must_be_named_by_their_texts(home, name):
+    """These priors read the text, so vectors without it, or moved away from it, would silently draw something else."""
+    space = _space(home, name)
+    points = space.encode_texts(["a cat", "a red boat"])
+    assert np.array_equal(
+        space.prior(points, num_inference_steps=2).vectors,
+        space.prior(["a cat", "a red boat"], num_inference_steps=2).vectors,
+    )
+    for wrong in (
+        Embeddings(points.vectors, points.space, "text"),
+        Embeddings(points.vectors, points.space, "text", ["", " "]),
+        points.with_vectors(points.vectors[::-1]),
+    ):
+        with pytest.raises(InputError, match=r"named by their texts.*Embeddings\(names=texts\)"):
+            space.prior(wrong, num_inference_steps=2)
+
+
+def test_the_mini_prior_takes_embeddings_without_their_texts(space):
+    points = space.encode_texts(["a red apple"])
+    bare = Embeddings(points.vectors, points.space, "text")
+    drawn = (space.prior(p, num_inference_steps=2).vectors for p in (points, bare))
+    assert np.array_equal(*drawn)
 
 
 def test_guidance_moves_the_draw_away_from_the_empty_text(home):

@@ -11,7 +11,13 @@ from PIL import Image
 from clipspace import Embeddings
 from clipspace.errors import CapabilityError, InputError
 from clipspace.probes.retention import AUGMENTATIONS, Factor, rank_agreement, read_out, retention, scene_factors
-from clipspace.probes.retention.recovery import cycle_agreement, cycle_read_out, recovery
+from clipspace.probes.retention.recovery import (
+    cycle_agreement,
+    cycle_read_out,
+    draw_unconditionally,
+    recovery,
+    unconditional,
+)
 from clipspace.probes.retention.sensitivity import consistency, sensitivity, typical_angle
 from clipspace.scenes import COLORS, GROUNDS, MENTIONS, THINGS, Scene, Thing, render, sample_scenes
 from clipspace.scenes.reading import read_color, read_thing
@@ -235,6 +241,28 @@ def test_recovery_of_amounts_and_of_unreadable_pictures():
     assert recovery(phase, truth, [[(t + 1) % 1] for t in truth], seed=0).value == pytest.approx(1)
 
 
+def test_a_decoder_told_nothing_scores_what_its_prior_is_worth():
+    """Of 40 truths 30 are "a"; a prior that always draws "a" is right more often than decodes of other points."""
+    label = Factor("label", [], lambda i: None, read=lambda image: image)
+    truth = ["a"] * 30 + ["b"] * 10
+    decoded = [[t] for t in truth]
+    common = unconditional(label, truth, decoded, ["a"] * 5, seed=0)
+    alike = unconditional(label, truth, decoded, truth, seed=0)
+    chance = 1 - 0.75**2 - 0.25**2
+    assert recovery(label, truth, decoded, seed=0).value == 1
+    assert common.value == pytest.approx(1 - 0.25 / chance, abs=0.1)
+    assert alike.value == pytest.approx(0, abs=0.1)
+    assert unconditional(label, truth, decoded, [None], seed=0).value == pytest.approx(1 - 1 / chance, abs=0.3)
+    assert common.n == 40
+
+
+def test_the_unconditional_draws_do_not_depend_on_z(space):
+    points = space.encode_images([render(s) for s in sample_scenes(2, seed=SEED, layout="one")])
+    a, b = (draw_unconditionally(space, p, seed=4, num_inference_steps=2) for p in (points, points[[1, 0]]))
+    assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+    assert not np.array_equal(a[0], a[1])
+
+
 def test_the_cycle_tells_a_decoder_that_keeps_a_factor_from_one_that_does_not(rng):
     z, value = planted(rng, 500)
     z[:, 0] = 4 * value
@@ -251,7 +279,7 @@ def test_the_cycle_tells_a_decoder_that_keeps_a_factor_from_one_that_does_not(rn
 def test_retention_decodes_and_reports_its_controls(space):
     scenes = sample_scenes(80, seed=SEED + 2, layout="one")
     result = retention(space, scenes, factors=["color", "ground"], pairs=4, decoded=3, decodes=2, num_inference_steps=2)
-    assert {"recovery", "reader", "cycle"} <= set(result.measures)
+    assert {"recovery", "unconditional", "reader", "cycle"} <= set(result.measures)
     assert result["reader"]["color"].value > 0.6
     assert "cycle agreement" in str(result)
 

@@ -36,6 +36,12 @@ def test_a_test_set_of_ones_own(points):
     assert scores["half"].n == 200
 
 
+def test_held_out_rows_of_one_value_are_refused(rng):
+    points = Embeddings(rng.normal(size=(40, 3)))
+    with pytest.raises(InputError, match="vary in the held-out rows"):
+        ridge_probe(points, {"y": [1.0, -1.0] * 20}, held_out=(Embeddings(rng.normal(size=(5, 3))), {"y": [0.0] * 5}))
+
+
 def test_bad_input_is_refused(points):
     with pytest.raises(InputError, match="'flat' to vary"):
         ridge_probe(points, {"flat": np.ones(600)})

@@ -99,6 +99,22 @@ def test_exact_inversion_gives_the_image_back_where_ddim_does_not(space, picture
     assert min(found["exact"]) > max(found["ddim"])
 
 
+def test_the_approximate_inversion_improves_with_steps(space, pictures, points):
+    found = []
+    for steps in (5, 15, 45):
+        code = space.invert(pictures[:2], embeddings=points[:2], num_inference_steps=steps, method="ddim")
+        back = space.decode(code.embeddings, **code.settings)
+        found.append(np.mean([psnr(a, b) for a, b in zip(pictures, back, strict=False)]))
+    assert found == sorted(found)
+    assert found[2] > found[0] + 3
+
+
+def test_any_vector_of_the_right_stamp_is_decoded(space):
+    """One that no encoder gave: of a feature, an adapter, a mean."""
+    vector = np.random.default_rng(0).normal(size=(1, space.stamp.dim))
+    assert len(space.decode(Embeddings(vector, space.stamp), num_inference_steps=2)) == 1
+
+
 def test_an_inversion_that_does_not_converge_says_so(space, pictures, points, monkeypatch):
     from clipspace import space as module
 

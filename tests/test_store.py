@@ -338,6 +338,18 @@ def test_a_normalized_store_written_again_keeps_its_norms(tmp_path, points):
     assert np.allclose(again.load(normalize=False).vectors, points.vectors, rtol=1e-4)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_directions_written_again_as_raw_get_their_lengths_back(tmp_path, points, dtype):
+    unit = write_store(tmp_path / "unit", points, normalized=True, dtype=dtype)
+    raw = write_store(tmp_path / "raw", unit[:])
+    assert not raw.normalized
+    assert np.allclose(raw[:].vectors, points.vectors, rtol=2e-3, atol=1e-3 * points.norm.max())
+    appended = append(tmp_path / "raw", unit[:3])
+    assert np.allclose(appended[50:].norm, points.norm[:3], rtol=2e-3)
+    moved = write_store(tmp_path / "moved", unit[:].with_vectors(3 * unit[:].unit))  # a length of its own is kept
+    assert np.allclose(moved[:].norm, 3, rtol=1e-3)
+
+
 def test_a_write_that_failed_can_be_tried_again(tmp_path, points):
     broken = points.with_vectors(np.where(np.arange(50)[:, None] == 3, np.nan, points.vectors))
     with pytest.raises(InputError, match="finite"):

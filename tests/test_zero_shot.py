@@ -82,6 +82,8 @@ def test_bad_labels_and_templates_are_refused(space, things):
         zero_shot_accuracy(space, things, "kind", ["cat", "dog"])
     with pytest.raises(InputError, match="one per vector"):
         zero_shot_accuracy(space, things, ["cat"])
+    with pytest.raises(InputError, match="1 empty ones"):
+        zero_shot(space, things, ["cat", " "])
     with pytest.raises(InputError, match="k of at least 1"):
         zero_shot_accuracy(space, things, "kind", k=0)
     with pytest.raises(InputError, match="imagenet-80"):

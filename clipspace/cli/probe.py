@@ -117,6 +117,9 @@ def geometry(
     other: Annotated[
         Path | None, typer.Option("--other", help="The same things in another space: CKA and RSA.")
     ] = None,
+    estimators: Annotated[
+        list[str] | None, typer.Option("--estimator", help="A dimension of scikit-dimension, such as lPCA; repeat.")
+    ] = None,
     space: SpaceName = "mini",
     seed: Seed = 0,
     device: Device = None,
@@ -132,7 +135,7 @@ def geometry(
     if other is not None:
         _show(probes.compare(images, _images(other, space, device), seed=seed), as_json)
     else:
-        _show(probes.geometry(images, seed=seed), as_json)
+        _show(probes.geometry(images, estimators=estimators or (), seed=seed), as_json)
 
 
 @app.command()

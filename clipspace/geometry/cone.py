@@ -10,6 +10,9 @@ import numpy as np
 from clipspace.errors import InputError
 from clipspace.sphere import norm, unit
 
+ROUNDING = 1e-6
+"""Distance of a unit vector from a mean that single precision cannot tell from 0."""
+
 
 def mean_cosine(x: np.ndarray) -> float:
     """Mean cosine of distinct pairs; unbiased at any n >= 2. 0 for directions drawn evenly.
@@ -50,8 +53,18 @@ def coordinate_shares(x: np.ndarray) -> np.ndarray:
 
 
 def centred(x: np.ndarray, mean: np.ndarray | None = None) -> np.ndarray:
-    """``x`` less its mean (or the one given), made unit again: float64 (n, d)."""
-    return unit(np.asarray(x, dtype=np.float64) - (np.mean(x, axis=0, dtype=np.float64) if mean is None else mean))
+    """``x`` less its mean (or the one given), made unit again: float64 (n, d).
+
+    Raises `InputError` for rows at the mean, of which only rounding would be left: those of a set of one direction.
+    """
+    moved = np.asarray(x, dtype=np.float64) - (np.mean(x, axis=0, dtype=np.float64) if mean is None else mean)
+    at_mean = np.flatnonzero(norm(moved) < ROUNDING)
+    if len(at_mean):
+        raise InputError(
+            f"centred: expected points that differ from their mean, got {len(at_mean)} that do not (first rows "
+            f"{at_mean[:5].tolist()}), as where all images are alike; leave them out, or do not centre"
+        )
+    return unit(moved)
 
 
 def _count(x: np.ndarray) -> int:

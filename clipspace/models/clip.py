@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import open_clip
@@ -19,6 +19,10 @@ from clipspace.embeddings import Stamp
 from clipspace.errors import CapabilityError, CheckpointError, InputError
 from clipspace.images import grows_too_large
 from clipspace.models.projection import before_projection
+
+ResizeMode = Literal["shortest", "squash", "squash-aliased"]
+RESIZE_MODES: tuple[ResizeMode, ...] = get_args(ResizeMode)
+"""How a picture is made square: the centre of its shortest side, all of it, or all of it without antialiasing."""
 
 
 class TruncationWarning(UserWarning):
@@ -160,7 +164,7 @@ def load_encoder(
     name: str,
     *,
     stamp_name: str | None = None,
-    resize_mode: str | None = None,
+    resize_mode: ResizeMode | None = None,
     preprocess: Preprocess | None = None,
     device: torch.device,
     dtype: torch.dtype,
@@ -171,10 +175,11 @@ def load_encoder(
     ``resize_mode`` overrides how pictures that are not square are made so. Raises `CheckpointError` when
     the weights are missing or cannot be read.
     """
-    if resize_mode not in (None, "shortest", "squash"):
-        raise InputError(f"load_space: expected resize_mode 'shortest' or 'squash', got {resize_mode!r}")
+    if resize_mode not in (None, *RESIZE_MODES):
+        raise InputError(f"load_space: expected resize_mode out of {RESIZE_MODES}, got {resize_mode!r}")
     identifier, pretrained = _split(name)
-    options: dict[str, Any] = {"image_resize_mode": resize_mode}
+    aliased = resize_mode == "squash-aliased"
+    options: dict[str, Any] = {"image_resize_mode": "squash" if aliased else resize_mode}
     if pretrained is not None and Path(pretrained).suffix:
         options |= _bare_file(name, Path(pretrained), preprocess)
     elif preprocess is not None:
@@ -191,7 +196,17 @@ def load_encoder(
             f"load_space({name!r}): the weights are corrupt or truncated ({error}); get a whole copy"
         ) from error
     model = model.eval().requires_grad_(False).to(dtype=dtype)
+    transform = _aliased(model.visual) if aliased else transform
     return Encoder(model, transform, tokenizer, name=stamp_name or name, identifier=name)
+
+
+def _aliased(visual: torch.nn.Module):
+    """How sd-image-variations was trained to see: pixels first, then a bicubic resize without antialiasing."""
+    from torchvision.transforms import Compose, InterpolationMode, Normalize, Resize, ToTensor
+
+    size = visual.image_size if isinstance(visual.image_size, tuple) else (visual.image_size,) * 2
+    resize = Resize(size, InterpolationMode.BICUBIC, antialias=False)
+    return Compose([ToTensor(), resize, Normalize(visual.image_mean, visual.image_std)])
 
 
 def _split(name: str) -> tuple[str, str | None]:

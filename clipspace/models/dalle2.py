@@ -95,7 +95,7 @@ class Dalle2Prior:
     It works on unit vectors times a scale, and gives unit vectors.
     """
 
-    facts, clip_weights = FACTS, None
+    facts, clip_weights, reads_texts = FACTS, None, True
 
     def __init__(self, prior, encoder: Encoder, *, place: Placement) -> None:
         self.net, self.encoder, self.device, self.dtype = prior.net, encoder, place.device, place.dtype

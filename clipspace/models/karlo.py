@@ -130,34 +130,6 @@ class Karlo(ImageDecoder):
         return torch.cat([self.upsampler(row[None]) for row in small])
 
 
-@torch.inference_mode()
-def sample_as_trained(
-    decoder: Karlo,
-    embeds: torch.Tensor,
-    x_T: torch.Tensor,
-    scheduler: UnCLIPScheduler,
-    *,
-    num_inference_steps: int,
-    guidance_scale: float = 1.0,
-    generator: torch.Generator,
-) -> torch.Tensor:
-    """Latents by Karlo's own stochastic sampler (Ho et al. 2020, arXiv 2006.11239, with a learned variance).
-
-    It clips and draws noise at every step, so it has no inverse; `diffusion.sample` is what `Space` uses.
-    """
-    cond, null = decoder.condition(embeds), decoder.null_condition(len(embeds))
-    scheduler.set_timesteps(num_inference_steps)
-    times, x = scheduler.timesteps.tolist(), x_T
-    for t, s in zip(times, [*times[1:], None], strict=True):
-        guess = decoder.predict_with_variance(x, t, cond)
-        if guidance_scale != 1.0:
-            noise, variance = guess.split(decoder.channels, dim=1)
-            free = decoder.predict(x, t, null)
-            guess = torch.cat([torch.lerp(free, noise.float(), guidance_scale), variance], dim=1)
-        x = scheduler.step(guess.float(), t, x, prev_timestep=s, generator=generator).prev_sample
-    return x
-
-
 def load(folder: Path, place: Placement, *, upsample: bool = True) -> Karlo:
     """``upsample=False`` leaves images at the decoder's 64 pixels, where inversion is exact."""
     upsampler = None

@@ -25,10 +25,12 @@ class EmbeddingPrior:
     """text embedding -> image embedding: the mini prior.
 
     Works on unit vectors times sqrt(d), and predicts the clean vector. ``image_norm`` is the mean norm of raw
-    image embeddings, which its output is given back.
+    image embeddings, which its output is given back. ``reads_texts`` tells priors that are given the texts themselves
+    from those that are given their embeddings.
     """
 
     facts = pixel_decoder.FACTS
+    reads_texts = False
 
     def __init__(self, network: PriorTransformer, schedule, *, clip_weights: str, image_norm: float) -> None:
         self.network, self.schedule, self.clip_weights, self.image_norm = network, schedule, clip_weights, image_norm
@@ -70,6 +72,7 @@ class TextPrior:
     """
 
     clip_weights = None
+    reads_texts = True
 
     def __init__(self, network: PriorTransformer, schedule, text_encoder, tokenizer, *, facts: DecoderFacts) -> None:
         self.network, self.schedule, self.facts = network, schedule, facts

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from clipspace import sphere
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
+from clipspace.geometry import cone
 from clipspace.images import read_images, square
 from clipspace.scores import Score, Scores
 
@@ -88,10 +88,7 @@ def pair_rows(images, scores: Scores) -> list[list[Image.Image]]:
 
 
 def _directions(points: Embeddings, centred: bool) -> np.ndarray:
-    unit = points.unit
-    if centred:
-        unit = sphere.unit(unit - unit.mean(axis=0))
-    return unit.astype(np.float32)
+    return (cone.centred(points.unit) if centred else points.unit).astype(np.float32)
 
 
 def _widest(pairs: np.ndarray, k: int) -> np.ndarray:

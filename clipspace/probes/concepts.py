@@ -12,8 +12,9 @@ from scipy import sparse
 
 from clipspace.embeddings import Embeddings, Stamp, check_same_space
 from clipspace.errors import InputError, SampleWarning
+from clipspace.geometry.cone import centred
 from clipspace.probes.sparse import sparse_codes
-from clipspace.probes.splits import finite_vectors
+from clipspace.probes.splits import check_words, finite_vectors
 from clipspace.scores import Score, Scores, bootstrap
 from clipspace.sphere import norm, unit
 
@@ -42,11 +43,9 @@ class Vocabulary:
         a warning.
         """
         check_same_space(texts.space, images.space, "Vocabulary")
-        blank = [i for i, word in enumerate(texts.names) if not word.strip()]
-        if blank:
-            raise InputError(
-                f"Vocabulary: expected words, got {len(blank)} empty ones (first: row {blank[0]}); drop them"
-            )
+        check_words(texts.names, "Vocabulary")
+        if not len(images):
+            raise InputError("Vocabulary: expected images to centre by, got none; give those it is for")
         vectors = unit(finite_vectors(texts, "Vocabulary"))
         _, first = np.unique(vectors.astype(np.float32), axis=0, return_index=True)
         earliest = {word: i for i, word in reversed(list(enumerate(texts.names)))}
@@ -169,13 +168,14 @@ def describe(
     `geometry.hubness`); it needs at least two of both.
     """
     check_same_space(texts.space, images.space, "describe")
+    check_words(texts.names, "describe")
     if not 1 <= k <= len(texts):
         raise InputError(f"describe: expected k from 1 to {len(texts)}, the texts, got {k}")
     x, t = (unit(finite_vectors(points, "describe")) for points in (images, texts))
     if centre:
         if min(len(x), len(t)) < 2:
             raise InputError(f"describe: expected two images and texts to centre, got {len(x)}, {len(t)}; centre=False")
-        x, t = unit(x - x.mean(axis=0)), unit(t - t.mean(axis=0))
+        x, t = centred(x), centred(t)
     cosines = x @ t.T
     best = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
     return [[(texts.names[j], float(row[j])) for j in chosen] for row, chosen in zip(cosines, best, strict=True)]
@@ -183,8 +183,8 @@ def describe(
 
 def _centred(images: Embeddings, vocabulary: Vocabulary) -> tuple[np.ndarray, np.ndarray]:
     """Unit centred embeddings (n, d), and their lengths before they were made unit (n,)."""
-    centred = unit(finite_vectors(images, "decompose")) - vocabulary.image_mean
-    return unit(centred), norm(centred)
+    directions = unit(finite_vectors(images, "decompose"))
+    return centred(directions, vocabulary.image_mean), norm(directions - vocabulary.image_mean)
 
 
 def _mean_direction(images: Embeddings) -> np.ndarray:

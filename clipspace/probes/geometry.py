@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -18,17 +19,26 @@ MAX_POINTS = 5000
 """Rows that measures over all pairs are taken on; of more, so many are drawn."""
 
 
-def geometry(points: Embeddings, *, k: int = 10, max_points: int = MAX_POINTS, seed: int = 0) -> Scores:
+def geometry(
+    points: Embeddings,
+    *,
+    k: int = 10,
+    estimators: Sequence[str] = (),
+    max_points: int = MAX_POINTS,
+    seed: int = 0,
+) -> Scores:
     """Where the directions of a set lie: cone, spectrum, dimension, hubs. Each function says how it depends on n.
 
     Duplicate rows are dropped with a warning: distances of 0 break the estimators. Measures of a covariance take
-    all rows, those of pairs at most ``max_points``; ``n`` of each score says how many.
+    all rows, those of pairs at most ``max_points``; ``n`` of each score says how many. ``estimators`` adds dimensions
+    as scikit-dimension estimates them (`geometry.dimension.by_scikit_dimension`).
 
     Returns
     -------
     `Scores`, with arrays ``spectrum`` (d,), ``coordinate shares`` (d,) where there is a cone, ``hub counts`` (n,).
 
-    Raises `InputError` for fewer than 4 distinct rows; warns where rows are no more than dimensions.
+    Raises `InputError` for fewer than 4 distinct rows, and for rows equally far from each other; warns where rows are no
+    more than dimensions.
     """
     x = _distinct(points, "geometry")
     n, d = x.shape
@@ -61,6 +71,7 @@ def geometry(points: Embeddings, *, k: int = 10, max_points: int = MAX_POINTS, s
         *(Score(f"components for {s:.0%}", spectrum.components_for(values, s), n=n) for s in (0.9, 0.95, 0.99)),
         Score("dimension, TwoNN", dimension.two_nn(few), n=m),
         Score("dimension, MLE", dimension.levina_bickel(few, k=min(20, m - 1)), n=m),
+        *(Score(f"dimension, {name}", dimension.by_scikit_dimension(few, name), n=m) for name in estimators),
         Score(f"hubness, skew of {k}-occurrences", hubness.skewness(counts), 0.0, n=m),
         Score("largest hub's share of lists", float(counts.max() / m), k / m, n=m),
     ]

@@ -11,11 +11,9 @@ from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
 from clipspace.probes.accuracy import accuracy_rows, confusion_matrix
 from clipspace.probes.logistic import fit_logistic
+from clipspace.probes.ridge import STRENGTHS
 from clipspace.probes.splits import HeldOut, Split, split, stratify, warn_small
 from clipspace.scores import Score, Scores
-
-STRENGTHS = np.logspace(-6, 6, 96)
-"""The strengths of L2 regularisation of Radford et al. 2021 (arXiv 2103.00020), appendix A.3."""
 
 Search = Literal["sweep", "binary"]
 

@@ -12,6 +12,7 @@ from clipspace.probes.splits import column, finite_vectors, warn_of_shared_rows,
 from clipspace.scores import Score, Scores, bootstrap
 
 STRENGTHS = np.logspace(-6, 6, 96)
+"""The strengths of L2 regularisation of Radford et al. 2021 (arXiv 2103.00020), appendix A.3, for both linear probes."""
 
 
 def ridge_probe(
@@ -59,6 +60,10 @@ def ridge_probe(
     for i, name in enumerate(names):
         guess = _predictions(x, y[:, [i]], test, best[[i]])[0, :, 0]
         error, spread = (truth[:, i] - guess) ** 2, (truth[:, i] - y[:, i].mean()) ** 2
+        if not spread.any():
+            raise InputError(
+                f"ridge_probe: expected {name!r} to vary in the held-out rows, got one value; hold out more"
+            )
         rows.append(Score(name, r2(error, spread), 0.0, *bootstrap(error, spread, statistic=r2, seed=seed), len(test)))
     settings = {"strengths": dict(zip(names, best.tolist(), strict=True)), "n_train": len(x)}
     return Scores("ridge", rows, points.space, seed, settings, {"validation error": errors, "strengths": strengths})
@@ -107,6 +112,8 @@ def _cut(n: int, share: float) -> int:
 def _read(points: Embeddings, targets) -> tuple[np.ndarray, np.ndarray]:
     """Vectors (n, d) and target values (n, t), float64."""
     x = finite_vectors(points, "ridge_probe").astype(np.float64)
+    if not len(x):
+        raise InputError("ridge_probe: expected rows to learn from, got none")
     named = targets if isinstance(targets, Mapping) else {name: name for name in targets}
     if not named:
         raise InputError("ridge_probe: expected at least one target, got none")

@@ -99,6 +99,13 @@ def finite_vectors(points: Embeddings, doing: str) -> np.ndarray:
     return vectors
 
 
+def check_words(words: Sequence[str], doing: str) -> None:
+    """Raise `InputError` for words, or other texts, that are empty."""
+    blank = [i for i, word in enumerate(words) if not word.strip()]
+    if blank:
+        raise InputError(f"{doing}: expected words, got {len(blank)} empty ones (first: row {blank[0]}); drop them")
+
+
 def column(points: Embeddings, values: Sequence | str, doing: str) -> np.ndarray:
     """``n`` values: those given, or the column of that name. Raises `InputError` for another length, or NaN."""
     if isinstance(values, str):

@@ -9,7 +9,8 @@ import numpy as np
 
 from clipspace.embeddings import Embeddings, check_same_space
 from clipspace.errors import InputError
-from clipspace.probes.splits import finite_vectors
+from clipspace.geometry.cone import ROUNDING
+from clipspace.probes.splits import check_words, finite_vectors
 from clipspace.scores import Score, Scores
 from clipspace.sphere import unit
 
@@ -57,9 +58,7 @@ def text_span(images: Embeddings, texts: Embeddings, k: int = 20, *, rank: int =
     Raises `InputError` for k beyond the texts, or beyond what the set's rank can hold.
     """
     check_same_space(images.space, texts.space, "text_span")
-    blank = [i for i, text in enumerate(texts.names) if not text.strip()]
-    if blank:
-        raise InputError(f"text_span: expected texts, got {len(blank)} empty ones (first: row {blank[0]}); drop them")
+    check_words(texts.names, "text_span")
     x, t = (unit(finite_vectors(points, "text_span")) for points in (images, texts))
     most = min(len(t), rank, *x.shape)
     if len(x) < 2 or not 1 <= k <= most:
@@ -67,6 +66,10 @@ def text_span(images: Embeddings, texts: Embeddings, k: int = 20, *, rank: int =
     span = np.linalg.eigh(x.T @ x)[1][:, ::-1][:, :rank]
     mean = x.mean(axis=0)
     covariance = (x - mean).T @ (x - mean) / len(x)
+    if np.trace(covariance) < ROUNDING**2:
+        raise InputError(
+            "text_span: expected images that differ, got images that are all alike; nothing varies in them"
+        )
     left, total = t @ span @ span.T, np.trace(covariance)
     chosen, directions, explained = [], [], []
     for _ in range(k):

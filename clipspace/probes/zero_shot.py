@@ -13,7 +13,7 @@ from clipspace.embeddings import Embeddings, check_same_space
 from clipspace.errors import InputError
 from clipspace.probes.accuracy import accuracy_rows, confusion_matrix, proportion_interval
 from clipspace.probes.calibration import calibration_error, reliability
-from clipspace.probes.splits import column
+from clipspace.probes.splits import check_words, column
 from clipspace.probes.templates import PHOTO, read_templates
 from clipspace.scores import Score, Scores, bootstrap
 
@@ -47,6 +47,7 @@ def zero_shot(space: Space, images, labels: Sequence[str], *, templates: str | S
     labels = tuple(labels)
     if len(labels) < 2 or len(set(labels)) < len(labels):
         raise InputError(f"zero_shot: expected at least two labels, all different, got {list(labels)}")
+    check_words(labels, "zero_shot")
     points = images if isinstance(images, Embeddings) else space.encode_images(images)
     check_same_space(space.stamp, points.space, "zero_shot")
     logits = space.encoder.logit_scale * points.unit @ label_weights(space, labels, templates).T

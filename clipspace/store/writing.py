@@ -256,16 +256,25 @@ def merge(paths: Sequence[str | Path], output: str | Path) -> Store:
 
 
 def write_embeddings(path: Path, shard: int, part: Embeddings, header: Mapping[str, Any]) -> None:
-    """One shard of raw ``part``, stored as ``header`` says."""
-    vectors, norms = as_stored(part.vectors, dtype=header["dtype"], normalized=header["normalized"])
+    """One shard of ``part``, stored as ``header`` says; rows of a normalised store get their lengths back."""
+    raw = _lengthened(part)
+    vectors, norms = as_stored(raw, dtype=header["dtype"], normalized=header["normalized"])
     if not np.isfinite(vectors).all():
         raise InputError(
             f"store: expected finite vectors that fit {header['dtype']}, got others; drop these rows first"
         )
-    kept = part.columns.get(layout.NORMS[part.modality])
-    if header["normalized"] and kept is not None and np.allclose(norms, 1, atol=5e-3):
-        norms = np.asarray(kept, dtype=np.float32)  # rows of a normalized store bring their lengths as a column
     write_rows(path, shard, part, vectors, norms, header["dtype"])
+
+
+def _lengthened(part: Embeddings) -> np.ndarray:
+    """The vectors as the encoder gave them: unit rows that bring their lengths as a column are scaled by it."""
+    kept = part.columns.get(layout.NORMS[part.modality])
+    if kept is None or not np.allclose(np.linalg.norm(part.vectors.astype(np.float64), axis=1), 1, atol=5e-3):
+        return part.vectors
+    lengths = np.asarray(kept, dtype=np.float32)
+    if not np.isfinite(lengths).all():
+        return part.vectors
+    return part.unit * lengths[:, None]
 
 
 def write_rows(

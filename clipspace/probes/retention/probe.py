@@ -16,7 +16,14 @@ from clipspace.probes.retention.augmentations import augmentation_factors
 from clipspace.probes.retention.factors import Factor, column_factors, scene_factors
 from clipspace.probes.retention.measure import Measure, mean_of
 from clipspace.probes.retention.readout import FEWEST, read_out_skills
-from clipspace.probes.retention.recovery import cycle_agreement, cycle_read_out, decode_often, recovery
+from clipspace.probes.retention.recovery import (
+    cycle_agreement,
+    cycle_read_out,
+    decode_often,
+    draw_unconditionally,
+    recovery,
+    unconditional,
+)
 from clipspace.probes.retention.sensitivity import consistency, sensitivity, typical_angle
 from clipspace.probes.retention.table import Retention
 from clipspace.scenes import Scene, render
@@ -24,7 +31,9 @@ from clipspace.scenes import Scene, render
 if TYPE_CHECKING:
     from clipspace.space import Space
 
-COMPONENTS = ("retention", "linear", "neighbours", "sensitivity", "consistency", "recovery", "reader", "cycle")
+COMPONENTS = (
+    "retention", "linear", "neighbours", "sensitivity", "consistency", "recovery", "unconditional", "reader", "cycle",
+)  # fmt: skip
 _CHUNK = 256
 
 
@@ -46,10 +55,11 @@ def retention(
     Three questions of z, and two of its decodes. *linear* and *neighbours*: can the factor be read out of z of
     unseen images (`read_out`, skill 0 to 1)? *sensitivity*: how far does z move when only this factor changes, in
     units of the mean angle between unrelated images? *consistency*: does it move the same way every time?
-    *recovery*: is the factor read off images decoded from z, beside *reader*, the same reader on the true images,
-    and *cycle*, the linear read-out on E(D(z))? Where cycle falls far below linear, the decoder cannot draw the
-    factor, and recovery says nothing of CLIP. *retention*, which orders the table, is the mean of linear,
-    neighbours and (where the factor can be changed) sensitivity, each cut to [0, 1]; it asks the encoder only.
+    *recovery*: is the factor read off images decoded from z, beside *unconditional*, the same reader on what the decoder
+    draws when told nothing, *reader*, on the true images, and *cycle*, the linear read-out on E(D(z))? Where cycle falls
+    far below linear, the decoder cannot draw the factor, and recovery says nothing of CLIP. *retention*, which orders
+    the table, is the mean of linear, neighbours and (where the factor can be changed) sensitivity, each cut to [0, 1];
+    it asks the encoder only.
 
     Parameters
     ----------
@@ -132,12 +142,17 @@ def _of_decoder(
             )
     points = Embeddings(vectors[taken], space.stamp)
     images = decode_often(space, points, decodes, seed=seed, num_inference_steps=num_inference_steps)
+    drawn = None
+    if hasattr(space.decoder, "null_condition"):  # an optimisation has none
+        drawn = draw_unconditionally(space, points, seed=seed, num_inference_steps=num_inference_steps)
     again = _encode(space, [image for row in images for image in row], 64).reshape(len(taken), decodes, -1)
-    found: dict[str, dict[str, Measure]] = {"recovery": {}, "reader": {}, "cycle": {}}
+    found: dict[str, dict[str, Measure]] = {"recovery": {}, "unconditional": {}, "reader": {}, "cycle": {}}
     for factor in readable:
         truth = [factor.values[i] for i in taken]
         originals = [[factor.image(int(i))] for i in taken]
         found["recovery"][factor.name] = recovery(factor, truth, images, seed=seed)
+        if drawn is not None:
+            found["unconditional"][factor.name] = unconditional(factor, truth, images, drawn, seed=seed)
         found["reader"][factor.name] = recovery(factor, truth, originals, seed=seed)
         found["cycle"][factor.name] = cycle_read_out(
             sphere.unit(vectors[others]),

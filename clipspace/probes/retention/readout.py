@@ -10,7 +10,7 @@ import numpy as np
 
 from clipspace import sphere
 from clipspace.embeddings import Embeddings
-from clipspace.errors import InputError
+from clipspace.errors import InputError, SampleWarning
 from clipspace.probes.retention.factors import features
 from clipspace.probes.retention.measure import Measure, measured
 from clipspace.scores import Scores
@@ -114,11 +114,13 @@ def _warn_of(vectors: np.ndarray) -> None:
     if n // 2 < d:
         warnings.warn(
             f"read-out: {n // 2} points to learn from in {d} dimensions; a factor that is there may be missed: add images",
+            SampleWarning,
             stacklevel=4,
         )
     repeated = n - len(np.unique(vectors, axis=0))
     if repeated:
         warnings.warn(
             f"read-out: {repeated} of {n} points are duplicates, which may be learned from and tested on: drop them",
+            SampleWarning,
             stacklevel=4,
         )

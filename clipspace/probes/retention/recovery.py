@@ -33,20 +33,39 @@ def decode_often(
     return [images[i : i + decodes] for i in range(0, len(images), decodes)]
 
 
+def draw_unconditionally(space: Space, points: Embeddings, *, seed: int, num_inference_steps: int) -> list[Image.Image]:
+    """As many images as ``points``, drawn with the decoder's null condition: what it draws when told nothing."""
+    how = {"seed": seed, "num_inference_steps": num_inference_steps}
+    return space.decode(points, guidance_scale=0.0, **how)  # at 0 guidance leaves the null condition alone
+
+
 def recovery(factor: Factor, truth: Sequence[Any], decoded: Sequence[Sequence[Image.Image]], *, seed: int) -> Measure:
     """Skill with which ``factor.read`` finds the truth in decoded images, averaged over the decodes of each point.
 
-    ``1 - loss / chance``, where chance is the loss against the truths of other points: what a decoder that
-    ignores z, and draws from its prior alone, would score. A picture the reader cannot read counts as wrong.
+    ``1 - loss / chance``, where chance is the loss against the truths of other points. A picture the reader cannot
+    read counts as wrong.
     """
-    assert factor.read is not None
-    read = [[factor.read(image) for image in images] for images in decoded]
-    rng = np.random.default_rng([seed, 6])
+    read = _read(factor, decoded)
     loss = _reading_loss(read, truth, factor.period)
-    shuffled = [
-        _reading_loss(read, [truth[i] for i in rng.permutation(len(truth))], factor.period) for _ in range(SHUFFLES)
-    ]
-    return measured(loss, np.mean(shuffled, axis=0), seed=seed)
+    return measured(loss, _chance(read, truth, factor.period, seed), seed=seed)
+
+
+def unconditional(
+    factor: Factor,
+    truth: Sequence[Any],
+    decoded: Sequence[Sequence[Image.Image]],
+    drawn: Sequence[Image.Image],
+    *,
+    seed: int,
+) -> Measure:
+    """The same skill of pictures ``drawn`` without a condition, each held against every truth; chance is `recovery`'s.
+
+    The baseline of a decoder's prior. 0 where what it draws when told nothing is as right as the decodes of other
+    points; above 0 where it favours what is common, below 0 where its pictures cannot be read.
+    """
+    chance = _chance(_read(factor, decoded), truth, factor.period, seed)
+    loss = _reading_loss(_read(factor, [drawn]) * len(truth), truth, factor.period)
+    return measured(loss, chance, seed=seed)
 
 
 def cycle_read_out(
@@ -82,6 +101,18 @@ def cycle_agreement(points: np.ndarray, again: np.ndarray, *, typical: float, se
     """``1 - angle(z, E(D(z))) / typical``: 1 is a cycle that closes, 0 one that returns an unrelated image."""
     angles = np.stack([sphere.angle(points, again[:, j]) for j in range(again.shape[1])], axis=1).mean(axis=1)
     return measured(1 - angles / typical, seed=seed)
+
+
+def _read(factor: Factor, images: Sequence[Sequence[Image.Image]]) -> list[list[Any]]:
+    assert factor.read is not None
+    return [[factor.read(image) for image in row] for row in images]
+
+
+def _chance(read: list[list[Any]], truth: Sequence[Any], period: float | None, seed: int) -> np.ndarray:
+    """The loss of each point's readings against the truths of other points."""
+    rng = np.random.default_rng([seed, 6])
+    others = ([truth[i] for i in rng.permutation(len(truth))] for _ in range(SHUFFLES))
+    return np.mean([_reading_loss(read, other, period) for other in others], axis=0)
 
 
 def _reading_loss(read: list[list[Any]], truth: Sequence[Any], period: float | None) -> np.ndarray:

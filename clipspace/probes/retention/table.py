@@ -29,8 +29,8 @@ class Retention:
 
     ``result["sensitivity"]`` is a `Scores` with one row per factor. Components are *retention* (the mean of
     linear, neighbours and sensitivity, each cut to [0, 1]), *linear*, *neighbours*, *sensitivity*, *consistency*,
-    and with a decoder *recovery*, its controls *reader* (the same readers on the true images) and *cycle*
-    (the linear read-out on E(D(z))).
+    and with a decoder *recovery*, its baseline *unconditional* (the same readers on what the decoder draws when told
+    nothing), and its controls *reader* (on the true images) and *cycle* (the linear read-out on E(D(z))).
     """
 
     measures: Mapping[str, Mapping[str, Measure]]

@@ -1,0 +1,156 @@
+"""Every probe of embeddings against every bad set: an error or a warning that says what to do, never a silent number.
+
+What each probe does with its own options is tested beside it; this is the table of all against all.
+"""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from clipspace import Embeddings
+from clipspace.errors import InputError, SampleWarning
+from clipspace.geometry import cone
+from clipspace.probes.blind_pairs import blind_pairs
+from clipspace.probes.concepts import Vocabulary, decompose, describe
+from clipspace.probes.geometry import compare, geometry, modality_gap
+from clipspace.probes.knn import knn_probe
+from clipspace.probes.linear import few_shot, linear_probe
+from clipspace.probes.retention import read_out
+from clipspace.probes.ridge import ridge_probe
+from clipspace.probes.sparse_autoencoder import fit_autoencoder
+from clipspace.probes.text_span import text_span
+from clipspace.scores import Scores
+
+D = 8
+
+
+def _others(n, d=D, modality="text"):
+    vectors = np.random.default_rng(1).normal(size=(n, d))
+    return Embeddings(vectors, modality=modality, names=[f"word {i}" for i in range(n)] if modality == "text" else None)
+
+
+def _labels(points):
+    return ["a" if i % 2 else "b" for i in range(len(points))]
+
+
+LABELLED = {
+    "linear": lambda points, labels: linear_probe(points, labels, search=[1.0], device="cpu"),
+    "few-shot": lambda points, labels: few_shot(points, labels, shots=[1], draws=2, search=[1.0], device="cpu"),
+    "knn": lambda points, labels: knn_probe(points, labels, k=3),
+    "read-out": read_out,
+}
+PROBES = {
+    **{name: lambda points, probe=probe: probe(points, _labels(points)) for name, probe in LABELLED.items()},
+    "ridge": lambda points: ridge_probe(points, {"y": np.arange(len(points), dtype=float)}),
+    "geometry": geometry,
+    "gap": lambda points: modality_gap(points, _others(len(points), points.dim)),
+    "compare": lambda points: compare(points, _others(len(points), 5)),
+    "concepts": lambda points: decompose(points, Vocabulary.of(_others(30, points.dim), points), device="cpu").scores,
+    "vocabulary": lambda points: decompose(points, Vocabulary.of(points, _others(9, points.dim)), device="cpu").scores,
+    "describe": lambda points: describe(points, _others(30, points.dim)),
+    "text span": lambda points: text_span(points, _others(30, points.dim), 3).scores,
+    "blind pairs": lambda points: blind_pairs(points, _others(len(points), 5, "image"), centred=True),
+    "autoencoder": lambda points: fit_autoencoder(points, features=8, k=2, steps=2, device="cpu").scores,
+}
+
+
+def _points(kind):
+    vectors = np.random.default_rng(0).normal(size=(60, D)) + 0.5
+    if kind in ("nan", "infinite", "zero"):
+        vectors[7] = {"nan": np.nan, "infinite": np.inf, "zero": 0.0}[kind]
+    shapes = {
+        "duplicates": lambda: np.vstack([vectors, vectors[:10]]),
+        "constant": lambda: np.ones((60, D)),
+        "one row": lambda: vectors[:1],
+        "no rows": lambda: vectors[:0],
+        "few": lambda: np.random.default_rng(0).normal(size=(24, 30)),
+    }
+    return Embeddings(shapes[kind]() if kind in shapes else vectors)
+
+
+def _answer(probe, points):
+    """What a probe says of a set: "refused", "warned", or its numbers, which must then be finite."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            found = probe(points)
+        except InputError:
+            return "refused"
+    numbers = [row.value for row in found] if isinstance(found, Scores) else [c for row in found for _, c in row]
+    assert np.isfinite(numbers).all()
+    return "warned" if any(issubclass(w.category, SampleWarning) for w in caught) else "finite"
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_a_sound_set_is_measured(name):
+    assert _answer(PROBES[name], _points("sound")) == "finite"
+
+
+@pytest.mark.parametrize("kind", ["nan", "infinite", "one row", "no rows"])
+@pytest.mark.parametrize("name", PROBES)
+def test_what_cannot_be_measured_is_refused(name, kind):
+    assert _answer(PROBES[name], _points(kind)) == "refused"
+
+
+@pytest.mark.parametrize("name", sorted(set(PROBES) - {"linear", "few-shot", "ridge"}))
+def test_a_row_without_direction_is_refused_where_directions_are_compared(name):
+    assert _answer(PROBES[name], _points("zero")) == "refused"
+
+
+@pytest.mark.parametrize("name", sorted(set(PROBES) - {"gap"}))
+def test_a_set_of_one_point_many_times_is_refused_or_warned_of(name):
+    """But for the gap, which one point can have."""
+    assert _answer(PROBES[name], _points("constant")) in ("refused", "warned")
+
+
+@pytest.mark.parametrize("name", ["linear", "few-shot", "knn", "read-out", "ridge", "geometry", "vocabulary"])
+def test_duplicates_are_warned_of_where_they_flatter_or_break_the_score(name):
+    assert _answer(PROBES[name], _points("duplicates")) == "warned"
+
+
+@pytest.mark.parametrize("name", ["linear", "read-out", "ridge", "geometry"])
+def test_fewer_rows_than_dimensions_are_warned_of(name):
+    assert _answer(PROBES[name], _points("few")) == "warned"
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["a"] * 60, "at least two|different"),
+        (["a"] + ["b"] * 59, "'a'|of one"),
+        (["a", "b"] * 20, "60"),
+        ([np.nan] + [1.0] * 59, "NaN|finite|missing"),
+    ],
+    ids=["one class", "a class of one", "another length", "a missing label"],
+)
+@pytest.mark.parametrize("name", LABELLED)
+def test_labels_that_cannot_be_learnt_are_refused(name, labels, message):
+    with pytest.raises(InputError, match=message):
+        LABELLED[name](_points("sound"), labels)
+
+
+@pytest.mark.parametrize("probe", [lambda p, y: ridge_probe(p, {"y": y}), read_out], ids=["ridge", "read-out"])
+def test_a_constant_factor_is_refused(probe):
+    with pytest.raises(InputError, match=r"vary|different"):
+        probe(_points("sound"), [0.5] * 60)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        Vocabulary.of,
+        lambda words, images: describe(images, words),
+        lambda words, images: text_span(images, words, 2),
+    ],
+    ids=["Vocabulary", "describe", "text_span"],
+)
+def test_a_vocabulary_with_empty_strings_is_refused(call):
+    words = Embeddings(_others(3).vectors, modality="text", names=["a", " ", "c"])
+    with pytest.raises(InputError, match=r"1 empty ones \(first: row 1\)"):
+        call(words, _points("sound"))
+
+
+def test_directions_from_a_mean_are_never_those_of_rounding():
+    with pytest.raises(InputError, match="differ from their mean"):
+        cone.centred(_points("constant").unit)
