@@ -118,8 +118,8 @@ class PCA(TransformerMixin, BaseEstimator):
 
         check_is_fitted(self)
         arrays = {
-            "components": np.ascontiguousarray(self.components_),
-            "explained_variance": np.ascontiguousarray(self.explained_variance_),
+            "components": self.components_,
+            "explained_variance": self.explained_variance_,
             "mean": self.moments_.mean,
             "scatter": self.moments_.scatter,
         }
@@ -184,7 +184,9 @@ class PCA(TransformerMixin, BaseEstimator):
         self.n_features_in_ = components.shape[1]
         self.n_components_ = len(components)
         self.mean_ = gathered.mean if self.center else np.zeros_like(gathered.mean)
-        self.components_, self.explained_variance_ = components, variance
+        # Of one layout whether solved or loaded, as products differ in their last bits with it.
+        self.components_ = np.ascontiguousarray(components)
+        self.explained_variance_ = np.ascontiguousarray(variance)
         total = np.trace(gathered.scatter) + (0 if self.center else gathered.n * (gathered.mean @ gathered.mean))
         self.explained_variance_ratio_ = variance / max(total / (gathered.n - 1), np.finfo(float).tiny)
         return self
