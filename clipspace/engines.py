@@ -22,7 +22,9 @@ def start_ray() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise InputError(f"engine: expected 'ray' to be installed, got: {error}; pip install 'clipspace[ray]'") from None
+        raise InputError(
+            f"engine: expected 'ray' to be installed, got: {error}; pip install 'clipspace[ray]'"
+        ) from None
     if not ray.is_initialized():
         ray.init(log_to_driver=False, include_dashboard=False, logging_level=logging.WARNING)
     return ray
