@@ -13,6 +13,8 @@ from clipspace.errors import InputError
 
 ROWS = 4096
 """Rows a block: large enough for a matrix product to run at full speed, small enough to stay near the cache."""
+PART_ROWS = 16 * ROWS
+"""Rows a part: large enough that merging parts costs nothing, small enough to be spread over many workers."""
 
 
 def shape(points: Any) -> tuple[int, int]:
@@ -58,12 +60,29 @@ def blocks(points: Any, *, rows: int = ROWS) -> Iterator[np.ndarray]:
         _give_back(array)
 
 
-def float32_blocks(points: Any, *, unit: bool = False, rows: int = ROWS) -> Iterator[np.ndarray]:
+def parts(points: Any, *, rows: int = PART_ROWS) -> Iterator[tuple[int, Any]]:
+    """(first row, points) of runs of at most ``rows`` rows, in order: what a worker reads by itself.
+
+    Those of a store are its files, those of an array its rows. Blocks are the same as those of the whole.
+    """
+    if hasattr(points, "parts"):
+        runs = points.parts(rows)
+    elif hasattr(points, "blocks") and not isinstance(points, Embeddings):
+        runs = [points]
+    else:
+        array = np.asanyarray(points.vectors if isinstance(points, Embeddings) else points)
+        runs = (array[start : start + rows] for start in range(0, len(array), rows))
+    start = 0
+    for run in runs:
+        yield start, run
+        start += len(run)
+
+
+def float32_blocks(points: Any, *, unit: bool = False, rows: int = ROWS, start: int = 0) -> Iterator[np.ndarray]:
     """`blocks` as new float32 arrays, each row finite and, with ``unit``, of norm 1.
 
-    Raises `InputError` that names the first row that is not finite or, with ``unit``, zero.
+    Raises `InputError` that names the first row, counted from ``start``, that is not finite or, with ``unit``, zero.
     """
-    start = 0
     for block in blocks(points, rows=rows):
         yield _ready(block, range(start, start + len(block)), unit)
         start += len(block)
@@ -72,6 +91,8 @@ def float32_blocks(points: Any, *, unit: bool = False, rows: int = ROWS) -> Iter
 def gather(points: Any, rows: np.ndarray, *, unit: bool = False) -> np.ndarray:
     """The ``rows`` (sorted, without repeats) of ``points`` as `float32_blocks` gives them, in one pass."""
     out = np.empty((len(rows), shape(points)[1]), np.float32)
+    if not len(rows):
+        return out
     start = 0
     for block in blocks(points):
         low, high = np.searchsorted(rows, [start, start + len(block)])

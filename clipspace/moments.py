@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
-from clipspace.blocks import blocks, check_lengths, shape
+from clipspace.blocks import blocks, check_lengths, parts, shape
+from clipspace.engines import each
 from clipspace.errors import InputError
 
 
@@ -36,26 +38,41 @@ class Moments:
         return Moments(n, self.mean + apart * (other.n / n), scatter)
 
 
-def moments(points: Any, *, unit: bool = False, device: str | None = None) -> Moments:
+def moments(
+    points: Any,
+    *,
+    unit: bool = False,
+    device: str | None = None,
+    engine: str = "local",
+    workers: int | None = None,
+) -> Moments:
     """Moments of an array, `Embeddings` or store, in one pass and d x d memory.
 
     float64 input is summed in float64. Anything narrower is multiplied in float32, a block at a time, and
-    summed over blocks in float64; rows are first shifted by the mean of the first block, so that a large
-    common mean (which CLIP has) costs no accuracy.
+    summed over blocks in float64; the rows of a part are first shifted by the mean of its first block, so that
+    a large common mean (which CLIP has) costs no accuracy. Parts are merged in order, whoever summed them.
 
     Parameters
     ----------
     unit : scale every row to norm 1 first
     device : a torch device for the matrix products ("cuda"); NumPy when None
+    engine, workers : "local", or "ray" for parts on ``workers`` cores (or GPUs) of a Ray cluster
 
     Raises `InputError` for no rows, rows that are not finite and, with ``unit``, zero rows.
     """
-    n, d = shape(points)
-    if n == 0:
+    if shape(points)[0] == 0:
         raise InputError("moments: expected at least one row, got none")
+    gpus = int(device is not None and not device.startswith("cpu"))
+    found = each(_moments_of_part, parts(points), unit, device, engine=engine, workers=workers, gpus=gpus)
+    return reduce(Moments.merge, found)
+
+
+def _moments_of_part(seen: int, points: Any, unit: bool, device: str | None) -> Moments:
+    """Moments of the rows from number ``seen`` on."""
+    n, d = shape(points)
     product = _product(device)
     shift: np.ndarray | None = None
-    total, gram, seen = np.zeros(d), np.zeros((d, d)), 0
+    total, gram = np.zeros(d), np.zeros((d, d))
     buffer = np.empty(0)
     for block in blocks(points):
         dtype = np.float32 if block.dtype.kind == "f" and block.dtype.itemsize <= 4 else np.float64

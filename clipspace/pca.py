@@ -30,6 +30,7 @@ class PCA(TransformerMixin, BaseEstimator):
     normalize : scale every row to norm 1 first, in `transform` too
     center : subtract the mean; without, components of the second moment about 0
     device : torch device of the matrix products of a fit ("cuda"); NumPy when None
+    engine, workers : "local", or "ray" to sum parts on ``workers`` cores (or GPUs) of a Ray cluster
 
     Attributes
     ----------
@@ -55,11 +56,15 @@ class PCA(TransformerMixin, BaseEstimator):
         normalize: bool = False,
         center: bool = True,
         device: str | None = None,
+        engine: str = "local",
+        workers: int | None = None,
     ) -> None:
         self.n_components = n_components
         self.normalize = normalize
         self.center = center
         self.device = device
+        self.engine = engine
+        self.workers = workers
 
     def fit(self, X, y=None) -> PCA:
         """Learn mean and components of ``X`` (n, d), n >= 2."""
@@ -68,14 +73,14 @@ class PCA(TransformerMixin, BaseEstimator):
             raise InputError(f"PCA: expected at least two rows, got n_samples = {len(points)}")
         self._check_count(min(shape(points)))
         self.space_ = stamp_of(points)
-        return self._solve(moments(points, unit=self.normalize, device=self.device))
+        return self._solve(self._moments(points))
 
     def partial_fit(self, X, y=None) -> PCA:
         """Learn from more rows; the result is that of one `fit` on all of them. The components are solved anew."""
         if not hasattr(self, "moments_"):
             return self.fit(X)
         points = self._checked(X, reset=False)
-        return self._solve(self.moments_.merge(moments(points, unit=self.normalize, device=self.device)))
+        return self._solve(self.moments_.merge(self._moments(points)))
 
     def merge(self, other: PCA) -> PCA:
         """A new PCA of the rows of both, as one `fit` on all of them would give. The options are this one's."""
@@ -84,7 +89,7 @@ class PCA(TransformerMixin, BaseEstimator):
         check_same_space(self.space_, other.space_, "PCA.merge")
         if self.normalize != other.normalize:
             raise InputError(f"PCA.merge: expected both of normalize={self.normalize}, got normalize={other.normalize}")
-        merged = PCA(self.n_components, normalize=self.normalize, center=self.center, device=self.device)
+        merged = PCA(**self.get_params())
         merged.space_, merged.n_features_in_ = self.space_, self.n_features_in_
         return merged._solve(self.moments_.merge(other.moments_))
 
@@ -118,8 +123,8 @@ class PCA(TransformerMixin, BaseEstimator):
 
         check_is_fitted(self)
         arrays = {
-            "components": np.ascontiguousarray(self.components_),
-            "explained_variance": np.ascontiguousarray(self.explained_variance_),
+            "components": self.components_,
+            "explained_variance": self.explained_variance_,
             "mean": self.moments_.mean,
             "scatter": self.moments_.scatter,
         }
@@ -148,6 +153,10 @@ class PCA(TransformerMixin, BaseEstimator):
             raise InputError(
                 f"PCA.load: expected a file written by `clipspace pca`, got {str(path)!r} ({error})"
             ) from None
+
+    def _moments(self, points: Any) -> Moments:
+        how = {"device": self.device, "engine": self.engine, "workers": self.workers}
+        return moments(points, unit=self.normalize, **how)
 
     def _checked(self, X, *, reset: bool) -> Any:
         """``X`` as something to read in blocks, its width and stamp checked, never copied when it is an array."""
@@ -184,7 +193,9 @@ class PCA(TransformerMixin, BaseEstimator):
         self.n_features_in_ = components.shape[1]
         self.n_components_ = len(components)
         self.mean_ = gathered.mean if self.center else np.zeros_like(gathered.mean)
-        self.components_, self.explained_variance_ = components, variance
+        # Of one layout whether solved or loaded, as products differ in their last bits with it.
+        self.components_ = np.ascontiguousarray(components)
+        self.explained_variance_ = np.ascontiguousarray(variance)
         total = np.trace(gathered.scatter) + (0 if self.center else gathered.n * (gathered.mean @ gathered.mean))
         self.explained_variance_ratio_ = variance / max(total / (gathered.n - 1), np.finfo(float).tiny)
         return self

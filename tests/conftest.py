@@ -38,6 +38,21 @@ def house():
 
 
 @pytest.fixture(scope="session")
+def _cluster():
+    ray = pytest.importorskip("ray")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield ray
+    ray.shutdown()
+
+
+@pytest.fixture
+def ray(_cluster, request):
+    """Two Ray workers on this machine, which know the classes of the test module."""
+    _cluster.cloudpickle.register_pickle_by_value(request.module)
+    return _cluster
+
+
+@pytest.fixture(scope="session")
 def cifar():
     """The first 2,000 pictures of CIFAR-10 and their labels, where CLIPSPACE_TEST_DATA names a folder that has them."""
     folder = os.environ.get("CLIPSPACE_TEST_DATA")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from clipspace.blocks import blocks, check_fits, float32_blocks, gather, shape, stamp_of
+from clipspace.blocks import blocks, check_fits, float32_blocks, gather, parts, shape, stamp_of
 from clipspace.embeddings import Embeddings, Stamp
 from clipspace.errors import InputError, SpaceMismatchError
 
@@ -46,6 +46,14 @@ def test_every_kind_of_points_reads_the_same(points, vectors):
     assert np.allclose(ready, vectors / np.linalg.norm(vectors.astype(float), axis=1, keepdims=True), atol=1e-6)
     rows = np.array([0, 63, 64, 299])
     assert np.array_equal(gather(points, rows), vectors[rows].astype(np.float32))
+    assert gather(points, rows[:0]).shape == (0, 6)
+
+
+def test_parts_read_alone_are_the_whole(points, vectors):
+    runs = list(parts(points, rows=128))
+    assert [start for start, _ in runs] == ([0] if isinstance(points, StandIn) else [0, 128, 256])
+    assert np.array_equal(np.concatenate([b for _, run in runs for b in blocks(run)]), vectors)
+    assert all(shape(run) == (len(run), 6) for _, run in runs)
 
 
 def test_a_view_of_a_memory_map_reads_its_own_rows(vectors, tmp_path):

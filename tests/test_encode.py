@@ -111,19 +111,13 @@ def _killed_once(marker: Path, rows):
         yield row
 
 
-def test_ray_workers_make_the_same_bytes_though_one_is_killed(space, folder, tmp_path):
-    ray = pytest.importorskip("ray")
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+def test_ray_workers_make_the_same_bytes_though_one_is_killed(ray, space, folder, tmp_path):
     how = {"batch_size": 4, **QUIET}
     source = open_source(folder, rows_per_part=7)
     encode(space, source, tmp_path / "one", **how)
     parts = list(source.parts)
     parts[2] = replace(parts[2], open=partial(_killed_once, tmp_path / "killed", parts[2].open))
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    try:
-        done = encode(space, replace(source, parts=tuple(parts)), tmp_path / "two", engine="ray", workers=2, **how)
-    finally:
-        ray.shutdown()
+    done = encode(space, replace(source, parts=tuple(parts)), tmp_path / "two", engine="ray", workers=2, **how)
     assert (tmp_path / "killed").exists()
     assert done.stored == 38
     assert tree(tmp_path / "one") == tree(tmp_path / "two")

@@ -1,14 +1,16 @@
 import json
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 
 from clipspace import open_index
+from clipspace.blocks import parts
 from clipspace.embeddings import Embeddings, Stamp
 from clipspace.errors import InputError, RecallError, SpaceMismatchError
-from clipspace.index import build_index, choose_kind, list_kind
+from clipspace.index import build_index, building, choose_kind, list_kind
 from clipspace.index.kinds import Kind
 from clipspace.index.recall import Truth
 
@@ -96,6 +98,15 @@ def test_two_builds_are_the_same(built, rows, tmp_path):
         index.save(tmp_path / name)
     for file in sorted((tmp_path / "a").iterdir()):
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes(), file.name
+
+
+@pytest.mark.parametrize("kind", [Kind("Flat", 0), *(list_kind(6000, D, codec) for codec in ("SQfp16", "SQ8", "PQ"))])
+def test_an_index_of_parts_is_that_of_the_whole(rows, tmp_path, monkeypatch, kind):
+    for name, most in (("whole", 6000), ("parts", 1700)):
+        monkeypatch.setattr(building, "parts", partial(parts, rows=most))
+        build_index(rows, kind=kind, recall=0.3).save(tmp_path / name)
+    for file in sorted((tmp_path / "whole").iterdir()):
+        assert file.read_bytes() == (tmp_path / "parts" / file.name).read_bytes(), file.name
 
 
 def test_rows_can_be_added(rows):
@@ -232,6 +243,7 @@ def test_mapped_from_disk_it_takes_no_memory(tmp_path, kind):
     code = f"""
 from pathlib import Path
 from clipspace import open_index
+from clipspace.blocks import parts
 open_index({str(tmp_path / "first")!r}, mmap=True)  # loads the libraries
 resident = lambda: int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
 before = resident()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from clipspace.blocks import ROWS
+from clipspace.blocks import PART_ROWS, ROWS
 from clipspace.errors import InputError
 from clipspace.moments import moments
 
@@ -46,9 +46,19 @@ def test_merging_is_one_pass(rows):
         whole.merge(moments(rows[:, :3]))
 
 
+def test_parts_are_merged_to_the_whole(rng):
+    rows = (rng.normal(size=(PART_ROWS + 1000, 3)) + 50).astype(np.float32)
+    rows[PART_ROWS:] -= 90  # parts whose means lie far apart
+    exact, found = rows.astype(np.float64), moments(rows)
+    assert found.n == len(rows)
+    assert np.allclose(found.mean, exact.mean(axis=0))
+    assert np.allclose(found.scatter, np.cov(exact.T) * (len(rows) - 1), rtol=1e-6, atol=1e-6 * found.scatter.max())
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("row", [0, ROWS + 7])
+@pytest.mark.parametrize("row", [0, ROWS + 7, PART_ROWS + 9])
 def test_values_that_are_not_finite_are_named(rows, bad, row):
+    rows = np.resize(rows, (row + 10, 12))
     rows[row, 3] = bad
     with pytest.raises(InputError, match=f"row {row} "):
         moments(rows)

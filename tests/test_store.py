@@ -1,4 +1,5 @@
 import json
+import pickle
 
 import numpy as np
 import pandas
@@ -77,6 +78,14 @@ def test_blocks_are_memory_maps_in_row_order(store, points):
     assert isinstance(store[21:25].vectors.base, np.memmap) or isinstance(store[21:25].vectors, np.memmap)
     with pytest.raises(InputError, match="at least 1"):
         next(store.blocks(0))
+
+
+@pytest.mark.parametrize(("most", "lengths"), [(6, [6, 6, 6, 2, 6, 1, 6, 6, 6, 5]), (30, [27, 23]), (50, [50])])
+def test_parts_are_runs_of_whole_shards_where_there_is_room(store, points, most, lengths):
+    runs = list(store.parts(most))
+    assert [len(run) for run in runs] == lengths
+    assert np.array_equal(np.concatenate([block for run in runs for block in run.blocks(4)]), points.vectors)
+    assert len(pickle.dumps(runs[0])) < 3000  # paths, no vectors: workers read their own files
 
 
 def test_numpy_and_pandas_read_it_alone(store, points):

@@ -14,6 +14,8 @@ Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, …; a 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 Steps = Annotated[int | None, typer.Option("--num-inference-steps", help="Steps of the sampler.")]
+Engine = Annotated[str, typer.Option("--engine", help="local, or ray: workers of a Ray cluster.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="All cores, or GPUs, when not given.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Where to write.")]
 
 

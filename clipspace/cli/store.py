@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from clipspace.cli.options import Device, Json, SpaceName, load, report
+from clipspace.cli.options import Device, Engine, Json, SpaceName, Workers, load, report
 from clipspace.errors import InputError
 
 app = typer.Typer()
@@ -36,8 +36,8 @@ def encode(
     ] = "0/1",
     limit: Annotated[int | None, typer.Option(help="The first so many rows.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="32 on the CPU, 128 on a GPU.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Threads; all cores when none.")] = None,
-    engine: Annotated[str, typer.Option(help="local, or ray: actors of a Ray cluster.")] = "local",
+    workers: Workers = None,
+    engine: Engine = "local",
     device: Device = None,
     as_json: Json = False,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from clipspace.cli.options import Device, Json, Output, Overwrite, Seed, SpaceName, load, report
+from clipspace.cli.options import Device, Engine, Json, Output, Overwrite, Seed, SpaceName, Workers, load, report
 from clipspace.errors import InputError
 
 app = typer.Typer()
@@ -23,6 +23,8 @@ def pca(
     output: Output,
     components: Annotated[int | None, typer.Option(help="How many to keep; all when not given.")] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Of the vectors as they are, not of their directions.")] = False,
+    engine: Engine = "local",
+    workers: Workers = None,
     device: Device = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -32,7 +34,8 @@ def pca(
     from clipspace.saving import check_writable
 
     check_writable(output, overwrite=overwrite)
-    fitted = PCA(components, normalize=not raw, device=device).fit(_read(points))
+    how = {"device": device, "engine": engine, "workers": workers}
+    fitted = PCA(components, normalize=not raw, **how).fit(_read(points))
     fitted.save(output, overwrite=overwrite)
     shares = fitted.explained_variance_ratio_
     facts = {"output": str(output), "rows": fitted.n_samples_seen_, "explained_variance_ratio": shares.tolist()}
@@ -48,6 +51,8 @@ def index(
     memory: Annotated[str | None, typer.Option(help="What the index may take, such as 500M or 4G.")] = None,
     seed: Seed = 0,
     threads: Threads = None,
+    engine: Engine = "local",
+    workers: Workers = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -56,7 +61,7 @@ def index(
 
     if output.exists() and not overwrite:
         raise InputError(f"save: {str(output)!r} exists; choose another name, or pass --overwrite")
-    options = {"recall": recall, "k": k, "seed": seed, "threads": threads}
+    options = {"recall": recall, "k": k, "seed": seed, "threads": threads, "engine": engine, "workers": workers}
     built = build_index(_read(points), memory=_bytes(memory), **options)
     built.save(output, overwrite=overwrite)
     report({"output": str(output), "rows": len(built), **built.facts}, as_json, f"wrote {output}: {built}")

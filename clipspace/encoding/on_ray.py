@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from clipspace.embeddings import Stamp, check_same_space
 from clipspace.encoding.loop import Settings
 from clipspace.encoding.loop import encode_parts as encode_here
-from clipspace.errors import InputError
+from clipspace.engines import start_ray
 from clipspace.sources import Source
 
 if TYPE_CHECKING:
@@ -53,15 +53,12 @@ def encode_parts(
     """`encode.loop.encode_parts` with ``workers`` actors: one on each GPU or core of the cluster when None."""
     if not todo:
         return 0
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise InputError(f"encode: engine 'ray' needs Ray ({error}); pip install 'clipspace[ray]'") from None
-    ray.init(ignore_reinit_error=True, log_to_driver=False, include_dashboard=False)
+    ray = start_ray()
+    from ray.data import from_items
+
     gpu = space.device.type == "cuda"
     workers = workers or int(ray.cluster_resources().get("GPU" if gpu else "CPU", 1))
-    shards = ray.data.from_items(list(todo), override_num_blocks=len(todo))
+    shards = from_items(list(todo), override_num_blocks=len(todo))
     arguments = (space.name, space.device.type, space.stamp, source, path.resolve(), how)
     done = shards.map_batches(
         _Worker, batch_size=1, concurrency=workers, num_gpus=int(gpu), fn_constructor_args=arguments

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from clipspace.encoding.loop import Settings, encode_parts
+from clipspace.engines import check_engine
 from clipspace.errors import InputError
 from clipspace.sources import Source, open_source
 from clipspace.store import layout
@@ -115,10 +116,9 @@ def encode(
 
 
 def _loop(engine: str) -> Callable[..., int]:
+    check_engine(engine, "encode")
     if engine == "local":
         return encode_parts
-    if engine != "ray":
-        raise InputError(f"encode: expected engine 'local' or 'ray', got {engine!r}")
     from clipspace.encoding.on_ray import encode_parts as on_ray
 
     return on_ray

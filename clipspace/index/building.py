@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from clipspace.blocks import float32_blocks, gather, shape, stamp_of
+from clipspace.blocks import float32_blocks, gather, parts, shape, stamp_of
+from clipspace.engines import check_engine, each
 from clipspace.errors import InputError, RecallError
-from clipspace.index import engine
+from clipspace.index import backend
 from clipspace.index.kinds import Kind, choose_kind
 from clipspace.index.recall import Truth, measure, tune
 from clipspace.index.searching import Index
@@ -26,6 +27,8 @@ def build_index(
     kind: Kind | None = None,
     seed: int = 0,
     threads: int | None = None,
+    engine: str = "local",
+    workers: int | None = None,
 ) -> Index:
     """An index of the directions of ``points`` by cosine, its recall measured and above what was asked.
 
@@ -35,12 +38,14 @@ def build_index(
 
     Parameters
     ----------
-    points : array (n, d), `Embeddings` or a store, read in blocks: memory is that of the index
+    points : array (n, d), `Embeddings` or a store, read in parts: memory is that of the index and of one part
     names : n strings; those of ``points``, or row numbers, when omitted
     memory : bytes the index may take; any when None
     recall : share of the true ``k`` nearest neighbours to be found
     kind : instead of the one that `choose_kind` chooses
     threads : all cores when None
+    engine, workers : "local", or "ray" to fill parts on ``workers`` cores of a Ray cluster, which are merged here
+        in order. A graph (HNSW) is grown here all the same, as graphs of parts do not make one of the whole
 
     Raises
     ------
@@ -50,31 +55,24 @@ def build_index(
         For zero rows or rows that are not finite, a memory too small, or names that are too few.
     """
     n, d = shape(points)
+    check_engine(engine, "build_index")
     named = getattr(points, "names", None) if names is None else names
     if named is not None and len(named) != n:
         raise InputError(f"build_index: expected {n} names, one per row, got {len(named)}")
     kind = kind or choose_kind(n, d, memory=memory, recall=recall)
-    threads = threads or engine.all_threads()
-    built = engine.make(kind, d, seed=seed)
+    threads = threads or backend.all_threads()
+    held = _held_out(kind, n, queries, seed)
+    kept = np.delete(np.arange(n), held)
+    empty = _trained(kind, points, kept, seed=seed, threads=threads)
+    truth = Truth(gather(points, held, unit=True), k, threads)
+    built = _fill(empty, kind, points, held, truth, engine=engine, workers=workers)
     facts: dict[str, Any] = {"kind": kind.factory, "knob": kind.knob, "setting": None, "seed": seed, "threads": threads}
-    if kind.knob is None:
-        for block in float32_blocks(points, unit=True):
-            engine.add(built, block, threads=threads)
-        ids = np.arange(n)
-    else:
-        if min(queries, n // 10) < 2:
-            raise InputError(
-                f"build_index: expected at least 20 rows and 2 queries to tune {kind.factory}, got {n} and {queries}"
-            )
-        held = _draw(np.arange(n), min(queries, n // 10), seed)
-        kept = np.delete(np.arange(n), held)
-        truth = _fill(built, kind, points, held, kept, k=k, seed=seed, threads=threads)
+    if kind.knob is not None:
         facts |= _tune_and_verify(built, kind, truth, kept, recall)
-        engine.add(built, truth.queries, threads=threads)
-        ids = np.concatenate([kept, held])
+        backend.add(built, truth.queries, threads=threads)
     return Index(
         built,
-        ids=ids,
+        ids=np.concatenate([kept, held]),
         names=named,
         space=stamp_of(points),
         modality=getattr(points, "modality", "image"),
@@ -83,21 +81,55 @@ def build_index(
     )
 
 
-def _fill(
-    built: Any, kind: Kind, points: Any, held: np.ndarray, kept: np.ndarray, *, k: int, seed: int, threads: int
-) -> Truth:
-    """Train on some of the kept rows and add all of them; the exact neighbours of the held-out ones among them."""
+def _held_out(kind: Kind, n: int, queries: int, seed: int) -> np.ndarray:
+    """Rows that tune and verify; none for a kind with nothing to tune."""
+    if kind.knob is None:
+        return np.empty(0, np.int64)
+    if min(queries, n // 10) < 2:
+        raise InputError(
+            f"build_index: expected at least 20 rows and 2 queries to tune {kind.factory}, got {n} and {queries}"
+        )
+    return _draw(np.arange(n), min(queries, n // 10), seed)
+
+
+def _trained(kind: Kind, points: Any, kept: np.ndarray, *, seed: int, threads: int) -> Any:
+    """An empty index, its quantisers trained on some of the kept rows: all parts are filled into copies of it."""
+    empty = backend.make(kind, shape(points)[1], seed=seed)
     if kind.training_rows:
         sample = _draw(kept, min(kind.training_rows, len(kept)), seed)
-        engine.train(built, gather(points, sample, unit=True), threads=threads)
-    truth, start = Truth(gather(points, held, unit=True), k, threads), 0
-    for block in float32_blocks(points, unit=True):
-        low, high = np.searchsorted(kept, [start, start + len(block)])
-        rows = kept[low:high]
-        engine.add(built, block[rows - start], threads=threads)
-        truth.see(block[rows - start], rows)
+        backend.train(empty, gather(points, sample, unit=True), threads=threads)
+    return empty
+
+
+def _fill(
+    empty: Any, kind: Kind, points: Any, held: np.ndarray, truth: Truth, *, engine: str, workers: int | None
+) -> Any:
+    """The index of all rows but the ``held`` ones, whose nearest among them ``truth`` learns."""
+    runs, here = (parts(points), engine) if kind.merges else ([(0, points)], "local")
+    threads = 1 if here == "ray" else truth.threads
+    filled = each(_fill_part, runs, empty, held, truth.queries, truth.k, threads, engine=here, workers=workers)
+    built = None
+    for part, cosines, rows in filled:
+        truth.take(cosines, rows)
+        if built is None:
+            built = part
+        else:
+            backend.merge(built, part)
+    return built
+
+
+def _fill_part(
+    start: int, points: Any, empty: Any, held: np.ndarray, queries: np.ndarray, k: int, threads: int
+) -> tuple[Any, np.ndarray, np.ndarray]:
+    """A copy of ``empty`` with the rows of a part, whose first is number ``start``, and what is near the queries there."""
+    filled, truth = backend.copy(empty), Truth(queries, k, threads)
+    for block in float32_blocks(points, unit=True, start=start):
+        rows = np.arange(start, start + len(block))
+        kept = ~np.isin(rows, held)
+        backend.add(filled, block[kept], threads=threads)
+        truth.see(block[kept], rows[kept])
         start += len(block)
-    return truth
+    return filled, truth.cosines, truth.rows
 
 
 def _tune_and_verify(built: Any, kind: Kind, truth: Truth, ids: np.ndarray, recall: float) -> dict[str, Any]:

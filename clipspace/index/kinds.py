@@ -25,6 +25,11 @@ class Kind:
     settings: tuple[int, ...] = ()
     training_rows: int = 0
 
+    @property
+    def merges(self) -> bool:
+        """Whether indexes of parts make one of the whole: not graphs, whose links join rows that were there before."""
+        return not self.factory.startswith("HNSW")
+
 
 def choose_kind(n: int, d: int, *, memory: int | None = None, recall: float = 0.95) -> Kind:
     """The fastest kind for ``n`` rows of ``d`` dimensions that fits ``memory`` bytes (any size when None).

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from clipspace.index import engine
+from clipspace.index import backend
 from clipspace.index.kinds import Kind
 
 _TIE = 1e-6
@@ -28,12 +28,15 @@ class Truth:
 
     def see(self, block: np.ndarray, rows: np.ndarray) -> None:
         """Take in unit vectors ``block`` (b, d), whose row numbers are ``rows``."""
-        if not len(block):
-            return
-        # More than k are kept, to know every row that ties with the k-th.
-        cosines, positions = engine.nearest(self.queries, block, self.k + _SPARE, threads=self.threads)
+        if len(block) and len(self.queries):
+            # More than k are kept, to know every row that ties with the k-th.
+            cosines, positions = backend.nearest(self.queries, block, self.k + _SPARE, threads=self.threads)
+            self.take(cosines, rows[positions])
+
+    def take(self, cosines: np.ndarray, rows: np.ndarray) -> None:
+        """Take in what was found elsewhere, later in row order: cosines and row numbers, both (q, any)."""
         cosines = np.concatenate([self.cosines, cosines], axis=1)
-        found = np.concatenate([self.rows, rows[positions]], axis=1)
+        found = np.concatenate([self.rows, rows], axis=1)
         best = np.argsort(-cosines, axis=1, kind="stable")[:, : self.k + _SPARE]
         self.cosines = np.take_along_axis(cosines, best, axis=1)
         self.rows = np.take_along_axis(found, best, axis=1)
@@ -49,7 +52,7 @@ class Truth:
 
 def measure(index: Any, ids: np.ndarray, truth: Truth, chosen: slice) -> np.ndarray:
     """Recall of each chosen query by a FAISS index whose positions hold the rows ``ids``."""
-    found = engine.search(index, ids, truth.queries[chosen], truth.k, threads=truth.threads)[1]
+    found = backend.search(index, ids, truth.queries[chosen], truth.k, threads=truth.threads)[1]
     return truth.recall(found, chosen)
 
 
@@ -60,7 +63,7 @@ def tune(kind: Kind, index: Any, ids: np.ndarray, truth: Truth, chosen: slice, *
     """
     reached = 0.0
     for setting in kind.settings:
-        engine.turn(index, kind.knob, setting)
+        backend.turn(index, kind.knob, setting)
         each = measure(index, ids, truth, chosen)
         reached = float(each.mean())
         if reached - 2 * each.std() / np.sqrt(len(each)) >= recall:

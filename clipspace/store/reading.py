@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,28 @@ class Shard:
         stop = self.rows if stop is None else min(stop, self.rows)
         offset = self.offset + start * self.dim * self.dtype.itemsize
         return np.memmap(self.vectors, self.dtype, mode="r", offset=offset, shape=(stop - start, self.dim))
+
+    def pieces(self, rows: int) -> Iterator[Shard]:
+        """The shard as runs of at most ``rows`` rows, without metadata."""
+        for start in range(0, self.rows, rows):
+            offset = self.offset + start * self.dim * self.dtype.itemsize
+            yield replace(self, metadata=None, rows=min(rows, self.rows - start), offset=offset)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Vectors of neighbouring shards, or of a piece of one: what a worker reads, anywhere the files are."""
+
+    shards: tuple[Shard, ...]
+    stamp: Stamp | None
+
+    def __len__(self) -> int:
+        return sum(shard.rows for shard in self.shards)
+
+    def blocks(self, rows: int) -> Iterator[np.ndarray]:
+        for shard in self.shards:
+            for start in range(0, shard.rows, rows):
+                yield shard.map(start, start + rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,9 +155,17 @@ class Store:
         """
         if rows < 1:
             raise InputError(f"blocks: expected at least 1 row, got {rows}")
-        for shard in self.shards:
-            for start in range(0, shard.rows, rows):
-                yield shard.map(start, start + rows)
+        yield from Run(self.shards, self.stamp).blocks(rows)
+
+    def parts(self, rows: int) -> Iterator[Run]:
+        """All vectors in row order, as runs of at most ``rows``, of as many whole shards as there is room for."""
+        run: list[Shard] = []
+        for piece in (piece for shard in self.shards for piece in shard.pieces(rows)):
+            if run and sum(shard.rows for shard in run) + piece.rows > rows:
+                yield Run(tuple(run), self.stamp)
+                run = []
+            run.append(piece)
+        yield Run(tuple(run), self.stamp)
 
     def __getitem__(self, rows: int | slice | Sequence[int] | np.ndarray) -> Embeddings:
         """The rows chosen by an integer, slice, index list or boolean mask, as stored, with their columns.

@@ -65,6 +65,19 @@ def add(index: Any, vectors: np.ndarray, *, threads: int) -> None:
         index.add(vectors)
 
 
+def merge(index: Any, part: Any) -> None:
+    """Append all rows of ``part``, trained alike, which is empty thereafter."""
+    import faiss
+
+    index.merge_from(part, 0 if faiss.try_extract_index_ivf(index) is None else index.ntotal)
+
+
+def copy(index: Any) -> Any:
+    import faiss
+
+    return faiss.clone_index(index)
+
+
 def search(index: Any, ids: np.ndarray, queries: np.ndarray, k: int, *, threads: int) -> tuple[np.ndarray, np.ndarray]:
     """Inner products (q, k) falling, and the ``ids`` of their positions, -1 where fewer than ``k`` were found."""
     with thread_count(threads):
