@@ -180,6 +180,7 @@ def test_the_table_reads_as_text_json_and_frame(mini):
     lines = str(mini).splitlines()
     assert lines[0].split()[:4] == ["factor", "retention", "linear", "neighbours"]
     assert len(lines) == 1 + len(MENTIONS)
+    assert mini._repr_html_().count("<tr>") == len(lines)
     values = [mini["retention"][name].value for name in mini.factors]
     assert values == sorted(values, reverse=True)
     assert json.loads(mini.to_json())["linear"]["scores"][0]["name"] == mini.factors[0]
