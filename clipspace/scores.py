@@ -90,7 +90,7 @@ class Scores:
 
     def _cells(self) -> list[list[str]]:
         """The table, without the columns that no score fills."""
-        lines = [(self.probe, "value", "chance", "95 %", "n"), *map(_cells, self.rows)]
+        lines = [(self.probe, "value", "chance", "95 %", "n"), *map(_of, self.rows)]
         kept = [c for c in range(5) if c < 2 or any(line[c] for line in lines[1:])]
         return [[line[c] for c in kept] for line in lines]
 
@@ -141,7 +141,7 @@ def bootstrap(
     return float(low), float(high)
 
 
-def _cells(row: Score) -> tuple[str, ...]:
+def _of(row: Score) -> tuple[str, ...]:
     def shown(value: float | None) -> str:
         return "" if value is None else f"{value:.3f}"
 
