@@ -158,10 +158,11 @@ def test_agreement_beyond_a_control(mini, control):
     assert rank_agreement(control, MENTIONS, control=control)["sensitivity"].value == 0
 
 
-def test_untrained_weights_are_drawn_by_the_seed():
+def test_untrained_weights_are_drawn_by_the_seed(caplog):
     a, b, c = (untrained_space("mini", seed=seed, device="cpu").stamp for seed in (1, 1, 2))
     assert a == b
     assert a.weights != c.weights
+    assert not caplog.records  # weights drawn on purpose are not warned of
 
 
 def test_rank_agreement_equals_scipy(mini):
