@@ -33,7 +33,7 @@ def build(folder: Path) -> None:
     )
     pdoc.render.env.filters["to_markdown"] = as_markdown
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.filterwarnings("error", module="pdoc")
         warnings.filterwarnings("ignore", "Error parsing type annotation")  # of a class that a package shows as its own
         warnings.filterwarnings("ignore", ".* may refer to either")
         pdoc.pdoc("clipspace", output_directory=folder)
