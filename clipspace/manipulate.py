@@ -160,9 +160,9 @@ def text_diff(
         _provenance(space, "text_diff", **options, num_inference_steps=num_inference_steps),
         column_labels=[f"{t:.2f}" for t in np.linspace(0, theta, steps)],
         scores={
-            "cosine to after": embeddings.unit @ texts[0][:, None],
-            "cosine of the image to after": redrawn @ texts[0][:, None],
-            "cosine to the source": embeddings.unit @ sphere.unit(start)[:, None],
+            "cosine to after": (embeddings.unit @ texts[0])[None],
+            "cosine of the image to after": (redrawn @ texts[0])[None],
+            "cosine to the source": (embeddings.unit @ sphere.unit(start))[None],
         },
     )
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from clipspace.errors import InputError
 from clipspace.saving import atomically
+from clipspace.tables import as_html, as_text
 
 PACKAGES = ("clipspace", "torch", "diffusers", "open_clip_torch", "numpy", "scikit-learn")
 
@@ -35,6 +36,10 @@ class Result:
     >>> result = Result("spectrum", [{"components": 1, "share": 0.5}], ["Half is in one component."])
     >>> result.column("share")
     [0.5]
+    >>> print(result)
+    Half is in one component.
+    components  share
+    1             0.5
     """
 
     analysis: str
@@ -50,6 +55,21 @@ class Result:
             known = list(self.table[0]) if self.table else []
             raise InputError(f"{self.analysis}: expected one of the columns {known}, got {name!r}")
         return [row[name] for row in self.table]
+
+    def __str__(self) -> str:
+        return "\n".join([*self.findings, as_text(self._cells())]).rstrip()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self._cells(), notes=self.findings)
+
+    def _cells(self) -> list[list[str]]:
+        if not self.table:
+            return []
+        columns = list(self.table[0])
+        return [columns, *([_shown(row[name]) for name in columns] for row in self.table)]
 
     def save(self, folder: str | Path) -> Path:
         """Write ``<analysis>.npz``, ``.csv`` and, last, ``.json`` into ``folder``; returns the path of the last."""
@@ -108,6 +128,12 @@ def provenance(space, **options: Any) -> dict[str, Any]:
 def stacked(rows: Sequence[Sequence[Image.Image]]) -> np.ndarray:
     """Rows of pictures of one size as uint8 ``(rows, columns, h, w, 3)``."""
     return np.stack([[np.asarray(image.convert("RGB")) for image in row] for row in rows])
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3g}" if isinstance(value, (float, np.floating)) else str(value)
 
 
 def _plain(value: Any) -> Any:

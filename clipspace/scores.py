@@ -15,6 +15,7 @@ import numpy as np
 
 from clipspace.embeddings import Stamp
 from clipspace.errors import InputError
+from clipspace.tables import as_html, as_text
 
 if TYPE_CHECKING:
     import pandas
@@ -79,18 +80,19 @@ class Scores:
         return len(self.rows)
 
     def __str__(self) -> str:
-        lines = [(self.probe, "value", "chance", "95 %", "n"), *map(_cells, self.rows)]
-        kept = [c for c in range(5) if c < 2 or any(line[c] for line in lines[1:])]
-        widths = [max(len(line[c]) for line in lines) for c in kept]
-        return "\n".join(
-            "  ".join(
-                line[c].ljust(w) if c == 0 else line[c].rjust(w) for c, w in zip(kept, widths, strict=True)
-            ).rstrip()
-            for line in lines
-        )
+        return as_text(self._cells())
 
     def __repr__(self) -> str:
         return str(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self._cells())
+
+    def _cells(self) -> list[list[str]]:
+        """The table, without the columns that no score fills."""
+        lines = [(self.probe, "value", "chance", "95 %", "n"), *map(_of, self.rows)]
+        kept = [c for c in range(5) if c < 2 or any(line[c] for line in lines[1:])]
+        return [[line[c] for c in kept] for line in lines]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON; ``arrays`` become nested lists."""
@@ -139,7 +141,7 @@ def bootstrap(
     return float(low), float(high)
 
 
-def _cells(row: Score) -> tuple[str, ...]:
+def _of(row: Score) -> tuple[str, ...]:
     def shown(value: float | None) -> str:
         return "" if value is None else f"{value:.3f}"
 

@@ -60,6 +60,7 @@ def test_text_diff_moves_along_the_difference_from_the_reconstruction(space, app
     before, after = "a red apple on a white ground", "a blue apple on a white ground"
     result = text_diff(space, codes[0], before, after, theta=0.4, steps=4, **STEPS)
     assert psnr(result.images[0], apple) > 35
+    assert {scores.shape for scores in result.scores.values()} == {(1, len(result.images))}
     assert np.all(np.diff(result.scores["cosine to after"][0]) > 0)
     start = codes.embeddings.vectors[0]
     texts = space.encode_texts([before, after]).unit

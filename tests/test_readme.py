@@ -1,18 +1,107 @@
-"""The README's Python runs as it stands."""
+"""The README: what it says to run runs, its links lead somewhere, and its tables agree with those they shorten."""
 
 import re
+import shlex
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from command_line import run
 
-README = Path(__file__).parent.parent / "README.md"
+from clipspace.scenes import render, sample_scenes
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+COMPARISON = ROOT / "docs" / "comparison.md"
+pytestmark = pytest.mark.skipif(not COMPARISON.exists(), reason="the tests were copied away from the repository")
+
+SMALLER = {
+    "probe retention": ["--scenes", "300", "--pairs", "10"],
+    "probe typographic": ["--scenes", "20"],
+}
+"""Options that keep a command short here; without them it does the same, to more scenes."""
+ELSEWHERE = ("demo", "report")
+"""Commands of minutes, which have tests of their own."""
+UNDERWAY = ("figures/gallery/", "docs/recipes.md", "docs/scale.md")
+"""Targets of links that are being made while this is written."""
 
 
-@pytest.mark.skipif(not README.exists(), reason="the tests were copied away from the repository")
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README.read_text(), re.DOTALL)
+
+
+def _commands() -> list[list[str]]:
+    """Every line of the README's shell blocks that calls clipspace, in order, without the comments."""
+    lines = [shlex.split(line, comments=True) for block in _blocks("sh") for line in block.splitlines()]
+    return [line[1:] for line in lines if line[:1] == ["clipspace"] and line[1] not in ELSEWHERE]
+
+
 def test_the_ten_lines_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    assert blocks
-    for block in blocks:
+    assert _blocks("python")
+    for block in _blocks("python"):
         exec(compile(block, str(README), "exec"), {})
     assert sorted(p.name for p in tmp_path.iterdir()) == ["blue.png", "path.gif", "variations.png"]
+
+
+@pytest.mark.filterwarnings("ignore:.*add images:UserWarning")
+def test_the_commands_run_in_their_order(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    for i, scene in enumerate(sample_scenes(60, seed=5)):
+        render(scene).save(f"photos/{i}.png")
+    assert len(_commands()) >= 8
+    for command in _commands():
+        assert run(*command, *SMALLER.get(" ".join(command[:2]), [])) == 0, capsys.readouterr().err
+        assert capsys.readouterr().out
+
+
+def test_the_two_commands_are_where_they_are_looked_for():
+    lines = README.read_text().splitlines()
+    assert "pip install . && clipspace demo" in lines
+    assert [line for line in lines if re.match(r"pip install .*pytest", line)] == ["pip install '.[test]' && pytest"]
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *Path(ROOT, "docs").glob("*.md")])
+def test_links_lead_somewhere(page):
+    page = ROOT / page
+    text = page.read_text()
+    targets = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r"^\[[\w-]+\]: (\S+)", text, re.MULTILINE)
+    for target in targets:
+        if not target.startswith(("https://", *UNDERWAY)):
+            assert (page.parent / target.split("#")[0]).exists(), f"{page.name} links to {target}"
+
+
+def _cells(text: str) -> dict[tuple[str, str], str]:
+    """The first word of every cell of a comparison, by row and tool."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    start = next(i for i, line in enumerate(lines) if "clipspace | [" in line)
+    head, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[start:]]
+    tools = [re.search(r"\w[\w-]+", cell)[0] if cell else "" for cell in head]
+    return {
+        (row[0], tool): re.sub(r"[\[\]]", " ", cell).split()[0]
+        for row in rows
+        for tool, cell in zip(tools, row, strict=True)
+    }
+
+
+def test_the_short_comparison_says_what_the_long_one_says():
+    short, long = _cells(README.read_text()), _cells(COMPARISON.read_text())
+    assert len(short) > 50
+    assert {key: long[key] for key in short} == short
+
+
+def test_every_claim_of_the_comparison_has_a_link():
+    text = COMPARISON.read_text()
+    links = set(re.findall(r"^\[([\w-]+)\]: ", text, re.MULTILINE))
+    used = re.findall(r"\]\[([\w-]+)\]", text)
+    assert set(used) == links
+    table = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    for cell in (cell.strip() for line in table for cell in line.strip("|").split("|")[1:]):
+        assert cell == "–" or re.match(r"\[(yes|part|–)\]\[", cell), cell
+
+
+def test_one_version_is_named_everywhere():
+    number = version("clipspace")
+    assert f"version: {number}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"## {number}\n" in (ROOT / "CHANGELOG.md").read_text()

@@ -164,10 +164,11 @@ def test_agreement_beyond_a_control(mini, control):
     assert rank_agreement(control, MENTIONS, control=control)["sensitivity"].value == 0
 
 
-def test_untrained_weights_are_drawn_by_the_seed():
+def test_untrained_weights_are_drawn_by_the_seed(caplog):
     a, b, c = (untrained_space("mini", seed=seed, device="cpu").stamp for seed in (1, 1, 2))
     assert a == b
     assert a.weights != c.weights
+    assert not caplog.records  # weights drawn on purpose are not warned of
 
 
 def test_rank_agreement_equals_scipy(mini):
@@ -186,6 +187,7 @@ def test_the_table_reads_as_text_json_and_frame(mini):
     lines = str(mini).splitlines()
     assert lines[0].split()[:4] == ["factor", "retention", "linear", "neighbours"]
     assert len(lines) == 1 + len(MENTIONS)
+    assert mini._repr_html_().count("<tr>") == len(lines)
     values = [mini["retention"][name].value for name in mini.factors]
     assert values == sorted(values, reverse=True)
     assert json.loads(mini.to_json())["linear"]["scores"][0]["name"] == mini.factors[0]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -249,7 +251,7 @@ def draw_encoder(name: str, *, seed: int, stamp_name: str, device: torch.device)
     if name.startswith("local-dir:"):
         _check_folder(Path(name.removeprefix("local-dir:")))
     identifier = name if ":" in name else name.split("/", maxsplit=1)[0]
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _unwarned():
         torch.manual_seed(seed)
         try:
             model, _, preprocess = open_clip.create_model_and_transforms(identifier, load_weights=False)
@@ -258,6 +260,17 @@ def draw_encoder(name: str, *, seed: int, stamp_name: str, device: torch.device)
             raise CheckpointError(f"untrained_space({name!r}): open_clip could not build it: {error}") from error
     model = model.eval().requires_grad_(False).to(device)
     return Encoder(model, preprocess, tokenizer, name=stamp_name, identifier=name)
+
+
+@contextmanager
+def _unwarned() -> Iterator[None]:
+    """open_clip logs a warning that weights are random, which here they are meant to be."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(level)
 
 
 def _check_folder(folder: Path) -> None:

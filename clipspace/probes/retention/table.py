@@ -11,6 +11,7 @@ from clipspace.embeddings import Stamp
 from clipspace.errors import InputError
 from clipspace.probes.retention.measure import Measure
 from clipspace.scores import Scores
+from clipspace.tables import as_html, as_text
 
 if TYPE_CHECKING:
     import pandas
@@ -50,27 +51,28 @@ class Retention:
         return Scores(f"{component} of", rows, self.space, self.seed, self.settings)
 
     def __str__(self) -> str:
+        return "\n".join([as_text(self._cells()), *self._notes()])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self._cells(), notes=self._notes())
+
+    def _cells(self) -> list[list[str]]:
         found = {name: self[name] for name in self.measures}
         cells = [["factor", *found, "95 % of retention"]]
         for factor in self.factors:
             values = [f"{m[factor].value:.2f}" if factor in m else "" for m in self.measures.values()]
             score = found["retention"][factor]
             cells.append([factor, *values, f"[{score.low:.2f}, {score.high:.2f}]"])
-        widths = [max(len(row[c]) for row in cells) for c in range(len(cells[0]))]
-        lines = [
-            "  ".join(
-                cell.rjust(w) if c else cell.ljust(w) for c, (cell, w) in enumerate(zip(row, widths, strict=True))
-            )
-            for row in cells
-        ]
-        if "cycle agreement" in self.settings:
-            lines.append(
-                f"cycle agreement of E(D(z)) with z: {self.settings['cycle agreement']:.2f} (1 closes, 0 is unrelated)"
-            )
-        return "\n".join(line.rstrip() for line in lines)
+        return cells
 
-    def __repr__(self) -> str:
-        return str(self)
+    def _notes(self) -> list[str]:
+        if "cycle agreement" not in self.settings:
+            return []
+        agreement = self.settings["cycle agreement"]
+        return [f"cycle agreement of E(D(z)) with z: {agreement:.2f} (1 closes, 0 is unrelated)"]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON: the `Scores` of each component."""

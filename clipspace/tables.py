@@ -1,0 +1,45 @@
+"""Tables of strings, as aligned text for a terminal and as HTML for a notebook. The first row is the header."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+MOST_ROWS = 60
+"""Of an HTML table; a longer one says how many it leaves out."""
+_LEFT, _RIGHT = ' style="text-align: left"', ' style="text-align: right"'
+
+
+def as_text(cells: Sequence[Sequence[str]]) -> str:
+    """Columns two spaces apart: the first aligned left, the others right.
+
+    >>> print(as_text([["factor", "kept"], ["color", "0.9"]]))
+    factor  kept
+    color    0.9
+    """
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        "  ".join(cell.rjust(w) if c else cell.ljust(w) for c, (cell, w) in enumerate(zip(row, widths, strict=True)))
+        for row in cells
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def as_html(cells: Sequence[Sequence[str]], *, notes: Sequence[str] = ()) -> str:
+    """A ``<table>``, escaped, with a paragraph for each of ``notes`` above it."""
+    parts = [f"<p>{escape(note)}</p>" for note in notes]
+    if not cells:
+        return "".join(parts)
+    head, *rows = [[escape(cell) for cell in row] for row in cells]
+    parts += ["<table><thead><tr>", *(f"<th{_side(c)}>{cell}</th>" for c, cell in enumerate(head)), "</tr></thead>"]
+    parts.append("<tbody>")
+    for row in rows[:MOST_ROWS]:
+        parts += ["<tr>", *(f"<td{_side(c)}>{cell}</td>" for c, cell in enumerate(row)), "</tr>"]
+    parts.append("</tbody></table>")
+    if len(rows) > MOST_ROWS:
+        parts.append(f"<p>and {len(rows) - MOST_ROWS} more rows</p>")
+    return "".join(parts)
+
+
+def _side(column: int) -> str:
+    return _RIGHT if column else _LEFT

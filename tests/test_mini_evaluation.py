@@ -1,0 +1,72 @@
+"""The model card's table: every part runs small, reports what is known to be true, and lands between the markers."""
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from diffusers import UNet2DConditionModel
+
+from clipspace.mini.evaluation import PARTS, reading
+from clipspace.mini.evaluation.card import CARD, as_markdown, write_card
+from clipspace.mini.evaluation.timing import diffusers_loop
+from clipspace.models.pixel_decoder import PixelDecoder
+from clipspace.scenes import render, sample_scenes
+
+SCENES = {"retrieval": 20, "zero-shot": 20, "typographic": 20, "cycle": 4, "inversion": 2, "ends": 1, "text-diff": 3}
+"""Of the parts that a small sample makes quick."""
+
+
+@pytest.fixture(scope="module")
+def quick(space):
+    """The mini space with a small decoder that learned nothing: a part reports its rows of any."""
+    torch.manual_seed(0)
+    unet = UNet2DConditionModel(
+        sample_size=16, in_channels=48, out_channels=48, block_out_channels=(16, 16), layers_per_block=1,
+        down_block_types=("DownBlock2D", "DownBlock2D"), mid_block_type=None, up_block_types=("UpBlock2D", "UpBlock2D"),
+        norm_num_groups=8, class_embed_type="projection", projection_class_embeddings_input_dim=128,
+    )  # fmt: skip
+    schedule, digest = space.decoder.schedule, space.decoder.clip_weights
+    decoder = PixelDecoder(unet.eval().requires_grad_(False), schedule, unshuffle=4, clip_weights=digest)
+    return replace(space, decoder=decoder)
+
+
+@pytest.mark.parametrize("part", SCENES)
+def test_a_part_reports_rows_of_the_card(quick, part):
+    table = CARD.read_text()
+    rows = PARTS[part](quick, n=SCENES[part])
+    assert rows
+    for what, measured, bar in rows:
+        assert re.match(r"\d|mean", measured)
+        assert f"| {bar} |" in table
+        assert re.split(r",? of [\d,]+|, PSNR", what)[0] in table  # how many scenes is the caller's choice
+
+
+def test_the_rival_of_the_speed_row_draws_the_same(quick):
+    points = quick.encode_images([render(scene) for scene in sample_scenes(2, seed=reading.SEED)])
+    noise = quick.noise(2, seed=0)
+    theirs = quick.decoder.to_images(diffusers_loop(quick.decoder, points.vectors, noise, 10))
+    ours = quick.decode(points, noise=noise, num_inference_steps=10)
+    for a, b in zip(theirs, ours, strict=True):
+        assert np.abs(np.asarray(a, dtype=int) - np.asarray(b)).max() <= 1
+
+
+def test_evaluation_needs_nothing_that_only_training_does():
+    code = (
+        "import sys; sys.modules['pytorch_optimizer'] = None; import clipspace.mini.evaluate; "
+        "print([m for m in sys.modules if m.startswith('clipspace.mini.train')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_card_keeps_all_but_its_table(tmp_path):
+    card = tmp_path / "CARD.md"
+    card.write_text("above\n<!-- table -->\nold\n<!-- /table -->\nbelow\n")
+    rows = [("recall", "0.7", "≥ 0.5")]
+    write_card(rows, card)
+    write_card(rows, card)
+    assert card.read_text() == f"above\n<!-- table -->\n{as_markdown(rows)}\n<!-- /table -->\nbelow\n"
