@@ -13,7 +13,17 @@ from clipspace.figures import draw
 from clipspace.results import load_result
 
 ROOT = Path(__file__).parent.parent
-SMALL = {"variations": {"n": 2, "num_inference_steps": 3}}
+SMALL = {
+    "variations": {"n": 2, "num_inference_steps": 3},
+    "binding": {"n": 6, "decoded": 2, "num_inference_steps": 2},
+    "retention": {"n": 150, "pairs": 3, "decoded": 3, "decodes": 1, "num_inference_steps": 2},
+    "spectrum": {"n": 150},
+    "modality_gap": {"n": 40},
+    "map": {"n": 40, "method": "pca"},
+    "blind_pairs": {"n": 60, "k": 2, "same": 0.02, "agree": 0.9, "decodes": 3, "num_inference_steps": 2},
+    "inversion": {"n": 1, "fewest": 16, "doublings": 2},
+    "decoder_agreement": {"num_inference_steps": 3},
+}
 """Options that make each analysis quick; a test names every analysis here."""
 
 

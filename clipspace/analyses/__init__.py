@@ -13,6 +13,14 @@ from clipspace.errors import InputError
 
 ANALYSES = (
     "variations",
+    "binding",
+    "retention",
+    "spectrum",
+    "modality_gap",
+    "map",
+    "blind_pairs",
+    "inversion",
+    "decoder_agreement",
 )  # fmt: skip
 """In the order of a report."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from PIL import Image
 
 from clipspace.errors import InputError
 from clipspace.images import read_images, square
-from clipspace.scenes import Scene, Thing, render
+from clipspace.scenes import Scene, Thing, caption, render, sample_scenes
 from clipspace.space import Space
 
 EXAMPLES = (
@@ -17,6 +18,14 @@ EXAMPLES = (
     Scene("mint", (Thing("house", "blue", x=0.55, y=0.52, rotation=-6),)),
     Scene("beige", (Thing("cat", "purple", "dotted", x=0.48, y=0.5, rotation=10),)),
 )
+
+_UNSEEN = 1000
+"""Added to the seed of scenes: training saw those of seed 0."""
+
+
+def unseen_scenes(n: int, *, seed: int, layout: str | None = None) -> list[Scene]:
+    """``n`` scenes that no training saw."""
+    return sample_scenes(n, seed=_UNSEEN + seed, layout=layout)
 
 
 def pictures(space: Space, images: Sequence | None, doing: str, *, least: int = 1) -> list[Image.Image]:
@@ -30,3 +39,8 @@ def pictures(space: Space, images: Sequence | None, doing: str, *, least: int = 
     if len(found) < least:
         raise InputError(f"{doing}: expected {least} images or more, got {len(found)}")
     return [square(image, space.decoder.resolution) for image in found]
+
+
+def captions_of(scenes: Sequence[Scene], *, seed: int) -> list[str]:
+    """A caption of each scene, as training has them."""
+    return [caption(scene, np.random.default_rng([seed, i])).text for i, scene in enumerate(scenes)]

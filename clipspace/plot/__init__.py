@@ -3,8 +3,25 @@
 The only user of matplotlib. Everything is drawn inside `paper`, which sets the style of a venue and leaves no trace.
 """
 
+from clipspace.plot.curves import curves
 from clipspace.plot.grid import grid
+from clipspace.plot.heatmap import heatmap
+from clipspace.plot.histogram import histogram
+from clipspace.plot.intervals import intervals
 from clipspace.plot.saving import save_figure
-from clipspace.plot.style import VENUES, paper, width
+from clipspace.plot.scatter import scatter
+from clipspace.plot.style import COLORS, VENUES, paper, width
 
-__all__ = ["VENUES", "grid", "paper", "save_figure", "width"]
+__all__ = [
+    "COLORS",
+    "VENUES",
+    "curves",
+    "grid",
+    "heatmap",
+    "histogram",
+    "intervals",
+    "paper",
+    "save_figure",
+    "scatter",
+    "width",
+]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
@@ -29,13 +30,21 @@ def decoder_agreement(
         raise InputError(
             f"decoder_agreement: expected two points and a space or more, got {len(points)} and {len(spaces)}"
         )
-    redrawn = {
-        name: space.encode_images(space.decode(points, seed=seed, num_inference_steps=num_inference_steps)).unit
+    drawn = {
+        name: space.decode(points, seed=seed, num_inference_steps=num_inference_steps)
         for name, space in spaces.items()
     }
+    return agreement_of(next(iter(spaces.values())), points, drawn, seed=seed)
+
+
+def agreement_of(
+    space: Space, points: Embeddings, drawn: Mapping[str, Sequence[Image.Image]], *, seed: int = 0
+) -> Scores:
+    """`decoder_agreement` of images that are there already: for each decoder's name, one of each point."""
+    redrawn = {name: space.encode_images(images).unit for name, images in drawn.items()}
     rows = [_score(f"cycle: {name}", found, points.unit, seed) for name, found in redrawn.items()]
     rows += [_score(f"{a} and {b}", redrawn[a], redrawn[b], seed) for a, b in combinations(redrawn, 2)]
-    return Scores("decoder agreement", rows, points.space, seed, {"decoders": list(spaces)}, redrawn)
+    return Scores("decoder agreement", rows, points.space, seed, {"decoders": list(drawn)}, redrawn)
 
 
 def _score(name: str, a: np.ndarray, b: np.ndarray, seed: int) -> Score:

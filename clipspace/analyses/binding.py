@@ -1,0 +1,100 @@
+"""Does the space know which thing is red, and which is above the other?
+
+Winoground (Thrush et al. 2022, arXiv 2204.03162), two-way choices as in ARO (arXiv 2210.01936), and figure 15 of
+DALL-E 2 (arXiv 2204.06125): two pictures of the same two things that differ in what is bound to what, and the two
+captions that say so.
+
+Look for scores at their chance: a bag of words knows what is there and not what belongs to what. Where there is a
+decoder, decodes of a picture keep, swap or lose the binding; the readers' own errors on true pictures stand beside.
+
+A surprise would be a group score far above chance for relations; or decodes that keep what the scores say is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clipspace.analyses.tables import score_rows
+from clipspace.errors import InputError
+from clipspace.images import read_image, square
+from clipspace.probes.binding import (
+    KINDS,
+    Choice,
+    Quartet,
+    binding_quartets,
+    choice_accuracy,
+    decoded_binding,
+    group_scores,
+)
+from clipspace.results import Result, provenance, stacked
+from clipspace.space import Space
+
+_SIDE = 128
+_UNSEEN = 1000
+_SAYS = {"text": "text", "image": "image", "group": "group", "accuracy": "two-way"}
+
+
+def run(
+    space: Space,
+    quartets: Mapping[str, Sequence[Quartet]] | None = None,
+    *,
+    n: int = 100,
+    decoded: int = 16,
+    num_inference_steps: int = 20,
+    seed: int = 0,
+) -> Result:
+    """Scores of ``quartets`` by name (`probes.binding.read_winoground`), or of ``n`` rendered ones of each kind.
+
+    Decodes are read, where there is a decoder, on ``decoded`` rendered pictures of two kinds: readers need known things.
+    """
+    known = quartets or {kind: binding_quartets(kind, n, seed=_UNSEEN + seed) for kind in KINDS}
+    if not all(known.values()):
+        raise InputError(f"binding: expected quartets of each kind, got none of {[k for k in known if not known[k]]}")
+    table = []
+    for kind, found in known.items():
+        table += score_rows(group_scores(space, found, seed=seed), kind=kind)
+        table += score_rows(choice_accuracy(space, _choices(found), seed=seed), kind=kind)
+    table = [{**row, "score": _SAYS[row["score"]]} for row in table]
+    if quartets is None and space.decoder is not None:
+        how = {"n": decoded, "num_inference_steps": num_inference_steps, "seed": _UNSEEN + seed}
+        for kind in ("color", "size"):
+            table += score_rows(decoded_binding(space, kind, **how), kind=kind)
+    firsts = [found[0] for found in known.values()]
+    return Result(
+        "binding",
+        table,
+        _findings(table),
+        {"examples": stacked([[square(read_image(image), _SIDE) for image in first.images] for first in firsts])},
+        {"kinds": list(known), "captions": [caption for first in firsts for caption in first.captions]},
+        provenance(space, n=n, decoded=decoded, num_inference_steps=num_inference_steps, seed=seed),
+    )
+
+
+def _choices(quartets: Sequence[Quartet]) -> list[Choice]:
+    """Each picture of a quartet, to be told by its own caption or the other's."""
+    return [
+        Choice(quartet.images[i], (quartet.captions[i], quartet.captions[1 - i]))
+        for quartet in quartets
+        for i in (0, 1)
+    ]
+
+
+def _findings(table: list[dict[str, Any]]) -> list[str]:
+    read = {(row["kind"], row["score"]): row for row in table}
+    kinds = [kind for kind, score in read if score == "group"]
+    groups, choices = ({kind: read[kind, score]["value"] for kind in kinds} for score in ("group", "two-way"))
+    above = [kind for kind in kinds if read[kind, "group"]["low"] > read[kind, "group"]["chance"]]
+    best, worst = (pick(kinds, key=lambda kind: choices[kind]) for pick in (max, min))
+    found = [
+        f"Group scores are {min(groups.values()):.2f} to {max(groups.values()):.2f} (chance 0.17), above chance for "
+        f"{', '.join(above) or 'no kind'}; of two captions the true one is nearer in {choices[worst]:.0%} ({worst}) to "
+        f"{choices[best]:.0%} ({best})."
+    ]
+    for kind in [kind for kind in kinds if (kind, "decoded: kept") in read]:
+        kept, swapped, lost = (read[kind, f"decoded: {outcome}"]["value"] for outcome in ("kept", "swapped", "lost"))
+        found.append(
+            f"Decodes keep which thing has which {kind} in {kept:.0%}, swap it in {swapped:.0%}, lose it in {lost:.0%}; "
+            f"of the true pictures readers get {read[kind, 'true image: kept']['value']:.0%}."
+        )
+    return found

@@ -1,0 +1,169 @@
+"""Which pictures are the same to CLIP and different to the eye?
+
+MMVP (Tong et al. 2024, arXiv 2401.06209) finds pairs that CLIP calls the same and another encoder different, and the
+reverse; here the other is the pixels, unless one is given. Metamers are decodes of one embedding that differ as much as
+they can while E agrees that they are that embedding.
+
+Look for what differs within a pair that is the same to z: CLIP does not see it, or weighs it little. What differs within
+the reverse pairs is little of the picture and much to CLIP.
+
+A surprise would be a pair that is the same to CLIP and shows two different things.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from clipspace.analyses.examples import pictures, unseen_scenes
+from clipspace.embeddings import Embeddings
+from clipspace.errors import InputError
+from clipspace.geometry.cone import centred
+from clipspace.images import read_images, square
+from clipspace.pictures import Pictures
+from clipspace.probes.blind_pairs import blind_pairs as probe
+from clipspace.probes.blind_pairs import pair_rows, pixel_points
+from clipspace.probes.metamers import metamers
+from clipspace.results import Result, provenance
+from clipspace.scenes import Scene, factor_table, render
+from clipspace.scores import Scores
+from clipspace.space import Space
+
+_SIDE = 64
+_SOURCES = 2
+_ROWS = 2000
+"""Images that levels of cosines are taken from, where there are more."""
+_FACTORS = {"thing": "thing1", "color": "color1", "texture": "texture1", "size": "size1", "ground": "ground"}
+
+
+def run(
+    space: Space,
+    images: Sequence | None = None,
+    other: Embeddings | None = None,
+    *,
+    n: int = 1000,
+    k: int = 5,
+    same: float = 0.0005,
+    agree: float = 0.01,
+    decodes: int = 16,
+    num_inference_steps: int = 20,
+    seed: int = 0,
+) -> Result:
+    """The ``k`` widest pairs each way among the user's ``images``, or among ``n`` scenes; and metamers of two of them.
+
+    The same is what is in the ``same`` share of all pairs with the highest cosines, different what is in the lower half,
+    each set less its mean. A decode agrees with z where their cosine is in the highest ``agree`` share. ``other`` are
+    embeddings of ``images`` by another encoder (`models.timm.encode_with_timm`). Without a decoder there are no metamers.
+    """
+    if images is None and other is not None:
+        raise InputError("blind_pairs: expected the images that the embeddings in `other` are of, got none")
+    scenes = unseen_scenes(n, seed=seed, layout="one") if images is None else []
+    found, names = read_images([render(scene) for scene in scenes] if images is None else images)
+    z, second = space.encode_images(found), pixel_points(found) if other is None else other
+    (agreeing,) = _levels(z.unit, (1 - agree,), seed)
+    (same_z, half_z), (same_other, half_other) = (
+        _levels(centred(points.unit), (1 - same, 0.5), seed) for points in (z, second)
+    )
+    ways = {
+        "z": probe(z, second, same=same_z, different=half_other, k=k, centred=True),
+        "other": probe(second, z, same=same_other, different=half_z, k=k, centred=True),
+    }
+    how = {"n": decodes, "same": agreeing, "num_inference_steps": num_inference_steps, "seed": seed}
+    drawn = _metamers(space, images, how) if space.decoder is not None else []
+    agreed = [_agreement(drawn, agreeing, decodes)] if space.decoder is not None else []
+    table = [row for way, scores in ways.items() for row in _rows(way, scores, names, scenes)]
+    name = "pixels" if other is None else other.space.model if other.space else "the other"
+    return Result(
+        "blind_pairs",
+        table,
+        [_count(ways, name), *_differences(table, name), *agreed],
+        {
+            **{f"same to {way}": _pixels(pair_rows(found, scores)) for way, scores in ways.items()},
+            **{f"metamers {i}": _pixels(sheet.rows) for i, sheet in enumerate(drawn)},
+        },
+        {"other": [name], **{f"metamers {i}": sheet.column_labels for i, sheet in enumerate(drawn)}},
+        provenance(
+            space, images=len(found), k=k, same=same, agree=agree, decodes=decodes,
+            num_inference_steps=num_inference_steps, seed=seed,
+        ),
+    )  # fmt: skip
+
+
+def _levels(x: np.ndarray, shares: Sequence[float], seed: int) -> list[float]:
+    """Cosines that these shares of all pairs of unit vectors ``(n, d)`` lie below."""
+    few = x[np.random.default_rng(seed).permutation(len(x))[:_ROWS]]
+    return [float(level) for level in np.quantile((few @ few.T)[np.triu_indices(len(few), 1)], shares)]
+
+
+def _metamers(space: Space, images: Sequence | None, how: dict[str, Any]) -> list[Pictures]:
+    """Of each source a row: itself, then decodes of it. Sources of which no two decodes agree are left out."""
+    drawn = []
+    for source in pictures(space, images, "blind_pairs")[:_SOURCES]:
+        try:
+            found = metamers(space, source, **how)
+        except InputError:  # the options are right, so it is the decoder that does not bring this z back
+            continue
+        labels = ["source", *(f"{cosine:.2f}" for cosine in found.scores["cosine"][0])]
+        drawn.append(
+            Pictures([[source, *found.images]], found.embeddings, found.provenance, None, labels, found.scores)
+        )
+    return drawn
+
+
+def _rows(way: str, scores: Scores, names: Sequence[str], scenes: Sequence[Scene]) -> list[dict[str, Any]]:
+    """One row per pair; what differs in it is known of scenes alone."""
+    table, found = factor_table(scenes), scores.arrays
+    return [
+        {
+            "same to": way,
+            "first": names[i],
+            "second": names[j],
+            "cosine": float(cosine),
+            "other cosine": float(other),
+            "differs in": ", ".join(
+                f for f, column in _FACTORS.items() if scenes and table[column][i] != table[column][j]
+            ),
+        }
+        for (i, j), cosine, other in zip(found["pairs"], found["cosine"], found["other_cosine"], strict=True)
+    ]
+
+
+def _pixels(rows: Sequence[Sequence]) -> np.ndarray:
+    """Pictures as uint8 ``(rows, columns, side, side, 3)``; no rows where there are none."""
+    small = [[np.asarray(square(image, _SIDE)) for image in row] for row in rows]
+    return np.array(small, dtype=np.uint8) if small else np.zeros((0, 2, _SIDE, _SIDE, 3), dtype=np.uint8)
+
+
+def _count(ways: dict[str, Scores], other: str) -> str:
+    counts = {way: int(scores["pairs"].value) for way, scores in ways.items()}
+    return (
+        f"Of {ways['z']['pairs'].n:,} pairs {counts['z']} are the same to z and different to {other}, "
+        f"{counts['other']} the reverse."
+    )
+
+
+def _differences(table: list[dict[str, Any]], other: str) -> list[str]:
+    """What differs in the pairs of each way, where it is known."""
+    said = []
+    for way, what in (("z", "z"), ("other", other)):
+        rows = [row["differs in"].split(", ") for row in table if row["same to"] == way]
+        often = Counter(factor for factors in rows for factor in factors if factor).most_common()
+        if often:
+            (first, most), *others = often
+            differs = ", ".join([f"{first} differs in {most}", *(f"{factor} in {times}" for factor, times in others)])
+            said.append(f"Of the widest {len(rows)} that are the same to {what}, {differs}.")
+    return [" ".join(said)] if said else []
+
+
+def _agreement(drawn: list[Pictures], level: float, decodes: int) -> str:
+    if not drawn:
+        return f"Of {decodes} decodes of a z fewer than two agree with it (cosine {level:.2f} or more): no metamers."
+    agreeing = sum(sheet.provenance["agreeing"] for sheet in drawn)
+    apart = np.mean([sheet.scores["pixel distance"].mean() for sheet in drawn])
+    return (
+        f"{agreeing} of {decodes * len(drawn)} decodes agree with their z (cosine {level:.2f} or more), and those kept "
+        f"differ by {apart:.2f} of the range of a pixel."
+    )

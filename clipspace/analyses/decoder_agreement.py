@@ -1,0 +1,85 @@
+"""Is what a decode shows in the embedding, or in the decoder?
+
+DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125) reads CLIP off one decoder. Here the same z is drawn by several: what they
+agree on came from z. Besides the space's own there is always one that has no prior of images and cannot invent, pixels
+optimised until E says z (Kazemi et al. 2024, arXiv 2403.02580).
+
+Look at the cycle E(D(z)) of each decoder against z, and at how near two decoders' pictures are to each other. An
+optimised picture closes the cycle better than it looks: it satisfies E and not the eye.
+
+A surprise would be decoders that agree with each other more than with z: they would share a way to fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from clipspace.analyses.examples import pictures
+from clipspace.analyses.tables import score_rows
+from clipspace.images import square
+from clipspace.models.gradient_decoder import GradientDecoder
+from clipspace.probes.decoder_agreement import agreement_of
+from clipspace.results import Result, provenance, stacked
+from clipspace.scores import Scores
+from clipspace.space import Space
+
+_SIDE = 128
+
+
+def run(
+    space: Space,
+    images: Sequence | None = None,
+    others: Mapping[str, Space] | None = None,
+    *,
+    num_inference_steps: int | None = None,
+    seed: int = 0,
+) -> Result:
+    """Pictures drawn by the space's own decoder, by ``others`` of the same encoder, by name, and by optimised pixels.
+
+    Each takes its usual number of steps where none is given. Raises `InputError` for fewer than two pictures.
+    """
+    sources = pictures(space, images, "decoder_agreement", least=2)
+    own = {space.name: space} if hasattr(space.decoder, "schedule") else {}
+    optimised = replace(space, decoder=GradientDecoder(space.encoder))
+    spaces = {**own, **(others or {}), "gradient": optimised}
+    points = space.encode_images(sources)
+    drawn = {
+        name: one.decode(points, num_inference_steps=num_inference_steps, seed=seed) for name, one in spaces.items()
+    }
+    scores = agreement_of(space, points, drawn, seed=seed)
+    side = min([_SIDE, *(image.width for images in drawn.values() for image in images)])
+    columns = [sources, *drawn.values()]
+    return Result(
+        "decoder_agreement",
+        score_rows(scores),
+        _findings(scores, list(drawn)),
+        {
+            "images": stacked([[square(image, side) for image in row] for row in zip(*columns, strict=True)]),
+            "cosines": _matrix(scores, points.unit),
+        },
+        {"names": ["z", *drawn]},
+        provenance(space, images=len(sources), num_inference_steps=num_inference_steps, seed=seed),
+    )
+
+
+def _matrix(scores: Scores, z: np.ndarray) -> np.ndarray:
+    """Mean cosines of z and of what each decoder makes of it, picture by picture."""
+    points = np.stack([z, *scores.arrays.values()])
+    return np.einsum("and,bnd->ab", points, points) / len(z)
+
+
+def _findings(scores: Scores, decoders: list[str]) -> list[str]:
+    cycles = {name: scores[f"cycle: {name}"] for name in decoders}
+    closest = max(cycles, key=lambda name: cycles[name].value)
+    said = ", ".join(f"{name} {score.value:.2f} (chance {score.chance:.2f})" for name, score in cycles.items())
+    found = [f"E(D(z)) has a cosine to z of: {said}; {closest} closes the cycle best."]
+    pairs = [row for row in scores if not row.name.startswith("cycle: ")]
+    if pairs:
+        nearest = max(pairs, key=lambda row: row.value)
+        least = min(score.value for score in cycles.values())
+        how = "no nearer to each other than to z" if nearest.value <= least else "nearer to each other than one is to z"
+        found.append(f"Pictures by {nearest.name} have a cosine of {nearest.value:.2f}: {how}.")
+    return found

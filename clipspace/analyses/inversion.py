@@ -1,0 +1,126 @@
+"""What does it cost to find the noise that gives a picture back?
+
+Appendix F of Dhariwal & Nichol 2021 (arXiv 2105.05233) is the DDIM inversion that DALL-E 2 (arXiv 2204.06125,
+section 3) takes x_T from; it evaluates the network at the wrong point of every step. Fixed points of the step repair it
+(AIDI, ReNoise, and `diffusion.invert` here).
+
+Look at the error against network evaluations: DDIM's falls with the number of steps, and slowly; the exact way is as good
+as the decoder's autoencoder lets it be, from a few steps on. A picture that is the same to the last bit counts 99 dB.
+
+A surprise would be an exact inversion that fails (its residual says so), or a DDIM inversion that is as good for the
+same evaluations, which would mean that the repair is not worth its price on this decoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from clipspace.analyses.examples import pictures
+from clipspace.codes import Code
+from clipspace.errors import CapabilityError, InputError
+from clipspace.images import psnr
+from clipspace.results import Result, provenance, stacked
+from clipspace.space import Space
+
+_SAME = 99.0
+"""dB that stand for identical pictures."""
+_CLOSE = 0.1
+"""dB below what the autoencoder alone gives that still count as exact."""
+NAMES = {"exact": "exact", "ddim": "DDIM"}
+_LOUDER = 4
+_DOUBLINGS = {"exact": -2, "ddim": 0}
+"""An exact step costs about four evaluations: two doublings fewer end at as many."""
+
+
+def run(
+    space: Space,
+    images: Sequence | None = None,
+    *,
+    n: int = 2,
+    fewest: int = 20,
+    doublings: int = 3,
+    guidance_scale: float = 1.0,
+    seed: int = 0,
+) -> Result:
+    """Pictures inverted both ways and decoded again, at ``fewest`` steps and twice as many, ``doublings`` times.
+
+    The first ``n`` of the user's ``images``, or of the bundled scenes. The exact way stops two doublings earlier, at
+    about as many evaluations. ``seed`` draws nothing. Raises `CapabilityError` for a decoder that optimises pixels.
+    """
+    if space.decoder is not None and not hasattr(space.decoder, "schedule"):
+        raise CapabilityError(f"inversion: expected a diffusion decoder, {space.name!r} optimises pixels; load another")
+    sources = pictures(space, images, "inversion")[:n]
+    points = space.encode_images(sources)
+    if doublings < 2:
+        raise InputError(f"inversion: expected two doublings or more, got {doublings}")
+    tried = [(how, fewest * 2**i) for how, less in _DOUBLINGS.items() for i in range(1 + doublings + less)]
+    bounds = _psnr(sources, space.decoder.to_images(space.decoder.to_latents(sources)))
+    table, rows = [], []
+    for how, steps in tried:
+        options = {"num_inference_steps": steps, "guidance_scale": guidance_scale}
+        code = space.invert(sources, embeddings=points, method=how, **options)
+        back = space.decode(points, noise=code.noise, **options)
+        table.append(_row(how, steps, code, _psnr(sources, back), bounds))
+        rows.append(back)
+    return Result(
+        "inversion",
+        table,
+        _findings(table),
+        {"images": _with_errors(stacked([sources, *rows]))},
+        {
+            "columns": ["source", *(f"{NAMES[how]}\n{steps}" for how, steps in tried)],
+            "rows": ["", f"error × {_LOUDER}"] * len(sources),
+        },
+        provenance(space, n=len(sources), fewest=fewest, doublings=doublings, guidance_scale=guidance_scale, seed=seed),
+    )
+
+
+def _with_errors(columns: np.ndarray) -> np.ndarray:
+    """From columns ``(source and ways, n, ...)`` to rows: each picture, and below it how far each way is off; white for its source."""
+    off = np.abs(columns.astype(int) - columns[0].astype(int)) * _LOUDER
+    errors = np.minimum(off, 255).astype(np.uint8)
+    errors[0] = 255
+    return np.stack([columns, errors], axis=2).reshape(len(columns), -1, *columns.shape[2:]).swapaxes(0, 1)
+
+
+def _psnr(sources: Sequence[Image.Image], pictures: Sequence[Image.Image]) -> np.ndarray:
+    return np.array([min(psnr(a, b), _SAME) for a, b in zip(sources, pictures, strict=True)])
+
+
+def _row(how: str, steps: int, code: Code, scores: np.ndarray, bounds: np.ndarray) -> dict[str, Any]:
+    return {
+        "method": NAMES[how],
+        "steps": steps,
+        "evaluations": float(code.evaluations.mean()),
+        "PSNR": float(scores.mean()),
+        "worst": float(scores.min()),
+        "best": float(scores.max()),
+        "autoencoder alone": float(bounds.mean()),
+        "short of it": float((bounds - scores).max()),
+        "residual": float(code.residual.max()) if how == "exact" else None,
+        "sd of x_T": float(code.noise.std()),
+    }
+
+
+def _findings(table: list[dict[str, Any]]) -> list[str]:
+    exact, ddim = ([row for row in table if row["method"] == how] for how in NAMES.values())
+    best, top = (max(rows, key=lambda row: row["PSNR"]) for rows in (ddim, exact))
+    first = next((row for row in exact if row["short of it"] <= _CLOSE), None)
+    found = f"DDIM inversion gives pictures back at {best['PSNR']:.1f} dB at best, with {best['steps']} evaluations."
+    if first is None:
+        return [
+            found,
+            f"The exact way reaches {top['PSNR']:.1f} dB with {top['evaluations']:.0f} evaluations (residual "
+            f"{top['residual']:.0e}) of {top['autoencoder alone']:.1f} dB that the decoder could.",
+        ]
+    bound = first["autoencoder alone"]
+    how = "to the last bit" if bound >= _SAME else f"as well as the autoencoder draws it ({bound:.1f} dB)"
+    return [
+        found,
+        f"The exact way gives every picture back {how} from {first['steps']} steps, that is "
+        f"{first['evaluations']:.0f} evaluations, on.",
+    ]

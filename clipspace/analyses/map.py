@@ -1,0 +1,120 @@
+"""What lies beside what?
+
+UMAP (McInnes et al. 2018, arXiv 1802.03426) or the first two principal components, with pictures laid where their
+embeddings are.
+
+Look for what neighbours share: of each column that is known, how often an image's ten nearest have the same value, in
+the space itself and on the map, beside chance. Distances between far groups on a UMAP map mean nothing.
+
+A surprise would be groups that share a column which captions never mention; or a column shared on the map and not
+in the space, which would be the map's own doing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clipspace.analyses.examples import unseen_scenes
+from clipspace.errors import InputError
+from clipspace.geometry.neighbours import neighbours
+from clipspace.images import list_images, read_image, square
+from clipspace.maps import pca_map, umap_map
+from clipspace.results import Result, provenance, stacked
+from clipspace.scenes import Scene, factor_table, render
+from clipspace.space import Space
+
+_SIDE = 48
+_SHOWN = 400
+"""Pictures that are kept for thumbnails: more than fit."""
+_NEAR = 10
+_FEW = 8
+"""Values that a figure can give a colour each."""
+_COLUMNS = {"thing": "thing1", "color": "color1", "texture": "texture1", "size": "size1", "ground": "ground"}
+
+
+def run(space: Space, images: Sequence | None = None, *, n: int = 1000, method: str = "umap", seed: int = 0) -> Result:
+    """A map of the user's ``images``, whose folders are the known column, or of ``n`` scenes of one thing.
+
+    ``method`` is "umap" or "pca". Raises `InputError` for another one, and for fewer than a dozen images.
+    """
+    if method not in ("umap", "pca"):
+        raise InputError(f"map: expected method 'umap' or 'pca', got {method!r}")
+    scenes = [] if images is not None else unseen_scenes(n, seed=seed, layout="one")
+    sources, names = list_images([render(scene) for scene in scenes] if images is None else images)
+    if len(sources) < _NEAR + 2:
+        raise InputError(f"map: expected {_NEAR + 2} images or more, got {len(sources)}")
+    columns = _factors(scenes) if scenes else _folders(sources)
+    points = space.encode_images(sources)
+    placed = pca_map(points) if method == "pca" else umap_map(points, seed=seed)
+    table = _shared(points.unit, placed.coordinates, columns)
+    few = [row for row in table[1:] if row["values"] <= _FEW] or table[1:]
+    colored = max(few, key=_told, default={"column": ""})["column"]
+    shown = np.random.default_rng(seed).permutation(len(sources))[:_SHOWN]
+    pictures = [square(read_image(sources[i]), _SIDE) for i in shown]
+    return Result(
+        "map",
+        table,
+        _findings(table, len(sources), method),
+        {"coordinates": placed.coordinates, "rows": shown, "thumbnails": stacked([pictures])[0]},
+        {"names": names, "colored by": [colored], "values": [str(value) for value in columns.get(colored, [])]},
+        provenance(space, images=len(sources), method=method, seed=seed) | {"map": dict(placed.facts)},
+    )
+
+
+def _factors(scenes: Sequence[Scene]) -> dict[str, list]:
+    """What captions may say of scenes of one thing."""
+    table = factor_table(scenes)
+    return {name: table[column] for name, column in _COLUMNS.items()}
+
+
+def _folders(sources: Sequence) -> dict[str, list]:
+    """The folder of each file, where they are in more than one."""
+    folders = [Path(source).parent.name for source in sources if isinstance(source, (str, Path))]
+    return {"folder": folders} if len(folders) == len(sources) and len(set(folders)) > 1 else {}
+
+
+def _shared(x: np.ndarray, coordinates: np.ndarray, columns: dict[str, list]) -> list[dict[str, Any]]:
+    """What the nearest ten in the space and on the map share with a point: first themselves, then each column."""
+    near, on_map = (neighbours(points.astype(np.float64), _NEAR)[1] for points in (x, coordinates))
+    both = np.mean([np.isin(a, b).mean() for a, b in zip(near, on_map, strict=True)])
+    rows = [_row("neighbours", len(x), 1.0, both, _NEAR / (len(x) - 1))]
+    for name, column in columns.items():
+        _, codes, counts = np.unique([str(value) for value in column], return_inverse=True, return_counts=True)
+        chance = (counts * (counts - 1)).sum() / (len(x) * (len(x) - 1))
+        same = ((codes[found] == codes[:, None]).mean() for found in (near, on_map))
+        rows.append(_row(name, len(counts), *same, chance))
+    return rows
+
+
+def _row(column: str, values: int, space: float, on_map: float, chance: float) -> dict[str, Any]:
+    return {
+        "column": column,
+        "values": values,
+        "shared in the space": float(space),
+        "shared on the map": float(on_map),
+        "chance": float(chance),
+    }
+
+
+def _told(row: dict[str, Any]) -> float:
+    """How far above chance neighbours share a column, 1 being always."""
+    return (row["shared in the space"] - row["chance"]) / (1 - row["chance"])
+
+
+def _findings(table: list[dict[str, Any]], n: int, method: str) -> list[str]:
+    kept, *columns = table
+    found = [
+        f"Of the {_NEAR} nearest images in the space, {kept['shared on the map']:.0%} are among the {_NEAR} nearest on "
+        f"the {method.upper()} map of {n} (chance {kept['chance']:.0%})."
+    ]
+    if columns:
+        shares = [
+            f"the {row['column']} in {row['shared in the space']:.0%} (chance {row['chance']:.0%})"
+            for row in sorted(columns, key=_told, reverse=True)
+        ]
+        found.append(f"Neighbours in the space share {', '.join(shares)}.")
+    return found

@@ -1,0 +1,101 @@
+"""How far apart do images and their captions lie?
+
+Liang et al. 2022 (arXiv 2203.02053), figures 1 to 3: a gap between the two modalities, and what closing or widening it
+does to a task. Here the task is retrieval, and its chance is given.
+
+Look for two clouds with no overlap along the gap, and for paired cosines that are low and yet above unpaired ones: that
+difference is all that retrieval needs. A cosine between an image and a text is to be read against these, not against 1.
+
+A surprise would be no gap; or a recall that rises where the gap is closed, which would say that it only harms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from clipspace.analyses.examples import captions_of, unseen_scenes
+from clipspace.analyses.tables import score_rows
+from clipspace.embeddings import Embeddings
+from clipspace.errors import InputError
+from clipspace.geometry.gap import gap_vector
+from clipspace.pca import PCA
+from clipspace.probes.geometry import modality_gap as probe
+from clipspace.results import Result, provenance
+from clipspace.scenes import render
+from clipspace.scores import Scores
+from clipspace.space import Space
+from clipspace.sphere import unit
+
+_BINS = 60
+_SHOWN = 1000
+
+
+def run(space: Space, pairs: Sequence[tuple[Any, str]] | None = None, *, n: int = 1000, seed: int = 0) -> Result:
+    """Gap, cosines and retrieval of ``pairs`` (image, caption) of the user, or of ``n`` scenes and captions of them.
+
+    Raises `InputError` for fewer than four pairs.
+    """
+    if pairs is None:
+        scenes = unseen_scenes(n, seed=seed)
+        pairs = list(zip([render(scene) for scene in scenes], captions_of(scenes, seed=seed), strict=True))
+    if len(pairs) < 4:
+        raise InputError(f"modality_gap: expected at least 4 pairs of an image and its caption, got {len(pairs)}")
+    images = space.encode_images([image for image, _ in pairs])
+    texts = space.encode_texts([text for _, text in pairs])
+    scores = probe(images, texts, seed=seed)
+    edges, paired, unpaired = _cosines(images.unit, texts.unit)
+    return Result(
+        "modality_gap",
+        score_rows(scores),
+        _findings(scores),
+        {
+            **{name: scores.arrays[name] for name in ("image mean", "text mean", "moved", "moved gap", "moved recall")},
+            "edges": edges,
+            "cosines": np.stack([paired, unpaired]),
+            "plane": _plane(images, texts),
+        },
+        {"cosines": ["paired", "unpaired"], "modalities": ["images", "captions"]},
+        provenance(space, pairs=len(pairs), seed=seed),
+    )
+
+
+def _cosines(x: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Bin edges, and counts of the cosines of pairs and of all others."""
+    cosines = x @ t.T
+    edges = np.linspace(cosines.min() - 1e-9, cosines.max() + 1e-9, _BINS + 1)
+    paired = np.histogram(np.diag(cosines), edges)[0]
+    return edges, paired, np.histogram(cosines, edges)[0] - paired
+
+
+def _plane(images: Embeddings, texts: Embeddings) -> np.ndarray:
+    """Images and texts ``(2, m, 2)``: along the gap, and along the direction of most variance across it."""
+    x, t = images.unit[:_SHOWN], texts.unit[:_SHOWN]
+    gap = unit(gap_vector(x, t))
+    both = np.concatenate([x, t])
+    along = both @ gap
+    across = PCA(1).fit(both - along[:, None] * gap).transform(both - along[:, None] * gap)[:, 0]
+    return np.stack([along, across], axis=1).reshape(2, len(x), 2)
+
+
+def _findings(scores: Scores) -> list[str]:
+    gap, paired, unpaired = (scores[name] for name in ("gap", "paired cosine", "unpaired cosine"))
+    recall = scores["recall@1, text to image"]
+    moved, recalls = scores.arrays["moved"], scores.arrays["moved recall"].mean(axis=0)
+    best, still = int(recalls.argmax()), int(np.abs(moved).argmin())
+    found = [
+        f"The means of images and captions are {gap.value:.2f} apart (95 % {gap.low:.2f} to {gap.high:.2f}); "
+        f"{scores['separability along the gap'].value:.0%} of points lie on their own side.",
+        f"A caption has a cosine of {paired.value:.2f} to its own image and of {unpaired.value:.2f} to others, and finds "
+        f"it first in {recall.value:.0%} of cases (chance {recall.chance:.1%}).",
+    ]
+    if recalls[best] <= recalls[still]:
+        return [*found, "No move along the gap makes retrieval better."]
+    way = "towards each other" if moved[best] > 0 else "apart"
+    return [
+        *found,
+        f"Moved {abs(moved[best]):.2f} {way} along the gap, recall@1 of both ways goes from {recalls[still]:.2f} to "
+        f"{recalls[best]:.2f}.",
+    ]

@@ -1,0 +1,151 @@
+"""Which factors of an image are in its embedding, and does the decoder bring them back?
+
+Section 3 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125) asks it by looking: what stays the same over decodes of
+one embedding was in it. Here each factor has a number, its interval, and three controls: chance, random weights of
+the same architecture, and the cycle E(D(z)).
+
+Look for the order of the factors and, in scenes, for its agreement with what captions say. A bar is the mean of three
+marks: the factor read out of z by a linear map, read out by nearest neighbours, and how far z moves when that
+factor alone changes. Where the cycle falls short of the read-out, the decoder cannot draw the factor, and its
+pictures say nothing of CLIP.
+
+A surprise would be a factor that captions never mention above one that they always do; or a factor that random weights
+keep as well as trained ones, for then training did not put it there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from clipspace.analyses.examples import unseen_scenes
+from clipspace.analyses.tables import retention_rows
+from clipspace.errors import InputError
+from clipspace.images import read_images
+from clipspace.probes.retention import Factor, Retention, augmentation_factors, rank_agreement, scene_factors
+from clipspace.probes.retention import retention as probe
+from clipspace.probes.retention.readout import FEWEST
+from clipspace.results import Result, provenance, stacked
+from clipspace.scenes import MENTIONS
+from clipspace.space import Space, untrained_space
+
+_SIDE = 64
+_CANDIDATES = 8
+_HALF = 0.5
+"""Skill above which a factor counts as held, or as brought back."""
+
+
+def run(
+    space: Space,
+    images: Sequence | None = None,
+    *,
+    n: int = 1200,
+    pairs: int = 100,
+    controls: int = 1,
+    decoded: int = 16,
+    decodes: int = 2,
+    num_inference_steps: int = 20,
+    seed: int = 0,
+) -> Result:
+    """Factors of ``n`` scenes, from kept to ignored; of the user's ``images``, the changes that we can make to them.
+
+    ``controls`` untrained spaces of the same architecture are measured beside it. Recovery, on ``decoded`` scenes,
+    needs factors that can be read off pictures and a decoder; without either it is left out.
+    """
+    pictures = unseen_scenes(n, seed=seed) if images is None else read_images(images)[0]
+    known = scene_factors(pictures) if images is None else augmentation_factors(pictures, side=_SIDE, seed=seed)
+    factors = {factor.name: factor for factor in known if _is_measurable(factor)}
+    if not factors:
+        raise InputError(f"retention: expected at least {FEWEST} images, and labels that repeat, got {len(pictures)}")
+    twins = [untrained_space(space.name, seed=seed + i, device=str(space.device)) for i in range(controls)]
+    options = {"pairs": pairs, "seed": seed}
+    looking = {"decoded": decoded, "decodes": decodes, "num_inference_steps": num_inference_steps}
+    if images is not None or space.decoder is None:
+        looking = {}
+    found = probe(space, pictures, factors=list(factors), **options, **looking)
+    untrained = _mean_retention([probe(twin, pictures, factors=list(factors), **options) for twin in twins])
+    said = {name: _in_words(name) for name in found.factors if images is None}
+    few = [factor.name for factor in known if factor.name not in factors]
+    missing = [f"Too few images to measure: {', '.join(few)}."] if few else []
+    return Result(
+        "retention",
+        retention_rows(found, captions=said, untrained=untrained),
+        [_order(found, said), *_training(found, untrained), *_decoder(found), *missing],
+        {"examples": stacked([_example(factors[name], seed) for name in found.factors])},
+        {"factors": [name.replace("_", " ") for name in found.factors]},
+        provenance(space, images=len(pictures), controls=controls, **options, **looking),
+    )
+
+
+def _is_measurable(factor: Factor) -> bool:
+    """Whether there are enough images of it, and each label is there to learn from and to test on."""
+    values = [factor.values[i] for i in factor.rows]
+    return len(values) >= FEWEST and (isinstance(values[0], float) or min(Counter(values).values()) > 1)
+
+
+def _example(factor: Factor, seed: int) -> list[Image.Image]:
+    """A picture and its counterfactual: of a few, the two that differ most."""
+    assert factor.change is not None
+    rows = np.random.default_rng([seed, 12, *factor.name.encode()]).permutation(factor.rows)[:_CANDIDATES]
+    pairs = [[factor.image(int(i)), factor.change(int(i), np.random.default_rng([seed, int(i)]))[0]] for i in rows]
+    return max(pairs, key=lambda pair: np.abs(np.subtract(*(np.asarray(image, dtype=float) for image in pair))).sum())
+
+
+def _mean_retention(controls: Sequence[Retention]) -> dict[str, float]:
+    """Mean retention of each factor over untrained spaces; nothing without any."""
+    scores = [{row.name: row.value for row in control["retention"]} for control in controls]
+    return {name: float(np.mean([score[name] for score in scores])) for name in scores[0]} if scores else {}
+
+
+def _in_words(factor: str) -> str:
+    return {0.0: "never", 1.0: "always"}.get(MENTIONS[factor], "sometimes")
+
+
+def _order(found: Retention, said: dict[str, str]) -> str:
+    """From kept to ignored; where captions say some factors always, some at times and some never, by how often."""
+    scores = {row.name: row for row in found["retention"]}
+    if set(said.values()) != {"always", "sometimes", "never"}:
+        first, last = found.factors[0], found.factors[-1]
+        return f"Of {first} z keeps {scores[first].value:.2f}, of {last} {scores[last].value:.2f}."
+    ranges = []
+    for how in ("always", "sometimes", "never"):
+        values = [scores[name].value for name in found.factors if said[name] == how]
+        ranges.append(f"{min(values):.2f} to {max(values):.2f} of what captions {how} say")
+    unsaid = max(scores[name].high for name in found.factors if said[name] == "never")
+    ignored = [name for name in found.factors if said[name] != "never" and scores[name].low <= unsaid]
+    agreement = rank_agreement(found, MENTIONS, over="factors")["retention"]
+    return (
+        f"z keeps {', '.join(ranges)}: Spearman's rho is {agreement.value:.2f} "
+        f"(95 % {agreement.low:.2f} to {agreement.high:.2f}, over other factors too)."
+        + (f" Said and yet kept no better than what is never said: {', '.join(ignored)}." if ignored else "")
+    )
+
+
+def _training(found: Retention, untrained: dict[str, float]) -> list[str]:
+    """What training put in and took out, where there is a control."""
+    if not untrained:
+        return []
+    kept = {row.name: row.value for row in found["retention"]}
+    most, least = (pick(kept, key=lambda name: kept[name] - untrained[name]) for pick in (max, min))
+    gained, lost = (f"{name} ({untrained[name]:.2f} to {kept[name]:.2f})" for name in (most, least))
+    if kept[most] <= untrained[most]:
+        return ["No factor is kept better than by random weights of the same architecture."]
+    down = f"took most from {lost}" if kept[least] < untrained[least] else f"took from none, adding least to {lost}"
+    return [f"Beside random weights of the same architecture, training added most to {gained} and {down}."]
+
+
+def _decoder(found: Retention) -> list[str]:
+    """Whether decodes lose what z holds, and whose failure that is, where anything was decoded."""
+    if "recovery" not in found.measures:
+        return []
+    linear, recovery, cycle = ({row.name: row.value for row in found[c]} for c in ("linear", "recovery", "cycle"))
+    held = [name for name in recovery if linear[name] >= _HALF]
+    lost = [name for name in held if recovery[name] < _HALF]
+    if not lost:
+        return [f"Decodes bring back what can be read out of z: {', '.join(held) or 'nothing can'}."]
+    values = ", ".join(f"{name} (recovery {recovery[name]:.2f}, cycle {cycle[name]:.2f})" for name in lost)
+    blame = "the decoder's failure, not CLIP's" if all(cycle[name] < _HALF for name in lost) else "to be read with care"
+    return [f"Of what can be read out of z, decodes do not bring back {values}: {blame}."]

@@ -1,0 +1,44 @@
+"""A matrix as colours, its values written in the cells where there is room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from clipspace.plot.axes import axes_of
+
+_ROOM = 12
+"""Most rows or columns whose values are written."""
+
+
+def heatmap(
+    values: np.ndarray,
+    *,
+    row_labels: Sequence[str] | None = None,
+    column_labels: Sequence[str] | None = None,
+    limits: tuple[float, float] = (0.0, 1.0),
+    ax: Axes | None = None,
+) -> Axes:
+    """``values`` ``(rows, columns)`` from light to dark over ``limits``; NaN cells stay empty.
+
+    Values are written, to two decimals, in a matrix of up to 12 rows and columns; a larger one has a colour bar.
+    """
+    ax = axes_of(ax)
+    values = np.asarray(values, dtype=float)
+    image = ax.imshow(values, cmap="Blues", vmin=limits[0], vmax=limits[1], aspect="equal")
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+    ax.set_xticks(range(values.shape[1]), column_labels or [""] * values.shape[1])
+    ax.set_yticks(range(values.shape[0]), row_labels or [""] * values.shape[0])
+    ax.xaxis.tick_top()
+    if max(values.shape) > _ROOM:
+        ax.figure.colorbar(image, ax=ax, shrink=0.8)
+        return ax
+    middle = (limits[0] + limits[1]) / 2
+    for (i, j), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            ink = "white" if value > middle else "black"
+            ax.text(j, i, f"{value:.2f}", ha="center", va="center", color=ink, size="small")
+    return ax

@@ -1,0 +1,84 @@
+"""Scatter maps: points where they are, colours that are explained, thumbnails that do not overlap."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgba
+from matplotlib.transforms import Bbox
+
+from clipspace.plot import COLORS, scatter
+
+
+@pytest.fixture
+def points(rng):
+    return np.concatenate([rng.normal(size=(150, 2)), [4, 1] + 0.1 * rng.normal(size=(50, 2))])
+
+
+def _boxes(ax):
+    return [Bbox.from_extents(*(image.get_extent()[i] for i in (0, 2, 1, 3))) for image in ax.images]
+
+
+def test_points_are_rasterised_where_they_are(points):
+    ax = scatter(points, color="r")
+    layer = ax.collections[0]
+    np.testing.assert_array_equal(layer.get_offsets(), points)
+    assert layer.get_rasterized()
+    assert set(map(tuple, layer.get_facecolors())) == {to_rgba("r")}
+
+
+def test_no_two_thumbnails_overlap_and_no_more_would_fit(points, rng):
+    thumbnails = rng.integers(256, size=(200, 4, 4, 3), dtype=np.uint8)
+    ax = scatter(points, thumbnails=thumbnails, side=0.08)
+    boxes = _boxes(ax)
+    assert len(boxes) > 10
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    edge = boxes[0].width * 1.08
+    centres = np.array([[(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2] for box in boxes])
+    assert (np.abs(points[:, None] - centres).max(axis=2).min(axis=1) < edge + 1e-9).all()
+
+
+def test_a_thumbnail_lies_upright_on_its_own_point_and_within_the_axes(points):
+    thumbnails = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((5, 2, 2, 3), dtype=np.uint8)
+    thumbnails[:, 0] += 100  # the upper row
+    rows = [0, 160, 30, 60, 90]
+    ax = scatter(points, thumbnails=thumbnails, rows=rows, side=0.05)
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    for image, box in zip(ax.images, _boxes(ax), strict=True):
+        k = int(image.get_array()[1, 0, 0])
+        np.testing.assert_allclose([(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2], points[rows[k]])
+        assert left <= box.x0 < box.x1 <= right
+        assert bottom <= box.y0 < box.y1 <= top
+        assert image.origin == "upper"
+    assert ax.get_aspect() == 1
+
+
+def test_labels_have_a_colour_each_that_the_legend_names(points):
+    labels = ["cat", "dog"] * 100
+    ax = scatter(points, column=labels)
+    colors = ax.collections[0].get_facecolors()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["cat", "dog"]
+    for label, handle in zip(["cat", "dog"], ax.get_legend().legend_handles, strict=True):
+        wanted = handle.get_facecolors()[0]
+        assert {tuple(c) for c, own in zip(colors, labels, strict=True) if own == label} == {tuple(wanted)}
+
+
+@pytest.mark.parametrize(("kinds", "last"), [(8, "7"), (12, "other")])
+def test_labels_beyond_the_palette_are_grey(points, kinds, last):
+    labels = [str(i % kinds) for i in range(200)]
+    ax = scatter(points, column=labels)
+    names = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert len(names) == len(COLORS) + 1
+    assert names[-1] == last or kinds == 8
+    grey = to_rgba("0.72")
+    found = {own for own, c in zip(labels, ax.collections[0].get_facecolors(), strict=True) if tuple(c) == grey}
+    assert len(found) == kinds - len(COLORS)
+
+
+def test_amounts_have_a_colour_bar(points):
+    ax = scatter(points, column=points[:, 0].tolist())
+    assert len(ax.figure.axes) == 2
+    ax.figure.draw_without_rendering()
+    shades = ax.collections[0].get_facecolors()
+    low, high = np.argmin(points[:, 0]), np.argmax(points[:, 0])
+    assert shades[high].sum() > shades[low].sum()
