@@ -13,25 +13,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from clipspace.analyses.edits import edits
+from clipspace.analyses.examples import EXAMPLES
 from clipspace.codes import Code
-from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
 from clipspace.images import psnr, read_images, square
 from clipspace.manipulate import generate, interpolate, reconstruct, text_diff, variations
 from clipspace.pca import PCA
 from clipspace.pictures import draw_sheet
-from clipspace.probes.zero_shot import label_weights, zero_shot
+from clipspace.probes.zero_shot import zero_shot
 from clipspace.saving import atomically
-from clipspace.scenes import COLORS, GROUNDS, THINGS, Card, Scene, Thing, draw_card, render, sample_scenes
+from clipspace.scenes import THINGS, Card, draw_card, render, sample_scenes
 from clipspace.scenes.captions import article
 from clipspace.space import Space, load_space
 
-EXAMPLES = (
-    Scene("white", (Thing("apple", "red", x=0.5, y=0.46, rotation=8),)),
-    Scene("navy", (Thing("fish", "orange", "striped", x=0.42, y=0.55, rotation=-14, phase=0.3),)),
-    Scene("mint", (Thing("house", "blue", x=0.55, y=0.52, rotation=-6),)),
-    Scene("beige", (Thing("cat", "purple", "dotted", x=0.48, y=0.5, rotation=10),)),
-)
 TEXTS = ("a green tree on a grey ground", "a yellow star above a blue car", "a sign that says pizza")
 _COMPONENTS = (2, 4, 8, 16, 32, 64, 128)
 _STEPS = 50
@@ -153,8 +148,7 @@ def _interpolation(space: Space, code: Code, seed: int, folder: Path) -> Section
 
 def _text_diff(space: Space, code: Code, seed: int, folder: Path) -> Section:
     rows, labels, table = [], [], [["image", "from", "to", "cosine to the new text, first and last image"]]
-    for i in range(len(code)):
-        before, after = _edit(space, code.embeddings[i], i)
+    for i, (before, after) in enumerate(edits(space, code.embeddings)):
         result = text_diff(space, code[i], before, after, seed=seed, num_inference_steps=_STEPS)
         found = result.scores["cosine of the image to after"][0]
         rows.append(result.rows[0])
@@ -169,31 +163,6 @@ def _text_diff(space: Space, code: Code, seed: int, folder: Path) -> Section:
         "The first text is the zero-shot reading of the image."
     )
     return Section("Text diff", text, [_save(sheet, folder, "text-diff.png")], table)
-
-
-def _edit(space: Space, point: Embeddings, i: int) -> tuple[str, str]:
-    """A description of the image by zero-shot, and the same with colour, thing or ground changed in turn."""
-    found = {}
-    for name, values, phrase in (
-        ("color", COLORS, "{} thing"),
-        ("thing", THINGS, "{}"),
-        ("ground", GROUNDS, "{} ground"),
-    ):
-        weights = label_weights(space, [article(phrase.format(v)) for v in values])
-        found[name] = list(values)[int((weights @ point.unit[0]).argmax())]
-    pairs = [(c, k) for c in COLORS for k in THINGS]
-    best = (
-        label_weights(space, [f"{article(c)} {k} on a {found['ground']} ground" for c, k in pairs]) @ point.unit[0]
-    ).argmax()
-    found["color"], found["thing"] = pairs[int(best)]
-    factor = ("color", "thing", "ground", "color")[i % 4]
-    values = list({"color": COLORS, "thing": THINGS, "ground": GROUNDS}[factor])
-    new = found | {factor: values[(values.index(found[factor]) + 3) % len(values)]}
-    return _sentence(found), _sentence(new)
-
-
-def _sentence(facts: dict[str, str]) -> str:
-    return f"a photo of {article(facts['color'])} {facts['thing']} on a {facts['ground']} ground"
 
 
 def _pca(space: Space, images: list[Image.Image], seed: int, folder: Path) -> Section:

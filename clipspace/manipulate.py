@@ -18,7 +18,7 @@ from PIL import Image
 from clipspace import sphere
 from clipspace.codes import Code
 from clipspace.embeddings import Embeddings, check_same_space, concatenate
-from clipspace.errors import InputError
+from clipspace.errors import InputError, check_count
 from clipspace.images import SUFFIXES, read_image
 from clipspace.pca import PCA
 from clipspace.pictures import Pictures
@@ -43,7 +43,7 @@ def variations(
     From the code (z_i, x_T) of an image, DDIM with ``eta`` > 0; the first column is the reconstruction
     at ``eta`` = 0. Of a text or an embedding, which have no x_T, the noise is drawn from ``seed``.
     """
-    _check_count("n", n)
+    check_count("n", n)
     point = _point(space, image, seed)
     num_inference_steps = _steps(space, [point], num_inference_steps)
     noise = _noise(space, point, seed, num_inference_steps)
@@ -78,7 +78,7 @@ def interpolate(
     """
     if len(keyframes) < 2:
         raise InputError(f"interpolate: expected at least two keyframes, got {len(keyframes)}")
-    _check_count("steps", steps, least=2)
+    check_count("steps", steps, least=2)
     if noise not in ("inverted", "fixed"):
         raise InputError(f"interpolate: expected noise 'inverted' or 'fixed', got {noise!r}")
     if spacing not in ("keyframes", "angle"):
@@ -140,7 +140,7 @@ def text_diff(
     them, x_T held at the inversion, so the first image is the reconstruction. ``before=None`` moves
     towards ``after`` itself. Scores: cosine to ``after`` and to the source embedding.
     """
-    _check_count("steps", steps, least=2)
+    check_count("steps", steps, least=2)
     if not 0 < theta <= 1:
         raise InputError(f"text_diff: expected theta in (0, 1], a fraction of the angle, got {theta}")
     point = _point(space, image, seed)
@@ -225,7 +225,7 @@ def generate(
     ``source="text"`` feeds the text embedding itself to the decoder, ``"none"`` its null condition, whatever
     the text: the conditions that figure 8 compares, for a decoder that takes no caption.
     """
-    _check_count("n", n)
+    check_count("n", n)
     num_inference_steps = _steps(space, [], num_inference_steps)
     listed = [texts] if isinstance(texts, str) else list(texts)
     points = space.encode_texts(listed)
@@ -293,11 +293,6 @@ def _noise(space: Space, point: _Point, seed: int, num_inference_steps: int) -> 
     if point.image is None:
         return space.noise(1, seed=seed)
     return space.invert(point.image, embeddings=point.embeddings, num_inference_steps=num_inference_steps).noise
-
-
-def _check_count(name: str, value: int, *, least: int = 1) -> None:
-    if not isinstance(value, (int, np.integer)) or value < least:
-        raise InputError(f"{name}: expected an integer of at least {least}, got {value!r}")
 
 
 def _provenance(space: Space, what: str, **options: Any) -> dict[str, Any]:

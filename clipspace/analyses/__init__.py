@@ -13,6 +13,13 @@ from clipspace.errors import InputError
 
 ANALYSES = (
     "variations",
+    "interpolation",
+    "text_diff",
+    "pca_reconstruction",
+    "typographic_attack",
+    "prior_ablation",
+    "guidance",
+    "neighbours",
 )  # fmt: skip
 """In the order of a report."""
 

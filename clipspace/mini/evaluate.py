@@ -23,6 +23,7 @@ from clipspace.embeddings import Embeddings
 from clipspace.images import psnr
 from clipspace.manipulate import interpolate, reconstruct, text_diff
 from clipspace.pca import PCA
+from clipspace.probes.descriptions import describe, sentence, truth
 from clipspace.probes.zero_shot import label_weights
 from clipspace.scenes import COLORS, GROUNDS, THINGS, Scene, caption, render, sample_scenes
 from clipspace.scenes.captions import article
@@ -202,11 +203,11 @@ def text_edits(space: Space, n: int = 100) -> list[Row]:
     code = space.invert(images, batch_size=50, **settings)
     rising, arrived, stayed, first, pixel_rising = [], [], [], [], []
     for i, scene in enumerate(scenes):
-        facts = {"color": scene.things[0].color, "thing": scene.things[0].kind, "ground": scene.ground}
+        facts = truth(scene)
         factor = ("color", "thing", "ground")[i % 3]
         values = {"color": COLORS, "thing": THINGS, "ground": GROUNDS}[factor]
         new = facts | {factor: str(rng.choice([v for v in values if v != facts[factor]]))}
-        edit = text_diff(space, code[i], _sentence(facts), _sentence(new), steps=5, **settings)
+        edit = text_diff(space, code[i], sentence(facts), sentence(new), steps=5, **settings)
         rising.append(bool((np.diff(edit.scores["cosine to after"][0]) > 0).all()))
         pixel_rising.append(bool((np.diff(edit.scores["cosine of the image to after"][0]) > -0.01).all()))
         read = _read(space, edit.images[-1])
@@ -236,9 +237,7 @@ def prior(space: Space, n: int = 500) -> list[Row]:
         return f"{np.einsum('nd,nd->n', x, true).mean():.3f}"
 
     scenes = sample_scenes(100, seed=SEED + 9, layout="one")
-    labels = space.encode_texts(
-        [_sentence({"color": s.things[0].color, "thing": s.things[0].kind, "ground": s.ground}) for s in scenes]
-    )
+    labels = space.encode_texts([sentence(truth(s)) for s in scenes])
     norm = float(space.encode_images([render(s) for s in scenes[:20]]).norm.mean())
     direct = Embeddings((labels.unit * norm).astype(np.float32), space.stamp, "image")
     shown = {
@@ -363,18 +362,12 @@ def _plain(n: int, seed: int) -> list[Scene]:
 
 def _read_by_clip(space: Space, points: Embeddings) -> tuple[list[str], list[str]]:
     """Colour and thing of each point, by zero-shot over all pairs."""
-    pairs = [(c, k) for c in COLORS for k in THINGS]
-    weights = label_weights(space, [f"{article(c)} {k}" for c, k in pairs])
-    found = [pairs[i] for i in (points.unit @ weights.T).argmax(axis=1)]
-    return [c for c, _ in found], [k for _, k in found]
+    found = describe(space, points)
+    return [facts["color"] for facts in found], [facts["thing"] for facts in found]
 
 
 def _read(space: Space, image) -> dict[str, str | None]:
     return {"color": read_color(image), "thing": read_thing(image), "ground": read_ground(image)}
-
-
-def _sentence(facts: dict[str, str]) -> str:
-    return f"a photo of {article(facts['color'])} {facts['thing']} on a {facts['ground']} ground"
 
 
 def as_markdown(rows: list[Row]) -> str:
