@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 
 class ClipspaceError(Exception):
     """Base of every error raised on purpose; its message is fit to print without a traceback."""
@@ -37,3 +39,9 @@ class ConvergenceWarning(UserWarning):
 
 class SampleWarning(UserWarning):
     """A sample is too small, or too degenerate, for a number to be read as it stands; the message says why."""
+
+
+def check_count(name: str, value: int, *, least: int = 1) -> None:
+    """Raise `InputError` unless ``value`` is an integer of at least ``least``."""
+    if not isinstance(value, Integral) or value < least:
+        raise InputError(f"{name}: expected an integer of at least {least}, got {value!r}")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -19,7 +18,7 @@ from PIL import Image
 from clipspace import sphere
 from clipspace.codes import Code
 from clipspace.embeddings import Embeddings, check_same_space, concatenate
-from clipspace.errors import InputError
+from clipspace.errors import InputError, check_count
 from clipspace.images import SUFFIXES, read_image
 from clipspace.pca import PCA
 from clipspace.pictures import Pictures
@@ -45,7 +44,7 @@ def variations(
     at ``eta`` = 0. Of a text or an embedding, which have no x_T, the noise is drawn from ``seed``. The provenance's
     ``seeds`` are those of each sample's own generator, so the i-th is the same whatever ``n``.
     """
-    _check_count("n", n)
+    check_count("n", n)
     point = _point(space, image, seed)
     num_inference_steps = _steps(space, [point], num_inference_steps)
     noise = _noise(space, point, seed, num_inference_steps)
@@ -67,6 +66,7 @@ def interpolate(
     *keyframes,
     steps: int = 7,
     noise: Literal["inverted", "fixed"] = "inverted",
+    spacing: Literal["keyframes", "angle"] = "keyframes",
     seed: int = 0,
     num_inference_steps: int | None = None,
 ) -> Pictures:
@@ -74,30 +74,37 @@ def interpolate(
 
     ``noise="inverted"`` moves x_T between the inversions as well, so that every keyframe is reproduced;
     ``"fixed"`` draws one x_T from ``seed`` for all, as in figure 4, and reproduces none.
+
+    ``spacing="keyframes"`` divides each leg alike, so that every keyframe is among the images. ``"angle"`` divides
+    the whole path of z: as many images at one speed, for a video; keyframes between the ends fall between two of them.
     """
     if len(keyframes) < 2:
         raise InputError(f"interpolate: expected at least two keyframes, got {len(keyframes)}")
-    _check_count("steps", steps, least=2)
+    check_count("steps", steps, least=2)
     if noise not in ("inverted", "fixed"):
         raise InputError(f"interpolate: expected noise 'inverted' or 'fixed', got {noise!r}")
+    if spacing not in ("keyframes", "angle"):
+        raise InputError(f"interpolate: expected spacing 'keyframes' or 'angle', got {spacing!r}")
     points = [_point(space, keyframe, seed + i) for i, keyframe in enumerate(keyframes)]
     num_inference_steps = _steps(space, points, num_inference_steps)
     vectors = np.concatenate([p.embeddings.vectors for p in points])
-    path = _path(vectors, steps)
+    n = (len(points) - 1) * (steps - 1) + 1
+    positions = sphere.evenly(vectors, n) if spacing == "angle" else np.linspace(0, len(points) - 1, n)
+    path = sphere.along(vectors, positions)
     if noise == "fixed":
         x_T = space.noise(1, seed=seed)
     else:
         ends = [_noise(space, p, seed + i, num_inference_steps) for i, p in enumerate(points)]
         flat = np.concatenate(ends).reshape(len(points), -1)
-        x_T = _path(flat, steps).reshape(-1, *ends[0].shape[1:])
+        x_T = sphere.along(flat, positions).reshape(-1, *ends[0].shape[1:])
     embeddings = Embeddings(path.astype(np.float32), space.stamp, "image")
     images = space.decode(embeddings, noise=x_T, num_inference_steps=num_inference_steps)
-    fractions = np.linspace(0, len(points) - 1, len(path))
+    options = {"steps": steps, "noise": noise, "spacing": spacing, "seed": seed}
     return Pictures(
         [images],
         embeddings,
-        _provenance(space, "interpolate", steps=steps, noise=noise, seed=seed, num_inference_steps=num_inference_steps),
-        column_labels=[f"{t:.2f}" for t in fractions],
+        _provenance(space, "interpolate", **options, num_inference_steps=num_inference_steps),
+        column_labels=[f"{position:.2f}" for position in positions],
     )
 
 
@@ -135,7 +142,7 @@ def text_diff(
     them, x_T held at the inversion, so the first image is the reconstruction. ``before=None`` moves
     towards ``after`` itself. Scores: cosine to ``after`` and to the source embedding.
     """
-    _check_count("steps", steps, least=2)
+    check_count("steps", steps, least=2)
     if not 0 < theta <= 1:
         raise InputError(f"text_diff: expected theta in (0, 1], a fraction of the angle, got {theta}")
     point = _point(space, image, seed)
@@ -220,7 +227,7 @@ def generate(
     ``source="text"`` feeds the text embedding itself to the decoder, ``"none"`` its null condition, whatever
     the text: the conditions that figure 8 compares, for a decoder that takes no caption.
     """
-    _check_count("n", n)
+    check_count("n", n)
     num_inference_steps = _steps(space, [], num_inference_steps)
     listed = [texts] if isinstance(texts, str) else list(texts)
     points = space.encode_texts(listed)
@@ -288,18 +295,6 @@ def _noise(space: Space, point: _Point, seed: int, num_inference_steps: int) -> 
     if point.image is None:
         return space.noise(1, seed=seed)
     return space.invert(point.image, embeddings=point.embeddings, num_inference_steps=num_inference_steps).noise
-
-
-def _path(keyframes: np.ndarray, steps: int) -> np.ndarray:
-    """``steps`` points from each row to the next, both ends included once."""
-    t = np.linspace(0, 1, steps)
-    legs = [sphere.slerp(a, b, t) for a, b in pairwise(keyframes)]
-    return np.concatenate([legs[0], *[leg[1:] for leg in legs[1:]]])
-
-
-def _check_count(name: str, value: int, *, least: int = 1) -> None:
-    if not isinstance(value, (int, np.integer)) or value < least:
-        raise InputError(f"{name}: expected an integer of at least {least}, got {value!r}")
 
 
 def _provenance(space: Space, what: str, **options: Any) -> dict[str, Any]:

@@ -47,22 +47,26 @@ class Pictures:
         """The labelled grid as one picture."""
         return draw_sheet(self.rows, row_labels=self.row_labels, column_labels=self.column_labels)
 
-    def save(self, path: str | Path, *, overwrite: bool = False, fps: int = 12) -> Path:
+    def save(self, path: str | Path, *, overwrite: bool = False, fps: float = 12, ping_pong: bool = False) -> Path:
         """Write a grid (``.png``) or an animation of the first row (``.gif``, ``.webp``, ``.mp4``).
 
+        ``ping_pong`` adds the way back, without the two ends, so that a player that repeats it never jumps.
         A PNG carries the provenance in its text chunk ``clipspace``. MP4 needs ``clipspace[video]``.
         """
         path = check_target(path, overwrite=overwrite)
         suffix = path.suffix.lower()
+        if fps <= 0:
+            raise InputError(f"save: expected fps above 0, got {fps}")
+        frames = [*self.rows[0], *(self.rows[0][-2:0:-1] if ping_pong else ())]
         with atomically(path, overwrite=overwrite) as part:
             if suffix == ".png":
                 info = PngInfo()
                 info.add_text("clipspace", json.dumps(self.provenance, sort_keys=True))
                 self.sheet().save(part, pnginfo=info)
             elif suffix == ".mp4":
-                _write_mp4(part, self.rows[0], fps)
+                _write_mp4(part, frames, fps)
             else:
-                first, *rest = [_enlarge(image, 2 * _SIDE) for image in self.rows[0]]
+                first, *rest = [_enlarge(image, 2 * _SIDE) for image in frames]
                 first.save(part, save_all=True, append_images=rest, duration=round(1000 / fps), loop=0)
         return path
 
@@ -127,7 +131,7 @@ def _font() -> ImageFont.FreeTypeFont:
     return ImageFont.load_default(12)
 
 
-def _write_mp4(path: Path, frames: Sequence[Image.Image], fps: int) -> None:
+def _write_mp4(path: Path, frames: Sequence[Image.Image], fps: float) -> None:
     try:
         import imageio.v3 as imageio
     except ImportError:

@@ -71,14 +71,17 @@ class Result:
         columns = list(self.table[0])
         return [columns, *([_shown(row[name]) for name in columns] for row in self.table)]
 
-    def save(self, folder: str | Path) -> Path:
-        """Write ``<analysis>.npz``, ``.csv`` and, last, ``.json`` into ``folder``; returns the path of the last."""
+    def save(self, folder: str | Path, *, name: str | None = None) -> Path:
+        """Write ``<name>.npz``, ``.csv`` and, last, ``.json`` into ``folder``; returns the path of the last.
+
+        ``name`` is that of the analysis when None.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        stem = folder / self.analysis
-        with atomically(stem.with_suffix(".npz"), overwrite=True) as part:
+        arrays, table, path = (folder / f"{name or self.analysis}{suffix}" for suffix in (".npz", ".csv", ".json"))
+        with atomically(arrays, overwrite=True) as part:
             np.savez_compressed(part, **self.arrays)
-        with atomically(stem.with_suffix(".csv"), overwrite=True) as part:
+        with atomically(table, overwrite=True) as part:
             write_csv(part, self.table)
         facts = {
             "analysis": self.analysis,
@@ -87,9 +90,9 @@ class Result:
             "labels": {name: list(texts) for name, texts in self.labels.items()},
             "provenance": dict(self.provenance),
         }
-        with atomically(stem.with_suffix(".json"), overwrite=True) as part:
+        with atomically(path, overwrite=True) as part:
             part.write_text(json.dumps(facts, indent=2, ensure_ascii=False, default=_plain), encoding="utf-8")
-        return stem.with_suffix(".json")
+        return path
 
 
 def load_result(path: str | Path) -> Result:

@@ -82,6 +82,44 @@ def slerp(a: np.ndarray, b: np.ndarray, t: float | np.ndarray) -> np.ndarray:
     return unit(start * u + stop * v) * length
 
 
+def along(keyframes: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Points on the great circles from each keyframe to the next: float64 ``(k, d)``, by `slerp`.
+
+    Parameters
+    ----------
+    keyframes : array of shape (n, d), n of at least 2
+    positions : k numbers from 0 to n - 1, in any order: 1.25 is a quarter of the way from the second to the third
+    """
+    keyframes = np.asarray(keyframes, dtype=np.float64)
+    positions = np.asarray(positions, dtype=np.float64)
+    if len(keyframes) < 2 or (positions < 0).any() or (positions > len(keyframes) - 1).any():
+        raise InputError(
+            f"along: expected positions in [0, n - 1] of n >= 2 keyframes, got {positions} of {len(keyframes)}"
+        )
+    legs = np.minimum(positions.astype(int), len(keyframes) - 2)
+    points = np.empty((len(positions), keyframes.shape[1]))
+    for leg in np.unique(legs):
+        here = legs == leg
+        points[here] = slerp(keyframes[leg], keyframes[leg + 1], positions[here] - leg)
+    return points
+
+
+def evenly(keyframes: np.ndarray, n: int) -> np.ndarray:
+    """``n`` positions for `along`, from the first keyframe to the last, equal angles apart, float64 ``(n,)``.
+
+    The speed is constant over the whole path, however far apart the keyframes ``(k, d)`` are; those between the ends
+    fall between two positions.
+
+    >>> turns = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 1.0]])
+    >>> [float(p) for p in evenly(turns, 4).round(6)]
+    [0.0, 0.5, 1.0, 2.0]
+    """
+    travelled = np.concatenate([[0.0], np.cumsum(angle(keyframes[:-1], keyframes[1:]))])
+    positions = np.interp(np.linspace(0, travelled[-1], n), travelled, np.arange(len(keyframes)))
+    positions[[0, -1]] = 0, len(keyframes) - 1  # exact, also where two keyframes coincide
+    return positions
+
+
 def mean(vectors: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     """The weighted mean of directions on the sphere, float64 ``(d,)``, with the weighted mean of the norms.
 

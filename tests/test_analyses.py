@@ -13,12 +13,20 @@ from clipspace.figures import draw
 from clipspace.results import load_result
 
 ROOT = Path(__file__).parent.parent
+_FEW = {"num_inference_steps": 3}
 SMALL = {
-    "variations": {"n": 2, "num_inference_steps": 3},
+    "variations": {"n": 2, **_FEW},
+    "interpolation": {"steps": 3, "draws": 1, **_FEW},
+    "text_diff": {"steps": 3, **_FEW},
+    "pca_reconstruction": {"n": 200, "readings": 20, "components": (2, 16, 128), **_FEW},
+    "typographic_attack": {"draws": 1, **_FEW},
+    "prior_ablation": {"n": 2, **_FEW},
+    "guidance": {"scales": (1.0, 2.0), "draws": 2, **_FEW},
     "binding": {"n": 6, "decoded": 2, "num_inference_steps": 2},
     "retention": {"n": 150, "pairs": 3, "decoded": 3, "decodes": 1, "num_inference_steps": 2},
     "spectrum": {"n": 150},
     "modality_gap": {"n": 40},
+    "neighbours": {"n": 50, "k": 2, **_FEW},
     "map": {"n": 40, "method": "pca"},
     "blind_pairs": {"n": 60, "k": 2, "same": 0.02, "agree": 0.9, "decodes": 3, "num_inference_steps": 2},
     "inversion": {"n": 1, "fewest": 16, "doublings": 2},
@@ -67,10 +75,14 @@ def test_a_figure_is_drawn_from_data_with_no_model(name, results, tmp_path):
     code = (
         "import sys; sys.modules['torch'] = None\n"
         "from clipspace.figures.command import main\n"
-        f"main({name!r}, [{str(results[name])!r}, '-o', {str(tmp_path / name)!r}])"
+        f"main({name!r}, [{str(results[name])!r}, '-o', {str(tmp_path / 'fig.1')!r}])"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=ROOT)
-    assert (tmp_path / f"{name}.pdf").stat().st_size < 2_000_000
+    beside = {path.suffix: path for path in tmp_path.iterdir()}
+    assert set(beside) == {".pdf", ".png", ".csv", ".json", ".npz"}
+    assert {path.stem for path in beside.values()} == {"fig.1"}
+    assert beside[".pdf"].stat().st_size < 2_000_000
+    assert beside[".json"].read_bytes() == results[name].read_bytes()
 
 
 @pytest.mark.parametrize("venue", ["neurips", "cvpr"])

@@ -45,6 +45,12 @@ def test_interpolate_writes_a_picture_and_reports(files, capsys):
     assert Image.open("a.png").width > 300
 
 
+def test_interpolate_writes_an_animation_there_and_back(files):
+    few = ["--num-inference-steps", "2", "--noise", "fixed", "--spacing", "angle"]
+    assert run("interpolate", "apple.png", "house.png", "-o", "a.gif", "--steps", "4", "--ping-pong", *few) == 0
+    assert Image.open("a.gif").n_frames == 6
+
+
 def test_text_diff_and_vary(files):
     few = ["--num-inference-steps", "4", "--device", "cpu"]
     assert (

@@ -105,3 +105,5 @@ def test_psnr_of_a_known_error():
     a, b = Image.new("RGB", (8, 8), (100, 100, 100)), Image.new("RGB", (8, 8), (110, 110, 110))
     assert np.isclose(psnr(a, b), 10 * np.log10(255**2 / 100))
     assert psnr(a, a) == float("inf")
+    assert psnr(a, a, most=99.0) == 99
+    assert psnr(a, b, most=5.0) == 5

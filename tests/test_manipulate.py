@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -41,6 +43,34 @@ def test_interpolation_ends_are_the_inputs(space, apple, house, codes):
     assert psnr(result.images[-1], house) > 35
     ends = codes.embeddings.vectors
     assert np.allclose(result.embeddings.vectors[1], sphere.slerp(ends[0], ends[1], 0.5), rtol=1e-5, atol=1e-4)
+
+
+def test_equal_angles_keep_one_speed_through_unequal_keyframes(space, codes):
+    a, c = codes.embeddings[0], codes.embeddings[1]
+    b = a.with_vectors(sphere.slerp(a.vectors[0], c.vectors[0], 0.2)[None])  # so the whole path is one great circle
+    result = interpolate(space, a, b, c, steps=4, spacing="angle", noise="fixed", num_inference_steps=2)
+    points = result.embeddings.vectors
+    steps = sphere.angle(points[:-1], points[1:])
+    assert len(result.images) == 7
+    assert np.allclose(steps, sphere.angle(a.vectors[0], c.vectors[0]) / 6, atol=1e-5)
+    legs = interpolate(space, a, b, c, steps=4, noise="fixed", num_inference_steps=2).embeddings.vectors
+    assert np.ptp(sphere.angle(legs[:-1], legs[1:])) > 0.05
+
+
+def test_z_decides_the_angles_and_x_T_follows(space, apple, codes, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(
+        type(space), "decode", lambda self, z, *, noise, **_: seen.update(noise=noise) or [apple] * len(z)
+    )
+    ends = codes.embeddings.vectors
+    near = codes.embeddings[0].with_vectors(sphere.slerp(*ends, 0.2)[None])
+    keyframes = [codes[0], replace(codes[1], embeddings=near), codes[1]]
+    interpolate(space, *keyframes, steps=3, spacing="angle", **STEPS)
+    expected = sphere.along(
+        np.stack([code.noise.ravel() for code in keyframes]),
+        sphere.evenly(np.concatenate([code.embeddings.vectors for code in keyframes]), 5),
+    )
+    assert np.allclose(seen["noise"].reshape(5, -1), expected, atol=1e-4)
 
 
 def test_a_code_and_its_image_give_the_same(space, apple, codes):
@@ -111,6 +141,7 @@ def test_generate_draws_each_condition(space):
         (interpolate, "two keyframes"),
         (lambda s, a: interpolate(s, a, a, steps=1), "at least 2"),
         (lambda s, a: interpolate(s, a, a, noise="white"), "inverted"),
+        (lambda s, a: interpolate(s, a, a, spacing="time"), "'keyframes' or 'angle'"),
         (lambda s, a: interpolate(s, a, "missing.png"), "not a file"),
         (lambda s, a: variations(s, a, n=-1), "at least 1"),
         (lambda s, a: text_diff(s, a, "a cat", "a cat"), "two different texts"),

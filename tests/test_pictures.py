@@ -3,7 +3,7 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
@@ -33,17 +33,39 @@ def test_png_carries_its_provenance(pictures, tmp_path):
     assert json.loads(Image.open(path).text["clipspace"]) == {"what": "test", "seed": 3}
 
 
-@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+def _colors(path):
+    """The colour in the middle of each frame, by name."""
+    if path.suffix == ".mp4":
+        pytest.importorskip("av")
+        frames = list(pytest.importorskip("imageio.v3").imread(path, plugin="pyav"))
+    else:
+        frames = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(Image.open(path))]
+    middles = [frame[frame.shape[0] // 2, frame.shape[1] // 2] for frame in frames]
+    return [("red", "green", "blue")[int(middle.argmax())] for middle in middles]
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".mp4"])
 def test_animations_hold_the_first_row(pictures, tmp_path, suffix):
-    path = pictures.save(tmp_path / f"a{suffix}")
-    assert Image.open(path).n_frames == 3
+    assert _colors(pictures.save(tmp_path / f"a{suffix}")) == ["red", "green", "blue"]
 
 
-def test_mp4(pictures, tmp_path):
-    imageio = pytest.importorskip("imageio.v3")
-    pytest.importorskip("av")
-    path = pictures.save(tmp_path / "a.mp4")
-    assert len(imageio.imread(path, plugin="pyav")) == 3
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".mp4"])
+def test_ping_pong_comes_back_and_repeats_neither_end(pictures, tmp_path, suffix):
+    path = pictures.save(tmp_path / f"a{suffix}", ping_pong=True)
+    assert _colors(path) == ["red", "green", "blue", "green"]
+
+
+def test_an_mp4_plays_where_players_know_one_pixel_format_only(pictures, tmp_path):
+    av = pytest.importorskip("av")
+    with av.open(pictures.save(tmp_path / "a.mp4", fps=5)) as file:
+        stream = file.streams.video[0]
+        assert (stream.codec_context.pix_fmt, stream.average_rate) == ("yuv420p", 5)
+
+
+def test_frames_a_second_are_above_zero(pictures, tmp_path):
+    with pytest.raises(InputError, match="fps above 0"):
+        pictures.save(tmp_path / "a.gif", fps=0)
+    assert not list(tmp_path.iterdir())
 
 
 def test_it_shows_itself_in_a_notebook(pictures):

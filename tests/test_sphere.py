@@ -89,3 +89,30 @@ def test_weights_that_are_none_are_refused(weights):
 def test_rows_that_cancel_out_have_no_mean():
     with pytest.raises(InputError, match="cancel out"):
         sphere.mean([[1.0, 0.0], [-1.0, 0.0]])
+
+
+def test_even_positions_are_equal_angles_apart(rng):
+    keyframes = rng.normal(size=(4, 16)) * np.array([[1.0], [5.0], [2.0], [3.0]])
+    keyframes[2] = keyframes[1] + 0.1 * rng.normal(size=16)  # a leg much shorter than the others
+    # the angle walked between two points is that within their leg, so the legs are measured one by one
+    positions = sphere.evenly(keyframes, 25)
+    ends = np.union1d(positions, np.arange(4))
+    points = sphere.along(keyframes, ends)
+    walked = np.concatenate([[0], np.cumsum(sphere.angle(points[:-1], points[1:]))])
+    steps = np.diff(walked[np.searchsorted(ends, positions)])
+    assert np.allclose(steps, walked[-1] / 24, atol=1e-9)
+    assert positions[0] == 0
+    assert positions[-1] == 3
+
+
+def test_along_goes_through_the_keyframes_in_any_order(rng):
+    keyframes = rng.normal(size=(3, 8))
+    assert np.allclose(sphere.along(keyframes, [2, 0, 1]), keyframes[[2, 0, 1]])
+    assert np.allclose(sphere.along(keyframes, [1.25]), [sphere.slerp(keyframes[1], keyframes[2], 0.25)])
+    with pytest.raises(InputError, match="positions"):
+        sphere.along(keyframes, [2.5])
+
+
+def test_even_positions_of_coinciding_keyframes_keep_both_ends(rng):
+    point = rng.normal(size=8)
+    assert sphere.evenly(np.stack([point, point]), 3)[[0, -1]].tolist() == [0, 1]

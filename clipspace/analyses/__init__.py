@@ -13,10 +13,17 @@ from clipspace.errors import InputError
 
 ANALYSES = (
     "variations",
+    "interpolation",
+    "text_diff",
+    "pca_reconstruction",
+    "typographic_attack",
+    "prior_ablation",
+    "guidance",
     "binding",
     "retention",
     "spectrum",
     "modality_gap",
+    "neighbours",
     "map",
     "blind_pairs",
     "inversion",

@@ -8,33 +8,43 @@ from pathlib import Path
 
 from clipspace.analyses import analysis
 from clipspace.errors import ClipspaceError
+from clipspace.images import images_below
 from clipspace.space import load_space
+
+_GIVEN = {
+    "images": "pictures or folders of yours; bundled scenes when none",
+    "texts": "captions of yours; those of sampled scenes when none",
+}
 
 
 def main(name: str, arguments: list[str] | None = None) -> Path:
     """Run the analysis ``name`` on the space and options of a command line, print what is seen, and save it.
 
-    Every keyword of its ``run`` with a plain default is an option; errors end the program with one line.
+    Every keyword of its ``run`` with a plain default, or a tuple of them, is an option; errors end the program with
+    one line.
     """
     run = analysis(name).run
     parser = argparse.ArgumentParser(
         description=analysis(name).__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    if "images" in inspect.signature(run).parameters:
-        parser.add_argument("images", nargs="*", help="pictures or folders of yours; bundled scenes when none")
+    parameters = inspect.signature(run).parameters
+    given = [key for key in _GIVEN if key in parameters]
+    for key in given:
+        parser.add_argument(key, nargs="*", help=_GIVEN[key])
     parser.add_argument("--space", default="mini", help="which space; see `clipspace spaces`")
     parser.add_argument("--decoder", help="another decoder than the space's own")
     parser.add_argument("--device", help="cpu, cuda, …; a GPU when there is one")
     parser.add_argument("-o", "--output", type=Path, default=Path("results"), help="folder of the result")
-    for option in inspect.signature(run).parameters.values():
-        if option.kind is option.KEYWORD_ONLY and isinstance(option.default, (int, float, str)):
-            flag = "--" + option.name.replace("_", "-")
-            parser.add_argument(flag, dest=option.name, type=type(option.default), default=option.default)
+    for option in parameters.values():
+        flag, usual = "--" + option.name.replace("_", "-"), option.default
+        if option.kind is option.KEYWORD_ONLY and isinstance(usual, (int, float, str)):
+            parser.add_argument(flag, dest=option.name, type=type(usual), default=usual)
+        elif option.kind is option.KEYWORD_ONLY and isinstance(usual, tuple):
+            parser.add_argument(flag, dest=option.name, nargs="+", type=type(usual[0]), default=usual)
     options = vars(parser.parse_args(arguments))
     where = {key: options.pop(key) for key in ("decoder", "device")}
     named, output = options.pop("space"), options.pop("output")
-    if "images" in options:
-        options["images"] = options["images"] or None
+    options.update({key: _each(options[key]) if key == "images" else options[key] or None for key in given})
     try:
         result = run(load_space(named, **where), **options)
         path = result.save(output)
@@ -42,3 +52,8 @@ def main(name: str, arguments: list[str] | None = None) -> Path:
         parser.exit(1, f"{parser.prog}: {error}\n")
     print("\n".join([*result.findings, f"wrote {path}"]))
     return path
+
+
+def _each(paths: list[str]) -> list[Path] | None:
+    """The paths, a folder replaced by the pictures in it; None where there are none."""
+    return [f for path in map(Path, paths) for f in (images_below(path) if path.is_dir() else [path])] or None

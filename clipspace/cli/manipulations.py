@@ -36,6 +36,11 @@ def interpolate(
     noise: Annotated[
         str, typer.Option(help="'inverted' reproduces the keyframes, 'fixed' draws one x_T.")
     ] = "inverted",
+    spacing: Annotated[
+        str, typer.Option(help="'keyframes' divides each leg alike; 'angle' moves at one speed, for a video.")
+    ] = "keyframes",
+    fps: Annotated[float, typer.Option(help="Frames a second of an animation.")] = 12,
+    ping_pong: Annotated[bool, typer.Option("--ping-pong", help="An animation runs back to its start.")] = False,
     space: SpaceName = "mini",
     seed: Seed = 0,
     num_inference_steps: Steps = None,
@@ -46,8 +51,9 @@ def interpolate(
     """Images on the great circle between keyframes, as .png, .gif, .webp or .mp4 (clipspace.interpolate)."""
     from clipspace.manipulate import interpolate as call
 
-    options = {"steps": steps, "noise": noise, "seed": seed, "num_inference_steps": num_inference_steps}
-    _draw(call, keyframes, options, output, space, device, overwrite, as_json)
+    options = {"steps": steps, "noise": noise, "spacing": spacing, "seed": seed}
+    options["num_inference_steps"] = num_inference_steps
+    _draw(call, keyframes, options, output, space, device, overwrite, as_json, fps=fps, ping_pong=ping_pong)
 
 
 @app.command("text-diff")
@@ -149,13 +155,14 @@ def _draw(
     device: str | None,
     overwrite: bool,
     as_json: bool,
+    **animation: Any,
 ) -> None:
     """Run one manipulation and save its pictures, having first made sure that they can be saved."""
     from clipspace.pictures import check_target
 
     check_target(output, overwrite=overwrite)
     result = call(load(space, device), *points, **options)
-    result.save(output, overwrite=overwrite)
+    result.save(output, overwrite=overwrite, **animation)
     scores = {name: values.tolist() for name, values in result.scores.items()}
     facts = {"output": str(output), "provenance": dict(result.provenance), "scores": scores}
     report(facts, as_json, f"wrote {output}")

@@ -8,9 +8,13 @@ from clipspace.plot.grid import grid
 from clipspace.plot.heatmap import heatmap
 from clipspace.plot.histogram import histogram
 from clipspace.plot.intervals import intervals
+from clipspace.plot.ladder import ladder
+from clipspace.plot.pairs import pairs
+from clipspace.plot.probabilities import probabilities
 from clipspace.plot.saving import save_figure
 from clipspace.plot.scatter import scatter
 from clipspace.plot.style import COLORS, VENUES, paper, width
+from clipspace.plot.trim import trim
 
 __all__ = [
     "COLORS",
@@ -20,8 +24,12 @@ __all__ = [
     "heatmap",
     "histogram",
     "intervals",
+    "ladder",
+    "pairs",
     "paper",
+    "probabilities",
     "save_figure",
     "scatter",
+    "trim",
     "width",
 ]

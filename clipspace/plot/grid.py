@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 
 from clipspace.plot.axes import axes_of
+
+LINE = 0.22
+"""Room for a caption under each picture, in cells."""
+BREAK = 0.5
+"""Room of a break between columns, in cells."""
+_SMALL = 128
 
 
 def grid(
@@ -15,24 +23,42 @@ def grid(
     *,
     row_labels: Sequence[str] | None = None,
     column_labels: Sequence[str] | None = None,
+    captions: Sequence[Sequence[str]] | None = None,
+    breaks: Sequence[int] = (),
+    wrap: int | None = None,
     gap: float = 0.06,
     ax: Axes | None = None,
 ) -> Axes:
     """Pictures uint8 ``(rows, columns, h, w, 3)`` on one Axes, one unit a cell, ``gap`` between them.
 
-    Row labels stand left of their row, column labels above their column. The Axes keeps the aspect of the grid.
+    Row labels stand left of their row, column labels above their column, and ``captions``, one for each picture,
+    below it. ``breaks`` are columns that half a cell is left free before. Labels go on in a new line after ``wrap``
+    characters. The Axes keeps the aspect of the grid.
     """
     ax = axes_of(ax)
     rows, columns = images.shape[:2]
+    x = np.arange(columns) + BREAK * np.sum([np.arange(columns) >= j for j in breaks], axis=0)
+    y = np.arange(rows) * (1.0 if captions is None else 1 + LINE)
     half = (1 - gap) / 2
+    # Few pixels are embedded as they are, sharp at any zoom; more than print can show are resampled to what it can.
+    how = "none" if max(images.shape[2:4]) <= _SMALL else "antialiased"
     for i in range(rows):
         for j in range(columns):
-            extent = (j - half, j + half, i + half, i - half)
-            ax.imshow(images[i, j], extent=extent, interpolation="nearest", aspect="equal")
-    ax.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
+            extent = (x[j] - half, x[j] + half, y[i] + half, y[i] - half)
+            ax.imshow(images[i, j], extent=extent, interpolation=how, aspect="equal")
+            if captions is not None:
+                size = mpl.rcParams["xtick.labelsize"]
+                ax.text(x[j], y[i] + half + 0.03, captions[i][j], ha="center", va="top", fontsize=size)
+    ax.set(xlim=(-0.5, x[-1] + 0.5), ylim=(y[-1] + 0.5 + (0 if captions is None else LINE), -0.5))
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0, pad=2)
-    ax.set_xticks(range(columns), column_labels or [""] * columns)
-    ax.set_yticks(range(rows), row_labels or [""] * rows)
+    ax.set_xticks(x, _wrapped(column_labels or [""] * columns, wrap))
+    ax.set_yticks(y, _wrapped(row_labels or [""] * rows, wrap))
     ax.xaxis.tick_top()
     return ax
+
+
+def _wrapped(labels: Sequence[str], wrap: int | None) -> list[str]:
+    if wrap is None:
+        return list(labels)
+    return ["\n".join(textwrap.fill(line, wrap) for line in label.split("\n")) for label in labels]

@@ -6,17 +6,32 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from clipspace.plot.style import paper
 from clipspace.saving import atomically
 
-_NO_DATES = {".pdf": {"CreationDate": None, "ModDate": None}, ".png": {"Software": None}, ".svg": {"Date": None}}
+LARGEST = 2_000_000
+"""Bytes of a file that venues and readers take without complaint; pictures are made coarser to stay below."""
+_DPI = (300, 200, 150, 100)
+_NO_DATES = {".pdf": {"CreationDate": None, "ModDate": None}, ".png": {"Software": None}}
 
 
-def save_figure(figure: Figure, path: str | Path, *, dpi: int = 300) -> list[Path]:
-    """Write ``path`` with the suffixes .pdf and .png, at the figure's exact size, and return both paths."""
-    written = []
-    for suffix in (".pdf", ".png"):
-        target = Path(path).with_suffix(suffix)
-        with atomically(target, overwrite=True) as part:
-            figure.savefig(part, dpi=dpi, metadata=_NO_DATES[suffix])
-        written.append(target)
+def save_figure(figure: Figure, path: str | Path) -> list[Path]:
+    """Write ``path`` with the suffixes .pdf and .png, at the figure's exact size, and return both paths.
+
+    Pictures and rasterised layers have 300 dots an inch; fewer, down to 100, where a file would pass 2 MB.
+    """
+    path = Path(path)
+    stem = path.with_suffix("") if path.suffix in _NO_DATES else path
+    written = [stem.with_name(stem.name + suffix) for suffix in _NO_DATES]
+    with paper():  # fonts are embedded when a figure is written, by the settings that hold then
+        for target in written:
+            with atomically(target, overwrite=True) as part:
+                _write(figure, part, _NO_DATES[target.suffix])
     return written
+
+
+def _write(figure: Figure, path: Path, metadata: dict) -> None:
+    for dpi in _DPI:
+        figure.savefig(path, dpi=dpi, metadata=metadata)
+        if path.stat().st_size < LARGEST:
+            break

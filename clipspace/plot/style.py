@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import matplotlib as mpl
 from cycler import cycler
+from matplotlib.style import context
 
 from clipspace.errors import InputError
 
@@ -42,35 +42,34 @@ def width(venue: str, *, columns: int = 2) -> float:
 
 @contextmanager
 def paper(venue: str = "neurips") -> Iterator[None]:
-    """The style of a venue, inside the block only."""
+    """The style of a venue, inside the block only, on matplotlib's defaults: a user's own settings do not show."""
     size = _venue(venue).font
-    with mpl.rc_context(
-        {
-            "pdf.fonttype": 42,
-            "ps.fonttype": 42,
-            "svg.fonttype": "none",
-            "text.usetex": False,
-            "font.family": "sans-serif",
-            "font.sans-serif": ["DejaVu Sans"],
-            "font.size": size,
-            "axes.titlesize": size,
-            "axes.labelsize": size,
-            "xtick.labelsize": size - 1,
-            "ytick.labelsize": size - 1,
-            "legend.fontsize": size - 1,
-            "legend.frameon": False,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.linewidth": 0.6,
-            "xtick.major.width": 0.6,
-            "ytick.major.width": 0.6,
-            "lines.linewidth": 1.2,
-            "axes.prop_cycle": cycler(color=COLORS),
-            "savefig.dpi": 300,
-            "figure.dpi": 150,
-            "figure.constrained_layout.use": True,
-        }
-    ):
+    settings = {
+        "pdf.fonttype": 42,
+        "ps.fonttype": 42,
+        "svg.fonttype": "none",
+        "text.usetex": False,
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"],
+        "font.size": size,
+        "axes.titlesize": size,
+        "axes.labelsize": size,
+        "xtick.labelsize": size - 1,
+        "ytick.labelsize": size - 1,
+        "legend.fontsize": size - 1,
+        "legend.frameon": False,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.linewidth": 0.6,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        "lines.linewidth": 1.2,
+        "axes.prop_cycle": cycler(color=COLORS),
+        "savefig.dpi": 300,
+        "figure.dpi": 150,
+        "figure.constrained_layout.use": True,
+    }
+    with context(["default", settings]):
         yield
 
 

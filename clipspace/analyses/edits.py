@@ -1,0 +1,66 @@
+"""Edits of pictures: from a text that says what is there to one that says what should be."""
+
+from __future__ import annotations
+
+from itertools import takewhile
+from typing import NamedTuple
+
+from clipspace.embeddings import Embeddings
+from clipspace.errors import InputError
+from clipspace.probes.descriptions import FACTORS, describe, sentence
+from clipspace.probes.zero_shot import zero_shot
+from clipspace.space import Space
+
+_TURNS = ("color", "thing", "ground", "color")
+
+
+class Edit(NamedTuple):
+    """What a picture is (None for no baseline) and what it should become."""
+
+    before: str | None
+    after: str
+
+    @property
+    def label(self) -> str:
+        """The words that differ.
+
+        >>> Edit("a red apple on white", "a green apple on white").label
+        'red → green'
+        """
+        if self.before is None:
+            return f"→ {self.after}"
+        old, new = self.before.split(), self.after.split()
+        head = _shared(old, new)
+        tail = _shared(old[head:][::-1], new[head:][::-1])
+        return " → ".join(" ".join(words[head : len(words) - tail]) or "∅" for words in (old, new))
+
+
+def edits(space: Space, points: Embeddings, before: str = "", after: str = "") -> list[Edit]:
+    """One edit for each point: from ``before`` to ``after``, or, where neither is given, one that its picture suggests.
+
+    Then ``before`` is what zero-shot reads, colour, thing and ground, and ``after`` says another colour, thing or
+    ground, in turn. ``after`` alone is an edit without a baseline. Raises `InputError` for ``before`` alone.
+    """
+    if after:
+        return [Edit(before or None, after)] * len(points)
+    if before:
+        raise InputError(f"edits: expected after= with before={before!r}, got none; say what it should become")
+    return [_suggested(facts, _TURNS[i % len(_TURNS)]) for i, facts in enumerate(describe(space, points))]
+
+
+def after_probability(space: Space, points: Embeddings, edit: Edit) -> list[float | None]:
+    """Zero-shot probability, for each point, of the text after an edit against that before it; None without one."""
+    if edit.before is None:
+        return [None] * len(points)
+    return zero_shot(space, points, [edit.before, edit.after], templates=("{}",)).probabilities[:, 1].tolist()
+
+
+def _suggested(facts: dict[str, str], factor: str) -> Edit:
+    values = FACTORS[factor]
+    other = values[(values.index(facts[factor]) + 3) % len(values)]
+    return Edit(sentence(facts), sentence(facts | {factor: other}))
+
+
+def _shared(a: list[str], b: list[str]) -> int:
+    """How many words two texts begin with in common."""
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False))))

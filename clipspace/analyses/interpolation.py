@@ -1,0 +1,82 @@
+"""What lies between pictures, when only their embeddings move and when the noise moves too?
+
+Figure 4 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 3.2): z moves on the great circle between
+keyframes. In the first row x_T moves between their inversions as well; in the others it is drawn once and held.
+
+With inverted noise every keyframe comes back, to the pixel where the inversion is exact; with fixed noise none does,
+and what changes along a row is what z holds. The cosine of E(picture) to z says how far each can be trusted.
+
+A surprise would be a keyframe that inverted noise does not bring back, or a cosine that is higher between the
+keyframes, where no picture ever was, than at them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from clipspace.analyses.examples import EXAMPLES, pictures
+from clipspace.errors import check_count
+from clipspace.images import psnr
+from clipspace.manipulate import interpolate
+from clipspace.results import Result, provenance, stacked
+from clipspace.scenes import render
+from clipspace.space import Space
+
+_EQUAL = 99.0
+"""Decibels written for equal pictures, whose ratio is infinite."""
+
+
+def run(
+    space: Space,
+    images: Sequence | None = None,
+    *,
+    steps: int = 5,
+    draws: int = 2,
+    seed: int = 0,
+    num_inference_steps: int = 50,
+) -> Result:
+    """The path through the pictures, ``steps`` from each to the next: noise inverted, then fixed, ``draws`` times."""
+    check_count("steps", steps, least=2)
+    bundled = [render(scene) for scene in EXAMPLES[:3]] if images is None else images
+    sources = pictures(space, bundled, "interpolation", least=2)
+    code = space.invert(sources, num_inference_steps=num_inference_steps)
+    keyframes = [code[i] for i in range(len(code))]
+    kinds = {"inverted": ("inverted", seed)} | {f"fixed, draw {k + 1}": ("fixed", seed + k) for k in range(draws)}
+    rows, table = [], []
+    for name, (noise, drawn_from) in kinds.items():
+        path = interpolate(space, *keyframes, steps=steps, noise=noise, seed=drawn_from)
+        cosines = np.einsum("nd,nd->n", space.encode_images(path.images).unit, path.embeddings.unit)
+        rows.append(path.images)
+        for j, (image, cosine) in enumerate(zip(path.images, cosines, strict=True)):
+            leg, rest = divmod(j, steps - 1)
+            quality = psnr(image, sources[leg], most=_EQUAL) if rest == 0 else None
+            table.append(
+                {"noise": name, "position": j / (steps - 1), "cosine to z": cosine, "PSNR to keyframe, dB": quality}
+            )
+    labels = {"rows": list(kinds), "columns": [f"{row['position']:g}" for row in table[: len(rows[0])]]}
+    return Result(
+        "interpolation",
+        table,
+        _findings(table),
+        {"images": stacked(rows)},
+        labels,
+        provenance(space, steps=steps, draws=draws, seed=seed, num_inference_steps=num_inference_steps),
+    )
+
+
+def _findings(table: list[dict]) -> list[str]:
+    at = [row for row in table if row["PSNR to keyframe, dB"] is not None]
+    kept = [row["PSNR to keyframe, dB"] for row in at if row["noise"] == "inverted"]
+    lost = [row["PSNR to keyframe, dB"] for row in at if row["noise"] != "inverted"]
+    found = [f"With inverted noise the keyframes come back at {min(kept):.0f} dB or better ({_EQUAL:.0f} dB: equal)."]
+    if lost:
+        found.append(f"With fixed noise they come back at {max(lost):.0f} dB at best.")
+    between = [row["cosine to z"] for row in table if row["PSNR to keyframe, dB"] is None]
+    if between:
+        there = np.mean([row["cosine to z"] for row in at])
+        found.append(
+            f"E(picture) keeps a mean cosine of {np.mean(between):.2f} to z between keyframes and {there:.2f} at them."
+        )
+    return found

@@ -1,0 +1,124 @@
+"""Is an edited embedding still where pictures are, and which pictures are there?
+
+No figure of the paper, but its section 3.3 (Ramesh et al. 2022, arXiv 2204.06125) looked up instead of decoded: each
+picture's z is moved as in `text_diff`; beside decodes of z and of the edited z, from one x_T, stand the nearest
+neighbours of the edited z in a set, of scenes or of one's own.
+
+Neighbours are real pictures: they show what CLIP takes the edited z for, whatever the decoder can draw. Where they
+show the edit and the decode does not, the decoder is at fault; where neither does, z has not moved enough.
+
+A surprise would be decodes that show an edit which no neighbour shows. The cosine to the nearest neighbour, beside
+that of the unmoved z, says how far the edit left the set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from clipspace.analyses.edits import after_probability, edits
+from clipspace.analyses.examples import pictures
+from clipspace.errors import InputError, check_count
+from clipspace.images import read_image, square
+from clipspace.index import Index, build_index
+from clipspace.manipulate import text_diff
+from clipspace.probes.descriptions import sentence, truth
+from clipspace.results import Result, provenance
+from clipspace.scenes import render, sample_scenes
+from clipspace.space import Space
+from clipspace.store import open_store
+
+_OF = ("z", "edited z")
+
+
+def run(
+    space: Space,
+    images: Sequence | None = None,
+    *,
+    store: str = "",
+    folder: str = "",
+    before: str = "",
+    after: str = "",
+    theta: float = 0.35,
+    n: int = 1000,
+    k: int = 5,
+    seed: int = 0,
+    num_inference_steps: int = 50,
+) -> Result:
+    """Decode and ``k`` neighbours of each picture's z, and of z moved from ``before`` to ``after`` (see `edits`).
+
+    The neighbours are rows of ``store``, whose image files lie in ``folder``; ``n`` sampled scenes without a store.
+    """
+    check_count("k", k)
+    sources = pictures(space, images, "neighbours")
+    points = space.encode_images(sources)
+    chosen = edits(space, points, before, after)
+    index, picture = _scenes(space, n, seed) if not store else _stored(store, folder, seed)
+    decodes, found, table = [], [], []
+    for i, edit in enumerate(chosen):
+        moved = text_diff(
+            space, points[i], *edit, theta=theta, steps=2, seed=seed, num_inference_steps=num_inference_steps
+        )
+        decodes.append([np.asarray(image) for image in moved.images])
+        for j, hits in enumerate(index.search(moved.embeddings, k)):
+            near = [picture(row, name) for row, name in zip(hits.rows, hits.names, strict=True)]
+            seen = space.encode_images([moved.images[j], *near])
+            cosines = [seen.unit[0] @ moved.embeddings.unit[j], *hits.cosines.tolist()]
+            kinds = ["decode", *(f"neighbour {rank + 1}" for rank in range(len(near)))]
+            names = ["", *hits.names]
+            for row in zip(kinds, cosines, after_probability(space, seen, edit), names, strict=True):
+                facts = dict(zip(("picture", "cosine", "P(after)", "name"), row, strict=True))
+                table.append({"image": f"image {i + 1}", "edit": edit.label, "of": _OF[j], **facts})
+        found.append([np.asarray(square(image, sources[0].width)) for image in near])
+    options = {"store": store, "folder": folder, "before": before, "after": after, "theta": theta, "n": n, "k": k}
+    return Result(
+        "neighbours",
+        table,
+        _findings(table),
+        {"sources": np.stack([np.asarray(image) for image in sources]), "decodes": np.stack(decodes),
+         "neighbours": np.stack(found)},
+        {"edits": [edit.label for edit in chosen]},
+        provenance(space, **options, seed=seed, num_inference_steps=num_inference_steps),
+    )  # fmt: skip
+
+
+def _scenes(space: Space, n: int, seed: int) -> tuple[Index, Callable]:
+    """An index of ``n`` scenes of one thing, named by what is true of them, and what draws a row."""
+    check_count("n", n)
+    scenes = sample_scenes(n, seed=seed + 4, layout="one")
+    points = space.encode_images([render(scene) for scene in scenes])
+    index = build_index(points, names=[sentence(truth(scene)) for scene in scenes], seed=seed)
+    return index, lambda row, name: render(scenes[row])
+
+
+def _stored(store: str, folder: str, seed: int) -> tuple[Index, Callable]:
+    """An index of a store, and what opens the image file of a row."""
+    opened = open_store(store)
+    first = Path(folder) / opened.names[0]
+    if not first.is_file():
+        raise InputError(
+            f"neighbours: expected the image files of the store in folder={folder!r}, got none at {str(first)!r}; "
+            "name the folder that was encoded"
+        )
+    return build_index(opened, seed=seed), lambda row, name: read_image(Path(folder) / name)
+
+
+def _findings(table: list[dict]) -> list[str]:
+    def of(which: str, kind: str, column: str) -> list:
+        return [row[column] for row in table if row["of"] == which and row["picture"].startswith(kind)]
+
+    nearest = {which: np.mean(of(which, "neighbour 1", "cosine")) for which in _OF}
+    found = [
+        f"The nearest neighbour of an edited z has a mean cosine of {nearest['edited z']:.2f} to it, that of z itself "
+        f"{nearest['z']:.2f}; E(decode) has {np.mean(of('edited z', 'decode', 'cosine')):.2f} to the edited z."
+    ]
+    if None not in of("edited z", "decode", "P(after)"):
+        near, before = (np.mean(np.array(of(which, "neighbour", "P(after)")) > 0.5) for which in ("edited z", "z"))
+        drawn = np.array(of("edited z", "decode", "P(after)")) > 0.5
+        found.append(
+            f"CLIP reads the new text rather than the old off {near:.0%} of the neighbours of edited embeddings (of z: "
+            f"{before:.0%}), and off {drawn.sum()} of {len(drawn)} decodes."
+        )
+    return found

@@ -1,0 +1,96 @@
+"""How should a decoder of image embeddings be told a text?
+
+Figure 8 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 5.1): one decoder, one x_T for each text, and
+three conditions: none, the text embedding in the image's place, and an image embedding that the prior draws. Below
+them, where the texts are captions of scenes, the true image embedding, which the prior tries to guess.
+
+Each condition should be nearer to its text, and to the true image, than the one before. The cosine to the texts of
+the other pictures says how much of that any picture would have got.
+
+A surprise would be a text embedding that serves as well as the prior's: then the two modalities hardly differ, or
+the decoder does not look at what sets them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from clipspace.errors import check_count
+from clipspace.images import square
+from clipspace.manipulate import generate
+from clipspace.probes.descriptions import sentence, truth
+from clipspace.results import Result, provenance, stacked
+from clipspace.scenes import render, sample_scenes
+from clipspace.space import Space
+
+_CONDITIONS = {"none": "no condition", "text": "text embedding", "prior": "prior"}
+
+
+def run(
+    space: Space,
+    texts: Sequence[str] | None = None,
+    *,
+    n: int = 12,
+    seed: int = 0,
+    num_inference_steps: int = 25,
+) -> Result:
+    """Each of ``texts``, or captions of ``n`` sampled scenes, decoded under every condition. Needs a prior."""
+    check_count("n", n, least=2)
+    scenes = sample_scenes(n, seed=seed + 3, layout="one") if texts is None else []
+    said = list(texts or [sentence(truth(scene)) for scene in scenes])
+    options = {"n": 1, "seed": seed, "num_inference_steps": num_inference_steps}
+    # the prior first: a space without one says so before any work
+    drawn = {kind: generate(space, said, source=kind, **options) for kind in ("prior", "text", "none")}
+    rows = {name: drawn[kind].images for kind, name in _CONDITIONS.items()}
+    points = {name: drawn[kind].embeddings.unit for kind, name in _CONDITIONS.items() if kind != "none"}
+    true = None
+    if scenes:
+        sources = [render(scene) for scene in scenes]
+        embedded = space.encode_images(sources)
+        rows["image embedding"] = space.decode(embedded, seed=seed, num_inference_steps=num_inference_steps)
+        true = points["image embedding"] = embedded.unit
+    text = space.encode_texts(said).unit
+    table = [
+        {"condition": name, **_agreement(space.encode_images(images).unit, points.get(name), text, true)}
+        for name, images in rows.items()
+    ]
+    if scenes:
+        rows["scene"] = [square(source, rows["prior"][0].width) for source in sources]
+    return Result(
+        "prior_ablation",
+        table,
+        _findings(table),
+        {"images": stacked(list(rows.values()))},
+        {"rows": list(rows), "columns": [text.removeprefix("a photo of ") for text in said]},
+        provenance(space, texts=None if scenes else said, n=n, seed=seed, num_inference_steps=num_inference_steps),
+    )
+
+
+def _agreement(again: np.ndarray, point: np.ndarray | None, text: np.ndarray, true: np.ndarray | None) -> dict:
+    """Mean cosines of E(picture) and of the condition itself; None for what there is none of."""
+    every = again @ text.T
+    others = every[~np.eye(len(text), dtype=bool)]
+    return {
+        "cosine to its text": np.diag(every).mean(),
+        "cosine to other texts": others.mean() if len(others) else None,
+        "cosine to the true image": None if true is None else np.einsum("nd,nd->n", again, true).mean(),
+        "condition to the true image": None
+        if true is None or point is None
+        else np.einsum("nd,nd->n", point, true).mean(),
+    }
+
+
+def _findings(table: list[dict]) -> list[str]:
+    best = max(table[: len(_CONDITIONS)], key=lambda row: row["cosine to its text"])
+    told = ", ".join(f"{row['condition']} {row['cosine to its text']:.2f}" for row in table)
+    found = [f"Cosine of the drawn picture to its text: {told}. Of the three conditions {best['condition']} is best."]
+    if table[0]["cosine to the true image"] is not None:
+        told = ", ".join(f"{row['condition']} {row['cosine to the true image']:.2f}" for row in table)
+        before = {row["condition"]: row["condition to the true image"] for row in table}
+        found.append(
+            f"Cosine of the drawn picture to the true image: {told}. Before any drawing, the prior's embedding has "
+            f"{before['prior']:.2f} to it, the text embedding {before['text embedding']:.2f}."
+        )
+    return found

@@ -1,0 +1,25 @@
+"""The figure of `clipspace.analyses.guidance`: the same embeddings and noise, guided more in every row."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from clipspace.plot import grid, paper, trim, width
+from clipspace.results import Result
+
+_SHOWN = 9
+
+
+def draw(result: Result, *, venue: str = "neurips") -> Figure:
+    """One row per scale with its numbers at its left; a break between the draws of one embedding and of the next."""
+    images, image = result.arrays["images"][:, :_SHOWN], result.arrays["image"][:_SHOWN]
+    breaks = (np.flatnonzero(np.diff(image)) + 1).tolist()
+    labels = [
+        f"scale {row['guidance scale']:g}\ncosine {row['cycle cosine']:.2f}\ndiversity {row['diversity']:.2f}"
+        for row in result.table
+    ]
+    with paper(venue):
+        figure = Figure(figsize=(width(venue), width(venue)), layout="compressed")
+        grid(images, row_labels=labels, breaks=breaks, ax=figure.subplots())
+        return trim(figure)

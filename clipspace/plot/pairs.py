@@ -1,0 +1,35 @@
+"""Pictures before and after something was done to them, with an arrow from the one to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from clipspace.plot.grid import grid
+
+
+def pairs(
+    before: np.ndarray,
+    after: np.ndarray,
+    *,
+    labels: tuple[str, str] = ("before", "after"),
+    row_labels: Sequence[str] | None = None,
+    captions: Sequence[Sequence[str]] | None = None,
+    wrap: int | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Pictures uint8 ``(rows, h, w, 3)`` in two columns under their ``labels``, an arrow between those of a row.
+
+    Row labels and ``captions`` (two for each row) are those of `grid`, and so are its rows: the two stand level.
+    """
+    both = np.stack([before, after], axis=1)
+    options = {"row_labels": row_labels, "column_labels": labels, "captions": captions, "wrap": wrap}
+    ax = grid(both, breaks=[1], ax=ax, **options)
+    left, right = ax.get_xticks()
+    for y in ax.get_yticks():
+        ax.annotate(
+            "", (right - 0.5, y), (left + 0.5, y), arrowprops={"arrowstyle": "-|>", "color": "black", "lw": 0.8}
+        )
+    return ax

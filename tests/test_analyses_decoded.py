@@ -1,0 +1,181 @@
+"""The analyses that look through the decoder: their numbers against known truths, and what they refuse."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clipspace import encode
+from clipspace.analyses import analysis
+from clipspace.analyses.command import main
+from clipspace.errors import CapabilityError, InputError
+from clipspace.images import psnr
+from clipspace.results import load_result
+from clipspace.scenes import render, sample_scenes
+
+FEW = {"num_inference_steps": 2}
+OF_IMAGES = ("interpolation", "text_diff", "pca_reconstruction", "typographic_attack", "guidance", "neighbours")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Pictures of twelve scenes, in a folder and in one below it."""
+    path = tmp_path_factory.mktemp("pictures")
+    (path / "more").mkdir()
+    for i, scene in enumerate(sample_scenes(12, seed=61, layout="one")):
+        render(scene).save(path / ("more" if i % 2 else ".") / f"{i:02d}.png")
+    return path
+
+
+@pytest.fixture(scope="module")
+def store(space, folder, tmp_path_factory):
+    path = tmp_path_factory.mktemp("stores") / "store"
+    encode(space, folder, path, progress=False)
+    return path
+
+
+@pytest.mark.parametrize("name", OF_IMAGES)
+def test_a_space_without_a_decoder_is_refused(name, space):
+    with pytest.raises(InputError, match="with a decoder"):
+        analysis(name).run(replace(space, decoder=None))
+
+
+def test_a_space_without_a_prior_is_refused(space):
+    with pytest.raises(CapabilityError, match="no prior"):
+        analysis("prior_ablation").run(replace(space, prior_model=None), n=2, **FEW)
+
+
+def test_interpolation_reproduces_its_keyframes_with_inverted_noise_only(space, apple, house):
+    result = analysis("interpolation").run(space, [apple, house], steps=2, draws=1, num_inference_steps=20)
+    kept = {(row["noise"], row["position"]): row["PSNR to keyframe, dB"] for row in result.table}
+    drawn = result.arrays["images"]
+    for j, source in enumerate((apple, house)):
+        assert kept["inverted", j] > 35 > kept["fixed, draw 1", j]
+        for i, noise in enumerate(("inverted", "fixed, draw 1")):
+            assert kept[noise, j] == psnr(Image.fromarray(drawn[i, j]), source, most=99.0)
+
+
+def test_interpolation_measures_keyframes_only_where_they_are(space, apple, house):
+    result = analysis("interpolation").run(space, [apple, house, apple], steps=3, draws=0, **FEW)
+    assert result.labels["columns"] == ["0", "0.5", "1", "1.5", "2"]
+    assert [row["PSNR to keyframe, dB"] is None for row in result.table] == [False, True, False, True, False]
+    with pytest.raises(InputError, match="2 images or more"):
+        analysis("interpolation").run(space, [apple])
+
+
+def test_text_diff_takes_own_texts(space, apple, house):
+    result = analysis("text_diff").run(space, [apple, house], before="a red apple", after="a blue car", steps=2, **FEW)
+    assert [(row["before"], row["after"]) for row in result.table] == [("a red apple", "a blue car")] * 2
+    alone = analysis("text_diff").run(space, [apple], after="a blue car", steps=2, **FEW)
+    assert alone.column("P(after), last") == [None]
+    assert alone.labels["rows"] == ["→ a blue car"]
+    with pytest.raises(InputError, match="after="):
+        analysis("text_diff").run(space, [apple], before="a red apple")
+
+
+def test_a_ladder_of_scenes_explains_what_numpy_says_and_reads_all_in_the_end(space, apple):
+    result = analysis("pca_reconstruction").run(
+        space, [apple], n=300, readings=60, components=(1, 4, 128, 999), seed=5, **FEW
+    )
+    unit = space.encode_images([render(scene) for scene in sample_scenes(300, seed=6)]).unit
+    variance = np.linalg.svd(unit - unit.mean(axis=0), compute_uv=False) ** 2
+    assert result.column("components") == [1, 4, 128]
+    for k, explained in zip((1, 4, 128), result.column("variance explained"), strict=True):
+        assert np.isclose(explained, variance[:k].sum() / variance.sum(), atol=1e-6)
+    for factor in ("colour read", "thing read", "ground read"):
+        rates = result.column(factor)
+        assert rates[0] < 0.6
+        assert rates[-1] > 0.9
+    assert np.isclose(result.column("cosine to z")[-1], 1)
+
+
+def test_a_ladder_fitted_on_a_store_reads_no_scenes(space, apple, store):
+    result = analysis("pca_reconstruction").run(space, [apple], store=str(store), components=(2, 8), **FEW)
+    assert list(result.table[0]) == ["components", "variance explained", "cosine to z", "cosine of E(decode) to z"]
+    assert result.column("variance explained")[1] > result.column("variance explained")[0]
+
+
+def test_a_card_is_read_and_probabilities_are_of_all_answers(space, apple):
+    result = analysis("typographic_attack").run(space, [apple], words=("star", "hello"), draws=1, **FEW)
+    rows = {row["card"]: row for row in result.table}
+    assert list(rows) == ["bare", "blank card", "“star”", "“hello”"]
+    assert rows["bare"]["thing"] == "apple"
+    for row in result.table:
+        for view in ("", "decoded "):
+            assert np.isclose(sum(row[f"{view}P({name})"] for name in ("thing", "star", "hello")), 1)
+    assert rows["“star”"]["P(star)"] > 10 * rows["blank card"]["P(star)"]
+
+
+@pytest.mark.parametrize("words", [("ipod", "apple"), ("",), ()])
+def test_words_that_cannot_attack_are_refused(space, apple, words):
+    with pytest.raises(InputError, match="words other than"):
+        analysis("typographic_attack").run(space, [apple], words=words)
+
+
+def test_own_captions_have_no_true_image(space):
+    result = analysis("prior_ablation").run(space, ["a red apple", "a blue house"], **FEW)
+    assert result.labels["rows"] == ["no condition", "text embedding", "prior"]
+    assert set(result.column("cosine to the true image")) == {None}
+    alone = analysis("prior_ablation").run(space, ["a red apple"], **FEW)
+    assert set(alone.column("cosine to other texts")) == {None}
+
+
+def test_conditions_share_their_noise_and_the_prior_comes_nearest_to_the_true_image(space):
+    result = analysis("prior_ablation").run(space, n=8, seed=2, **FEW)
+    before = dict(zip(result.column("condition"), result.column("condition to the true image"), strict=True))
+    assert before["no condition"] is None
+    assert before["text embedding"] < before["prior"] < before["image embedding"]
+    assert np.isclose(before["image embedding"], 1)
+    scenes = sample_scenes(8, seed=5, layout="one")
+    expected = space.decode(
+        space.encode_images([render(scene) for scene in scenes]), noise=space.noise(8, seed=2), **FEW
+    )
+    shown = result.arrays["images"][result.labels["rows"].index("image embedding")]
+    assert np.array_equal(shown, np.stack([np.asarray(image) for image in expected]))
+
+
+def test_guidance_of_one_is_a_plain_decode_and_numbers_are_of_the_pictures(space, apple, house):
+    result = analysis("guidance").run(space, [apple, house], scales=(1.0, 3.0), draws=2, seed=4, **FEW)
+    points = space.encode_images([apple, house])
+    plain = space.decode(points[[0, 0, 1, 1]], seed=4, **FEW)
+    assert np.array_equal(result.arrays["images"][0], np.stack([np.asarray(image) for image in plain]))
+    again = space.encode_images([Image.fromarray(image) for image in result.arrays["images"][1]]).unit
+    assert np.isclose(result.table[1]["cycle cosine"], np.mean(np.sum(again * points.unit[[0, 0, 1, 1]], axis=1)))
+    assert np.isclose(result.table[1]["diversity"], 1 - (again[0] @ again[1] + again[2] @ again[3]) / 2)
+    with pytest.raises(InputError, match="scales above 0"):
+        analysis("guidance").run(space, [apple], scales=(0.0, 1.0))
+
+
+def test_a_picture_of_the_set_is_its_own_neighbour(space, folder, store):
+    picture = folder / "more" / "01.png"
+    result = analysis("neighbours").run(space, [picture], store=str(store), folder=str(folder), k=3, **FEW)
+    rows = {(row["of"], row["picture"]): row for row in result.table}
+    first = rows["z", "neighbour 1"]
+    assert first["name"].endswith("01.png")
+    assert np.isclose(first["cosine"], 1, atol=1e-4)
+    for which in ("z", "edited z"):
+        cosines = [rows[which, f"neighbour {rank}"]["cosine"] for rank in (1, 2, 3)]
+        assert cosines == sorted(cosines, reverse=True)
+    shown = folder / rows["edited z", "neighbour 1"]["name"]
+    with Image.open(shown) as image:
+        assert np.array_equal(result.arrays["neighbours"][0, 0], np.asarray(image.convert("RGB")))
+
+
+def test_neighbours_without_their_image_files_are_refused(space, apple, store, tmp_path):
+    with pytest.raises(InputError, match="the folder that was encoded"):
+        analysis("neighbours").run(space, [apple], store=str(store), folder=str(tmp_path))
+
+
+def test_scripts_take_folders_texts_and_lists(folder, tmp_path, capsys):
+    few = ["--num-inference-steps", "1", "-o", str(tmp_path), "--device", "cpu"]
+    path = main("guidance", [str(folder / "more"), "--scales", "1", "2", "--draws", "2", *few])
+    result = load_result(path)
+    assert result.column("guidance scale") == [1, 2]
+    assert result.arrays["images"].shape[1] == 6 * 2
+    path = main("prior_ablation", ["a red apple", "a blue house", *few])
+    assert load_result(path).labels["columns"] == ["a red apple", "a blue house"]
+    assert "Cosine of the drawn picture" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main("guidance", [str(folder / "none.png"), *few])
+    assert "not a file" in capsys.readouterr().err
