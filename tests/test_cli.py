@@ -80,7 +80,7 @@ def test_invert_then_decode_gives_the_image_back(files):
         (["vary", "apple.png", "-o", "x.png", "--num-inference-steps", "-5"], "num_inference_steps"),
         (["vary", "apple.png", "-o", "x.png", "--space", "nonsense"], "nonsense"),
         (["decode", "apple.png", "-o", "x.png"], "clipspace invert"),
-        (["demo", "apple.png"], "two images"),
+        (["demo", "nowhere.png"], "nowhere.png"),
     ],
 )
 def test_errors_are_one_line_without_a_traceback(files, capsys, arguments, message):
@@ -121,17 +121,11 @@ def test_the_installed_command_answers():
         assert command in done.stdout
 
 
-def test_demo_on_own_images_writes_a_whole_offline_page(files, capsys, monkeypatch):
-    from clipspace import demo
+def test_demo_writes_the_manipulations_on_one_page(files, capsys, monkeypatch):
+    from clipspace.report import building
 
-    monkeypatch.setattr(demo, "_STEPS", 20)
-    monkeypatch.setattr(demo, "_FEW", 3)
+    asked = {}
+    monkeypatch.setattr(building, "write_report", lambda folder, images, **options: asked.update(options) or folder)
     assert run("demo", "apple.png", "house.png", "-o", "out") == 0
-    page = (files / "out/index.html").read_text()
-    assert "://" not in page
-    for name in ("inversion", "variations", "interpolation", "text-diff", "pca", "typographic", "generation"):
-        assert f"{name}.png" in page
-        assert np.asarray(Image.open(files / f"out/{name}.png")).std() > 5
-    assert json.loads((files / "out/numbers.json").read_text())
-    assert run("demo", "apple.png", "house.png", "-o", "out") == 1
-    assert "--overwrite" in capsys.readouterr().err
+    assert asked["only"] == building.MANIPULATIONS
+    assert asked["explore"] is False

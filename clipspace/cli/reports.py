@@ -27,7 +27,7 @@ def demo(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """The main job: every manipulation of DALL-E 2, as figures on one page (clipspace.report.write_report)."""
+    """The main job: every manipulation of DALL-E 2, as figures on one page (clipspace.report.building.write_report)."""
     from clipspace.report.building import MANIPULATIONS
 
     where = {"space": space, "decoder": decoder, "seed": seed, "device": device, "overwrite": overwrite}
@@ -50,13 +50,13 @@ def report(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """All analyses of a space as figures on one offline page, with a map to explore (clipspace.report.write_report)."""
+    """All analyses of a space as figures on one offline page, with a map to explore (clipspace.report.building.write_report)."""
     where = {"space": space, "decoder": decoder, "seed": seed, "device": device, "overwrite": overwrite}
     _write(images, output, as_json, only=only or None, store=store, explore=explorer, **where)
 
 
 def _write(images: Sequence[Path] | None, output: Path, as_json: bool, **options) -> None:
-    from clipspace.report import write_report
+    from clipspace.report.building import write_report
 
     page = write_report(output, images or None, **options)
     say({"page": str(page)}, as_json, f"open {page}")
