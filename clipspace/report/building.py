@@ -20,8 +20,8 @@ from clipspace.errors import CapabilityError, ClipspaceError, InputError
 from clipspace.figures import draw
 from clipspace.images import images_below, read_image
 from clipspace.plot import save_figure
-from clipspace.report.page import Section, write_page
 from clipspace.report.atlas import atlas, open_atlas
+from clipspace.report.page import Section, write_page
 from clipspace.results import Result, load_result
 from clipspace.saving import atomically
 from clipspace.space import Space, load_space
@@ -55,7 +55,8 @@ def write_report(
 
     ``images`` are asked instead of the bundled scenes where an analysis takes images. ``only`` names some of
     `clipspace.analyses.ANALYSES`, all when None; an analysis that the space has no model for is listed with the
-    reason. ``explore`` puts a map on the page, of ``store`` where one is given. A run that was interrupted goes on: what is there and was made alike is not computed again.
+    reason. ``explore`` puts a map on the page, of ``store`` where one is given. A run that was interrupted goes on:
+    what is there and was made alike is not computed again.
     """
     folder, names = Path(folder), _choose(only)
     page = _page_in(folder, overwrite)
