@@ -57,6 +57,7 @@ def test_the_colours_are_the_published_ones():
     ("values", "labels", "codes"),
     [
         (["b", "a", None, "b"], ["a", "b"], [1, 0, -1, 1]),
+        (["", "a"], ["(empty)", "a"], [0, 1]),
         ([True, False, True], ["False", "True"], [1, 0, 1]),
         ([10, 2, None, 10], ["2", "10"], [1, 0, -1, 1]),
         (np.array([3, 1, 3]), ["1", "3"], [1, 0, 1]),

@@ -61,6 +61,7 @@ def test_hostile_text_stays_text():
         ({"captions": ["one"]}, "8 values in 'captions'"),
         ({"thumbnails": [Image.new("RGB", (8, 8))]}, "8 values in 'thumbnails'"),
         ({"columns": {"label": [1, 2]}}, "8 values in 'label'"),
+        ({"captions": ["one"], "columns": {"captions": ["c"] * 8}}, "8 values in 'captions'"),
         ({"columns": {"label": [[1]] * 8}}, "text or numbers in the column 'label'"),
     ],
 )

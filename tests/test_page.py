@@ -1,6 +1,7 @@
 import io
 import re
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -24,7 +25,13 @@ def test_a_page_holds_what_it_is_given(tmp_path):
         question="Is colour kept?",
         seen="It is.",
         pictures=["a picture.png", png("blue")],
-        table=[["factor", "score", "n"], ["colour", 0.987654, 1000], ["size", "45 %", None], ["x", -0.5, 20]],
+        table=[
+            ["factor", "score", "n"],
+            ["colour", 0.987654, 1000],
+            ["size", "45 %", None],
+            ["x", -0.5, 20],
+            ["y", "inf", np.nan],
+        ],
         files=["numbers.csv"],
         provenance={"seed": 0, "versions": {"numpy": "2"}},
         command="clipspace probe retention --seed 0",
@@ -40,10 +47,12 @@ def test_a_page_holds_what_it_is_given(tmp_path):
     assert re.findall(r'<td class="number" data-order="(.*?)">(.*?)</td>', text) == [
         ("0.987654", "0.988"),
         ("1000.0", "1,000"),
-        ("45", "45 %"),
+        ("45.0", "45 %"),
         ("", ""),
         ("-0.5", "−0.5"),
         ("20.0", "20"),
+        ("Infinity", "inf"),
+        ("", "nan"),
     ]
     assert "{&#34;numpy&#34;: &#34;2&#34;}" in text
     assert "://" not in text

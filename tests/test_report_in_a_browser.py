@@ -308,18 +308,18 @@ def test_the_browser_is_told_to_make_no_request(browser, tmp_path):
 
 
 def test_tables_sort_and_commands_copy(browser, tmp_path):
-    table = [["factor", "score"], ["b", 0.5], ["a", None], ["c", -2.0], ["d", 10]]
+    table = [["factor", "score"], ["b", 0.5], ["a", None], ["c", -2.0], ["d", 10], ["e", "inf"]]
     section = Section("Kept", table=table, command="clipspace probe retention")
     browser.open(write_page(tmp_path / "index.html", "Report", [section]))
     names = "return [...document.querySelectorAll('tbody tr')].map((row) => row.cells[0].textContent).join('')"
     by_factor, by_score = browser.all("th button")
     by_score.click()
-    assert browser.js(names) == "dbca"
+    assert browser.js(names) == "edbca"
     by_score.send_keys(Keys.ENTER)
-    assert browser.js(names) == "cbda"
+    assert browser.js(names) == "cbdea"
     assert browser.find("th[aria-sort]").get_attribute("aria-sort") == "ascending"
     by_factor.send_keys(Keys.SPACE)
-    assert browser.js(names) == "abcd"
+    assert browser.js(names) == "abcde"
     assert len(browser.all("th[aria-sort]")) == 1
     browser.find("button.copy").click()
     browser.until(

@@ -45,4 +45,4 @@ def column(values: Sequence) -> dict[str, Any]:
     order = [v for v in named if v in top] + [v for v in named if v not in top]
     place = {value: code for code, value in enumerate(order)}
     codes = [-1 if gone else place[value] for value, gone in zip(series, missing, strict=True)]
-    return {"labels": [str(value) for value in order], "codes": np.array(codes, np.int32)}
+    return {"labels": [str(value) or "(empty)" for value in order], "codes": np.array(codes, np.int32)}

@@ -31,7 +31,7 @@ def explorer(
 
     On the page: zoom and pan, colour by column, search over names and captions, and of the point under the pointer
     its thumbnail, name, caption, columns and nearest neighbours; all of it by keyboard too. The drawing is plotly's,
-    whose script is in the text (1.6 MB); 20,000 thumbnails add about 10 MB.
+    whose script is in the text (1.6 MB); 20,000 thumbnails add 5 to 10 MB.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ def explorer(
     captions : n texts, searched with the names
     """
     n = len(points)
-    given = {"names": points.names, "thumbnails": thumbnails, "captions": captions, **(columns or {})}
-    for name, values in given.items():
+    given = {"names": points.names, "thumbnails": thumbnails, "captions": captions}
+    for name, values in (*given.items(), *(columns or {}).items()):
         if values is not None and len(values) != n:
             raise InputError(f"explorer: expected {n} values in {name!r}, one per point, got {len(values)}")
     if n == 0 or not np.isfinite(points.coordinates).all():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from clipspace.errors import InputError
 from clipspace.saving import atomically
 
-_NUMBER = re.compile(r"\s*([-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:e[-+]?\d+)?)", re.IGNORECASE)
+_NUMBER = re.compile(r"\s*([-+]?(?:\d[\d,]*\.?\d*(?:e[-+]?\d+)?|\.\d+|inf\b|nan\b))", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,10 +131,19 @@ def _cell(value: Any) -> dict[str, Any]:
     if isinstance(value, (bool, str)) or not hasattr(value, "__float__"):
         text = str(value)
         found = _NUMBER.match(text.replace("−", "-"))
-        return {"text": text, "order": found[1].replace(",", "") if found else text, "numeric": bool(found)}
+        return {
+            "text": text,
+            "order": _order(float(found[1].replace(",", ""))) if found else text,
+            "numeric": bool(found),
+        }
     number = float(value)
     text = f"{number:,.0f}" if number.is_integer() or abs(number) >= 1000 else f"{number:.3g}"
-    return {"text": text.replace("-", "−"), "order": repr(number), "numeric": True}
+    return {"text": text.replace("-", "−"), "order": _order(number), "numeric": True}
+
+
+def _order(number: float) -> str:
+    """A number as JavaScript reads it; nothing for what is no number."""
+    return "" if math.isnan(number) else repr(number).replace("inf", "Infinity")
 
 
 def _anchor(i: int, title: str) -> str:
