@@ -116,7 +116,7 @@ def test_any_vector_of_the_right_stamp_is_decoded(space):
 
 
 def test_an_inversion_that_does_not_converge_says_so(space, pictures, points, monkeypatch):
-    from clipspace import space as module
+    from clipspace.space import space as module
 
     monkeypatch.setattr(module, "CONVERGED", 1e-12)
     with pytest.warns(ConvergenceWarning, match=r"images \[0\].*more than 20 steps"):

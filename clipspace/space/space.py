@@ -1,12 +1,10 @@
-"""`Space`: an encoder and, where there is one, a decoder and a prior. The only user of models."""
+"""`Space`: an encoder and, where there is one, a decoder and a prior."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,11 +15,12 @@ from tqdm import tqdm
 from clipspace import diffusion, gradient, sphere
 from clipspace.codes import Code
 from clipspace.embeddings import Embeddings, Stamp, check_same_space
-from clipspace.errors import CapabilityError, ConvergenceWarning, InputError, OutOfMemoryError
+from clipspace.errors import CapabilityError, ConvergenceWarning, InputError
 from clipspace.images import list_images, read_image, read_images
+from clipspace.space.batches import batch_count, batch_slices, rngs_of, within_memory
 
 if TYPE_CHECKING:
-    from clipspace.models.clip import Encoder, Preprocess, ResizeMode
+    from clipspace.models.clip import Encoder
     from clipspace.models.contract import ImageDecoder
     from clipspace.models.gradient_decoder import GradientDecoder
     from clipspace.models.prior import EmbeddingPrior, TextPrior
@@ -67,7 +66,7 @@ class Space:
         listed, names = list_images(images)
         chunks = [
             self.encoder.images([read_image(s) for s in listed[rows]])
-            for rows in _slices(len(listed), batch_size, "encode images")
+            for rows in batch_slices(len(listed), batch_size, "encode images")
         ]
         return self._embeddings(chunks, "image", names)
 
@@ -78,7 +77,7 @@ class Space:
         an encoder has no projection apart.
         """
         listed, names = list_images(images)
-        slices = _slices(len(listed), batch_size, "encode features")
+        slices = batch_slices(len(listed), batch_size, "encode features")
         chunks = [self.encoder.features([read_image(s) for s in listed[rows]]) for rows in slices]
         if not chunks:
             raise InputError("encode: expected at least one image, got none")
@@ -89,7 +88,7 @@ class Space:
     def encode_texts(self, texts: str | Sequence[str], *, batch_size: int = _ENCODE_BATCH) -> Embeddings:
         """Raw text embeddings of one text or a sequence. Empty texts raise; what does not fit is cut with a warning."""
         listed = [texts] if isinstance(texts, str) else list(texts)
-        chunks = [self.encoder.texts(listed[rows]) for rows in _slices(len(listed), batch_size, "encode texts")]
+        chunks = [self.encoder.texts(listed[rows]) for rows in batch_slices(len(listed), batch_size, "encode texts")]
         return self._embeddings(chunks, "text", listed)
 
     def prior(
@@ -123,7 +122,7 @@ class Space:
         drawn = diffusion.sample(
             model,
             model.inputs(texts_in, repeated),
-            diffusion.draw_noise(model.latent_shape, _rngs(seed, len(repeated))).to(self.device),
+            diffusion.draw_noise(model.latent_shape, rngs_of(seed, len(repeated))).to(self.device),
             num_inference_steps=num_inference_steps,
             guidance_scale=guidance_scale,
         )
@@ -164,14 +163,14 @@ class Space:
         steps = self._steps(num_inference_steps)
         if not 0 <= eta <= 1:
             raise InputError(f"decode: expected eta in [0, 1], got {eta}")
-        rngs = _rngs(seed, n)
+        rngs = rngs_of(seed, n)
         x_T = diffusion.draw_noise(decoder.latent_shape, rngs).numpy() if noise is None else self._as_noise(noise, n)
         sampling = {} if self._optimises else {"guidance_scale": guidance_scale, "eta": eta}
         call = gradient.optimise if self._optimises else diffusion.sample
         images: list[Image.Image] = []
-        total = _batches(n, batch_size) * steps
-        with _memory("decode", batch_size), tqdm(total=total, desc="decode", disable=None, leave=False) as bar:
-            for rows in _slices(n, batch_size):
+        total = batch_count(n, batch_size) * steps
+        with within_memory("decode", batch_size), tqdm(total=total, desc="decode", disable=None, leave=False) as bar:
+            for rows in batch_slices(n, batch_size):
                 latents = call(
                     decoder,
                     torch.from_numpy(vectors[rows]),
@@ -211,9 +210,9 @@ class Space:
         if len(points) != len(pictures):
             raise InputError(f"invert: expected one embedding for each of {len(pictures)} images, got {len(points)}")
         parts = []
-        total = _batches(len(points), batch_size) * steps
-        with _memory("invert", batch_size), tqdm(total=total, desc="invert", disable=None, leave=False) as bar:
-            for rows in _slices(len(points), batch_size):
+        total = batch_count(len(points), batch_size) * steps
+        with within_memory("invert", batch_size), tqdm(total=total, desc="invert", disable=None, leave=False) as bar:
+            for rows in batch_slices(len(points), batch_size):
                 parts.append(
                     diffusion.invert(
                         decoder,
@@ -239,7 +238,7 @@ class Space:
 
     def noise(self, n: int, *, seed: int = 0) -> np.ndarray:
         """x_T for ``n`` images, float32 ``(n, *latent_shape)``: what `decode` draws for ``seed``."""
-        return diffusion.draw_noise(self._decoder("noise").latent_shape, _rngs(seed, n)).numpy()
+        return diffusion.draw_noise(self._decoder("noise").latent_shape, rngs_of(seed, n)).numpy()
 
     def _embeddings(self, chunks: list[np.ndarray], modality: Any, names: list[str]) -> Embeddings:
         if not chunks:
@@ -313,128 +312,3 @@ class Space:
                 f"decode: expected finite noise of shape {(n, *shape)} or {(1, *shape)}, got {noise.shape}"
             )
         return noise
-
-
-def load_space(
-    name: str = "mini",
-    *,
-    decoder: str | Path | None = None,
-    prior: str | Path | None = None,
-    device: str | None = None,
-    dtype: str = "float32",
-    resize_mode: ResizeMode | None = None,
-    preprocess: Preprocess | None = None,
-    offload: bool = False,
-    decoder_options: Mapping[str, Any] | None = None,
-) -> Space:
-    """Load a space by name: a row of `clipspace spaces`, or any open_clip id (then an encoder alone).
-
-    Parameters
-    ----------
-    name : ``"mini"``, ``"kandinsky-2.2"``, …; or ``"ViT-B-32/openai"``, ``"hf-hub:…"``, ``"local-dir:…"``
-    decoder : replaces that of the name: a folder in diffusers' layout, ``"karlo"``, ``"karlo@a/local/folder"``,
-        or ``"gradient"``, which optimises pixels and works for any CLIP
-    prior : likewise; a folder or a repository
-    device : as torch names it; a GPU when there is one
-    dtype : "float32", "bfloat16" or "float16"; exact inversion wants float32
-    resize_mode : how pictures that are not square are made so: the centre square of the "shortest" side, "squash", or
-        "squash-aliased", without antialiasing; as the decoder was trained when None (but for sd-image-variations, see
-        docs/decoders.md), else as the encoder was
-    preprocess : for a bare weights file, which brings none (`models.clip.Preprocess`)
-    offload : keep weights in main memory and move each layer to the device when it computes; slow, and fits small GPUs
-    decoder_options : ``noise_level`` of Stable unCLIP, ``upsample`` of Karlo
-
-    Raises `CheckpointError` for what is missing or broken, `SpaceMismatchError` for a decoder of another CLIP.
-
-    >>> from clipspace import load_space
-    >>> load_space("mini").stamp.dim
-    128
-    """
-    from clipspace.models import catalogue
-    from clipspace.models.clip import load_encoder
-    from clipspace.models.folders import Placement
-
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    if dtype not in ("float32", "bfloat16", "float16"):
-        raise InputError(f"load_space: expected dtype 'float32', 'bfloat16' or 'float16', got {dtype!r}")
-    known = catalogue.pairing(name)
-    if known is not None:
-        decoder, prior = decoder or known.decoder, prior or known.prior
-    found, decoder_name = catalogue.locate(decoder) if decoder not in (None, "gradient") else (None, None)
-    if resize_mode is None and found is not None:
-        from clipspace.models.decoders import facts_of
-
-        resize_mode = facts_of(found, decoder_name).resize_mode
-    how = Placement(place, getattr(torch, dtype), offload)
-    encoder = load_encoder(
-        known.clip if known else name,
-        stamp_name=name if name == "mini" else None,
-        resize_mode=resize_mode,
-        preprocess=preprocess,
-        device=place,
-        dtype=how.dtype,
-    )
-    parts: dict[str, Any] = {}
-    if decoder == "gradient":
-        from clipspace.models.gradient_decoder import GradientDecoder
-
-        parts["decoder"] = GradientDecoder(encoder)
-    elif found is not None:
-        from clipspace.models.decoders import load_decoder
-
-        parts["decoder"] = load_decoder(found, encoder, how, name=decoder_name, **(decoder_options or {}))
-    if prior is not None:
-        from clipspace.models.prior import load_prior
-
-        parts["prior_model"] = load_prior(catalogue.locate(prior)[0], encoder, how)
-    return Space(name, encoder, **parts)
-
-
-@contextmanager
-def _memory(doing: str, batch_size: int) -> Iterator[None]:
-    """Says what to lower where memory runs out."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        full = isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or "can't allocate memory" in str(error)
-        if not full:
-            raise
-        raise OutOfMemoryError(
-            f"{doing}: out of memory with batch_size={batch_size}; lower batch_size, load with dtype='bfloat16', or "
-            "offload=True"
-        ) from error
-
-
-def untrained_space(name: str = "mini", *, seed: int, device: str | None = None) -> Space:
-    """The encoder of a space with freshly drawn weights: same architecture and preprocessing, nothing learned.
-
-    A control: what a probe finds here, training did not put there. ``name`` as for `load_space`; a bare
-    architecture such as ``"ViT-B-32"`` will do.
-    """
-    from clipspace.models.catalogue import CATALOGUE
-    from clipspace.models.clip import draw_encoder
-
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    known = CATALOGUE.get(name)
-    title = f"{name} untrained, seed {seed}"
-    return Space(title, draw_encoder(known.clip if known else name, seed=seed, stamp_name=title, device=place))
-
-
-def _rngs(seed: int, n: int) -> list[np.random.Generator]:
-    if not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise InputError(f"seed: expected a non-negative integer, got {seed!r}")
-    return [np.random.default_rng([int(seed), i]) for i in range(n)]
-
-
-def _batches(n: int, batch_size: int) -> int:
-    if batch_size < 1:
-        raise InputError(f"batch_size: expected at least 1, got {batch_size}")
-    return -(-n // batch_size)
-
-
-def _slices(n: int, batch_size: int, doing: str | None = None) -> Iterator[slice]:
-    """Slices of at most ``batch_size`` rows, with a progress bar when ``doing`` names the work."""
-    starts = range(0, _batches(n, batch_size) * batch_size, batch_size)
-    quiet = doing is None or len(starts) < 2
-    for start in starts if quiet else tqdm(starts, desc=doing, disable=None, leave=False):
-        yield slice(start, start + batch_size)

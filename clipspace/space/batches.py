@@ -1,0 +1,49 @@
+"""Work in batches: how many, which rows, each row's own random generator, and what to lower when memory runs out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from clipspace.errors import InputError, OutOfMemoryError
+
+
+@contextmanager
+def within_memory(doing: str, batch_size: int) -> Iterator[None]:
+    """Says what to lower where memory runs out."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        full = isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or "can't allocate memory" in str(error)
+        if not full:
+            raise
+        raise OutOfMemoryError(
+            f"{doing}: out of memory with batch_size={batch_size}; lower batch_size, load with dtype='bfloat16', or "
+            "offload=True"
+        ) from error
+
+
+def rngs_of(seed: int, n: int) -> list[np.random.Generator]:
+    """One generator a row: row i depends on the seed and on i alone, whatever the batch."""
+    if not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise InputError(f"seed: expected a non-negative integer, got {seed!r}")
+    return [np.random.default_rng([int(seed), i]) for i in range(n)]
+
+
+def batch_count(n: int, batch_size: int) -> int:
+    """Batches of ``batch_size`` that hold ``n`` rows."""
+    if batch_size < 1:
+        raise InputError(f"batch_size: expected at least 1, got {batch_size}")
+    return -(-n // batch_size)
+
+
+def batch_slices(n: int, batch_size: int, doing: str | None = None) -> Iterator[slice]:
+    """Slices of at most ``batch_size`` rows, with a progress bar when ``doing`` names the work."""
+    starts = range(0, batch_count(n, batch_size) * batch_size, batch_size)
+    quiet = doing is None or len(starts) < 2
+    for start in starts if quiet else tqdm(starts, desc=doing, disable=None, leave=False):
+        yield slice(start, start + batch_size)
