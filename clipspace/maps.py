@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -159,14 +158,15 @@ def umap_map(
     index: Index | None = None,
     n_neighbors: int = 15,
     min_dist: float = 0.1,
-    n_epochs: int = 100,
+    n_epochs: int | None = None,
     seed: int = 0,
     threads: int | None = None,
 ) -> Map:
     """A UMAP map (McInnes et al. 2018, arXiv 1802.03426) of the directions of ``points``.
 
-    The graph of neighbours comes from ``index``, or from one built here (recall 0.9 or above, verified); the
-    start is the first two principal components. More epochs take longer and keep a little more of the graph.
+    The graph of neighbours comes from ``index``, or from one built here (recall 0.9 or above, verified), its
+    strengths from umap-learn, the places from `clipspace.layout`. More epochs (by default, as in
+    umap-learn, 500 up to 10,000 points and 200 above) take longer and keep a little more of the graph.
     Two maps of one seed and thread count are the same; across machines and versions, keep the file, not the seed.
     """
     n, d = shape(points)
@@ -177,12 +177,13 @@ def umap_map(
     if index is None:
         index = _graph_index(points, n, d, seed, threads)
     index.check_holds(points, "umap_map")
-    k = min(n_neighbors, n - 1)
+    k, n_epochs = min(n_neighbors, n - 1), n_epochs or (500 if n <= 10_000 else 200)
     found = index.search(points, k)
     rows, distances = _self_first(found.rows, _chords(found.cosines))
-    start = PCA(min(2, d), normalize=True).fit(points).transform(points)
-    start = np.pad(start, ((0, 0), (0, 2 - start.shape[1])))
-    coordinates = _lay_out(rows, distances, start, min_dist=min_dist, n_epochs=n_epochs, seed=seed)
+    rough = PCA(min(2, d), normalize=True).fit(points).transform(points)
+    rough = np.pad(rough, ((0, 0), (0, 2 - rough.shape[1])))
+    how = {"min_dist": min_dist, "n_epochs": n_epochs, "seed": seed, "threads": threads or index.facts["threads"]}
+    coordinates = _lay_out(rows, distances, rough, **how)
     facts = {
         "method": "umap",
         "n_neighbors": k,
@@ -203,27 +204,27 @@ def _graph_index(points: Any, n: int, d: int, seed: int, threads: int | None) ->
 
 
 def _lay_out(
-    rows: np.ndarray, distances: np.ndarray, start: np.ndarray, *, min_dist: float, n_epochs: int, seed: int
+    rows: np.ndarray,
+    distances: np.ndarray,
+    rough: np.ndarray,
+    *,
+    min_dist: float,
+    n_epochs: int,
+    seed: int,
+    threads: int,
 ) -> np.ndarray:
-    """UMAP's layout of a given graph from given places, float32 (n, 2), on one thread so that it repeats."""
-    import umap
+    """Places (n, 2) in which UMAP's graph of given neighbours lies well, found from ``rough`` places on."""
+    from umap.umap_ import find_ab_params, fuzzy_simplicial_set
 
-    # Copies start a hair apart: from one and the same place they would never part.
-    start = start + 1e-4 * np.random.default_rng(seed).normal(size=start.shape)
-    start = (10 * start / np.abs(start).max()).astype(np.float32)
-    model = umap.UMAP(
-        n_neighbors=rows.shape[1],
-        min_dist=min_dist,
-        n_epochs=n_epochs,
-        init=start,
-        precomputed_knn=(rows, distances),
-        random_state=seed,
-        n_jobs=1,
-    )
-    with warnings.catch_warnings():
-        # It warns that it cannot transform, which `Map.transform` does, and that a graph was given for few points.
-        warnings.filterwarnings("ignore", category=UserWarning)
-        return np.asarray(model.fit_transform(start), dtype=np.float32)
+    from clipspace.layout import lay_out, spectral_start
+
+    n, k = rows.shape
+    # The points themselves are only counted, and nothing is drawn, as the neighbours are given.
+    known = {"knn_indices": rows, "knn_dists": distances}
+    graph = fuzzy_simplicial_set(np.empty((n, 0)), k, None, "euclidean", **known)[0]
+    a, b = find_ab_params(1.0, min_dist)
+    start = spectral_start(graph, rough, seed=seed)
+    return lay_out(graph, start, a=a, b=b, n_epochs=n_epochs, seed=seed, threads=threads)
 
 
 def _self_first(rows: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

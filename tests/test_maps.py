@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import umap
 from pyarrow import parquet
 from sklearn.manifold import trustworthiness
 
@@ -51,6 +52,12 @@ def test_the_graph_is_that_of_brute_force(points, made):
     np.fill_diagonal(apart, np.inf)
     assert np.mean(made.neighbours == np.argsort(apart, axis=1)[:, :14]) > 0.99
     assert np.allclose(made.distances, np.sort(apart, axis=1)[:, :14], atol=1e-3)
+
+
+def test_it_is_as_trustworthy_as_umaps_own(points, made):
+    peer = umap.UMAP(random_state=0, n_jobs=1).fit_transform(points.unit)
+    ours, theirs = (trustworthiness(points.unit, places, n_neighbors=15) for places in (made.coordinates, peer))
+    assert ours > theirs - 0.01
 
 
 def test_one_seed_one_map(points, index, made):
