@@ -31,8 +31,7 @@ def decoder_agreement(
             f"decoder_agreement: expected two points and a space or more, got {len(points)} and {len(spaces)}"
         )
     drawn = {
-        name: space.decode(points, seed=seed, num_inference_steps=num_inference_steps)
-        for name, space in spaces.items()
+        name: space.decode(points, seed=seed, num_inference_steps=num_inference_steps) for name, space in spaces.items()
     }
     return agreement_of(next(iter(spaces.values())), points, drawn, seed=seed)
 
