@@ -34,6 +34,8 @@ def test_a_pair_that_another_encoder_confuses_is_found(space, rng):
 def test_the_images_of_other_embeddings_are_asked_for(space):
     with pytest.raises(InputError, match="`other`"):
         run(space, other=Embeddings(np.eye(3)))
+    with pytest.raises(InputError, match="two images"):
+        run(space, [render(Scene())])
 
 
 def test_a_decoder_that_brings_nothing_back_is_said_to():

@@ -1,8 +1,10 @@
 """Decoder agreement as an analysis: the matrix holds the scores, and others can join."""
 
 import numpy as np
+import pytest
 
 from clipspace.analyses.decoder_agreement import run
+from clipspace.errors import InputError
 
 
 def test_the_matrix_is_the_scores(space, apple, house):
@@ -17,3 +19,9 @@ def test_the_matrix_is_the_scores(space, apple, house):
     np.testing.assert_allclose(cosines[2, 3], values["twin and gradient"])
     np.testing.assert_array_equal(found.arrays["images"][0, 0], np.asarray(apple))
     np.testing.assert_array_equal(found.arrays["images"][:, 1], found.arrays["images"][:, 2])
+
+
+def test_one_picture_is_refused(space, apple):
+    for images, n in (([apple], 4), (None, 1)):
+        with pytest.raises(InputError, match="two pictures"):
+            run(space, images, n=n)

@@ -22,10 +22,10 @@ from clipspace.analyses.examples import pictures, unseen_scenes
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
 from clipspace.geometry.cone import centred
-from clipspace.images import read_images, square
+from clipspace.images import list_images, read_image, square
 from clipspace.pictures import Pictures
 from clipspace.probes.blind_pairs import blind_pairs as probe
-from clipspace.probes.blind_pairs import pair_rows, pixel_points
+from clipspace.probes.blind_pairs import pixel_points
 from clipspace.probes.metamers import metamers
 from clipspace.results import Result, provenance
 from clipspace.scenes import Scene, factor_table, render
@@ -61,8 +61,10 @@ def run(
     if images is None and other is not None:
         raise InputError("blind_pairs: expected the images that the embeddings in `other` are of, got none")
     scenes = unseen_scenes(n, seed=seed, layout="one") if images is None else []
-    found, names = read_images([render(scene) for scene in scenes] if images is None else images)
-    z, second = space.encode_images(found), pixel_points(found) if other is None else other
+    sources, names = list_images([render(scene) for scene in scenes] if images is None else images)
+    if len(sources) < 2:
+        raise InputError(f"blind_pairs: expected two images or more, got {len(sources)}")
+    z, second = space.encode_images(sources), pixel_points(sources) if other is None else other
     (agreeing,) = _levels(z.unit, (1 - agree,), seed)
     (same_z, half_z), (same_other, half_other) = (
         _levels(centred(points.unit), (1 - same, 0.5), seed) for points in (z, second)
@@ -72,7 +74,7 @@ def run(
         "other": probe(second, z, same=same_other, different=half_z, k=k, centred=True),
     }
     how = {"n": decodes, "same": agreeing, "num_inference_steps": num_inference_steps, "seed": seed}
-    drawn = _metamers(space, images, how) if space.decoder is not None else []
+    drawn = _metamers(space, None if images is None else sources[:_SOURCES], how) if space.decoder is not None else []
     agreed = [_agreement(drawn, agreeing, decodes)] if space.decoder is not None else []
     table = [row for way, scores in ways.items() for row in _rows(way, scores, names, scenes)]
     name = "pixels" if other is None else other.space.model if other.space else "the other"
@@ -81,12 +83,12 @@ def run(
         table,
         [_count(ways, name), *_differences(table, name), *agreed],
         {
-            **{f"same to {way}": _pixels(pair_rows(found, scores)) for way, scores in ways.items()},
+            **{f"same to {way}": _pixels([[sources[i] for i in pair] for pair in scores.arrays["pairs"]]) for way, scores in ways.items()},
             **{f"metamers {i}": _pixels(sheet.rows) for i, sheet in enumerate(drawn)},
         },
         {"other": [name], **{f"metamers {i}": sheet.column_labels for i, sheet in enumerate(drawn)}},
         provenance(
-            space, images=len(found), k=k, same=same, agree=agree, decodes=decodes,
+            space, images=len(sources), k=k, same=same, agree=agree, decodes=decodes,
             num_inference_steps=num_inference_steps, seed=seed,
         ),
     )  # fmt: skip
@@ -133,7 +135,7 @@ def _rows(way: str, scores: Scores, names: Sequence[str], scenes: Sequence[Scene
 
 def _pixels(rows: Sequence[Sequence]) -> np.ndarray:
     """Pictures as uint8 ``(rows, columns, side, side, 3)``; no rows where there are none."""
-    small = [[np.asarray(square(image, _SIDE)) for image in row] for row in rows]
+    small = [[np.asarray(square(read_image(image), _SIDE)) for image in row] for row in rows]
     return np.array(small, dtype=np.uint8) if small else np.zeros((0, 2, _SIDE, _SIDE, 3), dtype=np.uint8)
 
 

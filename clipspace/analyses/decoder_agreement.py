@@ -19,7 +19,8 @@ import numpy as np
 
 from clipspace.analyses.examples import pictures
 from clipspace.analyses.tables import score_rows
-from clipspace.images import square
+from clipspace.errors import InputError
+from clipspace.images import list_images, square
 from clipspace.models.gradient_decoder import GradientDecoder
 from clipspace.probes.decoder_agreement import agreement_of
 from clipspace.results import Result, provenance, stacked
@@ -34,14 +35,19 @@ def run(
     images: Sequence | None = None,
     others: Mapping[str, Space] | None = None,
     *,
+    n: int = 4,
     num_inference_steps: int | None = None,
     seed: int = 0,
 ) -> Result:
     """Pictures drawn by the space's own decoder, by ``others`` of the same encoder, by name, and by optimised pixels.
 
-    Each takes its usual number of steps where none is given. Raises `InputError` for fewer than two pictures.
+    The first ``n`` of the user's ``images``, or of the bundled scenes. Each decoder takes its usual number of steps
+    where none is given. Raises `InputError` for fewer than two pictures.
     """
-    sources = pictures(space, images, "decoder_agreement", least=2)
+    first = images if images is None else list_images(images)[0][:n]
+    sources = pictures(space, first, "decoder_agreement")[:n]
+    if len(sources) < 2:
+        raise InputError(f"decoder_agreement: expected two pictures or more, got {len(sources)}")
     own = {space.name: space} if hasattr(space.decoder, "schedule") else {}
     optimised = replace(space, decoder=GradientDecoder(space.encoder))
     spaces = {**own, **(others or {}), "gradient": optimised}
@@ -61,7 +67,7 @@ def run(
             "cosines": _matrix(scores, points.unit),
         },
         {"names": ["z", *drawn]},
-        provenance(space, images=len(sources), num_inference_steps=num_inference_steps, seed=seed),
+        provenance(space, n=len(sources), num_inference_steps=num_inference_steps, seed=seed),
     )
 
 

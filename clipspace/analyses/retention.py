@@ -4,10 +4,10 @@ Section 3 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125) asks it by looking:
 one embedding was in it. Here each factor has a number, its interval, and three controls: chance, random weights of
 the same architecture, and the cycle E(D(z)).
 
-Look for the order of the factors and, in scenes, for its agreement with what captions say. A bar is the mean of three
-marks: the factor read out of z by a linear map, read out by nearest neighbours, and how far z moves when that
-factor alone changes. Where the cycle falls short of the read-out, the decoder cannot draw the factor, and its
-pictures say nothing of CLIP.
+Look for the order of the factors and, in scenes, for its agreement with what their captions say (those that the mini
+space was trained on; another CLIP has read others). A bar is the mean of three marks: the factor read out of z by a
+linear map, read out by nearest neighbours, and how far z moves when that factor alone changes. Where the cycle falls
+short of the read-out, the decoder cannot draw the factor, and its pictures say nothing of CLIP.
 
 A surprise would be a factor that captions never mention above one that they always do; or a factor that random weights
 keep as well as trained ones, for then training did not put it there.
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -24,7 +25,7 @@ from PIL import Image
 from clipspace.analyses.examples import unseen_scenes
 from clipspace.analyses.tables import retention_rows
 from clipspace.errors import InputError
-from clipspace.images import read_images
+from clipspace.images import list_images, read_image, square
 from clipspace.probes.retention import Factor, Retention, augmentation_factors, rank_agreement, scene_factors
 from clipspace.probes.retention import retention as probe
 from clipspace.probes.retention.readout import FEWEST
@@ -55,8 +56,7 @@ def run(
     ``controls`` untrained spaces of the same architecture are measured beside it. Recovery, on ``decoded`` scenes,
     needs factors that can be read off pictures and a decoder; without either it is left out.
     """
-    pictures = unseen_scenes(n, seed=seed) if images is None else read_images(images)[0]
-    known = scene_factors(pictures) if images is None else augmentation_factors(pictures, side=_SIDE, seed=seed)
+    pictures, known = _scenes(n, seed) if images is None else _augmented(images, space.encoder.image_size, seed)
     factors = {factor.name: factor for factor in known if _is_measurable(factor)}
     if not factors:
         raise InputError(f"retention: expected at least {FEWEST} images, and labels that repeat, got {len(pictures)}")
@@ -80,6 +80,17 @@ def run(
     )
 
 
+def _scenes(n: int, seed: int) -> tuple[list[Any], list[Factor]]:
+    scenes = unseen_scenes(n, seed=seed)
+    return scenes, scene_factors(scenes)
+
+
+def _augmented(images: Sequence, side: int, seed: int) -> tuple[list[Any], list[Factor]]:
+    """The images as squares of ``side`` pixels, read one by one, and the changes that the probe makes to them."""
+    squares = [square(read_image(one), side) for one in list_images(images)[0]]
+    return squares, augmentation_factors(squares, side=side, seed=seed)
+
+
 def _is_measurable(factor: Factor) -> bool:
     """Whether there are enough images of it, and each label is there to learn from and to test on."""
     values = [factor.values[i] for i in factor.rows]
@@ -90,7 +101,8 @@ def _example(factor: Factor, seed: int) -> list[Image.Image]:
     """A picture and its counterfactual: of a few, the two that differ most."""
     assert factor.change is not None
     rows = np.random.default_rng([seed, 12, *factor.name.encode()]).permutation(factor.rows)[:_CANDIDATES]
-    pairs = [[factor.image(int(i)), factor.change(int(i), np.random.default_rng([seed, int(i)]))[0]] for i in rows]
+    both = [(factor.image(int(i)), factor.change(int(i), np.random.default_rng([seed, int(i)]))[0]) for i in rows]
+    pairs = [[square(image, _SIDE) for image in pair] for pair in both]
     return max(pairs, key=lambda pair: np.abs(np.subtract(*(np.asarray(image, dtype=float) for image in pair))).sum())
 
 

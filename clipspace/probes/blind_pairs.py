@@ -8,7 +8,7 @@ from PIL import Image
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
 from clipspace.geometry import cone
-from clipspace.images import read_images, square
+from clipspace.images import list_images, read_image, read_images, square
 from clipspace.scores import Score, Scores
 
 SAME, DIFFERENT = 0.95, 0.6
@@ -76,8 +76,8 @@ def pixel_points(images, *, side: int = 32) -> Embeddings:
     >>> pixel_points([Image.new("RGB", (64, 48), "white")], side=2).vectors.tolist()
     [[0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5]]
     """
-    pictures, names = read_images(images)
-    pixels = [np.asarray(square(picture, side), dtype=np.float32).ravel() / 255 - 0.5 for picture in pictures]
+    listed, names = list_images(images)
+    pixels = [np.asarray(square(read_image(one), side), dtype=np.float32).ravel() / 255 - 0.5 for one in listed]
     return Embeddings(np.stack(pixels), None, "image", names)
 
 
