@@ -5,10 +5,10 @@ The only user of matplotlib. Everything is drawn inside `paper`, which sets the 
 
 from clipspace.plot.grid import grid
 from clipspace.plot.ladder import ladder
+from clipspace.plot.pages import page, trim
 from clipspace.plot.pairs import pairs
 from clipspace.plot.probabilities import probabilities
 from clipspace.plot.saving import save_figure
 from clipspace.plot.style import VENUES, paper, width
-from clipspace.plot.trim import trim
 
-__all__ = ["VENUES", "grid", "ladder", "pairs", "paper", "probabilities", "save_figure", "trim", "width"]
+__all__ = ["VENUES", "grid", "ladder", "page", "pairs", "paper", "probabilities", "save_figure", "trim", "width"]
