@@ -191,6 +191,13 @@ def reconstruct(
     kept = [k for k in components if 1 <= k <= pca.n_components_]
     if pca.space_ is not None:
         check_same_space(space.stamp, pca.space_, "reconstruct")
+    gathered = pca.moments_
+    length = np.sqrt(np.trace(gathered.scatter) / gathered.n + gathered.mean @ gathered.mean)
+    if not np.isclose(length, 1, atol=0.01):
+        raise InputError(
+            f"reconstruct: expected a PCA of unit vectors, got one of vectors about {length:.3g} long; fit it on "
+            "embeddings.unit, or with PCA(normalize=True)"
+        )
     if not kept:
         raise InputError(f"reconstruct: expected components from 1 to {pca.n_components_}, got {list(components)}")
     num_inference_steps = _steps(space, [], num_inference_steps)

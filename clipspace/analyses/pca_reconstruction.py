@@ -80,8 +80,9 @@ def _fitted(space: Space, store: str, n: int, seed: int) -> PCA:
     if store:
         from clipspace.store import open_store
 
-        return PCA().fit(open_store(store))
-    return PCA().fit(space.encode_images([render(scene) for scene in sample_scenes(n, seed=seed + 1)]))
+        return PCA(normalize=True).fit(open_store(store))
+    scenes = sample_scenes(n, seed=seed + 1)
+    return PCA(normalize=True).fit(space.encode_images([render(scene) for scene in scenes]))
 
 
 def _read(space: Space, fitted: PCA, kept: Sequence[int], readings: int, seed: int) -> dict[str, list[float]]:

@@ -83,9 +83,11 @@ def _agreement(again: np.ndarray, point: np.ndarray | None, text: np.ndarray, tr
 
 
 def _findings(table: list[dict]) -> list[str]:
-    best = max(table[: len(_CONDITIONS)], key=lambda row: row["cosine to its text"])
+    conditions = table[: len(_CONDITIONS)]
+    top = f"{max(row['cosine to its text'] for row in conditions):.2f}"
+    best = " and ".join(row["condition"] for row in conditions if f"{row['cosine to its text']:.2f}" == top)
     told = ", ".join(f"{row['condition']} {row['cosine to its text']:.2f}" for row in table)
-    found = [f"Cosine of the drawn picture to its text: {told}. Of the three conditions {best['condition']} is best."]
+    found = [f"Cosine of the drawn picture to its text: {told}. Best of the three conditions: {best}."]
     if table[0]["cosine to the true image"] is not None:
         told = ", ".join(f"{row['condition']} {row['cosine to the true image']:.2f}" for row in table)
         before = {row["condition"]: row["condition to the true image"] for row in table}

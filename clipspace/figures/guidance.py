@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from clipspace.plot import grid, paper, trim, width
+from clipspace.plot import grid, page, paper, trim
 from clipspace.results import Result
 
 _SHOWN = 9
@@ -20,6 +20,6 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
         for row in result.table
     ]
     with paper(venue):
-        figure = Figure(figsize=(width(venue), width(venue)), layout="compressed")
+        figure = page(venue)
         grid(images, row_labels=labels, breaks=breaks, ax=figure.subplots())
         return trim(figure)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from clipspace.plot import grid, pairs, paper, trim, width
+from clipspace.plot import grid, page, pairs, paper, trim
 from clipspace.results import Result
 
 
@@ -19,7 +19,7 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
     rows = [cosines["edited z"][i * (k + 1) : (i + 1) * (k + 1)] for i in range(n)]
     drawn = [[cosines["z"][i * (k + 1)], rows[i][0]] for i in range(n)]
     with paper(venue):
-        figure = Figure(figsize=(width(venue), 1.5 * width(venue)), layout="compressed")
+        figure = page(venue)
         axes = figure.subplots(1, 3, width_ratios=[1, 2.5, k])
         edits = result.labels["edits"]
         grid(sources[:, None], row_labels=edits, column_labels=["picture"], captions=[[""]] * n, wrap=9, ax=axes[0])

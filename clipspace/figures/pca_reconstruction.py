@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from clipspace.plot import grid, ladder, paper, trim, width
+from clipspace.plot import grid, ladder, page, paper, trim
 from clipspace.results import Result
 
 
@@ -13,8 +13,7 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
     images = result.arrays["images"]
     counts, *curves = result.table[0]
     with paper(venue):
-        across = width(venue)
-        figure = Figure(figsize=(across, 1.2 * across), layout="compressed")
+        figure = page(venue)
         above, below = figure.subplots(2, 1, height_ratios=[len(images), 2.5])
         grid(images, column_labels=result.labels["columns"], ax=above)
         ladder(result.column(counts), {name: result.column(name) for name in curves}, ax=below)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from clipspace.plot import grid, paper, trim, width
+from clipspace.plot import grid, page, paper, trim
 from clipspace.results import Result
 
 _SHOWN = 6
@@ -14,6 +14,6 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
     """The first texts over their columns, the conditions left of their rows."""
     images, labels = result.arrays["images"][:, :_SHOWN], result.labels
     with paper(venue):
-        figure = Figure(figsize=(width(venue), 1.5 * width(venue)), layout="compressed")
+        figure = page(venue)
         grid(images, row_labels=labels["rows"], column_labels=labels["columns"][:_SHOWN], wrap=11, ax=figure.subplots())
         return trim(figure)

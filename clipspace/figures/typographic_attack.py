@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from clipspace.plot import grid, paper, probabilities, trim, width
+from clipspace.plot import grid, page, paper, probabilities, trim
 from clipspace.results import Result
 
 
@@ -14,7 +14,7 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
     images, words = result.arrays["images"], result.labels["words"]
     names = [[thing, *words] for thing in result.column("thing")]
     with paper(venue):
-        figure = Figure(figsize=(width(venue), 0.3 * width(venue) * (len(images) + 1)), layout="compressed")
+        figure = page(venue)
         axes = figure.subplots(1, 4, width_ratios=[1, 2, 1, 2])
         for view, column, head in (("", 0, "picture"), ("decoded ", 1, "decode")):
             left, right = axes[2 * column : 2 * column + 2]

@@ -9,12 +9,12 @@ from clipspace.plot.heatmap import heatmap
 from clipspace.plot.histogram import histogram
 from clipspace.plot.intervals import intervals
 from clipspace.plot.ladder import ladder
+from clipspace.plot.pages import page, trim
 from clipspace.plot.pairs import pairs
 from clipspace.plot.probabilities import probabilities
 from clipspace.plot.saving import save_figure
 from clipspace.plot.scatter import scatter
 from clipspace.plot.style import COLORS, VENUES, paper, width
-from clipspace.plot.trim import trim
 
 __all__ = [
     "COLORS",
@@ -25,6 +25,7 @@ __all__ = [
     "histogram",
     "intervals",
     "ladder",
+    "page",
     "pairs",
     "paper",
     "probabilities",

@@ -1,16 +1,24 @@
-"""The height of a figure whose width a venue fixes and whose pictures keep their aspect."""
+"""Figures as wide as a venue's text and as high as what is on them."""
 
 from __future__ import annotations
 
 from matplotlib.figure import Figure
+
+from clipspace.plot.style import width
 
 _PAD = 0.05
 """Inches above and below: just more than the 3 points that the layout keeps free, or pictures would shrink."""
 _CLOSE = 0.02
 
 
+def page(venue: str) -> Figure:
+    """An empty figure as wide as the text of ``venue`` and half as high again: a page. `trim` takes what is not used."""
+    across = width(venue)
+    return Figure(figsize=(across, 1.5 * across), layout="compressed")
+
+
 def trim(figure: Figure) -> Figure:
-    """``figure`` as high as what is on it; its width stays. Give it height to spare first, and ``layout="compressed"``.
+    """``figure`` as high as what is on it; its width stays. Its layout is "compressed", as that of a `page`.
 
     How much room labels take is known only once they are laid out; a grid then leaves the rest of its height empty.
     """
