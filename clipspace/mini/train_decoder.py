@@ -5,10 +5,9 @@
 Needs the CLIP of `train_clip`. Writes ``runs/mini/decoder/``: ``model_index.json``, ``unet/``,
 ``scheduler/``. Pixels are unshuffled (exact and invertible) to 32 x 32 x 12. The network predicts the clean
 picture: of 12 numbers a patch, noise fills all and pictures few, and a thin network that must output noise
-(as epsilon or v) stays grainy. Linear betas
-make DDIM steps dwell where outlines are decided; a tenth of the embeddings is replaced by zeros for
-classifier-free guidance. Hidden weights are trained by Muon (Jordan et al. 2024), which needs 0.7 of AdamW's steps for
-the same loss here, and the rest by AdamW: ``pip install 'clipspace[train]'``.
+(as epsilon or v) stays grainy. Linear betas make DDIM steps dwell where outlines are decided; a tenth of the
+embeddings is replaced by zeros for classifier-free guidance. Hidden weights are trained by Muon (Jordan et al. 2024),
+which needs 0.7 to 0.8 of AdamW's steps for the same loss here, and the rest by AdamW: ``pip install 'clipspace[train]'``.
 """
 
 from __future__ import annotations
@@ -185,5 +184,5 @@ def _trapezoid(step: int, steps: int, warmup: int = 200, decay: float = 0.35) ->
 
 if __name__ == "__main__":
     parser = arguments(__doc__, steps=9000, batch_size=32, lr=2.5e-3)
-    parser.add_argument("--compile", action="store_true", help="needs a C++ compiler; 1.2 times as fast on two cores")
+    parser.add_argument("--compile", action="store_true", help="needs a C++ compiler; 1.3 times as fast")
     print(train(**vars(parser.parse_args())))
