@@ -36,6 +36,7 @@ MANIPULATIONS = (
     "prior_ablation",
 )
 """What `clipspace demo` shows: sections 3 and 4 of DALL-E 2."""
+TITLES = {"pca_reconstruction": "PCA reconstruction"}
 
 
 def write_report(
@@ -123,7 +124,7 @@ def _section(
     asked: str,
 ) -> Section:
     """One analysis, computed or found, drawn and described."""
-    title = name.replace("_", " ").capitalize()
+    title = TITLES.get(name, name.replace("_", " ").capitalize())
     asks, paragraphs = question(name)
     command = f"clipspace report{' IMAGES' if images else ''} --only {name} {asked}"
     try:

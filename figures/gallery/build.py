@@ -1,0 +1,31 @@
+"""Rebuild the gallery: every figure of the mini space as a small PNG, its numbers beside it as csv.
+
+python figures/gallery/build.py [WORK]
+
+WORK is the folder of the report that it is made of; what is there is not computed again.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from clipspace.analyses import ANALYSES
+from clipspace.figures import draw
+from clipspace.report.building import write_report
+from clipspace.results import load_result
+
+GALLERY = Path(__file__).parent
+DPI = 140
+
+
+def build(work: Path) -> None:
+    """Write ``<analysis>.png`` and ``.csv`` of all analyses into the gallery, from a report made in ``work``."""
+    write_report(work, overwrite=True)
+    for name in ANALYSES:
+        figure = draw(load_result(work / f"{name}.json"))
+        figure.savefig(GALLERY / f"{name}.png", dpi=DPI, metadata={"Software": None})
+        shutil.copyfile(work / f"{name}.csv", GALLERY / f"{name}.csv")
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1] if len(sys.argv) > 1 else "clipspace-report"))
