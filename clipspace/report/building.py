@@ -64,6 +64,10 @@ def write_report(
     pictures = None if images is None else _pictures(images)
     loaded = load_space(space, decoder=decoder, device=device)
     opened = None if store is None else open_atlas(loaded, store)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"report: could not make the folder {str(folder)!r}: {error}") from error
     asked = f"--space {space}{f' --decoder {decoder}' if decoder else ''} --seed {seed}"
     made = _made_with(loaded, pictures, seed)
     begun, sections = time.monotonic(), []
@@ -106,10 +110,6 @@ def _page_in(folder: Path, overwrite: bool) -> Path:
     page = folder / "index.html"
     if page.exists() and not overwrite:
         raise InputError(f"report: {str(folder)!r} holds a page already; choose another folder with -o, or --overwrite")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"report: could not make the folder {str(folder)!r}: {error}") from error
     return page
 
 
