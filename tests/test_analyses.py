@@ -14,10 +14,11 @@ from clipspace.results import load_result
 
 ROOT = Path(__file__).parent.parent
 _FEW = {"num_inference_steps": 3}
+_INVERTIBLE = {"num_inference_steps": 20}  # with few steps some have no inverse, and the search for one takes a minute
 SMALL = {
-    "variations": {"n": 2, **_FEW},
-    "interpolation": {"steps": 3, "draws": 1, **_FEW},
-    "text_diff": {"steps": 3, **_FEW},
+    "variations": {"n": 2, **_INVERTIBLE},
+    "interpolation": {"steps": 3, "draws": 1, **_INVERTIBLE},
+    "text_diff": {"steps": 3, **_INVERTIBLE},
     "pca_reconstruction": {"n": 200, "readings": 20, "components": (2, 16, 128), **_FEW},
     "typographic_attack": {"draws": 1, **_FEW},
     "prior_ablation": {"n": 2, **_FEW},

@@ -31,7 +31,10 @@ def test_what_was_made_alike_is_not_made_again(tmp_path, quick, monkeypatch):
     write_report(tmp_path / "out", only=["spectrum"], explore=False, overwrite=True)
     assert (tmp_path / "out/spectrum.npz").stat().st_mtime_ns == before
     write_report(tmp_path / "out", only=["spectrum"], explore=False, overwrite=True, seed=1)
-    assert (tmp_path / "out/spectrum.npz").stat().st_mtime_ns > before
+    other_seed = (tmp_path / "out/spectrum.npz").stat().st_mtime_ns
+    assert other_seed > before
+    write_report(tmp_path / "out", only=["spectrum"], explore=False, overwrite=True, seed=1, decoder="gradient")
+    assert (tmp_path / "out/spectrum.npz").stat().st_mtime_ns > other_seed
 
 
 def test_what_is_wrong_is_said_before_any_work(tmp_path, quick, monkeypatch):

@@ -69,7 +69,7 @@ def write_report(
     except OSError as error:
         raise InputError(f"report: could not make the folder {str(folder)!r}: {error}") from error
     asked = f"--space {space}{f' --decoder {decoder}' if decoder else ''} --seed {seed}"
-    made = _made_with(loaded, pictures, seed)
+    made = _made_with(loaded, pictures, asked)
     begun, sections = time.monotonic(), []
     for name in names:
         sections.append(_section(name, loaded, pictures, folder, made, seed=seed, asked=asked))
@@ -158,15 +158,14 @@ def _result(
     return result
 
 
-def _made_with(space: Space, images: list[Image.Image] | None, seed: int) -> dict[str, Any]:
+def _made_with(space: Space, images: list[Image.Image] | None, asked: str) -> dict[str, Any]:
     """What a result depends on beside its analysis."""
     digest = hashlib.sha256()
     for image in images or ():
         digest.update(repr(image.size).encode() + image.tobytes())
     return {
         "space": space.stamp.to_dict(),
-        "decoder": getattr(getattr(space.decoder, "facts", None), "name", None),
         "images": digest.hexdigest() if images is not None else None,
-        "seed": seed,
+        "asked": asked,
         "clipspace": version("clipspace"),
     }

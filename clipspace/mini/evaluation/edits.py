@@ -6,9 +6,10 @@ import numpy as np
 
 from clipspace.images import psnr
 from clipspace.manipulate import reconstruct, text_diff
-from clipspace.mini.evaluation.reading import SEED, Row, read_by_clip, read_by_eye, sentence
+from clipspace.mini.evaluation.reading import SEED, Row, read_by_clip, read_by_eye
 from clipspace.pca import PCA
-from clipspace.scenes import COLORS, GROUNDS, THINGS, render, sample_scenes
+from clipspace.probes.descriptions import FACTORS, sentence, truth
+from clipspace.scenes import render, sample_scenes
 from clipspace.scenes.reading import read_ground
 from clipspace.space import Space
 
@@ -22,10 +23,9 @@ def text_edits(space: Space, n: int = 100) -> list[Row]:
     code = space.invert(images, batch_size=50, **settings)
     rising, arrived, stayed, first, pixel_rising = [], [], [], [], []
     for i, scene in enumerate(scenes):
-        facts = {"color": scene.things[0].color, "thing": scene.things[0].kind, "ground": scene.ground}
-        factor = ("color", "thing", "ground")[i % 3]
-        values = {"color": COLORS, "thing": THINGS, "ground": GROUNDS}[factor]
-        new = facts | {factor: str(rng.choice([v for v in values if v != facts[factor]]))}
+        facts = truth(scene)
+        factor = tuple(FACTORS)[i % len(FACTORS)]
+        new = facts | {factor: str(rng.choice([v for v in FACTORS[factor] if v != facts[factor]]))}
         edit = text_diff(space, code[i], sentence(facts), sentence(new), steps=5, **settings)
         rising.append(bool((np.diff(edit.scores["cosine to after"][0]) > 0).all()))
         pixel_rising.append(bool((np.diff(edit.scores["cosine of the image to after"][0]) > -0.01).all()))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from clipspace.embeddings import Embeddings
-from clipspace.mini.evaluation.reading import SEED, Row, sentence
+from clipspace.mini.evaluation.reading import SEED, Row
+from clipspace.probes.descriptions import sentence, truth
 from clipspace.scenes import Scene, caption, render, sample_scenes
 from clipspace.scenes.reading import read_color, read_thing
 from clipspace.space import Space
@@ -24,9 +25,7 @@ def prior(space: Space, n: int = 500) -> list[Row]:
         return f"{np.einsum('nd,nd->n', x, true).mean():.3f}"
 
     scenes = sample_scenes(100, seed=SEED + 9, layout="one")
-    labels = space.encode_texts(
-        [sentence({"color": s.things[0].color, "thing": s.things[0].kind, "ground": s.ground}) for s in scenes]
-    )
+    labels = space.encode_texts([sentence(truth(s)) for s in scenes])
     norm = float(space.encode_images([render(s) for s in scenes[:20]]).norm.mean())
     direct = Embeddings((labels.unit * norm).astype(np.float32), space.stamp, "image")
     shown = {

@@ -30,7 +30,3 @@ def read_by_clip(space: Space, points: Embeddings) -> tuple[list[str], list[str]
 
 def read_by_eye(space: Space, image) -> dict[str, str | None]:
     return {"color": read_color(image), "thing": read_thing(image), "ground": read_ground(image)}
-
-
-def sentence(facts: dict[str, str]) -> str:
-    return f"a photo of {article(facts['color'])} {facts['thing']} on a {facts['ground']} ground"
