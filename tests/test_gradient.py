@@ -28,10 +28,10 @@ def test_it_is_deterministic_and_does_not_depend_on_the_batch(optimising):
     together = optimising.decode(points, seed=3, num_inference_steps=3)
     alone = optimising.decode(points, seed=3, num_inference_steps=3, batch_size=1)
     for a, b in zip(together, alone, strict=True):
-        # Kernels round otherwise for another batch, and Adam's first steps make a step of any sign: few pixels differ.
+        # Kernels round otherwise for another batch, and where a gradient is nearly 0 Adam's first step may turn its sign.
         apart = np.abs(np.asarray(a, int) - np.asarray(b, int))
-        assert apart.mean() < 0.1
-        assert (apart > 1).mean() < 0.02
+        assert apart.mean() < 0.01
+        assert (apart > 1).mean() < 0.001
 
 
 def test_what_it_cannot_do_is_refused(optimising):
