@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from clipspace.plot import grid, ladder, pairs, paper, probabilities, trim
+from clipspace.plot import grid, ladder, page, pairs, paper, probabilities, trim, width
 
 
 @pytest.fixture
@@ -146,3 +146,11 @@ def test_a_trimmed_figure_keeps_its_width_and_wastes_no_height(images):
     assert width == 5
     assert 0 <= height - box.height < 0.15
     assert box.width > 4.8  # the pictures take the whole width
+
+
+@pytest.mark.parametrize("venue", ["neurips", "icml", "cvpr"])
+def test_a_page_is_as_wide_as_the_text_and_trimming_leaves_that(images, venue):
+    with paper(venue):
+        figure = page(venue)
+        grid(images, row_labels=["one", "two"], ax=figure.subplots())
+        assert trim(figure).get_figwidth() == width(venue)
