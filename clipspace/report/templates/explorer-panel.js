@@ -21,7 +21,7 @@ function facts(i, colours, active) {
   for (const column of columns) {
     const value = make("dd", {}, valueOf(column, i));
     if (column === active) {
-      const dot = make("span", { class: "dot" });
+      const dot = make("span", { class: `dot ${column.codes ? (shapeOf(column.codes[i]) ?? "") : ""}` });
       dot.style.background = colours[i];
       value.prepend(dot);
     }
