@@ -113,7 +113,7 @@ def first_load(page, profile):
 
 
 def test_20_000_points_are_painted(page, tmp_path):
-    """How soon depends on what else the machine does: ``pytest -s`` prints it,."""
+    """How soon depends on what else the machine does: ``pytest -s`` prints it."""
     painted, worked = first_load(page, tmp_path / "profile")
     print(f"first contentful paint {painted:.2f} s; processor time until the map is drawn {worked:.2f} s")
     assert painted > 0

@@ -39,8 +39,8 @@ def _quality(result: Result, ax: Axes) -> None:
     ax.axhline(result.table[0]["autoencoder alone"], color="0.55", linestyle=":", linewidth=1, zorder=0)
     for rows in methods.values():
         for i, row in enumerate(rows):  # above and below in turn: an exact way's points lie close
-            place = {"xytext": (0, -5 if i % 2 else 5), "va": "top" if i % 2 else "bottom"}
-            place |= {"textcoords": "offset points", "ha": "center", "size": "small"}
+            rise, side = (-5, "top") if i % 2 else (5, "bottom")
+            place = {"xytext": (0, rise), "textcoords": "offset points", "ha": "center", "va": side, "size": "small"}
             ax.annotate(row["steps"], (row["evaluations"], row["PSNR"]), **place)
     ax.set_yticks([0, 20, 40, 60, 80, _SAME], [0, 20, 40, 60, 80, "same"])
     ax.set_xticks(columns["steps"]["DDIM"], columns["steps"]["DDIM"])
