@@ -1,5 +1,8 @@
 """Inversion without a decoder, on the mini CLIP: the embedding comes back."""
 
+import copy
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -17,21 +20,32 @@ def optimising():
 
 def test_the_embedding_of_held_out_scenes_comes_back(optimising):
     points = optimising.encode_images([render(s) for s in sample_scenes(4, seed=91)])
-    images = optimising.decode(points, seed=0, num_inference_steps=150)
+    images = optimising.decode(points, seed=0, num_inference_steps=450)
     cosines = np.einsum("nd,nd->n", optimising.encode_images(images).unit, points.unit)
     assert cosines.mean() > 0.9
     assert "optimised" in images[0].info["clipspace"]
 
 
-def test_it_is_deterministic_and_does_not_depend_on_the_batch(optimising):
+def test_the_same_seed_gives_the_same_picture(optimising):
     points = optimising.encode_images([render(s) for s in sample_scenes(2, seed=92)])
-    together = optimising.decode(points, seed=3, num_inference_steps=3)
-    alone = optimising.decode(points, seed=3, num_inference_steps=3, batch_size=1)
-    for a, b in zip(together, alone, strict=True):
-        # Kernels round otherwise for another batch, and where a gradient is nearly 0 Adam's first step may turn its sign.
-        apart = np.abs(np.asarray(a, int) - np.asarray(b, int))
-        assert apart.mean() < 0.01
-        assert (apart > 1).mean() < 0.001
+    first, again, other = (optimising.decode(points, seed=seed, num_inference_steps=3) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_row_does_not_depend_on_its_batch(optimising):
+    """In float64: in float32 kernels round otherwise for another batch, and ReLUs and Adam enlarge what is left."""
+    encoder = copy.deepcopy(optimising.encoder)
+    encoder.model.double()
+    exact = SimpleNamespace(resolution=64, embed=encoder.differentiable)
+    rng = torch.Generator().manual_seed(5)
+    embeds, x_T = (torch.randn(2, *s, generator=rng, dtype=torch.float64) for s in ((128,), (3, 64, 64)))
+
+    def pixels(rows):
+        rngs = [np.random.default_rng([3, row]) for row in rows]
+        return gradient.optimise(exact, embeds[rows], x_T[rows], num_inference_steps=6, rngs=rngs)
+
+    torch.testing.assert_close(torch.cat([pixels([0]), pixels([1])]), pixels([0, 1]), rtol=0, atol=1e-6)
 
 
 def test_what_it_cannot_do_is_refused(optimising):

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 STEPS = 50
 """Of a diffusion decoder, where the caller names no number."""
-GRADIENT_STEPS = 300
-"""Of the optimisation that stands in where there is no decoder."""
+GRADIENT_STEPS = 900
+"""Of the optimisation that stands in where there is no decoder, each one evaluation of the encoder."""
 CONVERGED = 1e-3
 """Residual of a step, in units of the image, above which an inversion warns."""
 _ENCODE_BATCH = 64
