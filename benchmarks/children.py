@@ -46,10 +46,10 @@ def timed(work: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
 
 def answer(**facts: Any) -> None:
     """Print what `spawn` returns: the facts, and the most memory that this process ever had."""
-    print(json.dumps({**facts, "peak": _most()}), flush=True)
+    print(json.dumps({**facts, "peak": most()}), flush=True)
 
 
-def _most() -> float:
+def most() -> float:
     """MiB. Not ru_maxrss, which a child takes over from its parent."""
     status = Path("/proc/self/status")
     return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 1024 if status.exists() else 0.0

@@ -2,7 +2,7 @@
 
     python benchmarks/maps.py --n 50000 --d 512
 
-Vectors are those of ``--vectors FILE.npy``, or clustered synthetic ones (synthetic.py). The methods run in turns in
+Vectors are those of ``--vectors`` (a .npy file or a store), or clustered synthetic ones (vectors.py). The methods run in turns in
 one process, after a small run of each that compiles; the table has the least of the rounds. umap without a seed lays
 out on all threads and does not repeat; with one it does, on one thread, as clipspace does always.
 Trustworthiness (k = 15) is that of 2,000 points among all. ``repeats`` compares the runs of the rounds.
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import umap
-from synthetic import clustered
+from vectors import clustered, loaded
 
 from clipspace import umap_map
 
@@ -32,7 +32,7 @@ METHODS = {
 def main() -> None:
     warnings.simplefilter("ignore")
     options = _options()
-    rows = clustered(options.n, options.d) if options.vectors is None else _unit(np.load(options.vectors))
+    rows = clustered(options.n, options.d) if options.vectors is None else loaded(options.vectors)[: options.n]
     for fit in METHODS.values():
         fit(rows[:4500])
     runs: dict[str, list[tuple[float, float, np.ndarray]]] = {method: [] for method in METHODS}
@@ -56,14 +56,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=50_000)
     parser.add_argument("--d", type=int, default=512)
-    parser.add_argument("--vectors", type=Path, help="a .npy file to use instead")
+    parser.add_argument("--vectors", type=Path, help="a .npy file or a store to use instead")
     parser.add_argument("--rounds", type=int, default=2)
     return parser.parse_args()
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    rows = rows.astype(np.float32)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
 def _trustworthiness(rows: np.ndarray, coordinates: np.ndarray, k: int = 15) -> float:

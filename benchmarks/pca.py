@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from synthetic import write_float16
+from vectors import write_float16
 
 KEPT = (20, 80, 320)
 BLOCK = 4096

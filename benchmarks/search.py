@@ -1,23 +1,28 @@
-"""Nearest neighbours among many vectors: the index that clipspace chooses against Flat, and against a graph.
+"""Nearest neighbours among many vectors: the index that clipspace chooses against Flat, a graph, and autofaiss's choice.
 
     python benchmarks/search.py --n 1000000 --d 512
+    python benchmarks/search.py --vectors runs/million --peer-python peer/bin/python   # million.py makes the store
 
-Vectors are those of ``--vectors FILE.npy``, or clustered synthetic ones (synthetic.py). Queries come from the same
-source but are not in the index; recall@10 is measured on them against Flat, apart from what the build verified.
-``HNSW32`` (``--graph``) is what autofaiss's rule picks at the memory of plain vectors, tuned to the same recall.
-Throughput is that of one batch of all queries, the best of ``--rounds``, on the same threads for all.
+Vectors are those of ``--vectors`` (a .npy file or a store), or clustered synthetic ones (vectors.py). Queries come
+from the same source but are not in the index; recall@10 is measured on them against Flat, apart from what the build
+verified. Each method runs in a process of its own, on the same threads; throughput is that of one batch of all
+queries, the best of ``--rounds``; peak is of the process, libraries and vectors included. autofaiss is allowed the
+memory of clipspace's index and otherwise left at its defaults. ``HNSW32`` (``--graph``) is what its rule picks at the
+memory of plain vectors, tuned here to the same recall.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from pathlib import Path
 
 import faiss
 import numpy as np
-from synthetic import clustered
+from children import answer, spawn, timed
+from vectors import clustered, loaded
 
 from clipspace.index import Kind, build_index, choose_kind, list_kind
 
@@ -27,72 +32,89 @@ K = 10
 
 def main() -> None:
     options = _options()
-    rows, queries = _vectors(options)
-    n, d = rows.shape
-    print(f"{n} x {d} ({options.vectors or 'clustered synthetic'}), {len(queries)} queries, recall target 0.95,")
-    print(f"{faiss.omp_get_max_threads()} threads")
-    print(
-        f"{'':16}{'build s':>9}{'index MiB':>11}{'setting':>9}{'verified':>10}{'recall@10':>11}{'queries/s':>11}{'x Flat':>8}"
-    )
-    flat = faiss.IndexFlatIP(d)
-    flat.add(rows)
-    exact, base = _time(lambda: flat.search(queries, K)[1], options.rounds)
-    flat.reset()
-    _line(
-        "Flat",
-        build=0.0,
-        size=rows.nbytes,
-        setting="",
-        verified="",
-        recall=1.0,
-        rate=len(queries) / base,
-        gain=1.0,
-    )
-    kinds = [
-        choose_kind(n, d),
-        *([list_kind(n, d, "SQ8")] if options.small else []),
-        *([GRAPH] if options.graph else []),
-    ]
-    for kind in kinds:
-        start = time.perf_counter()
-        index = build_index(rows, kind=kind, recall=0.95)
-        built = time.perf_counter() - start
-        found, seconds = _time(lambda index=index: index.search(queries, K).rows, options.rounds)
-        recall = np.mean([np.isin(f, e).mean() for f, e in zip(found, exact, strict=True)])
-        _line(
-            kind.factory,
-            build=built,
-            size=_size(index),
-            setting=index.facts["setting"],
-            verified=f"{index.facts['recall']:.3f}",
-            recall=recall,
-            rate=len(queries) / seconds,
-            gain=base / seconds,
+    if options.method:
+        answer(**_run(options))
+        return
+    with tempfile.TemporaryDirectory() as work:
+        options.work = Path(work)
+        rows, queries = _vectors(options)
+        np.save(options.work / "rows.npy", rows)
+        np.save(options.work / "queries.npy", queries)
+        print(
+            f"{len(rows)} x {rows.shape[1]} ({options.vectors or 'clustered synthetic'}), {len(queries)} queries, "
+            f"recall target 0.95, {options.threads} threads\n"
+            f"{'':11}{'kind':>22}{'build s':>9}{'index MiB':>11}{'peak MiB':>10}{'setting':>9}{'verified':>10}"
+            f"{'recall@10':>11}{'queries/s':>11}{'x Flat':>8}"
         )
+        del rows
+        _compare(options)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    flat = _spawn("flat", options)
+    exact = np.load(options.work / "flat.npy")
+    _line("Flat", flat, exact, flat, options)
+    chosen = _spawn("chosen", options)
+    _line("clipspace", chosen, exact, flat, options)
+    for method in [*(["small"] if options.small else []), *(["graph"] if options.graph else [])]:
+        _line(method, _spawn(method, options), exact, flat, options)
+    if options.peer_python:
+        script, work = Path(__file__).with_name("peer_autofaiss.py"), options.work
+        how = (work, chosen["bytes"], options.threads, options.rounds)
+        _line("autofaiss", spawn(script, *how, python=options.peer_python), exact, flat, options)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=1_000_000)
     parser.add_argument("--d", type=int, default=512)
-    parser.add_argument("--vectors", type=Path, help="a .npy file to use instead; its last rows are the queries")
+    parser.add_argument("--vectors", type=Path, help="a .npy file or a store to use instead")
     parser.add_argument("--queries", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--graph", action="store_true", help="time HNSW32 too, which builds on one thread")
     parser.add_argument("--small", action="store_true", help="time lists of 8 bits a dimension too")
+    parser.add_argument("--peer-python", help="the Python of an environment with autofaiss")
+    parser.add_argument("--method", help=argparse.SUPPRESS)
+    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def _vectors(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
     if options.vectors is None:
         return clustered(options.n, options.d), clustered(options.queries, options.d, seed=1)
-    vectors = np.load(options.vectors).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    vectors = np.random.default_rng(0).permutation(vectors)
+    vectors = np.random.default_rng(0).permutation(loaded(options.vectors))
     return vectors[: -options.queries], vectors[-options.queries :]
 
 
-def _time(call, rounds: int):
+def _spawn(method: str, options: argparse.Namespace) -> dict:
+    how = ("--rounds", options.rounds, "--threads", options.threads)
+    return spawn(__file__, "--method", method, "--work", options.work, *how)
+
+
+def _run(options: argparse.Namespace) -> dict:
+    rows, queries = (np.load(options.work / f"{name}.npy") for name in ("rows", "queries"))
+    faiss.omp_set_num_threads(options.threads)
+    n, d = rows.shape
+    if options.method == "flat":
+        index = faiss.IndexFlatIP(d)
+        _, facts = timed(lambda: index.add(rows))
+        facts |= {"kind": "Flat", "bytes": rows.nbytes}
+        search = lambda: index.search(queries, K)[1]  # noqa: E731
+    else:
+        kind = {"chosen": choose_kind, "small": lambda n, d: list_kind(n, d, "SQ8"), "graph": lambda n, d: GRAPH}
+        index, facts = timed(
+            lambda: build_index(rows, kind=kind[options.method](n, d), recall=0.95, threads=options.threads)
+        )
+        facts |= {"kind": index.facts["kind"], "setting": index.facts["setting"], "verified": index.facts["recall"]}
+        facts["bytes"] = _size(index)
+        search = lambda: index.search(queries, K).rows  # noqa: E731
+    found, facts["search"] = _best(search, options.rounds)
+    np.save(options.work / f"{options.method}.npy", found)
+    return facts | {"found": options.method}
+
+
+def _best(call, rounds: int):
     seconds = []
     for _ in range(rounds):
         start = time.perf_counter()
@@ -107,10 +129,16 @@ def _size(index) -> int:
         return sum(file.stat().st_size for file in (Path(folder) / "index").iterdir())
 
 
-def _line(
-    name: str, *, build: float, size: int, setting, verified: str, recall: float, rate: float, gain: float
-) -> None:
-    print(f"{name:16}{build:9.1f}{size / 2**20:11.0f}{setting!s:>9}{verified:>10}{recall:11.3f}{rate:11.0f}{gain:8.1f}")
+def _line(name: str, facts: dict, exact: np.ndarray, flat: dict, options: argparse.Namespace) -> None:
+    found = np.load(options.work / f"{facts['found']}.npy")
+    recall = np.mean([np.isin(f, e).mean() for f, e in zip(found, exact, strict=True)])
+    verified = f"{facts['verified']:.3f}" if "verified" in facts else ""
+    print(
+        f"{name:11}{facts['kind']:>22}{facts['wall']:9.1f}{facts['bytes'] / 2**20:11.0f}{facts['peak']:10.0f}"
+        f"{facts.get('setting', '')!s:>9}{verified:>10}{recall:11.3f}{len(exact) / facts['search']:11.0f}"
+        f"{flat['search'] / facts['search']:8.1f}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

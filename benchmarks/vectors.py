@@ -1,4 +1,4 @@
-"""Vectors with the habits of CLIP's: one large common mean, clusters, and a spectrum that falls as a power."""
+"""The vectors that benchmarks are run on: those of a file or a store, or made ones with the habits of CLIP's."""
 
 from __future__ import annotations
 
@@ -6,14 +6,23 @@ from pathlib import Path
 
 import numpy as np
 
+from clipspace.store import open_store
+
 CLUSTERS = 2000
 FALL = 0.6
 SPREAD = 0.7
 _BLOCK = 20_000
 
 
+def loaded(path: Path) -> np.ndarray:
+    """Unit vectors, float32, of a .npy file or of the images of a clipspace store."""
+    vectors = open_store(path)[:].vectors if path.is_dir() else np.load(path)
+    vectors = np.array(vectors, np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
 def clustered(n: int, d: int, *, seed: int = 0) -> np.ndarray:
-    """``n`` unit vectors, float32: clusters of unequal size whose centres and scatter fall as k^-0.6.
+    """``n`` unit vectors, float32: one common mean, and clusters of unequal size whose centres and scatter fall as k^-0.6.
 
     Two calls with different seeds draw from the same clusters.
     """
