@@ -79,7 +79,7 @@ def fit_adapter(
     `InputError` where rows do not belong together, or are fewer than 10.
 
     >>> rng = np.random.default_rng(0)
-    >>> stamps = [Stamp(name, "0" * 16, "0" * 16, 8) for name in "ab"]
+    >>> stamps = [Stamp(name, name * 16, "0" * 16, 8) for name in "ab"]
     >>> x = rng.normal(size=(200, 8)) + 1
     >>> adapter = fit_adapter(Embeddings(x, stamps[0]), Embeddings(x @ rng.normal(size=(8, 8)), stamps[1]))
     >>> adapter.cosine > 0.999

@@ -20,10 +20,13 @@ class Stamp:
     """Which space a vector lives in. Two stamps never mix silently.
 
     ``weights`` and ``preprocess`` are short SHA-256 digests of the encoder's weights and of how images
-    are prepared for it.
+    are prepared for it. ``model`` is the name it was loaded by; the same weights by another name are the same space.
+
+    >>> Stamp("mini", "0" * 16, "1" * 16, 128) == Stamp("local-dir:clip", "0" * 16, "1" * 16, 128)
+    True
     """
 
-    model: str
+    model: str = field(compare=False)
     weights: str
     preprocess: str
     dim: int

@@ -8,7 +8,7 @@ from clipspace.errors import InputError, SpaceMismatchError
 from clipspace.scenes import render, sample_scenes
 from clipspace.space import untrained_space
 
-A, B = (Stamp(name, "0" * 16, "0" * 16, 6) for name in "ab")
+A, B = (Stamp(name, name * 16, "0" * 16, 6) for name in "ab")
 
 
 @pytest.fixture

@@ -151,7 +151,7 @@ def test_what_came_from_a_store_remembers_it(rows, tmp_path):
 
 
 def test_points_of_another_space_are_refused(built, rows):
-    other = Embeddings(rows[:2], Stamp("b", "0" * 64, "1" * 64, D))
+    other = Embeddings(rows[:2], Stamp("b", "2" * 64, "1" * 64, D))
     for call in (built.search, built.add, lambda x: built.range_search(x, 0.5)):
         with pytest.raises(SpaceMismatchError, match=r"a .*b "):
             call(other)

@@ -81,7 +81,7 @@ def test_pca_map_is_the_first_two_components(points):
     assert np.allclose(made.coordinates, expected, atol=1e-4)
     assert np.allclose(made.transform(points), made.coordinates, atol=1e-5)
     with pytest.raises(SpaceMismatchError):
-        made.transform(Embeddings(points.vectors, Stamp("b", "0" * 64, "1" * 64, D)))
+        made.transform(Embeddings(points.vectors, Stamp("b", "2" * 64, "1" * 64, D)))
 
 
 @pytest.mark.parametrize("method", ["umap", "pca"])

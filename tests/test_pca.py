@@ -120,7 +120,7 @@ def test_degenerate_rows(rng):
 
 def test_points_of_another_space_are_refused(rng):
     x = rng.normal(size=(20, 4))
-    here, there = Stamp("a", "0" * 64, "1" * 64, 4), Stamp("b", "0" * 64, "1" * 64, 4)
+    here, there = Stamp("a", "0" * 64, "1" * 64, 4), Stamp("b", "2" * 64, "1" * 64, 4)
     pca = PCA().fit(Embeddings(x, here))
     for call in (pca.transform, pca.partial_fit):
         with pytest.raises(SpaceMismatchError, match=r"a .*b "):
