@@ -16,15 +16,18 @@ function thumbnail(i, size) {
   return tile;
 }
 
+/** The mark of a point: its colour and, where it has a label, the label's shape. */
+function dot(colour, code) {
+  const mark = make("span", { class: `dot ${code === undefined ? "" : (shapeOf(code) ?? "")}` });
+  mark.style.background = colour;
+  return mark;
+}
+
 function facts(i, colours, active) {
   const list = make("dl");
   for (const column of columns) {
     const value = make("dd", {}, valueOf(column, i));
-    if (column === active) {
-      const dot = make("span", { class: `dot ${column.codes ? (shapeOf(column.codes[i]) ?? "") : ""}` });
-      dot.style.background = colours[i];
-      value.prepend(dot);
-    }
+    if (column === active) value.prepend(dot(colours[i], column.codes?.[i]));
     list.append(make("dt", {}, column.name), value);
   }
   return list;

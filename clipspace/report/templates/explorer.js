@@ -86,9 +86,8 @@ function step(by) {
 }
 
 function labelButton(name, code, size) {
-  const dot = make("span", { class: `dot ${shapeOf(code) ?? ""}` });
-  dot.style.background = colourOf(code);
-  const button = make("button", { type: "button", "data-code": code, "aria-pressed": "false" }, dot, name);
+  const button = make("button", { type: "button", "data-code": code, "aria-pressed": "false" });
+  button.append(dot(colourOf(code), code), name);
   button.append(make("small", {}, format(size)));
   return button;
 }
