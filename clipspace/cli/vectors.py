@@ -25,7 +25,7 @@ def pca(
     raw: Annotated[bool, typer.Option("--raw", help="Of the vectors as they are, not of their directions.")] = False,
     engine: Engine = "local",
     workers: Workers = None,
-    device: Device = None,
+    device: Annotated[str | None, typer.Option("--device", help="cuda for a GPU; NumPy when not given.")] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
