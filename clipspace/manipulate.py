@@ -22,6 +22,7 @@ from clipspace.errors import InputError, check_count
 from clipspace.images import SUFFIXES, read_image
 from clipspace.pca import PCA
 from clipspace.pictures import Pictures
+from clipspace.results import made_by
 
 if TYPE_CHECKING:
     from clipspace.space import Space
@@ -305,9 +306,4 @@ def _noise(space: Space, point: _Point, seed: int, num_inference_steps: int) -> 
 
 
 def _provenance(space: Space, what: str, **options: Any) -> dict[str, Any]:
-    from importlib.metadata import version
-
-    versions = {
-        package: version(package) for package in ("clipspace", "torch", "diffusers", "open_clip_torch", "numpy")
-    }
-    return {"what": what, "space": space.stamp.to_dict(), **options, "versions": versions}
+    return {"what": what, **options, **made_by(space)}

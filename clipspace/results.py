@@ -119,13 +119,14 @@ def write_csv(path: str | Path, table: Sequence[Mapping[str, Any]]) -> None:
 
 
 def provenance(space, **options: Any) -> dict[str, Any]:
-    """What repeats a result: the stamp and name of ``space``, the options, and the versions in use."""
-    return {
-        "space": space.stamp.to_dict(),
-        "name": space.name,
-        "options": options,
-        "versions": {package: version(package) for package in PACKAGES},
-    }
+    """What repeats a result: the options, and what `made_by` says."""
+    return {"options": options, **made_by(space)}
+
+
+def made_by(space) -> dict[str, Any]:
+    """The stamp, name and weights of ``space``, and the versions in use."""
+    versions = {package: version(package) for package in PACKAGES}
+    return {"space": space.stamp.to_dict(), "name": space.name, "weights": space.weights, "versions": versions}
 
 
 def stacked(rows: Sequence[Sequence[Image.Image]]) -> np.ndarray:

@@ -12,7 +12,7 @@ from clipspace.analyses.command import main
 from clipspace.errors import CapabilityError, InputError
 from clipspace.images import psnr
 from clipspace.results import load_result
-from clipspace.scenes import render, sample_scenes
+from clipspace.scenes import Scene, Thing, render, sample_scenes
 
 FEW = {"num_inference_steps": 2}
 OF_IMAGES = ("interpolation", "text_diff", "pca_reconstruction", "typographic_attack", "guidance", "neighbours")
@@ -107,7 +107,12 @@ def test_a_card_is_read_and_probabilities_are_of_all_answers(space, apple):
     assert rows["“star”"]["P(star)"] > 10 * rows["blank card"]["P(star)"]
 
 
-@pytest.mark.parametrize("words", [("ipod", "apple"), ("",), ()])
+def test_words_are_chosen_that_no_picture_shows(space):
+    pizza = render(Scene((Thing("pizza", "red"),)))
+    assert analysis("typographic_attack").run(space, [pizza], draws=1, **FEW).labels["words"] == ("ipod", "car")
+
+
+@pytest.mark.parametrize("words", [("ipod", "apple"), ("",)])
 def test_words_that_cannot_attack_are_refused(space, apple, words):
     with pytest.raises(InputError, match="words other than"):
         analysis("typographic_attack").run(space, [apple], words=words)

@@ -1,12 +1,19 @@
 """The report: analyses on one page, what cannot run listed with its reason, an interrupted run taken up again."""
 
 import re
+import shutil
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
+from matplotlib.figure import Figure
+from safetensors.torch import load_file, save_file
 
 from clipspace.errors import InputError
+from clipspace.models.catalogue import MINI
 from clipspace.report import building
 from clipspace.report.building import write_report
+from clipspace.results import Result
 
 
 @pytest.fixture
@@ -35,6 +42,42 @@ def test_what_was_made_alike_is_not_made_again(tmp_path, quick, monkeypatch):
     assert other_seed > before
     write_report(tmp_path / "out", only=["spectrum"], explore=False, overwrite=True, seed=1, decoder="gradient")
     assert (tmp_path / "out/spectrum.npz").stat().st_mtime_ns > other_seed
+
+
+def test_other_weights_in_the_same_folder_are_not_made_alike(tmp_path, quick):
+    for part in ("clip", "decoder"):
+        shutil.copytree(MINI / part, tmp_path / part)
+    where = {"space": f"local-dir:{tmp_path / 'clip'}", "decoder": str(tmp_path / "decoder"), "device": "cpu"}
+    how = {"only": ["spectrum"], "explore": False, "overwrite": True, **where}
+    write_report(tmp_path / "out", **how)
+    before = (tmp_path / "out/spectrum.npz").stat().st_mtime_ns
+    write_report(tmp_path / "out", **how)
+    assert (tmp_path / "out/spectrum.npz").stat().st_mtime_ns == before
+    file = next((tmp_path / "decoder/unet").glob("*.safetensors"))
+    weights = load_file(file)
+    save_file(weights | {"conv_out.bias": weights["conv_out.bias"] + 1}, file, {"format": "pt"})
+    write_report(tmp_path / "out", **how)
+    assert (tmp_path / "out/spectrum.npz").stat().st_mtime_ns > before
+
+
+def test_a_large_folder_is_asked_whole_and_shown_in_part(tmp_path, monkeypatch, apple, capsys):
+    """Where each picture is a row of decodes, the first six are; the file that cannot be read is left out, and said."""
+    for i in range(8):
+        apple.save(tmp_path / f"{i}.png")
+    (tmp_path / "0.jpg").write_bytes(b"no picture")
+    asked = {}
+
+    def run(name, space, images=None, *, seed):
+        asked[name] = images
+        return Result(name, [], [])
+
+    monkeypatch.setattr(building, "ANALYSES", ("variations", "spectrum"))
+    monkeypatch.setattr(building, "analysis", lambda name: SimpleNamespace(run=partial(run, name)))
+    monkeypatch.setattr(building, "draw", lambda result: Figure())
+    with pytest.warns(UserWarning, match=r"left out.*0\.jpg"):
+        write_report(tmp_path / "out", [tmp_path], explore=False)
+    assert asked == {"variations": sorted(tmp_path.glob("*.png"))[:6], "spectrum": sorted(tmp_path.glob("*.png"))}
+    assert "first 6 of 8" in capsys.readouterr().err
 
 
 def test_what_is_wrong_is_said_before_any_work(tmp_path, quick, monkeypatch):

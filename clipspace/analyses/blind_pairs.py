@@ -103,7 +103,7 @@ def _levels(x: np.ndarray, shares: Sequence[float], seed: int) -> list[float]:
 def _metamers(space: Space, images: Sequence | None, how: dict[str, Any]) -> list[Pictures]:
     """Of each source a row: itself, then decodes of it. Sources of which no two decodes agree are left out."""
     drawn = []
-    for source in pictures(space, images, "blind_pairs")[:_SOURCES]:
+    for source in pictures(space, images, "blind_pairs")[0][:_SOURCES]:
         try:
             found = metamers(space, source, **how)
         except InputError:  # the options are right, so it is the decoder that does not bring this z back

@@ -20,8 +20,8 @@ _GIVEN = {
 def main(name: str, arguments: list[str] | None = None) -> Path:
     """Run the analysis ``name`` on the space and options of a command line, print what is seen, and save it.
 
-    Every keyword of its ``run`` with a plain default, or a tuple of them, is an option; errors end the program with
-    one line.
+    Every keyword of its ``run`` with a plain default, or a tuple of them (an empty one is of texts), is an option;
+    errors end the program with one line.
     """
     run = analysis(name).run
     parser = argparse.ArgumentParser(
@@ -40,7 +40,7 @@ def main(name: str, arguments: list[str] | None = None) -> Path:
         if option.kind is option.KEYWORD_ONLY and isinstance(usual, (int, float, str)):
             parser.add_argument(flag, dest=option.name, type=type(usual), default=usual)
         elif option.kind is option.KEYWORD_ONLY and isinstance(usual, tuple):
-            parser.add_argument(flag, dest=option.name, nargs="+", type=type(usual[0]), default=usual)
+            parser.add_argument(flag, dest=option.name, nargs="+", type=type(usual[0]) if usual else str, default=usual)
     options = vars(parser.parse_args(arguments))
     where = {key: options.pop(key) for key in ("decoder", "device")}
     named, output = options.pop("space"), options.pop("output")

@@ -45,7 +45,7 @@ def run(
     where none is given. Raises `InputError` for fewer than two pictures.
     """
     first = images if images is None else list_images(images)[0][:n]
-    sources = pictures(space, first, "decoder_agreement")[:n]
+    sources, names = (listed[:n] for listed in pictures(space, first, "decoder_agreement"))
     if len(sources) < 2:
         raise InputError(f"decoder_agreement: expected two pictures or more, got {len(sources)}")
     own = {space.name: space} if hasattr(space.decoder, "schedule") else {}
@@ -67,7 +67,7 @@ def run(
             "cosines": _matrix(scores, points.unit),
         },
         {"names": ["z", *drawn]},
-        provenance(space, n=len(sources), num_inference_steps=num_inference_steps, seed=seed),
+        provenance(space, pictures=names, num_inference_steps=num_inference_steps, seed=seed),
     )
 
 

@@ -28,17 +28,27 @@ def unseen_scenes(n: int, *, seed: int, layout: str | None = None) -> list[Scene
     return sample_scenes(n, seed=_UNSEEN + seed, layout=layout)
 
 
-def pictures(space: Space, images: Sequence | None, doing: str, *, least: int = 1) -> list[Image.Image]:
-    """The user's images as squares of the decoder's size, or the bundled scenes where there are none.
+def pictures(
+    space: Space, images: Sequence | None, doing: str, *, least: int = 1
+) -> tuple[list[Image.Image], list[str]]:
+    """The user's images as squares of the decoder's size, or the bundled scenes where there are none; their names.
 
     Raises `InputError` for fewer than ``least``, and where a space has no decoder to look through.
     """
     if space.decoder is None:
         raise InputError(f"{doing}: expected a space with a decoder, got {space.name!r}; see `clipspace spaces`")
-    found = [render(scene) for scene in EXAMPLES] if images is None else read_images(images)[0]
+    if images is None:
+        found, names = [render(scene) for scene in EXAMPLES], [_name(scene) for scene in EXAMPLES]
+    else:
+        found, names = read_images(images)
+        names = [f"image {i + 1}" if name == str(i) else name for i, name in enumerate(names)]
     if len(found) < least:
         raise InputError(f"{doing}: expected {least} images or more, got {len(found)}")
-    return [square(image, space.decoder.resolution) for image in found]
+    return [square(image, space.decoder.resolution) for image in found], names
+
+
+def _name(scene: Scene) -> str:
+    return f"{scene.things[0].color} {scene.things[0].kind}"
 
 
 def captions_of(scenes: Sequence[Scene], *, seed: int) -> list[str]:

@@ -35,7 +35,7 @@ def run(
     check_count("draws", draws, least=2)
     if not scales or min(scales) <= 0:
         raise InputError(f"guidance: expected scales above 0, got {list(scales)}")
-    sources = pictures(space, images, "guidance")
+    sources, names = pictures(space, images, "guidance")
     points = space.encode_images(sources)
     repeated = points[np.repeat(np.arange(len(points)), draws)]
     rows, table = [], []
@@ -59,7 +59,7 @@ def run(
         _findings(table),
         {"images": stacked(rows), "image": np.repeat(np.arange(len(points)), draws)},
         provenance=provenance(
-            space, scales=list(scales), draws=draws, seed=seed, num_inference_steps=num_inference_steps
+            space, pictures=names, scales=list(scales), draws=draws, seed=seed, num_inference_steps=num_inference_steps
         ),
     )
 

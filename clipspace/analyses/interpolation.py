@@ -40,7 +40,7 @@ def run(
     """The path through the pictures, ``steps`` from each to the next: noise inverted, then fixed, ``draws`` times."""
     check_count("steps", steps, least=2)
     bundled = [render(scene) for scene in EXAMPLES[:3]] if images is None else images
-    sources = pictures(space, bundled, "interpolation", least=2)
+    sources, names = pictures(space, bundled, "interpolation", least=2)
     code = space.invert(sources, num_inference_steps=num_inference_steps)
     keyframes = [code[i] for i in range(len(code))]
     kinds = {"inverted": ("inverted", seed)} | {f"fixed, draw {k + 1}": ("fixed", seed + k) for k in range(draws)}
@@ -62,7 +62,7 @@ def run(
         _findings(table),
         {"images": stacked(rows)},
         labels,
-        provenance(space, steps=steps, draws=draws, seed=seed, num_inference_steps=num_inference_steps),
+        provenance(space, pictures=names, steps=steps, draws=draws, seed=seed, num_inference_steps=num_inference_steps),
     )
 
 

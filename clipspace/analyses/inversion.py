@@ -53,7 +53,8 @@ def run(
     """
     if space.decoder is not None and not hasattr(space.decoder, "schedule"):
         raise CapabilityError(f"inversion: expected a diffusion decoder, {space.name!r} optimises pixels; load another")
-    sources = pictures(space, images if images is None else list_images(images)[0][:n], "inversion")[:n]
+    first = images if images is None else list_images(images)[0][:n]
+    sources, names = (listed[:n] for listed in pictures(space, first, "inversion"))
     points = space.encode_images(sources)
     if doublings < 2:
         raise InputError(f"inversion: expected two doublings or more, got {doublings}")
@@ -75,7 +76,7 @@ def run(
             "columns": ["source", *(f"{NAMES[how]}\n{steps}" for how, steps in tried)],
             "rows": ["", f"error × {_LOUDER}"] * len(sources),
         },
-        provenance(space, n=len(sources), fewest=fewest, doublings=doublings, guidance_scale=guidance_scale, seed=seed),
+        provenance(space, pictures=names, fewest=fewest, doublings=doublings, guidance_scale=guidance_scale, seed=seed),
     )
 
 

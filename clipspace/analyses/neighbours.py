@@ -52,7 +52,7 @@ def run(
     The neighbours are rows of ``store``, whose image files lie in ``folder``; ``n`` sampled scenes without a store.
     """
     check_count("k", k)
-    sources = pictures(space, images, "neighbours")
+    sources, names = pictures(space, images, "neighbours")
     points = space.encode_images(sources)
     chosen = edits(space, points, before, after)
     index, picture = _scenes(space, n, seed) if not store else _stored(store, folder, seed)
@@ -70,7 +70,7 @@ def run(
             names = ["", *hits.names]
             for row in zip(kinds, cosines, after_probability(space, seen, edit), names, strict=True):
                 facts = dict(zip(("picture", "cosine", "P(after)", "name"), row, strict=True))
-                table.append({"image": f"image {i + 1}", "edit": edit.label, "of": _OF[j], **facts})
+                table.append({"image": names[i], "edit": edit.label, "of": _OF[j], **facts})
         found.append([np.asarray(square(image, sources[0].width)) for image in near])
     options = {"store": store, "folder": folder, "before": before, "after": after, "theta": theta, "n": n, "k": k}
     return Result(
@@ -80,7 +80,7 @@ def run(
         {"sources": np.stack([np.asarray(image) for image in sources]), "decodes": np.stack(decodes),
          "neighbours": np.stack(found)},
         {"edits": [edit.label for edit in chosen]},
-        provenance(space, **options, seed=seed, num_inference_steps=num_inference_steps),
+        provenance(space, pictures=names, **options, seed=seed, num_inference_steps=num_inference_steps),
     )  # fmt: skip
 
 

@@ -43,7 +43,7 @@ def run(
 
     Of scenes, ``readings`` held out ones are read as well. Counts beyond the components there are, are left out.
     """
-    sources = pictures(space, images, "pca_reconstruction")
+    sources, names = pictures(space, images, "pca_reconstruction")
     check_count("n", n, least=2)
     check_count("readings", readings)
     fitted = _fitted(space, store, n, seed)
@@ -71,7 +71,7 @@ def run(
         _findings(table),
         {"images": stacked(ladder.rows)},
         {"columns": ladder.column_labels},
-        provenance(space, **options, num_inference_steps=num_inference_steps),
+        provenance(space, pictures=names, **options, num_inference_steps=num_inference_steps),
     )
 
 

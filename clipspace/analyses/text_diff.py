@@ -39,7 +39,7 @@ def run(
 ) -> Result:
     """Each picture moved from ``before`` to ``after``, or by the edit that `edits` suggests where both are empty."""
     check_count("steps", steps, least=2)
-    sources = pictures(space, images, "text_diff")
+    sources, names = pictures(space, images, "text_diff")
     chosen = edits(space, space.encode_images(sources), before, after)
     code = space.invert(sources, num_inference_steps=num_inference_steps)
     rows, table = [], []
@@ -51,7 +51,7 @@ def run(
         rows.append(moved.images)
         table.append(
             {
-                "image": f"image {i + 1}",
+                "image": names[i],
                 "before": edit.before or "",
                 "after": edit.after,
                 "P(after), first": first,
@@ -69,7 +69,7 @@ def run(
         _findings(table, theta),
         {"images": stacked(rows)},
         {"rows": [edit.label for edit in chosen], "columns": moved.column_labels},
-        provenance(space, **options, num_inference_steps=num_inference_steps),
+        provenance(space, pictures=names, **options, num_inference_steps=num_inference_steps),
     )
 
 

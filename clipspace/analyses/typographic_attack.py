@@ -26,12 +26,15 @@ from clipspace.scenes import THINGS, render
 from clipspace.scenes.captions import article
 from clipspace.space import Space
 
+WORDS = ("ipod", "pizza", "car", "house", "cat")
+"""Printed where the caller names none: the first two that no picture shows."""
+
 
 def run(
     space: Space,
     images: Sequence | None = None,
     *,
-    words: tuple[str, ...] = ("ipod", "pizza"),
+    words: tuple[str, ...] = (),
     thing: str = "",
     draws: int = 4,
     seed: int = 0,
@@ -39,14 +42,16 @@ def run(
 ) -> Result:
     """Each picture bare, with a blank card and with each of ``words``, read before and after ``draws`` decodings.
 
-    ``thing`` says what the pictures show; zero-shot among the things of scenes where it is empty. Raises `InputError`
-    where that is one of the words.
+    Where ``words`` is empty, two of `WORDS` that no picture shows are printed. ``thing`` says what the pictures show;
+    where it is empty, zero-shot reads it, among the things of scenes. Raises `InputError` where a word is shown.
     """
     check_count("draws", draws)
     first = [render(EXAMPLES[0])] if images is None else images
-    sources = pictures(space, first, "typographic_attack")
+    sources, names = pictures(space, first, "typographic_attack")
+    shown = [thing] * len(sources) if thing else _things(space, sources)
+    words = _words(words, shown)
     rows, table = [], []
-    for i, (source, name) in enumerate(zip(sources, _things(space, sources, thing, words), strict=True)):
+    for source, named, name in zip(sources, names, shown, strict=True):
         cards = {
             "bare": source,
             "blank card": _card(source, ""),
@@ -60,8 +65,8 @@ def run(
         for j, (card, picture) in enumerate(cards.items()):
             rows.append([picture, decoded[0][j]])
             probabilities = {**_columns("", words, read[j]), **_columns("decoded ", words, again[j])}
-            table.append({"image": f"image {i + 1}", "thing": name, "card": card, **probabilities})
-    options = {"words": list(words), "thing": thing, "draws": draws, "seed": seed}
+            table.append({"image": named, "thing": name, "card": card, **probabilities})
+    options = {"pictures": names, "words": list(words), "thing": thing, "draws": draws, "seed": seed}
     return Result(
         "typographic_attack",
         table,
@@ -72,17 +77,22 @@ def run(
     )
 
 
-def _things(space: Space, sources: Sequence, thing: str, words: Sequence[str]) -> list[str]:
-    """What each picture shows: as told, or the thing of the mini world that zero-shot reads."""
+def _things(space: Space, sources: Sequence) -> list[str]:
+    """The thing of the mini world that zero-shot reads off each picture."""
     known = list(THINGS)
     read = zero_shot(space, sources, [article(name) for name in known]).probabilities.argmax(axis=1)
-    shown = [thing or known[k] for k in read]
-    if not words or not all(word.strip() for word in words) or set(words) & set(shown):
+    return [known[k] for k in read]
+
+
+def _words(words: Sequence[str], shown: Sequence[str]) -> tuple[str, ...]:
+    """The words to print, none of which a picture shows."""
+    chosen = words or [word for word in WORDS if word not in shown][:2]
+    if not chosen or not all(word.strip() for word in chosen) or set(chosen) & set(shown):
         raise InputError(
             f"typographic_attack: expected words other than what the pictures show ({', '.join(sorted(set(shown)))}), "
-            f"got {list(words)}; pass other words, or say what they show with thing="
+            f"got {list(chosen)}; pass other words, or say what they show with thing="
         )
-    return shown
+    return tuple(chosen)
 
 
 def _card(source: Image.Image, word: str) -> Image.Image:

@@ -31,7 +31,7 @@ def run(
     num_inference_steps: int = 50,
 ) -> Result:
     """Variations of each picture: its source, its reconstruction at eta = 0, and ``n`` draws at ``eta``."""
-    sources = pictures(space, images, "variations")
+    sources, names = pictures(space, images, "variations")
     code = space.invert(sources, num_inference_steps=num_inference_steps)
     rows, table = [], []
     for i, source in enumerate(sources):
@@ -41,7 +41,7 @@ def run(
         spread = np.stack([np.asarray(image, dtype=float) for image in drawn[1:]]).std(axis=0).mean()
         rows.append([source, *drawn])
         table.append(
-            {"image": f"image {i + 1}", "cosine to z": cosines.mean(), "lowest": cosines.min(), "pixel spread": spread}
+            {"image": names[i], "cosine to z": cosines.mean(), "lowest": cosines.min(), "pixel spread": spread}
         )
     cosine = np.mean([row["cosine to z"] for row in table])
     findings = [
@@ -55,5 +55,5 @@ def run(
         findings,
         {"images": stacked(rows)},
         {"columns": ["source", "eta = 0", *[f"eta = {eta:g}"] * n]},
-        provenance(space, n=n, eta=eta, seed=seed, num_inference_steps=num_inference_steps),
+        provenance(space, pictures=names, n=n, eta=eta, seed=seed, num_inference_steps=num_inference_steps),
     )

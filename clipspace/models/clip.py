@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import warnings
@@ -21,6 +20,7 @@ from clipspace.embeddings import Stamp
 from clipspace.errors import CapabilityError, CheckpointError, InputError
 from clipspace.images import grows_too_large
 from clipspace.models.projection import before_projection
+from clipspace.models.weights import digest, weights_digest
 
 ResizeMode = Literal["shortest", "squash", "squash-aliased"]
 RESIZE_MODES: tuple[ResizeMode, ...] = get_args(ResizeMode)
@@ -285,17 +285,3 @@ def _check_folder(folder: Path) -> None:
         raise CheckpointError(
             f"load_space: open_clip_config.json in {str(folder)!r} is not valid JSON ({error})"
         ) from error
-
-
-def weights_digest(model: torch.nn.Module) -> str:
-    """A short digest of all weights and buffers, by name."""
-    sha = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        sha.update(name.encode())
-        sha.update(tensor.detach().to("cpu", torch.float32).contiguous().numpy().data)
-    return sha.hexdigest()[:16]
-
-
-def digest(content: bytes) -> str:
-    """The short SHA-256 digest that stamps carry."""
-    return hashlib.sha256(content).hexdigest()[:16]

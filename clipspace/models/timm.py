@@ -8,7 +8,7 @@ import torch
 from clipspace.embeddings import Embeddings, Stamp
 from clipspace.errors import CheckpointError
 from clipspace.images import read_images
-from clipspace.models.clip import digest, weights_digest
+from clipspace.models.weights import digest, weights_digest
 
 
 @torch.inference_mode()

@@ -36,12 +36,12 @@ class Points(NamedTuple):
     captions: Sequence[str] | None = None
 
 
-def atlas(space: Space, images: list[Image.Image] | None, store: Store | None, *, seed: int) -> str | None:
+def atlas(space: Space, images: Sequence | None, store: Store | None, *, seed: int) -> str | None:
     """HTML of the explorer of ``store``, else of ``images``, else of scenes; None where there are fewer than 4 points."""
     if store is not None:
         points = _of_store(store, seed)
     elif images is not None:
-        points = Points(space.encode_images(images), [_small(image) for image in images])
+        points = Points(space.encode_images(images), [_small(read_image(image)) for image in images])
     else:
         points = _of_scenes(space, seed)
     if len(points.embeddings) < _FEWEST:

@@ -8,12 +8,9 @@ import sys
 import time
 import warnings
 from collections.abc import Sequence
-from importlib.metadata import version
 from inspect import signature
 from pathlib import Path
 from typing import Any
-
-from PIL import Image
 
 from clipspace.analyses import ANALYSES, analysis, question
 from clipspace.errors import CapabilityError, ClipspaceError, InputError
@@ -22,7 +19,7 @@ from clipspace.images import images_below, read_image
 from clipspace.plot import save_figure
 from clipspace.report.atlas import atlas, open_atlas
 from clipspace.report.page import Section, write_page
-from clipspace.results import Result, load_result
+from clipspace.results import Result, load_result, made_by
 from clipspace.saving import atomically
 from clipspace.space import Space, load_space
 
@@ -36,6 +33,11 @@ MANIPULATIONS = (
     "prior_ablation",
 )
 """What `clipspace demo` shows: sections 3 and 4 of DALL-E 2."""
+ROW_EACH = (
+    "variations", "interpolation", "text_diff", "pca_reconstruction", "typographic_attack", "guidance", "neighbours",
+)  # fmt: skip
+"""Analyses that draw a row of decodes for each picture, and so are given few."""
+MOST_ROWS = 6
 TITLES = {"pca_reconstruction": "PCA reconstruction"}
 
 
@@ -54,14 +56,15 @@ def write_report(
 ) -> Path:
     """Run analyses of ``space``, and write their results, figures and one page into ``folder``; returns the page.
 
-    ``images`` are asked instead of the bundled scenes where an analysis takes images. ``only`` names some of
+    ``images``, files or folders of them, are asked instead of the bundled scenes where an analysis takes images: all
+    of them where a set is asked, the first six where each is a row of a figure. ``only`` names some of
     `clipspace.analyses.ANALYSES`, all when None; an analysis that the space has no model for is listed with the
     reason. ``explore`` puts a map on the page, of ``store`` where one is given. A run that was interrupted goes on:
     what is there and was made alike is not computed again.
     """
     folder, names = Path(folder), _choose(only)
     page = _page_in(folder, overwrite)
-    pictures = None if images is None else _pictures(images)
+    pictures, digest = (None, None) if images is None else _readable(images)
     loaded = load_space(space, decoder=decoder, device=device)
     opened = None if store is None else open_atlas(loaded, store)
     try:
@@ -69,7 +72,12 @@ def write_report(
     except OSError as error:
         raise InputError(f"report: could not make the folder {str(folder)!r}: {error}") from error
     asked = f"--space {space}{f' --decoder {decoder}' if decoder else ''} --seed {seed}"
-    made = _made_with(loaded, pictures, asked)
+    made = {"images": digest, "asked": asked, **made_by(loaded)}
+    if pictures is not None and len(pictures) > MOST_ROWS and set(names) & set(ROW_EACH):
+        print(
+            f"report: figures with a row for each picture show the first {MOST_ROWS} of {len(pictures)}",
+            file=sys.stderr,
+        )
     begun, sections = time.monotonic(), []
     for name in names:
         sections.append(_section(name, loaded, pictures, folder, made, seed=seed, asked=asked))
@@ -87,21 +95,27 @@ def _choose(only: Sequence[str] | None) -> list[str]:
     return [name for name in ANALYSES if only is None or name in only]
 
 
-def _pictures(images: Sequence) -> list[Image.Image]:
-    """The images given, and those of the folders given; of a folder, what cannot be read is said and left out."""
-    found = []
+def _readable(images: Sequence) -> tuple[list, str]:
+    """The images given and those below the folders given, and a digest of their pixels; none is kept in memory.
+
+    Of a folder, what cannot be read is said and left out.
+    """
+    found, digest = [], hashlib.sha256()
     for source in images:
-        if not (isinstance(source, (str, Path)) and Path(source).is_dir()):
-            found.append(read_image(source))
-            continue
-        for path in images_below(Path(source)):
+        folder = isinstance(source, (str, Path)) and Path(source).is_dir()
+        for one in images_below(Path(source)) if folder else [source]:
             try:
-                found.append(read_image(path))
+                picture = read_image(one)
             except ClipspaceError as error:
-                warnings.warn(f"report: left out {str(path)!r}: {error}", stacklevel=3)
+                if not folder:
+                    raise
+                warnings.warn(f"report: left out {str(one)!r}: {error}", stacklevel=3)
+                continue
+            digest.update(repr(picture.size).encode() + picture.tobytes())
+            found.append(one)
     if not found:
         raise InputError(f"report: expected an image or more, got none in {[str(source) for source in images]}")
-    return found
+    return found, digest.hexdigest()
 
 
 def _page_in(folder: Path, overwrite: bool) -> Path:
@@ -116,7 +130,7 @@ def _page_in(folder: Path, overwrite: bool) -> Path:
 def _section(
     name: str,
     space: Space,
-    images: list[Image.Image] | None,
+    images: list | None,
     folder: Path,
     made: dict[str, Any],
     *,
@@ -140,9 +154,7 @@ def _section(
     )
 
 
-def _result(
-    name: str, space: Space, images: list[Image.Image] | None, folder: Path, made: dict[str, Any], seed: int
-) -> Result:
+def _result(name: str, space: Space, images: list | None, folder: Path, made: dict[str, Any], seed: int) -> Result:
     """The result in ``folder`` if it was made alike, else a fresh one, saved there."""
     path, record = folder / f"{name}.json", folder / f".{name}.made"
     if path.is_file() and record.is_file() and json.loads(record.read_text()) == made:
@@ -150,22 +162,9 @@ def _result(
     run = analysis(name).run
     options: dict[str, Any] = {"seed": seed}
     if images is not None and "images" in signature(run).parameters:
-        options["images"] = images
+        options["images"] = images[:MOST_ROWS] if name in ROW_EACH else images
     result = run(space, **options)
     result.save(folder)
     with atomically(record, overwrite=True) as part:
         part.write_text(json.dumps(made))
     return result
-
-
-def _made_with(space: Space, images: list[Image.Image] | None, asked: str) -> dict[str, Any]:
-    """What a result depends on beside its analysis."""
-    digest = hashlib.sha256()
-    for image in images or ():
-        digest.update(repr(image.size).encode() + image.tobytes())
-    return {
-        "space": space.stamp.to_dict(),
-        "images": digest.hexdigest() if images is not None else None,
-        "asked": asked,
-        "clipspace": version("clipspace"),
-    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -55,6 +56,14 @@ class Space:
     @property
     def device(self) -> torch.device:
         return self.encoder.device
+
+    @cached_property
+    def weights(self) -> dict[str, str | None]:
+        """Digests of the weights of encoder, decoder and prior, as far as there are some: what a result depends on."""
+        from clipspace.models.weights import networks_digest
+
+        parts = {"decoder": self.decoder, "prior": self.prior_model}
+        return {"encoder": self.stamp.weights} | {k: networks_digest(v) for k, v in parts.items() if v is not None}
 
     @property
     def num_inference_steps(self) -> int:
