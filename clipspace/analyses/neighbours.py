@@ -67,8 +67,8 @@ def run(
             seen = space.encode_images([moved.images[j], *near])
             cosines = [seen.unit[0] @ moved.embeddings.unit[j], *hits.cosines.tolist()]
             kinds = ["decode", *(f"neighbour {rank + 1}" for rank in range(len(near)))]
-            names = ["", *hits.names]
-            for row in zip(kinds, cosines, after_probability(space, seen, edit), names, strict=True):
+            called = ["", *hits.names]
+            for row in zip(kinds, cosines, after_probability(space, seen, edit), called, strict=True):
                 facts = dict(zip(("picture", "cosine", "P(after)", "name"), row, strict=True))
                 table.append({"image": names[i], "edit": edit.label, "of": _OF[j], **facts})
         found.append([np.asarray(square(image, sources[0].width)) for image in near])
