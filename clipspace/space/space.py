@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 STEPS = 50
 """Of a diffusion decoder, where the caller names no number."""
-GRADIENT_STEPS = 900
+GRADIENT_STEPS = 1500
 """Of the optimisation that stands in where there is no decoder, each one evaluation of the encoder."""
 CONVERGED = 1e-3
 """Residual of a step, in units of the image, above which an inversion warns."""
