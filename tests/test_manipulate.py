@@ -92,6 +92,9 @@ def test_text_diff_moves_along_the_difference_from_the_reconstruction(space, app
     assert psnr(result.images[0], apple) > 35
     assert {scores.shape for scores in result.scores.values()} == {(1, len(result.images))}
     assert np.all(np.diff(result.scores["cosine to after"][0]) > 0)
+    redrawn = result.scores["cosine of the image to after"][0]
+    assert np.all(np.diff(redrawn) > -0.02)
+    assert redrawn[-1] > redrawn[0] + 0.1
     start = codes.embeddings.vectors[0]
     texts = space.encode_texts([before, after]).unit
     target = sphere.unit(texts[1] - texts[0])

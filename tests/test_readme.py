@@ -41,7 +41,7 @@ def test_the_ten_lines_run(tmp_path, monkeypatch):
     assert _blocks("python")
     for block in _blocks("python"):
         exec(compile(block, str(README), "exec"), {})
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["blue.png", "path.gif", "variations.png"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["blue.png", "path.gif", "seen.png", "variations.png"]
 
 
 @pytest.mark.filterwarnings("ignore:.*add images:UserWarning")

@@ -42,6 +42,12 @@ def test_encoding_does_not_depend_on_the_batch(space, pictures, points):
     assert (cosine > 1 - 1e-6).all()
 
 
+def test_deterministic_vectors_are_the_same_to_the_bit_whatever_came_with_them(space, pictures):
+    how = {"batch_size": 8, "deterministic": True}
+    together = space.encode_images(pictures, **how).vectors
+    np.testing.assert_array_equal(together, np.concatenate([space.encode_images(p, **how).vectors for p in pictures]))
+
+
 def test_matching_texts_are_nearer(space, apple, house):
     texts = space.encode_texts(["a photo of a red apple", "a photo of a blue house"])
     similarity = space.encode_images([apple, house]).unit @ texts.unit.T
@@ -74,12 +80,12 @@ def test_decoding_is_deterministic_and_does_not_depend_on_the_batch(space, point
     assert not np.array_equal(together[0], space.decode(points, seed=6, num_inference_steps=4)[0])
 
 
-def test_eta_changes_pixels_and_keeps_the_embedding(space, points):
-    noise = space.noise(4, seed=0)
+def test_eta_changes_pixels_and_keeps_the_embedding(space, pictures, points):
+    noise = space.invert(pictures, num_inference_steps=20).noise
     plain = space.decode(points, noise=noise, num_inference_steps=20)
     varied = space.decode(points, noise=noise, num_inference_steps=20, eta=0.5)
     assert max(psnr(a, b) for a, b in zip(plain, varied, strict=True)) < 40
-    assert np.einsum("nd,nd->n", space.encode_images(varied).unit, points.unit).mean() > 0.4
+    assert np.einsum("nd,nd->n", space.encode_images(varied).unit, points.unit).min() > 0.6
 
 
 def test_decoding_depends_on_direction_alone(space, points):

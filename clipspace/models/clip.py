@@ -76,9 +76,9 @@ class Encoder:
         torch.stack(list(prepared), out=pixels[:n])
         return self._encode(pixels.to(self.device, self.dtype))[:n].float().cpu().numpy()
 
-    def images(self, images: Sequence[Image.Image]) -> np.ndarray:
-        """Raw image embeddings, float32 ``(n, d)``."""
-        return self.pixels([self.prepare(image) for image in images])
+    def images(self, images: Sequence[Image.Image], *, batch_size: int | None = None) -> np.ndarray:
+        """Raw image embeddings, float32 ``(n, d)``; ``batch_size`` as in `pixels`."""
+        return self.pixels([self.prepare(image) for image in images], batch_size=batch_size)
 
     @torch.inference_mode()
     def features(self, images: Sequence[Image.Image]) -> np.ndarray:

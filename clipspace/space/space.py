@@ -70,11 +70,17 @@ class Space:
         """Steps that `decode` and `invert` take when told none."""
         return GRADIENT_STEPS if self._optimises else STEPS
 
-    def encode_images(self, images, *, batch_size: int = _ENCODE_BATCH) -> Embeddings:
-        """Raw image embeddings of one image or a sequence (paths, PIL, arrays; see `images.read_image`)."""
+    def encode_images(self, images, *, batch_size: int = _ENCODE_BATCH, deterministic: bool = False) -> Embeddings:
+        """Raw image embeddings of one image or a sequence (paths, PIL, arrays; see `images.read_image`).
+
+        The last bits of a vector, about 1e-6 of its length in float32, depend on the shape of the batch that it was
+        computed in. ``deterministic`` pads every batch to ``batch_size``, as `encode` does, so that on the CPU a vector
+        is the same to the bit whatever came with it.
+        """
         listed, names = list_images(images)
+        padded = batch_size if deterministic else None
         chunks = [
-            self.encoder.images([read_image(s) for s in listed[rows]])
+            self.encoder.images([read_image(s) for s in listed[rows]], batch_size=padded)
             for rows in batch_slices(len(listed), batch_size, "encode images")
         ]
         return self._embeddings(chunks, "image", names)
