@@ -273,7 +273,7 @@ def _point(space: Space, item, seed: int) -> _Point:
 def _kind(space: Space, item, point: _Point, seed: int) -> str:
     """What an item was: an image, an embedding, or a text that a prior made an image embedding of."""
     if point.embeddings.modality == "prior":
-        return f"{point.embeddings.names[0]!r} by the prior of {space.name}, seed {seed}"
+        return f"{point.embeddings.names[0]!r} by the prior of {space.prior_model.facts.name}, seed {seed}"
     return "embedding" if isinstance(item, (Embeddings, Code)) else "image"
 
 
