@@ -108,7 +108,7 @@ def test_a_card_is_read_and_probabilities_are_of_all_answers(space, apple):
 
 
 def test_words_are_chosen_that_no_picture_shows(space):
-    pizza = render(Scene((Thing("pizza", "red"),)))
+    pizza = render(Scene("white", (Thing("pizza", "red"),)))
     assert analysis("typographic_attack").run(space, [pizza], draws=1, **FEW).labels["words"] == ("ipod", "car")
 
 
