@@ -130,7 +130,7 @@ def _clipspace(model, preprocess, files, work):
     from clipspace.space import Space
     from clipspace.store import open_store
 
-    space = Space("random", Encoder(model, preprocess, None, name="random"))
+    space = Space("random", Encoder(model, preprocess, None, name="random", identifier="ViT-B-32", dtype=torch.float32))
     output = Path(tempfile.mkdtemp(dir=work)) / "store"
     encode(space, work / "in", output, progress=False)
     return np.array(open_store(output)[:].vectors)

@@ -36,9 +36,10 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=1_000_000, help="at most 1,440,000")
     parser.add_argument("--output", type=Path, default=Path("runs/million"))
     parser.add_argument("--work", type=Path, default=Path("runs/mini"), help="where training keeps its rendered scenes")
+    parser.add_argument("--dtype", default="bfloat16", help="of the model; the store is float32 either way")
     options = parser.parse_args()
     _, pictures = rendered_scenes(options.work, SCENES)
-    done = encode(load_space("mini"), _source(pictures, options.n), options.output)
+    done = encode(load_space("mini", device="cpu", dtype=options.dtype), _source(pictures, options.n), options.output)
     rate = done.encoded_now / done.seconds
     print(f"{done.encoded_now} pictures now, {rate:.0f} a second, peak {most():.0f} MiB (the pictures' file mapped)")
     print(f"{done.rows} rows in = {done.stored} stored + {sum(done.rejected.values())} recorded")

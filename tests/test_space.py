@@ -196,6 +196,18 @@ def test_a_local_folder_loads_as_the_same_space(folder, space):
         encoder_only.decode(encoder_only.encode_images(Image.new("RGB", (64, 64))))
 
 
+def test_half_precision_is_the_same_space(space, apple):
+    """The mini decoder and prior name the CLIP that they are of, at whatever precision it runs."""
+    half = load_space("mini", device="cpu", dtype="bfloat16")
+    assert half.stamp == space.stamp
+    points = half.encode_images(apple)
+    assert (points.unit @ space.encode_images(apple).unit.T).item() > 0.99
+    (image,) = half.decode(points, seed=0, num_inference_steps=8)
+    (expected,) = space.decode(points, seed=0, num_inference_steps=8)
+    assert psnr(image, expected) > 20
+    assert half.prior("a red apple", num_inference_steps=2).space == space.stamp
+
+
 def test_a_decoder_of_another_clip_is_refused(folder):
     index = folder / "decoder" / "model_index.json"
     index.write_text(json.dumps(json.loads(index.read_text()) | {"clip_weights": "feedfeedfeedfeed"}))

@@ -34,18 +34,23 @@ class TruncationWarning(UserWarning):
 class Encoder:
     """One CLIP: an open_clip model, its own preprocessing and tokenizer, and the stamp of its space.
 
-    ``identifier`` is the open_clip id it was loaded by; the stamp may carry a shorter name.
+    ``identifier`` is the open_clip id it was loaded by; the stamp may carry a shorter name. The stamp is of the weights
+    as they come, before they are made ``dtype``: a model is the same space at every precision.
     """
 
-    def __init__(self, model: torch.nn.Module, preprocess, tokenizer, *, name: str, identifier: str) -> None:
-        self.model, self.preprocess, self.tokenizer, self.identifier = model, preprocess, tokenizer, identifier
+    def __init__(
+        self, model: torch.nn.Module, preprocess, tokenizer, *, name: str, identifier: str, dtype: torch.dtype
+    ) -> None:
+        weights = weights_digest(model)
+        self.model = model.to(dtype=dtype, memory_format=torch.channels_last)  # convolutions are faster so
+        self.preprocess, self.tokenizer, self.identifier = preprocess, tokenizer, identifier
         size = model.visual.image_size
         self.image_size = int(size if isinstance(size, int) else size[0])
         self.context_length = int(model.context_length)
         self.logit_scale = float(model.logit_scale.detach().exp())
         with torch.inference_mode():
             dim = self._encode(self._blank()).shape[-1]
-        self.stamp = Stamp(name, weights_digest(model), digest(repr(preprocess).encode()), dim)
+        self.stamp = Stamp(name, weights, digest(repr(preprocess).encode()), dim)
 
     @property
     def device(self) -> torch.device:
@@ -197,9 +202,9 @@ def load_encoder(
         raise CheckpointError(
             f"load_space({name!r}): the weights are corrupt or truncated ({error}); get a whole copy"
         ) from error
-    model = model.eval().requires_grad_(False).to(dtype=dtype)
+    model = model.eval().requires_grad_(False)
     transform = _aliased(model.visual) if aliased else transform
-    return Encoder(model, transform, tokenizer, name=stamp_name or name, identifier=name)
+    return Encoder(model, transform, tokenizer, name=stamp_name or name, identifier=name, dtype=dtype)
 
 
 def _aliased(visual: torch.nn.Module):
@@ -259,7 +264,7 @@ def draw_encoder(name: str, *, seed: int, stamp_name: str, device: torch.device)
         except (OSError, RuntimeError, ValueError, KeyError) as error:
             raise CheckpointError(f"untrained_space({name!r}): open_clip could not build it: {error}") from error
     model = model.eval().requires_grad_(False).to(device)
-    return Encoder(model, preprocess, tokenizer, name=stamp_name, identifier=name)
+    return Encoder(model, preprocess, tokenizer, name=stamp_name, identifier=name, dtype=torch.float32)
 
 
 @contextmanager
