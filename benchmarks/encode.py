@@ -125,12 +125,15 @@ def _loop(model, preprocess, files, work):
 
 
 def _clipspace(model, preprocess, files, work):
+    import torch
+
     from clipspace.encoding import encode
     from clipspace.models.clip import Encoder
     from clipspace.space import Space
     from clipspace.store import open_store
 
-    space = Space("random", Encoder(model, preprocess, None, name="random", identifier="ViT-B-32", dtype=torch.float32))
+    named = {"name": "random", "identifier": "ViT-B-32", "dtype": torch.float32}
+    space = Space("random", Encoder(model, preprocess, None, **named))
     output = Path(tempfile.mkdtemp(dir=work)) / "store"
     encode(space, work / "in", output, progress=False)
     return np.array(open_store(output)[:].vectors)
