@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+from clipspace import faiss_backend
 from clipspace.blocks import check_fits, float32_blocks, gather, shape
 from clipspace.embeddings import Stamp
 from clipspace.errors import InputError, RecallError
-from clipspace.index import backend
 from clipspace.index.recall import Truth
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Index:
             raise InputError(f"search: expected k of at least 1, got {k}")
         check_fits(points, self.dim, self.space, "search")
         parts = [
-            backend.search(self._faiss, self.ids, block, min(k, len(self)), threads=self.facts["threads"])
+            faiss_backend.search(self._faiss, self.ids, block, min(k, len(self)), threads=self.facts["threads"])
             for block in float32_blocks(points, unit=True)
         ]
         if not parts:
@@ -134,7 +134,9 @@ class Index:
         check_fits(points, self.dim, self.space, "range_search")
         found = []
         for block in float32_blocks(points, unit=True):
-            for cosines, positions in backend.range_search(self._faiss, block, cosine, threads=self.facts["threads"]):
+            for cosines, positions in faiss_backend.range_search(
+                self._faiss, block, cosine, threads=self.facts["threads"]
+            ):
                 rows = self.ids[positions]
                 found.append(Hits(rows, cosines, self.names_of(rows)))
         return found
@@ -150,7 +152,7 @@ class Index:
         for _ in float32_blocks(points, unit=True):
             pass
         for block in float32_blocks(points, unit=True):
-            backend.add(self._faiss, block, threads=self.facts["threads"])
+            faiss_backend.add(self._faiss, block, threads=self.facts["threads"])
         self.ids = np.concatenate([self.ids, np.arange(len(self), len(self) + n)])
         self._names = pa.concat_arrays([self._names, added])
         self.sources.append(getattr(points, "hash", None))
@@ -214,7 +216,7 @@ class Index:
             shutil.rmtree(part, ignore_errors=True)
 
     def _write(self, folder: Path) -> None:
-        backend.write(self._faiss, folder / f"{self.modality}.index")
+        faiss_backend.write(self._faiss, folder / f"{self.modality}.index")
         np.save(folder / "ids.npy", self.ids)
         parquet.write_table(pa.table({"name": self._names}), folder / "names.parquet")
         described = {
@@ -251,7 +253,7 @@ def open_index(path: str | Path, *, mmap: bool = False) -> Index:
             f"open_index: expected a folder written by `clipspace index`, got {str(path)!r} ({error})"
         ) from None
     facts.pop("versions", None)
-    opened = backend.read(file, mmap=mmap)
+    opened = faiss_backend.read(file, mmap=mmap)
     if written != _FORMAT or not rows == len(ids) == len(names) == opened.ntotal:
         raise InputError(
             f"open_index: expected format {_FORMAT} and {rows} rows throughout, got format {written}, {len(ids)} ids, "
@@ -267,7 +269,7 @@ def open_index(path: str | Path, *, mmap: bool = False) -> Index:
         facts=facts,
         writable=not mmap,
     )
-    backend.turn(opened, facts["knob"], facts["setting"])
+    faiss_backend.turn(opened, facts["knob"], facts["setting"])
     return index
 
 
