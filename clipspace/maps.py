@@ -187,11 +187,8 @@ def umap_map(
     facts = {
         "method": "umap",
         "n_neighbors": k,
-        "min_dist": min_dist,
-        "n_epochs": n_epochs,
-        "seed": seed,
-        "threads": index.facts["threads"],
-        "index": {name: index.facts.get(name) for name in ("kind", "setting", "recall", "seed")},
+        **how,
+        "index": {name: index.facts.get(name) for name in ("kind", "setting", "recall", "seed", "threads")},
         "versions": _versions("numpy", "umap-learn", "faiss-cpu", "numba"),
     }
     return Map(coordinates, _names(points), rows[:, 1:], distances[:, 1:], facts, stamp_of(points))

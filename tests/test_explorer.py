@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,24 @@ from PIL import Image
 import clipspace.report
 from clipspace.errors import InputError
 from clipspace.maps import Map
-from clipspace.report.explorer import explorer
+from clipspace.report.explorer import explorer, write_explorer
+
+ADDRESSES = {
+    "http://www.w3.org/": "namespaces of SVG and XML",
+    # The rest is plotly's, whose file is kept as released; what it would fetch, the page's policy keeps out.
+    "https://cdn.plot.ly/un/": "where maps of the world would come from; the bundle draws none",
+    "https://plotly.com/": "the link of a logo that is not shown, and a message",
+    "https://github.com/d3/d3-format/tree/v1.4.5#d3-format": "a description of an option",
+    "https://github.com/d3/d3-time-format/tree/v2.2.3#locale_format": "a description of an option",
+    "http://get.webgl.org": "a message",
+    "https://get.webgl.org": "a message",
+    "http://getify.mit-license.org": "a licence",
+    "http://syntheti.cc": "a licence",
+    "https://github.com/voidqk/polybooljs": "a licence",
+    "http://feross.org": "a licence",
+    "https://feross.org": "a licence",
+}
+"""Every address in a page, or what it begins with, and why nothing is fetched from there."""
 
 
 def a_map(n=8):
@@ -53,6 +71,61 @@ def test_hostile_text_stays_text():
     data = payload(text)
     assert data["names"] == data["captions"] == NAMES
     assert sorted(data["columns"][0]["labels"]) == sorted(NAMES)
+
+
+class Parts(HTMLParser):
+    """The attributes of a page's elements, and the text of its styles and scripts."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.attributes, self.texts, self._inside = [], [], {}
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.attributes += [(tag, name, value or "") for name, value in attributes]
+        self._inside = {"tag": tag, **dict(attributes)}
+
+    def handle_endtag(self, tag):
+        self._inside = {}
+
+    def handle_data(self, data):
+        if self._inside.get("tag") in ("style", "script"):
+            self.texts.append((self._inside, data))
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    tiles = [Image.new("RGB", (32, 32), (30 * i, 0, 0)) for i in range(8)]
+    path = tmp_path_factory.mktemp("page") / "map.html"
+    text = write_explorer(path, a_map(), thumbnails=tiles, columns={"label": list("abababab")}).read_text()
+    return text, Parts(text)
+
+
+def test_every_address_in_a_page_is_known_and_none_is_fetched(written):
+    text, parts = written
+    found = set(re.findall(r"https?://[^\s\"'`<>)\\\\,]*", text))
+    assert len(found) > 10
+    assert {address for address in found if not address.startswith(tuple(ADDRESSES))} == set()
+    outside = re.compile(r"\s*(?:https?:)?//", re.IGNORECASE)
+    assert [value for _, name, value in parts.attributes if name != "content" and outside.match(value)] == []
+    styles = [style for inside, style in parts.texts if inside["tag"] == "style"]
+    styles += [value for _, name, value in parts.attributes if name == "style"]
+    assert len(styles) > 1
+    assert re.findall(r"url\(|@import", " ".join(styles)) == []
+
+
+def test_the_policy_keeps_other_hosts_out(written):
+    policies = [value for tag, name, value in written[1].attributes if (tag, name) == ("meta", "content")]
+    rules = next(policy for policy in policies if "default-src" in policy).split("; ")
+    assert "default-src 'none'" in rules
+    allowed = {source for rule in rules for source in rule.split()[1:]}
+    assert allowed <= {"'none'", "'self'", "file:", "data:", "blob:", "'unsafe-inline'", "'unsafe-eval'"}
+
+
+def test_thumbnails_are_in_the_page(written):
+    sheets = [data for inside, data in written[1].texts if inside.get("class") == "explorer-sheet"]
+    assert len(sheets) == 1
+    assert sheets[0].startswith(("data:image/webp;base64,", "data:image/jpeg;base64,", "data:image/png;base64,"))
 
 
 @pytest.mark.parametrize(

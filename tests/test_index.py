@@ -1,10 +1,13 @@
 import json
+import os
 import subprocess
 import sys
 from functools import partial
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from clipspace import open_index
 from clipspace.blocks import parts
@@ -209,6 +212,56 @@ def test_folders_that_are_no_index(built, tmp_path):
         built.save(tmp_path / "mine", overwrite=True)
 
 
+@pytest.mark.parametrize("mmap", [False, True])
+@pytest.mark.parametrize("part", ["names", "ids"])
+def test_ids_or_names_changed_on_disk_are_noticed(rows, tmp_path, part, mmap):
+    folder = tmp_path / "index"
+    build_index(rows[:300], names=[f"row {i}" for i in range(300)]).save(folder)
+    assert open_index(folder, mmap=mmap).search(rows[7:8], 1)[0].names == ["row 7"]
+    order = np.random.default_rng(0).permutation(300)
+    if part == "names":
+        parquet.write_table(parquet.read_table(folder / "names.parquet").take(order), folder / "names.parquet")
+    else:
+        np.save(folder / "ids.npy", np.load(folder / "ids.npy")[order])
+    with pytest.raises(InputError, match=r"expected ids and names of hash \w{8}, .*, got \w{8} .*build it again"):
+        open_index(folder, mmap=mmap)
+
+
+@pytest.mark.parametrize(("names", "changed"), [(["ab", "c"], ["a", "bc"]), (["a", ""], ["a", None])])
+def test_names_that_join_to_one_text_are_told_apart(rows, tmp_path, names, changed):
+    build_index(rows[:2], names=names).save(tmp_path / "index")
+    assert open_index(tmp_path / "index").names_of([0, 1]) == names
+    parquet.write_table(pa.table({"name": pa.array(changed, pa.string())}), tmp_path / "index" / "names.parquet")
+    with pytest.raises(InputError, match="ids or names changed"):
+        open_index(tmp_path / "index")
+
+
+def test_what_was_added_is_in_the_hash_too(rows, tmp_path):
+    index = build_index(rows[:300])
+    index.add(rows[300:400])
+    index.save(tmp_path / "index")
+    assert open_index(tmp_path / "index").names_of([0, 399]) == ["0", "399"]
+
+
+def test_verify_fails_when_rows_no_longer_find_themselves(rows):
+    index = build_index(rows[:500])
+    assert index.verify(rows[:500], recall=1) == {"recall": 1, "self_recall": 1}
+    index.ids = np.random.default_rng(0).permutation(index.ids)
+    with pytest.raises(RecallError, match=r"self-recall@1 of at least 0\.9, got 0\.\d+ and 0\.0\d\d"):
+        index.verify(rows[:500], recall=0.9)
+
+
+def test_self_recall_alone_can_fall_short(rows):
+    # Rows in pairs, each nearest to the other: to mix the two up leaves the set of ten nearest as it was.
+    close = rows[:200] + np.random.default_rng(0).normal(0, 0.05, size=(200, D)).astype(np.float32)
+    pairs = np.stack([rows[:200], close], axis=1).reshape(400, D)
+    index = build_index(pairs)
+    index.ids = index.ids.reshape(200, 2)[:, ::-1].ravel()
+    assert index.verify(pairs)["recall"] > 0.99
+    with pytest.raises(RecallError, match=r"self-recall@1 of at least 0\.9, got 1\.000 and 0\.000"):
+        index.verify(pairs, recall=0.9)
+
+
 def test_the_kind_follows_rows_memory_and_recall():
     assert choose_kind(500, 768).factory == "Flat"
     assert choose_kind(10**6, 768, recall=1).factory == "Flat"
@@ -220,18 +273,23 @@ def test_the_kind_follows_rows_memory_and_recall():
     assert choose_kind(10**6, 100, memory=2**26).factory == "IVF4096,PQ25"
 
 
-def test_trains_after_a_torch_forward_in_one_process():
-    code = """
-import numpy as np, torch
-torch.nn.Linear(64, 64)(torch.randn(512, 64)).sum().backward()
+@pytest.mark.parametrize("first", ["torch, faiss", "faiss, torch"])
+def test_trains_after_a_torch_forward_in_one_process(first):
+    code = f"""
+import {first}, os
+import numpy as np
 from clipspace.index import build_index, list_kind
+torch.nn.Linear(64, 64)(torch.randn(512, 64)).sum().backward()
 x = np.random.default_rng(0).normal(size=(3000, 64)).astype("float32")
 index = build_index(x, kind=list_kind(3000, 64), recall=0.5)
 torch.nn.Linear(64, 64)(torch.randn(512, 64)).sum().backward()
-print(index.search(x[:9], 1).rows.ravel().tolist())
+print(index.search(x[:9], 1).rows.ravel().tolist(), "KMP_DUPLICATE_LIB_OK" in os.environ)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
-    assert done.stdout.strip() == str(list(range(9))), done.stderr
+    unset = {name: value for name, value in os.environ.items() if name != "KMP_DUPLICATE_LIB_OK"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=unset, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.stdout.strip() == f"{list(range(9))} False", done.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads memory in use from /proc")

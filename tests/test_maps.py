@@ -84,6 +84,15 @@ def test_pca_map_is_the_first_two_components(points):
         made.transform(Embeddings(points.vectors, Stamp("b", "2" * 64, "1" * 64, D)))
 
 
+def test_a_map_tells_the_threads_it_was_made_with_from_those_of_the_index(points, made):
+    index = build_index(points, threads=2)
+    three = umap_map(points, index=index, threads=3)
+    assert (three.facts["threads"], three.facts["index"]["threads"]) == (3, 2)
+    assert umap_map(points, index=index).facts["threads"] == 2
+    assert np.array_equal(three.coordinates, made.coordinates)
+    assert umap_map(points, threads=1).facts["index"]["threads"] == 1
+
+
 @pytest.mark.parametrize("method", ["umap", "pca"])
 def test_saved_and_loaded_it_is_the_same(points, made, tmp_path, method):
     made = made if method == "umap" else pca_map(points)

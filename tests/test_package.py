@@ -16,7 +16,7 @@ import clipspace
 ROOT = Path(clipspace.__file__).parent
 LAYERS = [
     {"errors"},
-    {"sphere", "images", "saving", "fixed_point", "scenes", "engines", "layout", "tables"},
+    {"sphere", "images", "saving", "fixed_point", "scenes", "engines", "layout", "tables", "faiss_backend"},
     {"embeddings"},
     {"blocks"},
     {"moments"},

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import faiss
 import numpy as np
 
 from clipspace.errors import InputError
+from clipspace.faiss_backend import all_threads, nearest
 
 _ROWS = 1024
 
@@ -21,7 +21,7 @@ def neighbours(x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     if not 1 <= k < n:
         raise InputError(f"neighbours: expected k from 1 to {n - 1} for {n} points, got {k}")
     single = (x - x.mean(axis=0)).astype(np.float32)
-    _, found = faiss.knn(single, single, min(k + 2, n))
+    _, found = nearest(single, single, k + 2, threads=all_threads(), euclidean=True)
     distances, rows = np.empty((n, k)), np.empty((n, k), dtype=np.int64)
     for start in range(0, n, _ROWS):
         block = np.arange(start, min(start + _ROWS, n))
@@ -39,4 +39,4 @@ def k_nearest(queries: np.ndarray, points: np.ndarray, k: int) -> tuple[np.ndarr
     if not 1 <= k <= len(points):
         raise InputError(f"k_nearest: expected k from 1 to {len(points)}, the points, got {k}")
     single = [np.ascontiguousarray(a, dtype=np.float32) for a in (queries, points)]
-    return faiss.knn(*single, k, metric=faiss.METRIC_INNER_PRODUCT)
+    return nearest(*single, k, threads=all_threads())

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from clipspace import faiss_backend
 from clipspace.blocks import float32_blocks, gather, parts, shape, stamp_of
 from clipspace.engines import check_engine, each
 from clipspace.errors import InputError, RecallError
-from clipspace.index import backend
 from clipspace.index.kinds import Kind, choose_kind
 from clipspace.index.recall import Truth, measure, tune
 from clipspace.index.searching import Index
@@ -60,7 +60,7 @@ def build_index(
     if named is not None and len(named) != n:
         raise InputError(f"build_index: expected {n} names, one per row, got {len(named)}")
     kind = kind or choose_kind(n, d, memory=memory, recall=recall)
-    threads = threads or backend.all_threads()
+    threads = threads or faiss_backend.all_threads()
     held = _held_out(kind, n, queries, seed)
     kept = np.delete(np.arange(n), held)
     empty = _trained(kind, points, kept, seed=seed, threads=threads)
@@ -69,7 +69,7 @@ def build_index(
     facts: dict[str, Any] = {"kind": kind.factory, "knob": kind.knob, "setting": None, "seed": seed, "threads": threads}
     if kind.knob is not None:
         facts |= _tune_and_verify(built, kind, truth, kept, recall)
-        backend.add(built, truth.queries, threads=threads)
+        faiss_backend.add(built, truth.queries, threads=threads)
     return Index(
         built,
         ids=np.concatenate([kept, held]),
@@ -94,10 +94,10 @@ def _held_out(kind: Kind, n: int, queries: int, seed: int) -> np.ndarray:
 
 def _trained(kind: Kind, points: Any, kept: np.ndarray, *, seed: int, threads: int) -> Any:
     """An empty index, its quantisers trained on some of the kept rows: all parts are filled into copies of it."""
-    empty = backend.make(kind, shape(points)[1], seed=seed)
+    empty = faiss_backend.make(kind.factory, shape(points)[1], seed=seed)
     if kind.training_rows:
         sample = _draw(kept, min(kind.training_rows, len(kept)), seed)
-        backend.train(empty, gather(points, sample, unit=True), threads=threads)
+        faiss_backend.train(empty, gather(points, sample, unit=True), threads=threads)
     return empty
 
 
@@ -114,7 +114,7 @@ def _fill(
         if built is None:
             built = part
         else:
-            backend.merge(built, part)
+            faiss_backend.merge(built, part)
     return built
 
 
@@ -122,11 +122,11 @@ def _fill_part(
     start: int, points: Any, empty: Any, held: np.ndarray, queries: np.ndarray, k: int, threads: int
 ) -> tuple[Any, np.ndarray, np.ndarray]:
     """A copy of ``empty`` with the rows of a part, whose first is number ``start``, and what is near the queries there."""
-    filled, truth = backend.copy(empty), Truth(queries, k, threads)
+    filled, truth = faiss_backend.copy(empty), Truth(queries, k, threads)
     for block in float32_blocks(points, unit=True, start=start):
         rows = np.arange(start, start + len(block))
         kept = ~np.isin(rows, held)
-        backend.add(filled, block[kept], threads=threads)
+        faiss_backend.add(filled, block[kept], threads=threads)
         truth.see(block[kept], rows[kept])
         start += len(block)
     return filled, truth.cosines, truth.rows

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from clipspace.index import backend
+from clipspace import faiss_backend
 from clipspace.index.kinds import Kind
 
 _TIE = 1e-6
@@ -30,7 +30,7 @@ class Truth:
         """Take in unit vectors ``block`` (b, d), whose row numbers are ``rows``."""
         if len(block) and len(self.queries):
             # More than k are kept, to know every row that ties with the k-th.
-            cosines, positions = backend.nearest(self.queries, block, self.k + _SPARE, threads=self.threads)
+            cosines, positions = faiss_backend.nearest(self.queries, block, self.k + _SPARE, threads=self.threads)
             self.take(cosines, rows[positions])
 
     def take(self, cosines: np.ndarray, rows: np.ndarray) -> None:
@@ -52,7 +52,7 @@ class Truth:
 
 def measure(index: Any, ids: np.ndarray, truth: Truth, chosen: slice) -> np.ndarray:
     """Recall of each chosen query by a FAISS index whose positions hold the rows ``ids``."""
-    found = backend.search(index, ids, truth.queries[chosen], truth.k, threads=truth.threads)[1]
+    found = faiss_backend.search(index, ids, truth.queries[chosen], truth.k, threads=truth.threads)[1]
     return truth.recall(found, chosen)
 
 
@@ -63,7 +63,7 @@ def tune(kind: Kind, index: Any, ids: np.ndarray, truth: Truth, chosen: slice, *
     """
     reached = 0.0
     for setting in kind.settings:
-        backend.turn(index, kind.knob, setting)
+        faiss_backend.turn(index, kind.knob, setting)
         each = measure(index, ids, truth, chosen)
         reached = float(each.mean())
         if reached - 2 * each.std() / np.sqrt(len(each)) >= recall:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from clipspace.embeddings import Embeddings, check_same_space
 from clipspace.errors import ClipspaceError
-from clipspace.images import read_image
+from clipspace.images import read_image, square
 from clipspace.maps import pca_map, umap_map
 from clipspace.report.explorer import explorer
+from clipspace.report.sprites import SIDES
 from clipspace.scenes import caption, render, sample_scenes
 from clipspace.space import Space
 from clipspace.store import open_store
@@ -23,7 +24,6 @@ from clipspace.store.reading import Store
 SCENES = 2000
 MOST = 20_000
 """Rows of a store that a page is made for; of a larger one, so many are drawn."""
-_SIDE = 48
 _FEWEST = 4
 
 
@@ -41,7 +41,7 @@ def atlas(space: Space, images: Sequence | None, store: Store | None, *, seed: i
     if store is not None:
         points = _of_store(store, seed)
     elif images is not None:
-        points = Points(space.encode_images(images), [_small(read_image(image)) for image in images])
+        points = Points(space.encode_images(images), [_small(image) for image in images])
     else:
         points = _of_scenes(space, seed)
     if len(points.embeddings) < _FEWEST:
@@ -70,7 +70,7 @@ def _of_scenes(space: Space, seed: int) -> Points:
         "things": [len(scene.things) for scene in scenes],
         "word": [scene.card.word or "blank" if scene.card else None for scene in scenes],
     }
-    return Points(space.encode_images(pictures), [_small(p) for p in pictures], columns, captions)
+    return Points(space.encode_images(pictures), pictures, columns, captions)
 
 
 def _of_store(store: Store, seed: int) -> Points:
@@ -87,13 +87,12 @@ def _of_store(store: Store, seed: int) -> Points:
 
 def _thumbnails(names: Sequence[str]) -> list[Image.Image] | None:
     try:
-        return [_small(read_image(name)) for name in names]
+        return [_small(name) for name in names]
     except ClipspaceError as error:
         warnings.warn(f"report: the explorer shows no thumbnails, since {error}", stacklevel=2)
         return None
 
 
-def _small(image: Image.Image) -> Image.Image:
-    small = image.convert("RGB")
-    small.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-    return small
+def _small(image: Any) -> Image.Image:
+    """What the widest tile shows of an image, so that a whole set of them fits memory."""
+    return square(read_image(image), SIDES[0])

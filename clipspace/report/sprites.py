@@ -12,7 +12,8 @@ from PIL import Image
 from clipspace.images import read_image, square
 from clipspace.report.page import data_uri
 
-_SIDES = (64, 48, 32)
+SIDES = (64, 48, 32)
+"""Pixels that a tile may be wide, the widest first."""
 _PIXELS = 24_000_000  # of all sheets together: about 10 MB of WebP, 100 MB once a browser has decoded them
 _ACROSS = 32  # 32 x 32 tiles a sheet, at most 2048 pixels wide, which every phone can draw
 _FORMATS: tuple[dict[str, Any], ...] = (
@@ -38,7 +39,7 @@ def pack(thumbnails: Sequence[Image.Image]) -> Sprites:
     Tiles are 64, 48 or 32 pixels wide, the widest that keeps all sheets below 24 million pixels. The format is the
     smallest of WebP, JPEG and PNG for the first sheet.
     """
-    side = next((side for side in _SIDES if side**2 * len(thumbnails) <= _PIXELS), _SIDES[-1])
+    side = next((side for side in SIDES if side**2 * len(thumbnails) <= _PIXELS), SIDES[-1])
     options: dict[str, Any] = {}
     sheets = []
     for start in range(0, len(thumbnails), _ACROSS**2):

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from clipspace.errors import InputError
-from clipspace.index.kinds import Kind
 
 
 def all_threads() -> int:
@@ -37,11 +36,11 @@ def thread_count(threads: int) -> Iterator[Any]:
         faiss.omp_set_num_threads(before)
 
 
-def make(kind: Kind, d: int, *, seed: int) -> Any:
-    """An empty index of inner products. Its clustering is drawn from ``seed``."""
+def make(factory: str, d: int, *, seed: int) -> Any:
+    """An empty index of inner products, of the kind that a factory string names. Its clustering is drawn from ``seed``."""
     import faiss
 
-    index = faiss.index_factory(d, kind.factory, faiss.METRIC_INNER_PRODUCT)
+    index = faiss.index_factory(d, factory, faiss.METRIC_INNER_PRODUCT)
     lists = faiss.try_extract_index_ivf(index)
     if lists is not None:
         lists.cp.seed, lists.cp.niter = seed, 10
@@ -104,10 +103,16 @@ def turn(index: Any, knob: str | None, setting: int | None) -> None:
         faiss.ParameterSpace().set_index_parameter(index, knob, setting)
 
 
-def nearest(queries: np.ndarray, rows: np.ndarray, k: int, *, threads: int) -> tuple[np.ndarray, np.ndarray]:
-    """Exact inner products (q, k) and positions in ``rows``, by comparing with all of them."""
+def nearest(
+    queries: np.ndarray, rows: np.ndarray, k: int, *, threads: int, euclidean: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Exact inner products (q, k), falling, and positions in ``rows``, by comparing with all of them.
+
+    Or, with ``euclidean``, squared distances, rising. All arrays are float32.
+    """
     with thread_count(threads) as faiss:
-        return faiss.knn(queries, rows, min(k, len(rows)), metric=faiss.METRIC_INNER_PRODUCT)
+        metric = faiss.METRIC_L2 if euclidean else faiss.METRIC_INNER_PRODUCT
+        return faiss.knn(queries, rows, min(k, len(rows)), metric=metric)
 
 
 def write(index: Any, path: Path) -> None:
