@@ -154,7 +154,7 @@ def test_guidance_of_one_is_a_plain_decode_and_numbers_are_of_the_pictures(space
 
 def test_a_picture_of_the_set_is_its_own_neighbour(space, folder, store):
     picture = folder / "more" / "01.png"
-    result = analysis("neighbours").run(space, [picture], store=str(store), folder=str(folder), k=3, **FEW)
+    result = analysis("neighbours").run(space, [picture], store=str(store), source=str(folder), k=3, **FEW)
     rows = {(row["of"], row["picture"]): row for row in result.table}
     first = rows["z", "neighbour 1"]
     assert first["name"].endswith("01.png")
@@ -168,8 +168,9 @@ def test_a_picture_of_the_set_is_its_own_neighbour(space, folder, store):
 
 
 def test_neighbours_without_their_image_files_are_refused(space, apple, store, tmp_path):
-    with pytest.raises(InputError, match="the folder that was encoded"):
-        analysis("neighbours").run(space, [apple], store=str(store), folder=str(tmp_path))
+    apple.save(tmp_path / "stranger.png")
+    with pytest.raises(InputError, match="give what was encoded"):
+        analysis("neighbours").run(space, [apple], store=str(store), source=str(tmp_path))
 
 
 def test_scripts_take_folders_texts_and_lists(folder, tmp_path, capsys):

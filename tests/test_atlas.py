@@ -5,11 +5,16 @@ import io
 import re
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from clipspace.embeddings import Embeddings, Stamp
-from clipspace.report.atlas import atlas
+from clipspace.encoding import encode
+from clipspace.errors import InputError
+from clipspace.report.atlas import atlas, open_stored
+from clipspace.scenes import render, sample_scenes
 
 
 class AnySpace:
@@ -24,6 +29,23 @@ def tiles(html, side):
     sheet = re.search(r'class="explorer-sheet">data:image/\w+;base64,([^<]*)<', html)[1]
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(sheet))).convert("RGB"), dtype=float)
     return [pixels[:side, i * side : (i + 1) * side] for i in range(5)]
+
+
+def test_a_store_shows_the_images_it_was_encoded_from(space, tmp_path):
+    """Of Parquet, whose names are no files; and not those of another source."""
+    pictures = [render(scene) for scene in sample_scenes(6, seed=3)]
+    files = []
+    for picture in pictures:
+        picture.save(buffer := io.BytesIO(), "png")
+        files.append(buffer.getvalue())
+    for name, rows in (("here", files), ("elsewhere", files[:0] + files[1:2])):
+        pq.write_table(pa.table({"image": pa.array(rows, pa.binary())}), tmp_path / f"{name}.parquet")
+    encode(space, tmp_path / "here.parquet", tmp_path / "store", progress=False)
+    html = atlas(space, None, open_stored(space, tmp_path / "store", tmp_path / "here.parquet"), seed=0)
+    for shown, picture in zip(tiles(html, 64), pictures, strict=False):
+        assert np.abs(shown - np.asarray(picture, float)).mean() < 12
+    with pytest.raises(InputError, match="give what was encoded"):
+        open_stored(space, tmp_path / "store", tmp_path / "elsewhere.parquet")
 
 
 @pytest.mark.parametrize("beside", [0, 64])

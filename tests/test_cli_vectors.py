@@ -1,13 +1,15 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from test_cli import run
 
-from clipspace import PCA
+from clipspace import PCA, encode
 from clipspace.cli.vectors import _bytes
 from clipspace.errors import InputError
+from clipspace.scenes import render, sample_scenes
 
 
 @pytest.fixture
@@ -38,9 +40,20 @@ def test_index_search_and_map(folder, capsys):
     assert len(pd.read_parquet("map.parquet")) == len(pd.read_parquet("pca.parquet")) == 300
 
 
+def test_a_map_of_a_store_takes_its_images_along(folder, space):
+    Path("photos").mkdir()
+    for i, scene in enumerate(sample_scenes(20, seed=8)):
+        render(scene).save(f"photos/{i}.png")
+    encode(space, "photos", "store", progress=False)
+    assert run("map", "store", "-o", "placed.parquet", "--source", "photos", "--method", "pca") == 0
+    placed = pd.read_parquet("placed.parquet")
+    assert [row["bytes"] for row in placed["image"]] == [Path("photos", name).read_bytes() for name in placed["name"]]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["map", "x.npy", "-o", "m", "--source", "."], "leave --source out"),
         (["pca", "none.npy", "-o", "p"], "none.npy"),
         (["pca", "x.npy", "-o", "x.npy"], "exists"),
         (["pca", "x.npy", "-o", "p", "--components", "129"], "n_components"),

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from clipspace.errors import InputError
-from clipspace.sources import RowError, open_source
+from clipspace.sources import RowError, open_source, read_named
 
 
 def png(color="red") -> bytes:
@@ -282,3 +282,20 @@ def test_other_files_of_the_same_names_are_another_input(tmp_path):
         (tmp_path / folder / "0.png").write_bytes(png() if color else png() + b"more")
     a, b = (open_source(tmp_path / folder).parts for folder in "ab")
     assert [part.name for part in a] != [part.name for part in b]
+
+
+def test_images_are_read_again_by_their_names(tmp_path):
+    (tmp_path / "in" / "more").mkdir(parents=True)
+    for name in ("a.png", "more/b.png", "c.png"):
+        (tmp_path / "in" / name).write_bytes(name.encode())
+    pyarrow.parquet.write_table(pyarrow.table({"image": [b"0", b"1", b"2"]}), tmp_path / "t.parquet", row_group_size=2)
+    for path, names, files in (
+        ("in", ["more/b.png", "a.png"], [b"more/b.png", b"a.png"]),
+        ("t.parquet", ["t.parquet:2", "t.parquet:0"], [b"2", b"0"]),
+    ):
+        source = open_source(tmp_path / path)
+        assert read_named(source, names) == files
+        with pytest.raises(InputError, match="'nothing'"):
+            read_named(source, [names[0], "nothing"])
+        with pytest.raises(InputError, match="twice"):
+            read_named(source, [names[0], names[0]])

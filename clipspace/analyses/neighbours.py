@@ -14,19 +14,20 @@ that of the unmoved z, says how far the edit left the set.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from clipspace.analyses.edits import after_probability, edits
 from clipspace.analyses.examples import pictures
-from clipspace.errors import InputError, check_count
-from clipspace.images import read_image, square
-from clipspace.index import Index, build_index
+from clipspace.errors import check_count
+from clipspace.images import decode_image, square
+from clipspace.index import Hits, Index, build_index
 from clipspace.manipulate import text_diff
 from clipspace.probes.descriptions import sentence, truth
 from clipspace.results import Result, provenance
 from clipspace.scenes import render, sample_scenes
+from clipspace.sources import open_source, read_named
 from clipspace.space import Space
 from clipspace.store import open_store
 
@@ -38,7 +39,7 @@ def run(
     images: Sequence | None = None,
     *,
     store: str = "",
-    folder: str = "",
+    source: str = "",
     before: str = "",
     after: str = "",
     theta: float = 0.35,
@@ -49,13 +50,14 @@ def run(
 ) -> Result:
     """Decode and ``k`` neighbours of each picture's z, and of z moved from ``before`` to ``after`` (see `edits`).
 
-    The neighbours are rows of ``store``, whose image files lie in ``folder``; ``n`` sampled scenes without a store.
+    The neighbours are rows of ``store``, which was encoded from ``source`` (a folder, Parquet or tar files); ``n``
+    sampled scenes without a store.
     """
     check_count("k", k)
     sources, names = pictures(space, images, "neighbours")
     points = space.encode_images(sources)
     chosen = edits(space, points, before, after)
-    index, picture = _scenes(space, n, seed) if not store else _stored(store, folder, seed)
+    index, look_up = _scenes(space, n, seed) if not store else _stored(store, source, seed)
     decodes, found, table = [], [], []
     for i, edit in enumerate(chosen):
         moved = text_diff(
@@ -63,7 +65,7 @@ def run(
         )
         decodes.append([np.asarray(image) for image in moved.images])
         for j, hits in enumerate(index.search(moved.embeddings, k)):
-            near = [picture(row, name) for row, name in zip(hits.rows, hits.names, strict=True)]
+            near = look_up(hits)
             seen = space.encode_images([moved.images[j], *near])
             cosines = [seen.unit[0] @ moved.embeddings.unit[j], *hits.cosines.tolist()]
             kinds = ["decode", *(f"neighbour {rank + 1}" for rank in range(len(near)))]
@@ -72,7 +74,7 @@ def run(
                 facts = dict(zip(("picture", "cosine", "P(after)", "name"), row, strict=True))
                 table.append({"image": names[i], "edit": edit.label, "of": _OF[j], **facts})
         found.append([np.asarray(square(image, sources[0].width)) for image in near])
-    options = {"store": store, "folder": folder, "before": before, "after": after, "theta": theta, "n": n, "k": k}
+    options = {"store": store, "source": source, "before": before, "after": after, "theta": theta, "n": n, "k": k}
     return Result(
         "neighbours",
         table,
@@ -85,24 +87,23 @@ def run(
 
 
 def _scenes(space: Space, n: int, seed: int) -> tuple[Index, Callable]:
-    """An index of ``n`` scenes of one thing, named by what is true of them, and what draws a row."""
+    """An index of ``n`` scenes of one thing, named by what is true of them, and what draws those that are found."""
     check_count("n", n)
     scenes = sample_scenes(n, seed=seed + 4, layout="one")
     points = space.encode_images([render(scene) for scene in scenes])
     index = build_index(points, names=[sentence(truth(scene)) for scene in scenes], seed=seed)
-    return index, lambda row, name: render(scenes[row])
+    return index, lambda hits: [render(scenes[row]) for row in hits.rows]
 
 
-def _stored(store: str, folder: str, seed: int) -> tuple[Index, Callable]:
-    """An index of a store, and what opens the image file of a row."""
-    opened = open_store(store)
-    first = Path(folder) / opened.names[0]
-    if not first.is_file():
-        raise InputError(
-            f"neighbours: expected the image files of the store in folder={folder!r}, got none at {str(first)!r}; "
-            "name the folder that was encoded"
-        )
-    return build_index(opened, seed=seed), lambda row, name: read_image(Path(folder) / name)
+def _stored(store: str, source: str, seed: int) -> tuple[Index, Callable]:
+    """An index of a store, and what reads the images of those that are found."""
+    opened, listed = open_store(store), open_source(source)
+    read_named(listed, opened.names[:1])  # fails before any work
+
+    def look_up(hits: Hits) -> list[Image.Image]:
+        return [decode_image(data) for data in read_named(listed, hits.names)]
+
+    return build_index(opened, seed=seed), look_up
 
 
 def _findings(table: list[dict]) -> list[str]:

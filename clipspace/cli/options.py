@@ -16,6 +16,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is th
 Steps = Annotated[int | None, typer.Option("--num-inference-steps", help="Steps of the sampler.")]
 Engine = Annotated[str, typer.Option("--engine", help="local, or ray: workers of a Ray cluster.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="All cores, or GPUs, when not given.")]
+Source = Annotated[Path | None, typer.Option("--source", help="What the store was encoded from, to show its images.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Where to write.")]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from clipspace.cli.options import Device, Json, Output, Overwrite, Seed, SpaceName
+from clipspace.cli.options import Device, Json, Output, Overwrite, Seed, Source, SpaceName
 from clipspace.cli.options import report as say
 
 app = typer.Typer()
@@ -42,6 +42,7 @@ def report(
         list[str] | None, typer.Option("--only", help="An analysis; give it again for more. All when none.")
     ] = None,
     store: Annotated[Path | None, typer.Option("--store", help="A store for the explorer to show.")] = None,
+    source: Source = None,
     explorer: Annotated[bool, typer.Option(help="A map to wander through on the page.")] = True,
     space: SpaceName = "mini",
     decoder: Decoder = None,
@@ -52,7 +53,7 @@ def report(
 ) -> None:
     """All analyses of a space as figures on one offline page, with a map to explore (clipspace.report.building.write_report)."""
     where = {"space": space, "decoder": decoder, "seed": seed, "device": device, "overwrite": overwrite}
-    _write(images, output, as_json, only=only or None, store=store, explore=explorer, **where)
+    _write(images, output, as_json, only=only or None, store=store, source=source, explore=explorer, **where)
 
 
 def _write(images: Sequence[Path] | None, output: Path, as_json: bool, **options) -> None:

@@ -8,7 +8,19 @@ from typing import Annotated, Any
 
 import typer
 
-from clipspace.cli.options import Device, Engine, Json, Output, Overwrite, Seed, SpaceName, Workers, load, report
+from clipspace.cli.options import (
+    Device,
+    Engine,
+    Json,
+    Output,
+    Overwrite,
+    Seed,
+    Source,
+    SpaceName,
+    Workers,
+    load,
+    report,
+)
 from clipspace.errors import InputError
 
 app = typer.Typer()
@@ -103,7 +115,7 @@ def map_(
     method: Annotated[str, typer.Option(help="'umap' or 'pca'.")] = "umap",
     index: Annotated[Path | None, typer.Option(help="The index of these points; built when not given.")] = None,
     n_neighbors: Annotated[int, typer.Option(help="Neighbours of each point that UMAP keeps near.")] = 15,
-    images: Annotated[Path | None, typer.Option(help="Folder that the names are image files in, to store.")] = None,
+    source: Source = None,
     seed: Seed = 0,
     threads: Threads = None,
     overwrite: Overwrite = False,
@@ -118,14 +130,23 @@ def map_(
         raise InputError(f"map: expected --method 'umap' or 'pca', got {method!r}")
     check_writable(output, overwrite=overwrite)
     rows = _read(points)
+    files = None if source is None else _images(rows, source)
     if method == "pca":
         made = pca_map(rows)
     else:
         opened = None if index is None else open_index(index)
         made = umap_map(rows, index=opened, n_neighbors=n_neighbors, seed=seed, threads=threads)
-    files = None if images is None else [images / name for name in made.names]
     made.save(output, images=files, overwrite=overwrite)
     report({"output": str(output), "points": len(made), **made.facts}, as_json, f"wrote {output}: {len(made)} points")
+
+
+def _images(points: Any, source: Path) -> list[bytes]:
+    """The image files of a store's rows, from what it was encoded from."""
+    from clipspace.sources import open_source, read_named
+
+    if not hasattr(points, "names"):
+        raise InputError("map: expected a store with --source, got a .npy file, which has no names; leave --source out")
+    return read_named(open_source(source), points.names)
 
 
 def _read(path: Path) -> Any:

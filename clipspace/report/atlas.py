@@ -12,11 +12,12 @@ from PIL import Image
 
 from clipspace.embeddings import Embeddings, check_same_space
 from clipspace.errors import ClipspaceError
-from clipspace.images import read_image, square
+from clipspace.images import decode_image, read_image, square
 from clipspace.maps import pca_map, umap_map
 from clipspace.report.explorer import explorer
 from clipspace.report.sprites import SIDES
 from clipspace.scenes import caption, render, sample_scenes
+from clipspace.sources import Source, open_source, read_named
 from clipspace.space import Space
 from clipspace.store import open_store
 from clipspace.store.reading import Store
@@ -36,10 +37,17 @@ class Points(NamedTuple):
     captions: Sequence[str] | None = None
 
 
-def atlas(space: Space, images: Sequence | None, store: Store | None, *, seed: int) -> str | None:
-    """HTML of the explorer of ``store``, else of ``images``, else of scenes; None where there are fewer than 4 points."""
-    if store is not None:
-        points = _of_store(store, seed)
+class Stored(NamedTuple):
+    """A store, and the source that its images are read from again."""
+
+    store: Store
+    source: Source | None = None
+
+
+def atlas(space: Space, images: Sequence | None, shown: Stored | None, *, seed: int) -> str | None:
+    """HTML of the explorer of a store, else of ``images``, else of scenes; None where there are fewer than 4 points."""
+    if shown is not None:
+        points = _of_store(*shown, seed)
     elif images is not None:
         points = Points(space.encode_images(images), [_small(image) for image in images])
     else:
@@ -51,11 +59,19 @@ def atlas(space: Space, images: Sequence | None, store: Store | None, *, seed: i
     return explorer(placed, thumbnails=points.thumbnails, columns=points.columns, captions=points.captions)
 
 
-def open_atlas(space: Space, path: str | Path) -> Store:
-    """The store at ``path``. Raises `SpaceMismatchError` before any work when it is of another space."""
+def open_stored(space: Space, path: str | Path, source: str | Path | None) -> Stored:
+    """The store at ``path``, and what it was encoded from, listed.
+
+    Raises, before any work, `SpaceMismatchError` when the store is of another space, and `InputError` when the images
+    of ``source`` are not its own.
+    """
     store = open_store(path)
     check_same_space(space.stamp, store.stamp, "report")
-    return store
+    if source is None:
+        return Stored(store)
+    listed = open_source(source)
+    read_named(listed, store.names[:1])
+    return Stored(store, listed)
 
 
 def _of_scenes(space: Space, seed: int) -> Points:
@@ -73,8 +89,8 @@ def _of_scenes(space: Space, seed: int) -> Points:
     return Points(space.encode_images(pictures), pictures, columns, captions)
 
 
-def _of_store(store: Store, seed: int) -> Points:
-    """Rows of a store, with its metadata as columns and, where all their files can be read, thumbnails."""
+def _of_store(store: Store, source: Source | None, seed: int) -> Points:
+    """Rows of a store, with its metadata as columns and, where all their images can be read, thumbnails."""
     rows = np.arange(len(store))
     if len(rows) > MOST:
         rows = np.sort(np.random.default_rng(seed).choice(rows, MOST, replace=False))
@@ -82,14 +98,18 @@ def _of_store(store: Store, seed: int) -> Points:
     columns = {name: table[name].to_pylist() for name in table.column_names if name not in ("image_path", "caption")}
     captions = table["caption"].to_pylist() if "caption" in table.column_names else None
     points = store[rows]
-    return Points(points, _thumbnails(points.names), columns, captions and [text or "" for text in captions])
+    return Points(points, _thumbnails(points.names, source), columns, captions and [text or "" for text in captions])
 
 
-def _thumbnails(names: Sequence[str]) -> list[Image.Image] | None:
+def _thumbnails(names: Sequence[str], source: Source | None) -> list[Image.Image] | None:
+    if source is not None:
+        return [_small(decode_image(data)) for data in read_named(source, names)]
     try:
         return [_small(name) for name in names]
     except ClipspaceError as error:
-        warnings.warn(f"report: the explorer shows no thumbnails, since {error}", stacklevel=2)
+        warnings.warn(
+            f"report: the explorer shows no thumbnails, since {error}; say what was encoded (--source)", stacklevel=2
+        )
         return None
 
 

@@ -17,7 +17,7 @@ from clipspace.errors import CapabilityError, ClipspaceError, InputError
 from clipspace.figures import draw
 from clipspace.images import images_below, read_image
 from clipspace.plot import save_figure
-from clipspace.report.atlas import atlas, open_atlas
+from clipspace.report.atlas import atlas, open_stored
 from clipspace.report.page import Section, write_page
 from clipspace.results import Result, load_result, made_by
 from clipspace.saving import atomically
@@ -50,6 +50,7 @@ def write_report(
     only: Sequence[str] | None = None,
     explore: bool = True,
     store: str | Path | None = None,
+    source: str | Path | None = None,
     seed: int = 0,
     device: str | None = None,
     overwrite: bool = False,
@@ -59,14 +60,14 @@ def write_report(
     ``images``, files or folders of them, are asked instead of the bundled scenes where an analysis takes images: all
     of them where a set is asked, the first six where each is a row of a figure. ``only`` names some of
     `clipspace.analyses.ANALYSES`, all when None; an analysis that the space has no model for is listed with the
-    reason. ``explore`` puts a map on the page, of ``store`` where one is given. A run that was interrupted goes on:
-    what is there and was made alike is not computed again.
+    reason. ``explore`` puts a map on the page, of ``store`` where one is given, with the images of ``source``, which it
+    was encoded from. A run that was interrupted goes on: what is there and was made alike is not computed again.
     """
     folder, names = Path(folder), _choose(only)
     page = _page_in(folder, overwrite)
     pictures, digest = (None, None) if images is None else _readable(images)
     loaded = load_space(space, decoder=decoder, device=device)
-    opened = None if store is None else open_atlas(loaded, store)
+    opened = None if store is None else open_stored(loaded, store, source)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

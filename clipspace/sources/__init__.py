@@ -17,10 +17,11 @@ from clipspace.images import SUFFIXES
 from clipspace.sources.files import Found, find_files, is_folder, is_url
 from clipspace.sources.folder import folder_source
 from clipspace.sources.listing import list_source
+from clipspace.sources.named import read_named
 from clipspace.sources.rows import Part, Row, RowError, Sample, Source
 from clipspace.sources.tar import tar_source
 
-__all__ = ["Part", "Row", "RowError", "Sample", "Source", "open_source"]
+__all__ = ["Part", "Row", "RowError", "Sample", "Source", "open_source", "read_named"]
 
 Kind = Literal["folder", "parquet", "tar", "list"]
 _SUFFIXES: dict[str, Kind] = {
