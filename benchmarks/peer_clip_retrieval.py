@@ -1,6 +1,6 @@
 """clip-retrieval's own inference worker on a folder of images: started by encode.py with the Python that has it.
 
-That environment: ``python -m venv peer && peer/bin/pip install clip-retrieval autofaiss 'setuptools<70'`` (numpy < 2).
+That environment: ``python -m venv peer && peer/bin/pip install clip-retrieval autofaiss 'setuptools<70' 'faiss-cpu<1.8'`` (numpy < 2).
 The model is loaded, and warmed up, before the clock starts: the worker takes it from its own cache.
 """
 
