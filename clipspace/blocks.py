@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from clipspace import sphere
 from clipspace.embeddings import Embeddings, Stamp, check_same_space
 from clipspace.errors import InputError
 
@@ -31,9 +32,27 @@ def shape(points: Any) -> tuple[int, int]:
     return array.shape
 
 
+def carries_stamp(points: Any) -> bool:
+    """Whether ``points`` are `Embeddings` or a store, which say what space they are of; an array does not."""
+    return isinstance(points, Embeddings) or hasattr(points, "blocks")
+
+
 def stamp_of(points: Any) -> Stamp | None:
     """The stamp that `Embeddings` or a store carries; None for an array."""
     return points.space if isinstance(points, Embeddings) else getattr(points, "stamp", None)
+
+
+def embeddings_of(points: Any, doing: str) -> Embeddings:
+    """`Embeddings` as they are, or all rows of a store, as stored. Raises `InputError` for anything else."""
+    _check_carries(points, doing)
+    return points if isinstance(points, Embeddings) else points[:]
+
+
+def check_one_space(points: Any, other: Any, doing: str) -> None:
+    """Raise unless both are `Embeddings` or stores, and of one stamp, or both of none."""
+    for found in (points, other):
+        _check_carries(found, doing)
+    check_same_space(stamp_of(points), stamp_of(other), doing)
 
 
 def check_fits(points: Any, d: int, space: Stamp | None, doing: str) -> None:
@@ -41,8 +60,7 @@ def check_fits(points: Any, d: int, space: Stamp | None, doing: str) -> None:
     width = shape(points)[1]
     if width != d:
         raise InputError(f"{doing}: expected {d} dimensions, got {width}")
-    stamped = isinstance(points, Embeddings) or hasattr(points, "blocks")
-    if stamped and space is not None:
+    if carries_stamp(points) and space is not None:
         check_same_space(space, stamp_of(points), doing)
 
 
@@ -88,6 +106,20 @@ def float32_blocks(points: Any, *, unit: bool = False, rows: int = ROWS, start: 
         start += len(block)
 
 
+def unit_blocks(points: Any, *, rows: int = ROWS) -> Iterator[np.ndarray]:
+    """`blocks` as directions, float64. Raises `InputError` that names the first row that is not finite, or zero."""
+    start = 0
+    for block in blocks(points, rows=rows):
+        yield _directions(block, range(start, start + len(block)))
+        start += len(block)
+
+
+def unit_rows(points: Any, rows: np.ndarray, doing: str) -> np.ndarray:
+    """Directions of some ``rows`` of `Embeddings` or a store, float64; only they are read. Raises as `unit_blocks`."""
+    _check_carries(points, doing)
+    return _directions(points[rows].vectors, rows)
+
+
 def gather(points: Any, rows: np.ndarray, *, unit: bool = False) -> np.ndarray:
     """The ``rows`` (sorted, without repeats) of ``points`` as `float32_blocks` gives them, in one pass."""
     out = np.empty((len(rows), shape(points)[1]), np.float32)
@@ -120,6 +152,19 @@ def _ready(block: np.ndarray, rows: Sequence[int], unit: bool) -> np.ndarray:
     if unit:
         ready /= lengths[:, None]
     return ready
+
+
+def _check_carries(points: Any, doing: str) -> None:
+    if not carries_stamp(points):
+        raise InputError(
+            f"{doing}: expected Embeddings or a store, got {type(points).__name__}; wrap arrays in Embeddings(vectors)"
+        )
+
+
+def _directions(block: np.ndarray, rows: Sequence[int]) -> np.ndarray:
+    lengths = sphere.norm(block)
+    check_lengths(lengths, rows, unit=True)
+    return block / lengths[:, None]
 
 
 def _give_back(array: np.ndarray) -> None:
