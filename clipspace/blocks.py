@@ -10,7 +10,7 @@ import numpy as np
 
 from clipspace import sphere
 from clipspace.embeddings import Embeddings, Stamp, check_same_space
-from clipspace.errors import InputError
+from clipspace.errors import InputError, SpaceMismatchError
 
 ROWS = 4096
 """Rows a block: large enough for a matrix product to run at full speed, small enough to stay near the cache."""
@@ -56,12 +56,22 @@ def check_one_space(points: Any, other: Any, doing: str) -> None:
 
 
 def check_fits(points: Any, d: int, space: Stamp | None, doing: str) -> None:
-    """Raise unless ``points`` have ``d`` dimensions and, where they can carry a stamp, carry ``space`` (if known)."""
+    """Raise unless ``points`` have ``d`` dimensions and, where they can carry a stamp, that of ``space``, or none of none.
+
+    An array cannot carry one: that it is of this space is the word of whoever hands it over.
+    """
     width = shape(points)[1]
     if width != d:
         raise InputError(f"{doing}: expected {d} dimensions, got {width}")
-    if carries_stamp(points) and space is not None:
-        check_same_space(space, stamp_of(points), doing)
+    if not carries_stamp(points):
+        return
+    if space is None and stamp_of(points) is not None:
+        raise SpaceMismatchError(
+            f"{doing}: expected points without a stamp, as those that this was made from, got points of "
+            f"{stamp_of(points)}; make it from Embeddings(vectors, stamp), or hand over an array (points.vectors), where "
+            "you know that all are of one space"
+        )
+    check_same_space(space, stamp_of(points), doing)
 
 
 def blocks(points: Any, *, rows: int = ROWS) -> Iterator[np.ndarray]:

@@ -106,6 +106,10 @@ def test_what_does_not_fit_is_refused(vectors):
         check_fits(vectors, 5, None, "search")
     with pytest.raises(SpaceMismatchError, match="no stamp"):
         check_fits(Embeddings(vectors), 6, STAMP, "search")
+    check_fits(Embeddings(vectors), 6, None, "search")
+    for stamped in (Embeddings(vectors, STAMP), StandIn(vectors)):
+        with pytest.raises(SpaceMismatchError, match="without a stamp"):
+            check_fits(stamped, 6, None, "search")
     with pytest.raises(InputError, match=r"shape \(n, d\)"):
         shape(np.zeros(3))
     assert stamp_of(StandIn(vectors)) == STAMP

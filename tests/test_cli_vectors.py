@@ -38,6 +38,14 @@ def test_index_search_and_map(folder, capsys):
     assert len(pd.read_parquet("map.parquet")) == len(pd.read_parquet("pca.parquet")) == 300
 
 
+def test_rows_of_a_file_are_taken_as_those_of_the_space_asked_for(folder, space, apple, house, capsys):
+    np.save("pictures.npy", space.encode_images([house, apple]).vectors)
+    assert run("index", "pictures.npy", "-o", "index") == 0
+    capsys.readouterr()
+    assert run("search", "index", "--text", "a red apple", "-k", "1", "--json") == 0
+    assert json.loads(capsys.readouterr().out)[0]["row"] == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

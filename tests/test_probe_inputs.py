@@ -4,13 +4,14 @@ What each probe does with its own options is tested beside it; this is the table
 """
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from clipspace import Embeddings, build_index, retrieve
+from clipspace import Embeddings, Stamp, build_index, retrieve
 from clipspace.blocks import shape
-from clipspace.errors import InputError, SampleWarning
+from clipspace.errors import InputError, SampleWarning, SpaceMismatchError
 from clipspace.geometry import cone
 from clipspace.probes import descriptions
 from clipspace.probes.blind_pairs import blind_pairs
@@ -121,6 +122,26 @@ def test_a_bare_array_is_refused(name):
     """But by the read-out, which says that it takes one."""
     with pytest.raises(InputError, match="wrap arrays"):
         PROBES[name](_points("sound").vectors)
+
+
+TOGETHER = {
+    "gap": modality_gap,
+    "vocabulary": lambda images, texts: Vocabulary.of(texts, images),
+    "describe": describe,
+    "text span": lambda images, texts: text_span(images, texts, 2),
+    "held-out": lambda train, test: knn_probe(train, _labels(train), held_out=(test, _labels(test)), k=3),
+}
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_a_stamp_does_not_meet_none(name, tmp_path):
+    plain, words = _points("sound"), _others(60)
+    store = write_store(tmp_path / "store", plain)
+    assert TOGETHER[name](plain, words) is not None
+    stamped = replace(words, space=Stamp("m", "w" * 16, "p" * 16, D))
+    for one, other in ((plain, stamped), (store, stamped), (stamped, plain), (stamped, store)):
+        with pytest.raises(SpaceMismatchError, match="no stamp"):
+            TOGETHER[name](one, other)
 
 
 @pytest.mark.parametrize("kind", ["nan", "infinite", "one row", "no rows"])
