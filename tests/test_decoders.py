@@ -7,10 +7,11 @@ import pytest
 import tiny
 import torch
 
-from clipspace import diffusion, load_space
+from clipspace import Embeddings, diffusion, load_space
 from clipspace.errors import CheckpointError, ConvergenceWarning, InputError, SpaceMismatchError
 from clipspace.images import psnr, square
 from clipspace.models.decoders import DECODERS, table
+from clipspace.probes.sparse_autoencoder import fit_autoencoder
 
 STEPS = 10
 
@@ -58,6 +59,25 @@ def test_kandinsky_equals_its_pipeline(home, z, guidance_scale):
         guidance_scale=guidance_scale, latents=x_T, output_type="np",
     ).images  # fmt: skip
     assert np.abs(_ours(space, z, x_T, guidance_scale) - theirs).max() < 1e-4
+
+
+@pytest.mark.parametrize("made", ["an arbitrary vector", "a feature of a sparse autoencoder"])
+def test_any_vector_of_the_stamp_is_drawn_as_the_pipeline_draws_it(home, rng, made):
+    space, pipeline = _space(home, "kandinsky"), home[1]["kandinsky"]
+    points = Embeddings(rng.normal(size=(60, tiny.DIM)).astype(np.float32), space.stamp)
+    if made.startswith("a feature"):
+        points = fit_autoencoder(points, features=8, k=2, steps=5, device="cpu").embeddings()
+    points, x_T = points[[0, 3]], _x_T(space)
+    how = {"num_inference_steps": STEPS, "guidance_scale": 4.0}
+    theirs = pipeline(
+        torch.from_numpy(points.vectors.copy()), space.decoder.null_embeds.expand(2, -1), height=16, width=16,
+        latents=x_T, output_type="np", **how,
+    ).images  # fmt: skip
+    ours = np.stack([np.asarray(image) for image in space.decode(points, noise=x_T.numpy(), **how)])
+    assert np.abs(ours - 255 * theirs).max() < 1
+    assert np.abs(ours[0].astype(int) - ours[1]).max() > 10
+    with pytest.raises(SpaceMismatchError, match="no stamp"):
+        space.decode(Embeddings(points.vectors), **how)
 
 
 @pytest.mark.parametrize("guidance_scale", [1.0, 7.0])
