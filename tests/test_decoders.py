@@ -1,6 +1,7 @@
 """Every adapter against the pipeline of the library its checkpoint comes from: same tiny weights, same image."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -249,25 +250,21 @@ def test_the_name_asked_for_must_be_the_one_found(home):
         _space(home, "stable_unclip", decoder_options={"noise_level": 1000})
 
 
-def _truncate(path):
-    path.write_bytes(path.read_bytes()[:100])
-
-
-def _drop_a_key(path):
-    from safetensors.torch import load_file, save_file
-
-    weights = load_file(path)
-    weights.pop(next(k for k in weights if "conv_in" in k))
-    save_file(weights, path, metadata={"format": "pt"})
-
-
-def _pickle_instead(path):
-    path.rename(path.with_suffix(".bin"))
+def _widen_two(path):
+    for key in ("conv_in.weight", "conv_out.bias"):
+        tiny.widen(path, key)
 
 
 @pytest.mark.parametrize(
     ("harm", "message"),
-    [(_truncate, "could not read 'unet'"), (_drop_a_key, "missing_keys.*conv_in"), (_pickle_instead, "pickle")],
+    [
+        (tiny.truncate, "could not read 'unet'"),
+        (partial(tiny.drop, key="conv_in.weight"), r"missing_keys.*conv_in\.weight"),
+        (partial(tiny.add, key="conv_in.bolt"), r"unexpected_keys.*conv_in\.bolt"),
+        (_widen_two, r"mismatched_keys.*conv_in\.weight.*64, 4, 3, 3.*conv_out\.bias"),
+        (tiny.pickle_instead, "pickle"),
+    ],
+    ids=["cut short", "a key missing", "a key too many", "a key of another shape", "a pickle"],
 )
 def test_a_harmed_checkpoint_is_named(home, tmp_path, harm, message):
     import shutil
