@@ -210,6 +210,15 @@ def test_unit_vectors_are_refused_by_a_decoder_of_raw_ones(home):
     assert np.abs(np.asarray(a, int) - np.asarray(b, int)).max() <= 1
 
 
+def test_one_raw_row_does_not_let_unit_rows_through(home):
+    space = _space(home, "kandinsky")
+    points = space.encode_images([np.full((8, 8, 3), v, np.uint8) for v in (10, 90, 200)])
+    mixed = points.with_vectors(np.stack([points.vectors[0], points.unit[1], points.vectors[2]]))
+    with pytest.raises(InputError, match=r"1 of 3 vectors of length 1 \(first rows \[1\]\).*rescale"):
+        space.decode(mixed, num_inference_steps=1)
+    assert len(space.decode(points, num_inference_steps=1)) == 3
+
+
 @pytest.mark.parametrize("name", ["stable_unclip", "image_variations", "karlo"])
 def test_every_decoder_of_raw_vectors_refuses_unit_ones(home, name):
     space = _space(home, name)
