@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from clipspace import sphere
 from clipspace.embeddings import Embeddings, Stamp, check_same_space
-from clipspace.errors import InputError
+from clipspace.errors import InputError, SpaceMismatchError
 
 ROWS = 4096
 """Rows a block: large enough for a matrix product to run at full speed, small enough to stay near the cache."""
@@ -31,19 +32,46 @@ def shape(points: Any) -> tuple[int, int]:
     return array.shape
 
 
+def carries_stamp(points: Any) -> bool:
+    """Whether ``points`` are `Embeddings` or a store, which say what space they are of; an array does not."""
+    return isinstance(points, Embeddings) or hasattr(points, "blocks")
+
+
 def stamp_of(points: Any) -> Stamp | None:
     """The stamp that `Embeddings` or a store carries; None for an array."""
     return points.space if isinstance(points, Embeddings) else getattr(points, "stamp", None)
 
 
+def embeddings_of(points: Any, doing: str) -> Embeddings:
+    """`Embeddings` as they are, or all rows of a store, as stored. Raises `InputError` for anything else."""
+    _check_carries(points, doing)
+    return points if isinstance(points, Embeddings) else points[:]
+
+
+def check_one_space(points: Any, other: Any, doing: str) -> None:
+    """Raise unless both are `Embeddings` or stores, and of one stamp, or both of none."""
+    for found in (points, other):
+        _check_carries(found, doing)
+    check_same_space(stamp_of(points), stamp_of(other), doing)
+
+
 def check_fits(points: Any, d: int, space: Stamp | None, doing: str) -> None:
-    """Raise unless ``points`` have ``d`` dimensions and, where they can carry a stamp, carry ``space`` (if known)."""
+    """Raise unless ``points`` have ``d`` dimensions and, where they can carry a stamp, that of ``space``, or none of none.
+
+    An array cannot carry one: that it is of this space is the word of whoever hands it over.
+    """
     width = shape(points)[1]
     if width != d:
         raise InputError(f"{doing}: expected {d} dimensions, got {width}")
-    stamped = isinstance(points, Embeddings) or hasattr(points, "blocks")
-    if stamped and space is not None:
-        check_same_space(space, stamp_of(points), doing)
+    if not carries_stamp(points):
+        return
+    if space is None and stamp_of(points) is not None:
+        raise SpaceMismatchError(
+            f"{doing}: expected points without a stamp, as those that this was made from, got points of "
+            f"{stamp_of(points)}; make it from Embeddings(vectors, stamp), or hand over an array (points.vectors), where "
+            "you know that all are of one space"
+        )
+    check_same_space(space, stamp_of(points), doing)
 
 
 def blocks(points: Any, *, rows: int = ROWS) -> Iterator[np.ndarray]:
@@ -88,6 +116,20 @@ def float32_blocks(points: Any, *, unit: bool = False, rows: int = ROWS, start: 
         start += len(block)
 
 
+def unit_blocks(points: Any, *, rows: int = ROWS) -> Iterator[np.ndarray]:
+    """`blocks` as directions, float64. Raises `InputError` that names the first row that is not finite, or zero."""
+    start = 0
+    for block in blocks(points, rows=rows):
+        yield _directions(block, range(start, start + len(block)))
+        start += len(block)
+
+
+def unit_rows(points: Any, rows: np.ndarray, doing: str) -> np.ndarray:
+    """Directions of some ``rows`` of `Embeddings` or a store, float64; only they are read. Raises as `unit_blocks`."""
+    _check_carries(points, doing)
+    return _directions(points[rows].vectors, rows)
+
+
 def gather(points: Any, rows: np.ndarray, *, unit: bool = False) -> np.ndarray:
     """The ``rows`` (sorted, without repeats) of ``points`` as `float32_blocks` gives them, in one pass."""
     out = np.empty((len(rows), shape(points)[1]), np.float32)
@@ -120,6 +162,19 @@ def _ready(block: np.ndarray, rows: Sequence[int], unit: bool) -> np.ndarray:
     if unit:
         ready /= lengths[:, None]
     return ready
+
+
+def _check_carries(points: Any, doing: str) -> None:
+    if not carries_stamp(points):
+        raise InputError(
+            f"{doing}: expected Embeddings or a store, got {type(points).__name__}; wrap arrays in Embeddings(vectors)"
+        )
+
+
+def _directions(block: np.ndarray, rows: Sequence[int]) -> np.ndarray:
+    lengths = sphere.norm(block)
+    check_lengths(lengths, rows, unit=True)
+    return block / lengths[:, None]
 
 
 def _give_back(array: np.ndarray) -> None:

@@ -38,7 +38,7 @@ class PCA(TransformerMixin, BaseEstimator):
     explained_variance_, explained_variance_ratio_ : (k,)
     mean_ : (d,), zeros when not centred
     moments_ : what more rows, or another worker's, are merged with
-    space_ : Stamp of the points it was fitted on, None when they had none
+    space_ : Stamp of the points it was fitted on, None when they had none; `transform` takes others with that, or arrays
 
     >>> points = np.random.default_rng(0).normal(size=(50, 3))
     >>> pca = PCA().fit(points)

@@ -1,9 +1,22 @@
 import numpy as np
 import pytest
 
-from clipspace.blocks import blocks, check_fits, float32_blocks, gather, parts, shape, stamp_of
+from clipspace.blocks import (
+    blocks,
+    check_fits,
+    check_one_space,
+    embeddings_of,
+    float32_blocks,
+    gather,
+    parts,
+    shape,
+    stamp_of,
+    unit_blocks,
+    unit_rows,
+)
 from clipspace.embeddings import Embeddings, Stamp
 from clipspace.errors import InputError, SpaceMismatchError
+from clipspace.store import write_store
 
 STAMP = Stamp("a", "0" * 64, "1" * 64, 6)
 
@@ -44,6 +57,8 @@ def test_every_kind_of_points_reads_the_same(points, vectors):
     ready = np.concatenate(list(float32_blocks(points, unit=True, rows=64)))
     assert ready.dtype == np.float32
     assert np.allclose(ready, vectors / np.linalg.norm(vectors.astype(float), axis=1, keepdims=True), atol=1e-6)
+    directions = np.concatenate(list(unit_blocks(points, rows=64)))
+    assert np.array_equal(directions, Embeddings(vectors).unit)
     rows = np.array([0, 63, 64, 299])
     assert np.array_equal(gather(points, rows), vectors[rows].astype(np.float32))
     assert gather(points, rows[:0]).shape == (0, 6)
@@ -75,6 +90,10 @@ def test_bad_rows_are_named(vectors):
     with pytest.raises(InputError, match=r"zero.* at row 77"):
         list(float32_blocks(vectors, unit=True, rows=50))
     assert len(list(float32_blocks(vectors, rows=50))) == 6
+    with pytest.raises(InputError, match=r"zero.* at row 77"):
+        list(unit_blocks(vectors, rows=50))
+    with pytest.raises(InputError, match=r"zero.* at row 77"):
+        unit_rows(Embeddings(vectors), np.array([3, 77]), "x")
     vectors[130, 2] = np.nan
     with pytest.raises(InputError, match=r"NaN.* at row 130"):
         list(float32_blocks(vectors, rows=50))
@@ -87,6 +106,24 @@ def test_what_does_not_fit_is_refused(vectors):
         check_fits(vectors, 5, None, "search")
     with pytest.raises(SpaceMismatchError, match="no stamp"):
         check_fits(Embeddings(vectors), 6, STAMP, "search")
+    check_fits(Embeddings(vectors), 6, None, "search")
+    for stamped in (Embeddings(vectors, STAMP), StandIn(vectors)):
+        with pytest.raises(SpaceMismatchError, match="without a stamp"):
+            check_fits(stamped, 6, None, "search")
     with pytest.raises(InputError, match=r"shape \(n, d\)"):
         shape(np.zeros(3))
     assert stamp_of(StandIn(vectors)) == STAMP
+
+
+def test_a_store_is_embeddings_where_those_are_wanted(vectors, tmp_path):
+    points = Embeddings(vectors, STAMP)
+    assert embeddings_of(points, "x") is points
+    store = write_store(tmp_path / "store", points, dtype="float16")
+    assert np.array_equal(embeddings_of(store, "x").vectors, vectors)
+    assert np.array_equal(unit_rows(store, np.array([5, 250]), "x"), points.unit[[5, 250]])
+    check_one_space(store, points, "x")
+    for wrong in (embeddings_of, lambda a, doing: unit_rows(a, [0], doing), lambda a, d: check_one_space(points, a, d)):
+        with pytest.raises(InputError, match=r"x: expected Embeddings or a store, got ndarray; wrap arrays"):
+            wrong(vectors, "x")
+    with pytest.raises(SpaceMismatchError, match="no stamp"):
+        check_one_space(store, Embeddings(vectors), "x")

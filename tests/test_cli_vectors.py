@@ -50,6 +50,14 @@ def test_a_map_of_a_store_takes_its_images_along(folder, space):
     assert [row["bytes"] for row in placed["image"]] == [Path("photos", name).read_bytes() for name in placed["name"]]
 
 
+def test_rows_of_a_file_are_taken_as_those_of_the_space_asked_for(folder, space, apple, house, capsys):
+    np.save("pictures.npy", space.encode_images([house, apple]).vectors)
+    assert run("index", "pictures.npy", "-o", "index") == 0
+    capsys.readouterr()
+    assert run("search", "index", "--text", "a red apple", "-k", "1", "--json") == 0
+    assert json.loads(capsys.readouterr().out)[0]["row"] == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,5 +1,7 @@
 """Concepts planted in a set are found, removed and described."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from clipspace.errors import InputError, SampleWarning, SpaceMismatchError
 from clipspace.images import psnr
 from clipspace.probes.concepts import Vocabulary, decompose, describe
 from clipspace.sphere import unit
+from clipspace.store import write_store
 
 WORDS = [f"word {i}" for i in range(60)]
 
@@ -86,6 +89,40 @@ def test_descriptions_are_the_nearest_texts(planted):
     plain = describe(images[:1], texts, 1, centre=False)
     cosines = images.unit[0] @ texts.unit.T
     assert plain[0] == [(WORDS[cosines.argmax()], pytest.approx(cosines.max()))]
+
+
+@pytest.mark.parametrize("centre", [True, False])
+def test_a_store_is_described_in_blocks_as_it_would_be_whole(planted, tmp_path, monkeypatch, centre):
+    images, texts, _ = planted
+    store = write_store(tmp_path / "images", [images[:70], images[70:71], images[71:]])
+    words = write_store(tmp_path / "texts", replace(texts, modality="text"))
+    expected = describe(store[:], texts, 5, centre=centre)
+    monkeypatch.setattr("clipspace.probes.concepts._COSINES", 7 * 60)
+    sizes, argsort = [], np.argsort
+    monkeypatch.setattr(np, "argsort", lambda a, **how: sizes.append(a.shape) or argsort(a, **how))
+    found = describe(store, words, 5, centre=centre)
+    assert max(sizes) == (7, 60)
+    assert [[text for text, _ in row] for row in found] == [[text for text, _ in row] for row in expected]
+    assert np.allclose([[c for _, c in row] for row in found], [[c for _, c in row] for row in expected], atol=1e-12)
+    if not centre:
+        rows = [describe(store[i], texts, 5, centre=False)[0] for i in (0, 70, 199)]
+        assert [found[i] for i in (0, 70, 199)] == [[(t, pytest.approx(c)) for t, c in row] for row in rows]
+
+
+def test_the_vocabulary_of_a_store_is_centred_by_its_rows(planted, tmp_path):
+    images, texts, _ = planted
+    store = write_store(tmp_path / "store", [images[:70], images[70:]])
+    assert np.allclose(Vocabulary.of(texts, store).image_mean, Vocabulary.of(texts, store[:]).image_mean, atol=1e-12)
+    assert np.allclose(Vocabulary.of(texts, store).image_mean, store[:].unit.mean(axis=0), atol=1e-12)
+
+
+def test_a_bad_row_of_a_later_block_is_named(planted, monkeypatch):
+    images, texts, _ = planted
+    vectors = images.vectors.copy()
+    vectors[150] = 0
+    monkeypatch.setattr("clipspace.probes.concepts._COSINES", 7 * 60)
+    with pytest.raises(InputError, match="at row 150"):
+        describe(Embeddings(vectors), texts, centre=False)
 
 
 def test_mini_images_are_described_by_what_is_on_them(space):

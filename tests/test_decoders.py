@@ -1,16 +1,18 @@
 """Every adapter against the pipeline of the library its checkpoint comes from: same tiny weights, same image."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 import tiny
 import torch
 
-from clipspace import diffusion, load_space
+from clipspace import Embeddings, diffusion, load_space
 from clipspace.errors import CheckpointError, ConvergenceWarning, InputError, SpaceMismatchError
 from clipspace.images import psnr, square
 from clipspace.models.decoders import DECODERS, table
+from clipspace.probes.sparse_autoencoder import fit_autoencoder
 
 STEPS = 10
 
@@ -58,6 +60,25 @@ def test_kandinsky_equals_its_pipeline(home, z, guidance_scale):
         guidance_scale=guidance_scale, latents=x_T, output_type="np",
     ).images  # fmt: skip
     assert np.abs(_ours(space, z, x_T, guidance_scale) - theirs).max() < 1e-4
+
+
+@pytest.mark.parametrize("made", ["an arbitrary vector", "a feature of a sparse autoencoder"])
+def test_any_vector_of_the_stamp_is_drawn_as_the_pipeline_draws_it(home, rng, made):
+    space, pipeline = _space(home, "kandinsky"), home[1]["kandinsky"]
+    points = Embeddings(rng.normal(size=(60, tiny.DIM)).astype(np.float32), space.stamp)
+    if made.startswith("a feature"):
+        points = fit_autoencoder(points, features=8, k=2, steps=5, device="cpu").embeddings()
+    points, x_T = points[[0, 3]], _x_T(space)
+    how = {"num_inference_steps": STEPS, "guidance_scale": 4.0}
+    theirs = pipeline(
+        torch.from_numpy(points.vectors.copy()), space.decoder.null_embeds.expand(2, -1), height=16, width=16,
+        latents=x_T, output_type="np", **how,
+    ).images  # fmt: skip
+    ours = np.stack([np.asarray(image) for image in space.decode(points, noise=x_T.numpy(), **how)])
+    assert np.abs(ours - 255 * theirs).max() < 1
+    assert np.abs(ours[0].astype(int) - ours[1]).max() > 10
+    with pytest.raises(SpaceMismatchError, match="no stamp"):
+        space.decode(Embeddings(points.vectors), **how)
 
 
 @pytest.mark.parametrize("guidance_scale", [1.0, 7.0])
@@ -189,6 +210,15 @@ def test_unit_vectors_are_refused_by_a_decoder_of_raw_ones(home):
     assert np.abs(np.asarray(a, int) - np.asarray(b, int)).max() <= 1
 
 
+def test_one_raw_row_does_not_let_unit_rows_through(home):
+    space = _space(home, "kandinsky")
+    points = space.encode_images([np.full((8, 8, 3), v, np.uint8) for v in (10, 90, 200)])
+    mixed = points.with_vectors(np.stack([points.vectors[0], points.unit[1], points.vectors[2]]))
+    with pytest.raises(InputError, match=r"1 of 3 vectors of length 1 \(first rows \[1\]\).*rescale"):
+        space.decode(mixed, num_inference_steps=1)
+    assert len(space.decode(points, num_inference_steps=1)) == 3
+
+
 @pytest.mark.parametrize("name", ["stable_unclip", "image_variations", "karlo"])
 def test_every_decoder_of_raw_vectors_refuses_unit_ones(home, name):
     space = _space(home, name)
@@ -229,25 +259,21 @@ def test_the_name_asked_for_must_be_the_one_found(home):
         _space(home, "stable_unclip", decoder_options={"noise_level": 1000})
 
 
-def _truncate(path):
-    path.write_bytes(path.read_bytes()[:100])
-
-
-def _drop_a_key(path):
-    from safetensors.torch import load_file, save_file
-
-    weights = load_file(path)
-    weights.pop(next(k for k in weights if "conv_in" in k))
-    save_file(weights, path, metadata={"format": "pt"})
-
-
-def _pickle_instead(path):
-    path.rename(path.with_suffix(".bin"))
+def _widen_two(path):
+    for key in ("conv_in.weight", "conv_out.bias"):
+        tiny.widen(path, key)
 
 
 @pytest.mark.parametrize(
     ("harm", "message"),
-    [(_truncate, "could not read 'unet'"), (_drop_a_key, "missing_keys.*conv_in"), (_pickle_instead, "pickle")],
+    [
+        (tiny.truncate, "could not read 'unet'"),
+        (partial(tiny.drop, key="conv_in.weight"), r"missing_keys.*conv_in\.weight"),
+        (partial(tiny.add, key="conv_in.bolt"), r"unexpected_keys.*conv_in\.bolt"),
+        (_widen_two, r"mismatched_keys.*conv_in\.weight.*64, 4, 3, 3.*conv_out\.bias"),
+        (tiny.pickle_instead, "pickle"),
+    ],
+    ids=["cut short", "a key missing", "a key too many", "a key of another shape", "a pickle"],
 )
 def test_a_harmed_checkpoint_is_named(home, tmp_path, harm, message):
     import shutil

@@ -1,4 +1,3 @@
-import io
 import json
 import os
 import signal
@@ -14,6 +13,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 from PIL import Image
+from pyarrow.compute import field
 
 from clipspace import scenes
 from clipspace.embeddings import Embeddings
@@ -66,12 +66,14 @@ def test_every_row_is_stored_or_recorded(space, folder, tmp_path):
     store.verify()
 
 
-def test_a_second_run_does_no_forward_pass(space, folder, tmp_path, monkeypatch):
-    encode(space, folder, tmp_path / "out", **QUIET)
+@pytest.mark.parametrize(("texts", "stored"), [(False, 38), (True, 37)])
+def test_a_second_run_does_no_forward_pass(space, folder, tmp_path, monkeypatch, texts, stored):
+    encode(space, folder, tmp_path / "out", texts=texts, **QUIET)
     before = tree(tmp_path / "out")
-    monkeypatch.setattr(type(space.encoder), "pixels", None)
-    done = encode(space, folder, tmp_path / "out", **QUIET)
-    assert (done.encoded_now, done.stored, done.complete) == (0, 38, True)
+    for method in ("pixels", "texts"):
+        monkeypatch.setattr(type(space.encoder), method, None)
+    done = encode(space, folder, tmp_path / "out", texts=texts, **QUIET)
+    assert (done.encoded_now, done.stored, done.complete) == (0, stored, True)
     assert tree(tmp_path / "out") == before
 
 
@@ -177,25 +179,31 @@ def test_metadata_keeps_its_own_columns(space, tmp_path):
     assert columns["norm"][0] > 0
 
 
-def test_hugging_face_parquet_encodes_and_lists_bad_rows(space, tmp_path):
-    def content(picture):
-        buffer = io.BytesIO()
-        picture.save(buffer, "png")
-        return buffer.getvalue()
-
-    images = [{"bytes": content(p), "path": f"{i}.png"} for i, p in enumerate(pictures(10))]
-    images[4] = {"bytes": images[4]["bytes"][:200], "path": "cut.png"}
-    table = pyarrow.table({"image": images, "label": list(range(10))})
+@pytest.mark.parametrize(
+    ("bad", "reason"), [("cut", "truncated"), ("missing", "unreadable")], ids=["bytes and path", "path"]
+)
+def test_hugging_face_parquet_encodes_and_lists_bad_rows(space, tmp_path, bad, reason):
+    """Of both kinds of column: pictures in the table, one of them cut short, and paths, one of no file."""
+    (tmp_path / "pictures").mkdir()
+    for i, picture in enumerate(pictures(10)):
+        picture.save(tmp_path / f"pictures/{i}.png")
+    paths = [f"pictures/{i}.png" for i in range(10)]
+    if bad == "cut":
+        images = [{"bytes": (tmp_path / path).read_bytes(), "path": path} for path in paths]
+        images[4] = {"bytes": images[4]["bytes"][:200], "path": "pictures/cut.png"}
+        columns = {"image": images}
+    else:
+        columns = {"image_path": [*paths[:4], "pictures/missing.png", *paths[5:]]}
+    table = pyarrow.table({**columns, "label": list(range(10))})
     pyarrow.parquet.write_table(table, tmp_path / "a.parquet", row_group_size=4)
     done = encode(space, tmp_path / "a.parquet", tmp_path / "out", rows_per_shard=4, **QUIET)
-    assert (done.stored, done.rows) == (9, 10)
-    store = open_store(tmp_path / "out")
-    assert store[:].columns["label"] == [0, 1, 2, 3, 5, 6, 7, 8, 9]
-    assert np.allclose(
-        store[:].vectors, space.encode_images(pictures(10)).vectors[[0, 1, 2, 3, 5, 6, 7, 8, 9]], atol=1e-4
-    )
+    assert (done.stored, done.rows, done.rejected) == (9, 10, {reason: 1})
+    store, good = open_store(tmp_path / "out"), [0, 1, 2, 3, 5, 6, 7, 8, 9]
+    assert store[:].columns["label"] == good
+    assert store.names == [paths[i] for i in good]
+    assert np.allclose(store[:].vectors, space.encode_images(pictures(10)).vectors[good], atol=1e-4)
     rejected = pyarrow.parquet.read_table(tmp_path / "out/rejected/rejected_0001.parquet").to_pylist()
-    assert rejected[0]["name"] == "cut.png"
+    assert [row["name"] for row in rejected] == [f"pictures/{bad}.png"]
 
 
 def test_other_settings_are_refused_before_work(space, folder, tmp_path):
@@ -298,3 +306,26 @@ def test_scenes_are_found_again_by_text(space, tmp_path):
     found = open_store(tmp_path / "out").query(space.encode_texts("a red apple on a white background")).top(1)
     assert found.embeddings.names == ("apple.png",)
     assert read_image(tmp_path / "apple.png").mode == "RGB"
+
+
+def test_a_text_cuts_a_store_out_of_a_store(space, tmp_path):
+    """Pictures to a store, a text to a condition on its score, what meets it to a store of its own, opened again."""
+    (tmp_path / "in").mkdir()
+    things = [(color, kind) for color in ("red", "blue") for kind in ("apple", "house", "fish")]
+    for color, kind in things:
+        scenes.render(scenes.Scene("white", (scenes.Thing(kind, color),))).save(tmp_path / f"in/{color}-{kind}.png")
+    encode(space, tmp_path / "in", tmp_path / "all", rows_per_shard=4, **QUIET)
+    whole, text = open_store(tmp_path / "all"), space.encode_texts("a red apple on a white background")
+    cosines = whole[:].unit @ text.unit[0]
+    threshold = np.sort(cosines)[-3:-1].mean()
+    whole.query(text).where(field("score") > threshold).export(tmp_path / "some")
+    again = open_store(tmp_path / "some")
+    kept = np.flatnonzero(cosines > threshold)
+    assert len(kept) == 2
+    assert "red-apple.png" in again.names
+    assert again.names == [whole.names[i] for i in kept]
+    assert again.stamp == space.stamp
+    assert np.array_equal(again[:].vectors, whole[kept].vectors)
+    assert np.allclose(again.metadata(["score"])["score"].to_numpy(), cosines[kept], atol=1e-5)
+    moved = again[0].with_vectors(again[0].vectors - again[1].vectors + text.vectors)
+    assert len(whole.query(moved).top(1)) == 1

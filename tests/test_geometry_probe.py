@@ -5,8 +5,10 @@ import pytest
 
 from clipspace import Embeddings, Stamp
 from clipspace.errors import InputError, SampleWarning, SpaceMismatchError
-from clipspace.geometry import dimension, spectrum
+from clipspace.geometry import dimension, gap, spectrum
 from clipspace.probes.geometry import compare, geometry, modality_gap
+from clipspace.sphere import unit
+from clipspace.store import open_store, write_store
 
 
 @pytest.fixture
@@ -89,6 +91,28 @@ def test_a_gap_that_separates_is_closed_by_centring(rng):
     assert scores.arrays["moved recall"].shape == (2, 9)
 
 
+def test_the_interval_of_the_gap_covers_that_of_all_there_is():
+    """In many dimensions, where the gap of 60 pairs is mostly above it."""
+    sets = [_apart(np.random.default_rng(seed), 60, 128) for seed in range(60)]
+    true = gap.gap_norm(*_apart(np.random.default_rng(99), 20_000, 128), unbiased=True)
+    rows = [modality_gap(Embeddings(x), Embeddings(t), ks=(1,))["gap, unbiased"] for x, t in sets]
+    assert sum(row.low < true < row.high for row in rows) >= 51
+    assert np.mean([row.high - row.low for row in rows]) < 0.1 * true
+
+
+def test_the_interval_of_the_unpaired_cosine_covers_it():
+    sets = [_apart(np.random.default_rng(seed), 60, 4) for seed in range(60)]
+    true = gap.unpaired_cosine(*_apart(np.random.default_rng(99), 100_000, 4))
+    rows = [modality_gap(Embeddings(x), Embeddings(t), ks=(1,))["unpaired cosine"] for x, t in sets]
+    assert 51 <= sum(row.low < true < row.high for row in rows) < 60
+
+
+def _apart(rng, n, d):
+    """Unit images and texts that share what varies, about means of their own."""
+    shared, e = rng.normal(size=(n, d)), np.eye(d)
+    return tuple(unit(shared + rng.normal(size=(n, d)) + np.sqrt(d) / 2 * e[i]) for i in (0, 1))
+
+
 def test_mini_images_and_captions_have_a_gap(space):
     from clipspace.scenes import caption, render, sample_scenes
 
@@ -116,11 +140,42 @@ def test_photographs_need_no_special_case(space, photos):
 
 
 def test_the_unbiased_gap_of_pairs_is_the_planted_one(rng):
-    from clipspace.sphere import unit
-
     x = unit(rng.normal(size=(400, 16)))
     t = unit(x + 0.1 * np.eye(16)[0])
     scores = modality_gap(Embeddings(x), Embeddings(t, modality="text"))
     true = np.linalg.norm(x.mean(axis=0) - t.mean(axis=0))
     assert scores["gap, unbiased"].value == pytest.approx(true, abs=0.01)
     assert scores["gap"].low <= scores["gap"].value <= scores["gap"].high
+
+
+def test_a_store_with_texts_has_both_sides_of_its_gap(space, tmp_path):
+    from clipspace.encoding import encode
+    from clipspace.scenes import caption, render, sample_scenes
+
+    rng = np.random.default_rng(1)
+    (tmp_path / "in").mkdir()
+    for i, scene in enumerate(sample_scenes(12, seed=9)):
+        render(scene).save(tmp_path / f"in/{i:02d}.png")
+        (tmp_path / f"in/{i:02d}.txt").write_text(caption(scene, rng).text)
+    encode(space, tmp_path / "in", tmp_path / "out", texts=True, rows_per_shard=5, progress=False)
+    store = open_store(tmp_path / "out")
+    images, texts = store[:], open_store(tmp_path / "out", modality="text")[:]
+    scores = modality_gap(store)
+    assert scores.to_json() == modality_gap(images, texts).to_json()
+    assert scores.space == space.stamp
+    assert np.allclose(scores.arrays["image mean"], images.unit.mean(axis=0), atol=1e-12)
+    assert np.allclose(scores.arrays["text mean"], texts.unit.mean(axis=0), atol=1e-12)
+    assert scores["gap"].value == pytest.approx(
+        np.linalg.norm(images.unit.mean(axis=0) - texts.unit.mean(axis=0)), abs=1e-9
+    )
+    with pytest.raises(InputError, match="images and texts"):
+        modality_gap(open_store(tmp_path / "out", modality="text"))
+    with pytest.raises(InputError, match="images and texts"):
+        modality_gap(images)
+
+
+def test_only_the_pairs_drawn_are_read(points, tmp_path):
+    store = write_store(tmp_path / "store", [points[:100], points[100:]])
+    few = np.sort(np.random.default_rng(3).permutation(300)[:50])
+    scores = modality_gap(store, points, max_points=50, seed=3)
+    assert np.allclose(scores.arrays["image mean"], points.unit[few].mean(axis=0), atol=1e-6)

@@ -16,6 +16,7 @@ from clipspace.errors import InputError, RecallError, SpaceMismatchError
 from clipspace.index import build_index, building, choose_kind, list_kind
 from clipspace.index.kinds import Kind
 from clipspace.index.recall import Truth
+from clipspace.store import write_store
 
 D = 24
 STAMP = Stamp("a", "0" * 64, "1" * 64, D)
@@ -158,6 +159,21 @@ def test_points_of_another_space_are_refused(built, rows):
     for call in (built.search, built.add, lambda x: built.range_search(x, 0.5)):
         with pytest.raises(SpaceMismatchError, match=r"a .*b "):
             call(other)
+
+
+def test_a_stamp_does_not_meet_none(built, rows, tmp_path):
+    """An array cannot say what space it is of, so it is taken at its owner's word; what could say it, must."""
+    plain, unstamped = build_index(rows[:50]), Embeddings(rows[:50])
+    for index in (built, plain):
+        assert index.search(rows[:3], 1).rows[:, 0].tolist() == [0, 1, 2]
+    for without in (unstamped, write_store(tmp_path / "store", unstamped)):
+        assert plain.search(without, 1).rows[2] == 2
+        for call in (built.search, built.add, lambda x: built.range_search(x, 0.5)):
+            with pytest.raises(SpaceMismatchError, match=r"expected embeddings of a .* got embeddings of no stamp"):
+                call(without)
+    for call in (plain.search, plain.add, plain.verify, lambda x: plain.range_search(x, 0.5)):
+        with pytest.raises(SpaceMismatchError, match=r"without a stamp.* got points of a .*points\.vectors"):
+            call(Embeddings(rows[:50], STAMP))
 
 
 @pytest.mark.parametrize(

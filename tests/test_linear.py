@@ -1,5 +1,7 @@
 """The linear probe: a planted direction, chance on shuffled labels, CIFAR-10 as scikit-learn has it."""
 
+import statistics
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -67,6 +69,17 @@ def test_more_shots_are_better_and_draws_are_kept(planted):
     assert np.array_equal(
         scores.arrays["accuracy"], few_shot(planted, "label", shots=(1, 16, 64), draws=4).arrays["accuracy"]
     )
+
+
+def test_the_interval_of_few_shots_is_that_of_the_mean_over_draws(planted):
+    how = {"shots": (1, 4), "draws": 5, "search": [1.0], "held_out": (planted[1200:], "label")}
+    one, other = (few_shot(planted[:1200], "label", seed=seed, **how) for seed in (0, 1))
+    assert not np.array_equal(one.arrays["accuracy"], other.arrays["accuracy"])
+    for row, accuracy, spread in zip(one, one.arrays["accuracy"], one.arrays["spread"], strict=True):
+        assert spread == pytest.approx(statistics.stdev(accuracy.tolist()))
+        assert row.value == pytest.approx(statistics.mean(accuracy.tolist()))
+        assert row.high - row.value == pytest.approx(1.96 * spread / 5**0.5)
+        assert row.value - row.low == pytest.approx(1.96 * spread / 5**0.5)
 
 
 def test_bad_input_is_refused(planted):

@@ -1,5 +1,7 @@
 """Priors that read texts, against the pipelines of the library their checkpoints come from."""
 
+import shutil
+
 import numpy as np
 import pytest
 import tiny
@@ -95,6 +97,26 @@ def test_guidance_moves_the_draw_away_from_the_empty_text(home):
     x = torch.zeros(1, tiny.DIM)
     plain, guided = (diffusion.sample(prior, ["a cat"], x, num_inference_steps=3, guidance_scale=g) for g in (1.0, 4.0))
     assert not torch.allclose(plain, guided)
+
+
+@pytest.mark.parametrize(
+    ("part", "key"),
+    [
+        ("prior/diffusion_pytorch_model.safetensors", "proj_in.weight"),
+        ("text_encoder/model.safetensors", "text_projection.weight"),
+    ],
+    ids=["prior", "text encoder"],
+)
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [(tiny.drop, "missing_keys.*{}"), (tiny.add, "unexpected_keys.*{}.bolt"), (tiny.widen, "mismatched_keys.*{}")],
+    ids=["a key missing", "a key too many", "a key of another shape"],
+)
+def test_a_harmed_prior_is_named(home, tmp_path, part, key, harm, message):
+    shutil.copytree(home[0] / "kandinsky", tmp_path / "k")
+    harm(tmp_path / "k" / part, f"{key}.bolt" if harm is tiny.add else key)
+    with pytest.raises(CheckpointError, match=message.format(key)):
+        load_space(f"local-dir:{home[0] / 'clip'}", prior=tmp_path / "k", device="cpu")
 
 
 def test_a_folder_that_is_no_prior_is_named(home, tmp_path):

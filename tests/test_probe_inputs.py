@@ -4,13 +4,16 @@ What each probe does with its own options is tested beside it; this is the table
 """
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from clipspace import Embeddings
-from clipspace.errors import InputError, SampleWarning
+from clipspace import Embeddings, Stamp, build_index, retrieve
+from clipspace.blocks import shape
+from clipspace.errors import InputError, SampleWarning, SpaceMismatchError
 from clipspace.geometry import cone
+from clipspace.probes import descriptions
 from clipspace.probes.blind_pairs import blind_pairs
 from clipspace.probes.concepts import Vocabulary, decompose, describe
 from clipspace.probes.geometry import compare, geometry, modality_gap
@@ -20,7 +23,9 @@ from clipspace.probes.retention import read_out
 from clipspace.probes.ridge import ridge_probe
 from clipspace.probes.sparse_autoencoder import fit_autoencoder
 from clipspace.probes.text_span import text_span
+from clipspace.probes.zero_shot import zero_shot
 from clipspace.scores import Scores
+from clipspace.store import write_store
 
 D = 8
 
@@ -44,12 +49,16 @@ PROBES = {
     **{name: lambda points, probe=probe: probe(points, _labels(points)) for name, probe in LABELLED.items()},
     "ridge": lambda points: ridge_probe(points, {"y": np.arange(len(points), dtype=float)}),
     "geometry": geometry,
-    "gap": lambda points: modality_gap(points, _others(len(points), points.dim)),
+    "gap": lambda points: modality_gap(points, _others(len(points), shape(points)[1])),
     "compare": lambda points: compare(points, _others(len(points), 5)),
-    "concepts": lambda points: decompose(points, Vocabulary.of(_others(30, points.dim), points), device="cpu").scores,
-    "vocabulary": lambda points: decompose(points, Vocabulary.of(points, _others(9, points.dim)), device="cpu").scores,
-    "describe": lambda points: describe(points, _others(30, points.dim)),
-    "text span": lambda points: text_span(points, _others(30, points.dim), 3).scores,
+    "concepts": lambda points: (
+        decompose(points, Vocabulary.of(_others(30, shape(points)[1]), points), device="cpu").scores
+    ),
+    "vocabulary": lambda points: (
+        decompose(points, Vocabulary.of(points, _others(9, shape(points)[1])), device="cpu").scores
+    ),
+    "describe": lambda points: describe(points, _others(30, shape(points)[1])),
+    "text span": lambda points: text_span(points, _others(30, shape(points)[1]), 3).scores,
     "blind pairs": lambda points: blind_pairs(points, _others(len(points), 5, "image"), centred=True),
     "autoencoder": lambda points: fit_autoencoder(points, features=8, k=2, steps=2, device="cpu").scores,
 }
@@ -85,6 +94,54 @@ def _answer(probe, points):
 @pytest.mark.parametrize("name", PROBES)
 def test_a_sound_set_is_measured(name):
     assert _answer(PROBES[name], _points("sound")) == "finite"
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_a_store_says_what_its_rows_say(name, tmp_path):
+    store = write_store(tmp_path / "store", _points("sound"))
+    found, expected = PROBES[name](store), PROBES[name](store[:])
+    if name == "describe":
+        assert found == expected
+    else:
+        assert found.to_json() == expected.to_json()
+
+
+def test_a_store_is_read_where_a_space_reads_images(space, apple, house, tmp_path):
+    points = space.encode_images([apple, house, apple])
+    store = write_store(tmp_path / "store", points)
+    assert np.array_equal(
+        zero_shot(space, store, ["apple", "house"]).probabilities,
+        zero_shot(space, points, ["apple", "house"]).probabilities,
+    )
+    assert descriptions.describe(space, store) == descriptions.describe(space, points)
+    assert retrieve(space, build_index(store), store, k=1).rows[1] == 1
+
+
+@pytest.mark.parametrize("name", sorted(set(PROBES) - {"read-out"}))
+def test_a_bare_array_is_refused(name):
+    """But by the read-out, which says that it takes one."""
+    with pytest.raises(InputError, match="wrap arrays"):
+        PROBES[name](_points("sound").vectors)
+
+
+TOGETHER = {
+    "gap": modality_gap,
+    "vocabulary": lambda images, texts: Vocabulary.of(texts, images),
+    "describe": describe,
+    "text span": lambda images, texts: text_span(images, texts, 2),
+    "held-out": lambda train, test: knn_probe(train, _labels(train), held_out=(test, _labels(test)), k=3),
+}
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_a_stamp_does_not_meet_none(name, tmp_path):
+    plain, words = _points("sound"), _others(60)
+    store = write_store(tmp_path / "store", plain)
+    assert TOGETHER[name](plain, words) is not None
+    stamped = replace(words, space=Stamp("m", "w" * 16, "p" * 16, D))
+    for one, other in ((plain, stamped), (store, stamped), (stamped, plain), (stamped, store)):
+        with pytest.raises(SpaceMismatchError, match="no stamp"):
+            TOGETHER[name](one, other)
 
 
 @pytest.mark.parametrize("kind", ["nan", "infinite", "one row", "no rows"])

@@ -76,6 +76,7 @@ def test_it_repeats_by_seed_and_reads_a_store(sets, tmp_path):
     first, again = fit_autoencoder(points, **few), fit_autoencoder(write_store(tmp_path / "s", points), **few)
     unit_store = write_store(tmp_path / "u", points, normalized=True)
     assert np.array_equal(first.directions, again.directions)
+    assert first.evaluate(write_store(tmp_path / "t", points)).to_json() == first.evaluate(points).to_json()
     assert fit_autoencoder(unit_store, **few).norm == pytest.approx(first.norm, rel=1e-5)
     assert not np.array_equal(first.directions, fit_autoencoder(points, seed=1, **few).directions)
     assert len(fit_autoencoder(points, max_points=100, **few).scores.arrays["cosine"]) == 10

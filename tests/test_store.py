@@ -111,6 +111,13 @@ def test_is_it_normalised_has_an_answer(tmp_path, points):
     assert np.allclose(raw.load(normalize=True).vectors, points.unit, atol=1e-6)
 
 
+def test_nothing_is_loaded_before_it_is_said_whether_normalised(store):
+    with pytest.raises(TypeError, match="normalize"):
+        store.load()
+    with pytest.raises(TypeError, match="positional"):
+        store.load(slice(None), True)
+
+
 def test_float16_is_stated(tmp_path, points):
     store = write_store(tmp_path / "half", points, dtype="float16")
     assert store.dtype == np.float16

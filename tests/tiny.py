@@ -1,6 +1,7 @@
 """Tiny randomly initialised checkpoints in the real libraries' own formats, saved by the libraries' own classes."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import open_clip
@@ -23,7 +24,7 @@ from diffusers.pipelines.deprecated.unclip.pipeline_unclip_image_variation impor
 from diffusers.pipelines.deprecated.unclip.text_proj import UnCLIPTextProjModel
 from diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer import StableUnCLIPImageNormalizer
 from diffusers.schedulers.scheduling_unclip import UnCLIPScheduler
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import (
     CLIPImageProcessor,
     CLIPTextConfig,
@@ -234,3 +235,31 @@ def _saved(pipeline, folder: Path):
     pipeline.save_pretrained(folder, safe_serialization=True)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+def truncate(path: Path) -> None:
+    """Harm a file of weights, as do those below."""
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def drop(path: Path, key: str) -> None:
+    _change(path, lambda weights: weights.pop(key))
+
+
+def add(path: Path, key: str) -> None:
+    _change(path, lambda weights: weights.update({key: torch.zeros(3)}))
+
+
+def widen(path: Path, key: str) -> None:
+    """Another shape."""
+    _change(path, lambda weights: weights.update({key: torch.cat([weights[key]] * 2)}))
+
+
+def pickle_instead(path: Path) -> None:
+    path.rename(path.with_suffix(".bin"))
+
+
+def _change(path: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
+    weights = load_file(path)
+    change(weights)
+    save_file(weights, path, metadata={"format": "pt"})

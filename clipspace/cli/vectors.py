@@ -90,7 +90,7 @@ def search(
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """The rows of an index nearest to a text, an image, or vectors (clipspace.retrieve)."""
+    """The rows of an index nearest to a text, an image, or vectors (clipspace.retrieve). Those of .npy are taken as --space's."""
     from clipspace.index import open_index
 
     if sum(query is not None for query in (text, image, vectors)) != 1:
@@ -102,8 +102,9 @@ def search(
         from clipspace.images import read_image
         from clipspace.retrieval import retrieve
 
-        query = text if image is None else read_image(image)
-        found = retrieve(load(space, device), opened, [query], k=k)
+        query, loaded = text if image is None else read_image(image), load(space, device)
+        opened.space = opened.space or loaded.stamp
+        found = retrieve(loaded, opened, [query], k=k)
     frame = found.to_frame()
     report(frame.to_dict("records"), as_json, frame.to_string(index=False))
 

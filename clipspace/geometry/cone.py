@@ -52,17 +52,18 @@ def coordinate_shares(x: np.ndarray) -> np.ndarray:
     return parts / parts.sum()
 
 
-def centred(x: np.ndarray, mean: np.ndarray | None = None) -> np.ndarray:
+def centred(x: np.ndarray, mean: np.ndarray | None = None, *, start: int = 0) -> np.ndarray:
     """``x`` less its mean (or the one given), made unit again: float64 (n, d).
 
     Raises `InputError` for rows at the mean, of which only rounding would be left: those of a set of one direction.
+    It names them, counted from ``start``.
     """
     moved = np.asarray(x, dtype=np.float64) - (np.mean(x, axis=0, dtype=np.float64) if mean is None else mean)
     at_mean = np.flatnonzero(norm(moved) < ROUNDING)
     if len(at_mean):
         raise InputError(
             f"centred: expected points that differ from their mean, got {len(at_mean)} that do not (first rows "
-            f"{at_mean[:5].tolist()}), as where all images are alike; leave them out, or do not centre"
+            f"{(start + at_mean[:5]).tolist()}), as where all images are alike; leave them out, or do not centre"
         )
     return unit(moved)
 

@@ -68,7 +68,8 @@ class Index:
     Attributes
     ----------
     ids : row number of each position inside FAISS
-    space : Stamp of the rows, None when unknown; queries of another are refused
+    space : Stamp of the rows, None when unknown; queries of another, or with a stamp where it has none, are refused.
+        An array as a query is taken to be of this space
     sources : hash of each store the rows came from, None where it was no store
     facts : kind, setting, verified recall, seed, threads
     """
@@ -108,7 +109,8 @@ class Index:
     def search(self, points: Any, k: int = 10) -> Neighbours:
         """The ``k`` nearest rows of each of ``points`` (array (q, d), `Embeddings` or store; of any length).
 
-        Raises `SpaceMismatchError` for embeddings of another space, `InputError` for zero or infinite ones.
+        Raises `SpaceMismatchError` for embeddings or a store of another space, or without its stamp, `InputError` for
+        zero or infinite ones.
         """
         if k < 1:
             raise InputError(f"search: expected k of at least 1, got {k}")

@@ -43,6 +43,7 @@ def load_part(cls, folder: Path, part: str, place: Placement):
         network, info = cls.from_pretrained(
             folder, subfolder=part, torch_dtype=place.dtype, use_safetensors=True, local_files_only=True,
             low_cpu_mem_usage=False, output_loading_info=True,
+            ignore_mismatched_sizes=True,  # so that all of them are listed below, not only the first, or none
         )  # fmt: skip
     except Exception as error:  # diffusers, transformers and safetensors raise many types for a broken folder
         raise CheckpointError(

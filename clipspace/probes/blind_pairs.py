@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from PIL import Image
 
+from clipspace.blocks import embeddings_of
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
 from clipspace.geometry import cone
 from clipspace.images import list_images, read_image, read_images, square
 from clipspace.scores import Score, Scores
+
+if TYPE_CHECKING:
+    from clipspace.store import Store
 
 SAME, DIFFERENT = 0.95, 0.6
 """Cosines of CLIP above, and of DINOv2 below, which MMVP calls a pair blind."""
@@ -17,8 +23,8 @@ _BLOCK = 1024
 
 
 def blind_pairs(
-    points: Embeddings,
-    other: Embeddings,
+    points: Embeddings | Store,
+    other: Embeddings | Store,
     *,
     same: float = SAME,
     different: float = DIFFERENT,
@@ -38,6 +44,7 @@ def blind_pairs(
 
     Raises `InputError` for fewer than two images, sets of other lengths or names, and thresholds out of order.
     """
+    points, other = (embeddings_of(found, "blind_pairs") for found in (points, other))
     _check(points, other, same, different, k)
     a, b = (_directions(found, centred) for found in (points, other))
     n, found = len(a), []

@@ -6,10 +6,12 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
+from clipspace.blocks import check_one_space, embeddings_of, stamp_of, unit_blocks
 from clipspace.embeddings import Embeddings, Stamp, check_same_space
 from clipspace.errors import InputError, SampleWarning
 from clipspace.geometry.cone import centred
@@ -18,7 +20,11 @@ from clipspace.probes.splits import check_words, finite_vectors
 from clipspace.scores import Score, Scores, bootstrap
 from clipspace.sphere import norm, unit
 
-_ROWS = 65_536
+if TYPE_CHECKING:
+    from clipspace.store import Store
+
+_COSINES = 2**22
+"""Cosines that `describe` holds at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,14 +41,15 @@ class Vocabulary:
     space: Stamp | None
 
     @classmethod
-    def of(cls, texts: Embeddings, images: Embeddings) -> Vocabulary:
+    def of(cls, texts: Embeddings | Store, images: Embeddings | Store) -> Vocabulary:
         """The vocabulary of text embeddings (their names are the words) for a set of images of the same space.
 
-        Both means are measured here, on these texts and these images, so any space has them. Raises `InputError` for
-        empty words and for fewer than two distinct ones; words that occur, or are embedded, twice are dropped with
-        a warning.
+        Both means are measured here, on these texts and these images, so any space has them; images are read in
+        blocks. Raises `InputError` for empty words and for fewer than two distinct ones; words that occur, or are
+        embedded, twice are dropped with a warning.
         """
-        check_same_space(texts.space, images.space, "Vocabulary")
+        check_one_space(texts, images, "Vocabulary")
+        texts = embeddings_of(texts, "Vocabulary")
         check_words(texts.names, "Vocabulary")
         if not len(images):
             raise InputError("Vocabulary: expected images to centre by, got none; give those it is for")
@@ -62,7 +69,7 @@ class Vocabulary:
         vectors = vectors[kept]
         mean = vectors.mean(axis=0)
         words = tuple(texts.names[i] for i in kept)
-        return cls(words, unit(vectors - mean).astype(np.float32), _mean_direction(images), mean, images.space)
+        return cls(words, unit(vectors - mean).astype(np.float32), _mean_direction(images), mean, stamp_of(images))
 
     def rows(self, words: Sequence[str]) -> list[int]:
         """The numbers of ``words``. Raises `InputError` for one that is not in the vocabulary."""
@@ -139,7 +146,7 @@ class Decomposition:
 
 
 def decompose(
-    images: Embeddings,
+    images: Embeddings | Store,
     vocabulary: Vocabulary,
     *,
     strength: float = 0.25,
@@ -151,6 +158,7 @@ def decompose(
     C are the directions of the vocabulary. Exact (see `sparse.sparse_codes`), on CPU or GPU. 0.25 gives about
     ten words an image with OpenAI's and OpenCLIP's B/32; more strength gives fewer.
     """
+    images = embeddings_of(images, "decompose")
     check_same_space(vocabulary.space, images.space, "decompose")
     z, _ = _centred(images, vocabulary)
     found = sparse_codes(z, vocabulary.directions, strength, batch_size=batch_size, device=device)
@@ -160,25 +168,31 @@ def decompose(
 
 
 def describe(
-    images: Embeddings, texts: Embeddings, k: int = 5, *, centre: bool = True
+    images: Embeddings | Store, texts: Embeddings | Store, k: int = 5, *, centre: bool = True
 ) -> list[list[tuple[str, float]]]:
-    """For each image the ``k`` texts of highest cosine, best first, with that cosine: one product for all.
+    """For each image the ``k`` texts of highest cosine, best first, with that cosine: one product for a block of images.
 
     ``centre`` takes each set's own mean off first, without which a few texts describe everything (see
     `geometry.hubness`); it needs at least two of both.
     """
-    check_same_space(texts.space, images.space, "describe")
+    check_one_space(texts, images, "describe")
+    texts = embeddings_of(texts, "describe")
     check_words(texts.names, "describe")
     if not 1 <= k <= len(texts):
         raise InputError(f"describe: expected k from 1 to {len(texts)}, the texts, got {k}")
-    x, t = (unit(finite_vectors(points, "describe")) for points in (images, texts))
-    if centre:
-        if min(len(x), len(t)) < 2:
-            raise InputError(f"describe: expected two images and texts to centre, got {len(x)}, {len(t)}; centre=False")
-        x, t = centred(x), centred(t)
-    cosines = x @ t.T
-    best = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
-    return [[(texts.names[j], float(row[j])) for j in chosen] for row, chosen in zip(cosines, best, strict=True)]
+    if centre and min(len(images), len(texts)) < 2:
+        raise InputError(
+            f"describe: expected two images and texts to centre, got {len(images)}, {len(texts)}; centre=False"
+        )
+    t = unit(finite_vectors(texts, "describe"))
+    mean, t = (_mean_direction(images), centred(t)) if centre else (None, t)
+    found: list[list[tuple[str, float]]] = []
+    for x in unit_blocks(images, rows=max(1, _COSINES // len(t))):
+        x = centred(x, mean, start=len(found)) if centre else x
+        cosines = x @ t.T
+        best = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
+        found += [[(texts.names[j], float(row[j])) for j in own] for row, own in zip(cosines, best, strict=True)]
+    return found
 
 
 def _centred(images: Embeddings, vocabulary: Vocabulary) -> tuple[np.ndarray, np.ndarray]:
@@ -187,6 +201,5 @@ def _centred(images: Embeddings, vocabulary: Vocabulary) -> tuple[np.ndarray, np
     return centred(directions, vocabulary.image_mean), norm(directions - vocabulary.image_mean)
 
 
-def _mean_direction(images: Embeddings) -> np.ndarray:
-    parts = [images[i : i + _ROWS] for i in range(0, len(images), _ROWS)]
-    return np.sum([unit(finite_vectors(part, "Vocabulary")).sum(axis=0) for part in parts], axis=0) / len(images)
+def _mean_direction(images: Embeddings | Store) -> np.ndarray:
+    return np.sum([block.sum(axis=0) for block in unit_blocks(images)], axis=0) / len(images)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from clipspace.blocks import embeddings_of
 from clipspace.embeddings import Embeddings, check_same_space
 from clipspace.probes.zero_shot import label_weights
 from clipspace.scenes import COLORS, GROUNDS, THINGS, Scene
@@ -12,17 +13,19 @@ from clipspace.scenes.captions import article
 
 if TYPE_CHECKING:
     from clipspace.space import Space
+    from clipspace.store import Store
 
 FACTORS = {"color": tuple(COLORS), "thing": tuple(THINGS), "ground": tuple(GROUNDS)}
 """What a description says, and what it chooses from."""
 
 
-def describe(space: Space, points: Embeddings) -> list[dict[str, str]]:
+def describe(space: Space, points: Embeddings | Store) -> list[dict[str, str]]:
     """The colour, thing and ground that each of ``points`` is nearest to, as ``{factor: value}`` of `FACTORS`.
 
     Colour and thing are read together, among all pairs, as captions say them. A picture of another world is
     described in the terms of this one all the same.
     """
+    points = embeddings_of(points, "describe")
     check_same_space(space.stamp, points.space, "describe")
     pairs = [(color, thing) for color in FACTORS["color"] for thing in FACTORS["thing"]]
     things = points.unit @ label_weights(space, [f"{article(color)} {thing}" for color, thing in pairs]).T

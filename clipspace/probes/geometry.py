@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipspace.embeddings import Embeddings, check_same_space
+from clipspace.blocks import check_one_space, embeddings_of, shape, stamp_of, unit_rows
+from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError, SampleWarning
 from clipspace.geometry import cone, contrast, dimension, gap, hubness, retrieval, similarity, spectrum
 from clipspace.probes.accuracy import proportion_interval
@@ -15,12 +17,15 @@ from clipspace.probes.splits import finite_vectors
 from clipspace.scores import Score, Scores, bootstrap
 from clipspace.sphere import unit
 
+if TYPE_CHECKING:
+    from clipspace.store import Store
+
 MAX_POINTS = 5000
 """Rows that measures over all pairs are taken on; of more, so many are drawn."""
 
 
 def geometry(
-    points: Embeddings,
+    points: Embeddings | Store,
     *,
     k: int = 10,
     estimators: Sequence[str] = (),
@@ -40,6 +45,7 @@ def geometry(
     Raises `InputError` for fewer than 4 distinct rows, and for rows equally far from each other; warns where rows are no
     more than dimensions.
     """
+    points = embeddings_of(points, "geometry")
     x = _distinct(points, "geometry")
     n, d = x.shape
     if n < 4:
@@ -79,8 +85,8 @@ def geometry(
 
 
 def modality_gap(
-    images: Embeddings,
-    texts: Embeddings,
+    images: Embeddings | Store,
+    texts: Embeddings | Store | None = None,
     *,
     ks: tuple[int, ...] = (1, 5, 10),
     max_points: int = MAX_POINTS,
@@ -88,24 +94,28 @@ def modality_gap(
 ) -> Scores:
     """How images and the texts paired with them, row by row, lie to each other: gap, cosines, retrieval.
 
+    A store that was encoded with its texts holds both: ``modality_gap(open_store(path))``.
+
     Retrieval is given as it is, after each modality is centred on its own mean, and, in the arrays ``moved``,
     ``moved gap`` and ``moved recall`` (2, 9), after both are moved along the gap by so much (see `geometry.gap.shift`).
-    Arrays ``image mean`` and ``text mean`` (d,) are those of unit vectors. Pairs at most ``max_points``, drawn.
+    Arrays ``image mean`` and ``text mean`` (d,) are those of unit vectors. The interval of "gap" is of samples of n
+    pairs, which noise drives apart; that of "gap, unbiased" is of the gap of all there is. At most ``max_points``
+    pairs are drawn.
     """
-    check_same_space(images.space, texts.space, "modality_gap")
-    x, t = (unit(finite_vectors(points, "modality_gap")) for points in (images, texts))
-    if x.shape != t.shape or len(x) < 4:
-        raise InputError(f"modality_gap: expected the same 4 rows or more of both, got {x.shape} and {t.shape}")
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(x))[:max_points])
-    x, t, n = x[chosen], t[chosen], len(chosen)
-    paired = np.einsum("nd,nd->n", x, t)
-    gap_low, gap_high = _bootstrap_gap(x, t, seed)
+    texts = _texts_beside(images) if texts is None else texts
+    check_one_space(images, texts, "modality_gap")
+    if shape(images) != shape(texts) or len(images) < 4:
+        raise InputError(
+            f"modality_gap: expected the same 4 rows or more of both, got {shape(images)} and {shape(texts)}"
+        )
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(images))[:max_points])
+    x, t = (unit_rows(points, chosen, "modality_gap") for points in (images, texts))
+    paired, n = np.einsum("nd,nd->n", x, t), len(chosen)
     rows = [
-        Score("gap", gap.gap_norm(x, t), None, gap_low, gap_high, n),
-        Score("gap, unbiased", float(np.sqrt(max(gap.gap_norm(x, t) ** 2 - _noise(x, t), 0.0))), 0.0, n=n),
+        *_gaps(x, t, seed),
         Score("separability along the gap", gap.separability(x, t), 0.5, n=n),
         Score("paired cosine", float(paired.mean()), None, *bootstrap(paired, seed=seed), n),
-        Score("unpaired cosine", gap.unpaired_cosine(x, t), n=n),
+        _mean_over_pairs("unpaired cosine", gap.unpaired_cosine(x, t), None, _unpaired_conformity(x, t)),
         Score("mean cosine of images", cone.mean_cosine(x), 0.0, n=n),
         Score("mean cosine of texts", cone.mean_cosine(t), 0.0, n=n),
         Score("alignment", contrast.alignment(x, t), n=n),
@@ -113,28 +123,36 @@ def modality_gap(
         *_recalls(", centred", cone.centred(x), cone.centred(t), ks[:1], seed),
     ]
     arrays = {"image mean": x.mean(axis=0), "text mean": t.mean(axis=0), **_moved(x, t)}
-    return Scores("modality gap", rows, images.space, seed, {"max_points": max_points}, arrays)
+    return Scores("modality gap", rows, stamp_of(images), seed, {"max_points": max_points}, arrays)
 
 
-def compare(a: Embeddings, b: Embeddings, *, max_points: int = MAX_POINTS, seed: int = 0) -> Scores:
+def compare(a: Embeddings | Store, b: Embeddings | Store, *, max_points: int = MAX_POINTS, seed: int = 0) -> Scores:
     """How alike two embeddings of the same things, row by row, are; they may be of different spaces.
 
     Chance of CKA is that of one set's rows shuffled. Rows beyond ``max_points`` are left out at random.
     """
-    x, y = (unit(finite_vectors(points, "compare")) for points in (a, b))
-    if len(x) != len(y):
-        raise InputError(f"compare: expected the same rows of both, got {len(x)} and {len(y)}")
+    if len(a) != len(b):
+        raise InputError(f"compare: expected the same rows of both, got {len(a)} and {len(b)}")
     rng = np.random.default_rng(seed)
-    chosen = rng.permutation(len(x))[:max_points]
-    x, y, n = x[chosen], y[chosen], len(chosen)
+    chosen = rng.permutation(len(a))[:max_points]
+    x, y, n = unit_rows(a, chosen, "compare"), unit_rows(b, chosen, "compare"), len(chosen)
     z = y[rng.permutation(n)]
     rows = [
         Score("linear CKA", similarity.linear_cka(x, y), similarity.linear_cka(x, z), n=n),
         Score("linear CKA, unbiased", similarity.linear_cka(x, y, unbiased=True), 0.0, n=n),
         Score("RSA", similarity.rsa(x, y), 0.0, n=n),
     ]
-    spaces = {"of": str(a.space), "and": str(b.space)}
-    return Scores("likeness", rows, a.space, seed, {**spaces, "max_points": max_points})
+    spaces = {"of": str(stamp_of(a)), "and": str(stamp_of(b))}
+    return Scores("likeness", rows, stamp_of(a), seed, {**spaces, "max_points": max_points})
+
+
+def _texts_beside(images: Embeddings | Store) -> Store:
+    """The texts of a store that was encoded with them."""
+    if "text" not in getattr(images, "modalities", ()) or images.modality == "text":
+        raise InputError(
+            f"modality_gap: expected texts, or a store of images and texts (clipspace encode --texts), got {images!r}"
+        )
+    return images.with_modality("text")
 
 
 def _distinct(points: Embeddings, doing: str) -> np.ndarray:
@@ -151,19 +169,31 @@ def _distinct(points: Embeddings, doing: str) -> np.ndarray:
 
 
 def _mean_cosine(name: str, x: np.ndarray) -> Score:
-    """With the interval of a mean over pairs that share points: twice the standard error of points' own means."""
-    value, half = cone.mean_cosine(x), 1.96 * 2 * cone.conformity(x).std(ddof=1) / np.sqrt(len(x))
-    return Score(name, value, 0.0, float(value - half), float(value + half), len(x))
+    return _mean_over_pairs(name, cone.mean_cosine(x), 0.0, cone.conformity(x))
 
 
-def _bootstrap_gap(x: np.ndarray, t: np.ndarray, seed: int, resamples: int = 200) -> tuple[float, float]:
-    """95 % interval of the gap's norm over resampled pairs, from counts instead of copies."""
-    n = len(x)
+def _mean_over_pairs(name: str, value: float, chance: float | None, own: np.ndarray) -> Score:
+    """With the interval of a mean over pairs that share points: twice the standard error of points' ``own`` means."""
+    half = 1.96 * 2 * own.std(ddof=1) / np.sqrt(len(own))
+    return Score(name, value, chance, float(value - half), float(value + half), len(own))
+
+
+def _unpaired_conformity(x: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """Mean cosine, float64 (n,), of each image to the texts of others and of its text to other images."""
+    across = np.einsum("nd,nd->n", x, t.sum(axis=0) - t) + np.einsum("nd,nd->n", t, x.sum(axis=0) - x)
+    return across / (2 * (len(x) - 1))
+
+
+def _gaps(x: np.ndarray, t: np.ndarray, seed: int, resamples: int = 200) -> list[Score]:
+    """The gap as it is and unbiased, with 95 % intervals over resampled pairs, from counts instead of copies."""
+    n, noise, square = len(x), _noise(x, t), gap.gap_norm(x, t) ** 2
     counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
-    squares = ((counts @ (x - t) / n) ** 2).sum(axis=1) - _noise(x, t)  # a resample adds its own noise
-    norms = np.sqrt(np.maximum(squares, 0))
-    low, high = np.percentile(norms, [2.5, 97.5])
-    return float(low), float(high)
+    squares = ((counts @ (x - t) / n) ** 2).sum(axis=1) - noise  # a resample adds its own noise to that of the sample
+    rows = []
+    for name, own, chance in (("gap", 0.0, None), ("gap, unbiased", noise, 0.0)):
+        low, high = np.percentile(np.sqrt(np.maximum(squares - own, 0)), [2.5, 97.5])
+        rows.append(Score(name, float(np.sqrt(max(square - own, 0))), chance, float(low), float(high), n))
+    return rows
 
 
 def _noise(x: np.ndarray, t: np.ndarray) -> float:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipspace.blocks import embeddings_of
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
 from clipspace.geometry.neighbours import k_nearest
@@ -13,9 +15,12 @@ from clipspace.probes.accuracy import accuracy_rows, confusion_matrix
 from clipspace.probes.splits import HeldOut, split
 from clipspace.scores import Scores
 
+if TYPE_CHECKING:
+    from clipspace.store import Store
+
 
 def knn_probe(
-    points: Embeddings,
+    points: Embeddings | Store,
     labels: Sequence | str,
     *,
     held_out: HeldOut | float = 0.2,
@@ -43,6 +48,7 @@ def knn_probe(
     >>> knn_probe(points, points.vectors[:, 0] > 0)["weighted"].value > 0.7
     True
     """
+    points = embeddings_of(points, "knn_probe")
     data = split(points, labels, held_out, seed=seed, doing="knn_probe")
     if not 1 <= k <= len(data.train):
         raise InputError(f"knn_probe: expected k from 1 to {len(data.train)}, the training rows, got {k}")

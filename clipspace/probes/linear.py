@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from clipspace.blocks import embeddings_of
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
 from clipspace.probes.accuracy import accuracy_rows, confusion_matrix
@@ -15,11 +16,14 @@ from clipspace.probes.ridge import STRENGTHS
 from clipspace.probes.splits import HeldOut, Split, split, stratify, warn_small
 from clipspace.scores import Score, Scores
 
+if TYPE_CHECKING:
+    from clipspace.store import Store
+
 Search = Literal["sweep", "binary"]
 
 
 def linear_probe(
-    points: Embeddings,
+    points: Embeddings | Store,
     labels: Sequence | str,
     *,
     held_out: HeldOut | float = 0.2,
@@ -53,6 +57,7 @@ def linear_probe(
     >>> linear_probe(points, points.vectors[:, 0] > 0, search="binary")["accuracy"].value > 0.9
     True
     """
+    points = embeddings_of(points, "linear_probe")
     data = split(points, labels, held_out, seed=seed, doing="linear_probe")
     warn_small(len(data.train), data.train.shape[1], "linear_probe")
     kept, out = stratify(data.train_ids, validation, seed=seed + 1, doing="linear_probe", names=data.classes)
@@ -71,7 +76,7 @@ def linear_probe(
 
 
 def few_shot(
-    points: Embeddings,
+    points: Embeddings | Store,
     labels: Sequence | str,
     *,
     shots: Sequence[int] = (1, 2, 4, 8, 16),
@@ -87,6 +92,7 @@ def few_shot(
     is that of the mean over draws (1.96 standard errors), chance is 1 / classes. The array ``accuracy``
     (len(shots), draws) holds them all, and ``spread`` their standard deviation for each k.
     """
+    points = embeddings_of(points, "few_shot")
     data = split(points, labels, held_out, seed=seed, doing="few_shot")
     least = int(np.bincount(data.train_ids).min())
     if not shots or min(shots) < 1 or 2 * max(shots) > least:

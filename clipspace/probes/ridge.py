@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipspace.embeddings import Embeddings, check_same_space
+from clipspace.blocks import check_one_space, embeddings_of, stamp_of
+from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
 from clipspace.probes.splits import column, finite_vectors, warn_of_shared_rows, warn_small
 from clipspace.scores import Score, Scores, bootstrap
+
+if TYPE_CHECKING:
+    from clipspace.store import Store
 
 STRENGTHS = np.logspace(-6, 6, 96)
 """The strengths of L2 regularisation of Radford et al. 2021 (arXiv 2103.00020), appendix A.3, for both linear probes."""
 
 
 def ridge_probe(
-    points: Embeddings,
+    points: Embeddings | Store,
     targets: Mapping[str, Sequence] | Sequence[str],
     *,
-    held_out: tuple[Embeddings, Mapping[str, Sequence] | Sequence[str]] | float = 0.2,
+    held_out: tuple[Embeddings | Store, Mapping[str, Sequence] | Sequence[str]] | float = 0.2,
     strengths: Sequence[float] = tuple(STRENGTHS),
     validation: float = 0.2,
     seed: int = 0,
@@ -66,7 +71,7 @@ def ridge_probe(
             )
         rows.append(Score(name, r2(error, spread), 0.0, *bootstrap(error, spread, statistic=r2, seed=seed), len(test)))
     settings = {"strengths": dict(zip(names, best.tolist(), strict=True)), "n_train": len(x)}
-    return Scores("ridge", rows, points.space, seed, settings, {"validation error": errors, "strengths": strengths})
+    return Scores("ridge", rows, stamp_of(points), seed, settings, {"validation error": errors, "strengths": strengths})
 
 
 def r2(error: np.ndarray, spread: np.ndarray) -> float:
@@ -91,7 +96,7 @@ def _rows(points, targets, held_out, seed):
             raise InputError(f"ridge_probe: expected {name!r} to vary, got {values[0]} in every row; leave it out")
     if isinstance(held_out, tuple):
         other, other_targets = held_out
-        check_same_space(points.space, other.space, "ridge_probe")
+        check_one_space(points, other, "ridge_probe")
         if list(other_targets) != names:
             raise InputError(f"ridge_probe: expected held-out targets {names}, got {list(other_targets)}")
         train, test = (x, y), _read(other, other_targets)
@@ -109,8 +114,9 @@ def _cut(n: int, share: float) -> int:
     return int(np.clip(round(share * n), 1, n - 2))
 
 
-def _read(points: Embeddings, targets) -> tuple[np.ndarray, np.ndarray]:
+def _read(points: Embeddings | Store, targets) -> tuple[np.ndarray, np.ndarray]:
     """Vectors (n, d) and target values (n, t), float64."""
+    points = embeddings_of(points, "ridge_probe")
     x = finite_vectors(points, "ridge_probe").astype(np.float64)
     if not len(x):
         raise InputError("ridge_probe: expected rows to learn from, got none")

@@ -18,6 +18,7 @@ import numpy as np
 from scipy import sparse
 
 from clipspace import sphere
+from clipspace.blocks import embeddings_of
 from clipspace.embeddings import Embeddings, Modality, Stamp, check_same_space
 from clipspace.errors import InputError, SampleWarning
 from clipspace.probes.dictionary import Dictionary, check_sizes, learn_dictionary
@@ -59,13 +60,15 @@ class SparseAutoencoder:
     def directions(self) -> np.ndarray:
         return self.dictionary.directions
 
-    def codes(self, points: Embeddings) -> sparse.csr_array:
+    def codes(self, points: Embeddings | Store) -> sparse.csr_array:
         """How much each feature fires on each row, sparse (n, m), none negative; in units of ``scale``."""
+        points = embeddings_of(points, "SparseAutoencoder")
         check_same_space(self.space, points.space, "SparseAutoencoder")
         return self._codes(self._centred(points))
 
-    def rebuilt(self, points: Embeddings) -> Embeddings:
+    def rebuilt(self, points: Embeddings | Store) -> Embeddings:
         """The same rows as their features alone give them, at their own norms."""
+        points = embeddings_of(points, "SparseAutoencoder")
         made = self.mean + self.scale * (self.codes(points) @ self.directions)
         return points.with_vectors(sphere.unit(made) * points.norm[:, None])
 
@@ -88,12 +91,13 @@ class SparseAutoencoder:
         made = sphere.unit(self.mean + strength * self.scale * self.directions[rows]) * self.norm
         return Embeddings(made.astype(np.float32), self.space, self.modality, [f"feature {i}" for i in rows])
 
-    def evaluate(self, points: Embeddings, *, seed: int = 0) -> Scores:
+    def evaluate(self, points: Embeddings | Store, *, seed: int = 0) -> Scores:
         """Explained variance (chance: the mean alone, 0), cosine of rebuilt to true centred rows (chance: the rebuilt of
         another row), features per row, and the share of dead features, which fire on none of these rows.
 
         Arrays: ``cosine`` (n,), and ``activity`` (m,), the share of rows that each feature fires on.
         """
+        points = embeddings_of(points, "SparseAutoencoder")
         check_same_space(self.space, points.space, "SparseAutoencoder")
         x = self._centred(points)
         codes, n = self._codes(x), len(x)

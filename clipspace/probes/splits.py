@@ -5,13 +5,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipspace.embeddings import Embeddings, check_same_space
+from clipspace.blocks import check_one_space, embeddings_of
+from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError, SampleWarning
 
-HeldOut = tuple[Embeddings, Sequence | str]
+if TYPE_CHECKING:
+    from clipspace.store import Store
+
+HeldOut = tuple["Embeddings | Store", Sequence | str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +47,9 @@ def split(points: Embeddings, labels: Sequence | str, held_out: HeldOut | float,
     if len(classes) < 2:
         raise InputError(f"{doing}: expected at least two classes, got only {classes.tolist()}; give more labels")
     if isinstance(held_out, tuple):
-        test, test_values = finite_vectors(held_out[0], doing), column(*held_out, doing)
-        check_same_space(points.space, held_out[0].space, doing)
+        check_one_space(points, held_out[0], doing)
+        other = embeddings_of(held_out[0], doing)
+        test, test_values = finite_vectors(other, doing), column(other, held_out[1], doing)
         if test.shape[1] != vectors.shape[1]:
             raise InputError(
                 f"{doing}: expected held-out vectors of {vectors.shape[1]} dimensions, got {test.shape[1]}"
@@ -83,12 +89,9 @@ def stratify(
     return np.setdiff1d(np.arange(len(ids)), held), held
 
 
-def finite_vectors(points: Embeddings, doing: str) -> np.ndarray:
-    """The raw vectors, float32 or float64. Raises `InputError` for anything but `Embeddings`, and for NaN rows."""
-    if not isinstance(points, Embeddings):
-        raise InputError(
-            f"{doing}: expected Embeddings, got {type(points).__name__}; wrap arrays in Embeddings(vectors)"
-        )
+def finite_vectors(points: Embeddings | Store, doing: str) -> np.ndarray:
+    """The vectors as given, float32 or float64. Raises `InputError` for anything but points, and for NaN rows."""
+    points = embeddings_of(points, doing)
     vectors = points.vectors if points.vectors.dtype == np.float64 else np.asarray(points.vectors, dtype=np.float32)
     bad = ~np.isfinite(vectors.sum(axis=1, dtype=np.float64))
     if bad.any():

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipspace.embeddings import Embeddings, check_same_space
+from clipspace.blocks import check_one_space, embeddings_of
+from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
 from clipspace.geometry.cone import ROUNDING
 from clipspace.probes.splits import check_words, finite_vectors
 from clipspace.scores import Score, Scores
 from clipspace.sphere import unit
+
+if TYPE_CHECKING:
+    from clipspace.store import Store
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +52,7 @@ class TextSpan:
         return self.images.with_vectors(unit(moved) * self.images.norm[:, None])
 
 
-def text_span(images: Embeddings, texts: Embeddings, k: int = 20, *, rank: int = 80) -> TextSpan:
+def text_span(images: Embeddings | Store, texts: Embeddings | Store, k: int = 20, *, rank: int = 80) -> TextSpan:
     """The ``k`` texts that, one after the other, hold most of what varies in a set of images.
 
     Texts are projected on the span of the set's first ``rank`` singular vectors. The one along which the centred
@@ -57,7 +62,8 @@ def text_span(images: Embeddings, texts: Embeddings, k: int = 20, *, rank: int =
 
     Raises `InputError` for k beyond the texts, or beyond what the set's rank can hold.
     """
-    check_same_space(images.space, texts.space, "text_span")
+    check_one_space(images, texts, "text_span")
+    images, texts = (embeddings_of(points, "text_span") for points in (images, texts))
     check_words(texts.names, "text_span")
     x, t = (unit(finite_vectors(points, "text_span")) for points in (images, texts))
     most = min(len(t), rank, *x.shape)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clipspace import sphere
+from clipspace.blocks import carries_stamp, embeddings_of
 from clipspace.embeddings import Embeddings, check_same_space
 from clipspace.errors import InputError
 from clipspace.probes.accuracy import accuracy_rows, confusion_matrix, proportion_interval
@@ -39,7 +40,7 @@ class ZeroShot:
 
 
 def zero_shot(space: Space, images, labels: Sequence[str], *, templates: str | Sequence[str] = PHOTO) -> ZeroShot:
-    """Probabilities of ``labels`` for images or image `Embeddings` (Radford et al. 2021, arXiv 2103.00020, 3.1).
+    """Probabilities of ``labels`` for images, image `Embeddings` or a store (Radford et al. 2021, arXiv 2103.00020, 3.1).
 
     The weight of a label is the mean of the unit embeddings of its ``templates``, made unit again; logits
     are cosines times the model's own scale.
@@ -48,7 +49,7 @@ def zero_shot(space: Space, images, labels: Sequence[str], *, templates: str | S
     if len(labels) < 2 or len(set(labels)) < len(labels):
         raise InputError(f"zero_shot: expected at least two labels, all different, got {list(labels)}")
     check_words(labels, "zero_shot")
-    points = images if isinstance(images, Embeddings) else space.encode_images(images)
+    points = _points(space, images)
     check_same_space(space.stamp, points.space, "zero_shot")
     logits = space.encoder.logit_scale * points.unit @ label_weights(space, labels, templates).T
     exps = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -78,7 +79,7 @@ def zero_shot_accuracy(
 
     Parameters
     ----------
-    images : images or image `Embeddings`
+    images : images, image `Embeddings` or a store
     truth : label of each image, or the name of a column of the embeddings
     labels : to choose from; those that occur in ``truth`` when None
     templates : "photo", "imagenet-80", "imagenet-7", or templates of one's own
@@ -90,7 +91,7 @@ def zero_shot_accuracy(
     `Scores`: "top-1", its mean per class, "top-k", "calibration error" (15 bins, see `calibration`) and, if asked,
     "class <label>"; arrays ``confusion`` (rows are the truth) and ``reliability`` (3, 15).
     """
-    points = images if isinstance(images, Embeddings) else space.encode_images(images)
+    points = _points(space, images)
     values = column(points, truth, "zero_shot_accuracy").astype(str)
     labels = tuple(np.unique(values).tolist() if labels is None else labels)
     strange = sorted(set(values.tolist()) - set(labels))
@@ -121,3 +122,7 @@ def zero_shot_accuracy(
     settings = {"labels": list(labels), "templates": list(read_templates(templates))}
     arrays = {"confusion": confusion, "reliability": reliability(confidence, right)}
     return Scores("zero-shot", rows, points.space, seed, settings, arrays)
+
+
+def _points(space: Space, images) -> Embeddings:
+    return embeddings_of(images, "zero_shot") if carries_stamp(images) else space.encode_images(images)

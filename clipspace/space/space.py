@@ -290,13 +290,15 @@ class Space:
                 "say that you mean it: generate(..., source='text')"
             )
         unit, norm = points.unit, points.norm
+        short = np.flatnonzero(np.isclose(norm, 1, atol=1e-3))
         facts = getattr(self.decoder, "facts", None)
         if rescale is not None:
             norm = np.full(len(points), float(rescale))
-        elif facts is not None and facts.scale == "raw" and np.allclose(norm, 1, atol=1e-3):
+        elif facts is not None and facts.scale == "raw" and len(short):
             raise InputError(
-                f"{doing}: the decoder {facts.name!r} takes raw embeddings, got vectors of length 1, whose norm was lost; "
-                "encode again, or pass rescale= the usual norm of raw ones"
+                f"{doing}: the decoder {facts.name!r} takes raw embeddings, got {len(short)} of {len(norm)} vectors of "
+                f"length 1 (first rows {short[:5].tolist()}), whose norm was lost; encode again, or pass rescale= the usual "
+                "norm of raw ones"
             )
         return (unit * norm[:, None]).astype(np.float32)
 

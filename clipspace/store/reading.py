@@ -189,6 +189,12 @@ class Store:
         norms = np.asarray(points.columns[layout.NORMS[self.modality]], dtype=np.float64)
         return points.with_vectors(points.unit * norms[:, None])
 
+    def with_modality(self, modality: str) -> Store:
+        """The same rows' other side: "text" of a store of images and their texts. Raises `InputError` where it has none."""
+        from clipspace.store.opening import open_store
+
+        return open_store(self.path, modality=modality, stamp=self.stamp)
+
     def check_raw(self, doing: str) -> None:
         """Raise `CapabilityError` unless vectors as the encoder gave them can be had."""
         if not self.raw:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clipspace import sphere
-from clipspace.embeddings import Embeddings
+from clipspace.blocks import carries_stamp, embeddings_of, stamp_of
 from clipspace.errors import InputError, SampleWarning
 from clipspace.probes.retention.factors import features
 from clipspace.probes.retention.measure import Measure, measured
 from clipspace.scores import Scores
+
+if TYPE_CHECKING:
+    from clipspace.embeddings import Embeddings
+    from clipspace.store import Store
 
 STRENGTHS = np.logspace(-2, 4, 13)
 NEIGHBOURS = 10
@@ -22,7 +26,7 @@ FEWEST = 20
 
 
 def read_out(
-    points: Embeddings | np.ndarray, values: Sequence[Any], *, period: float | None = None, seed: int = 0
+    points: Embeddings | Store | np.ndarray, values: Sequence[Any], *, period: float | None = None, seed: int = 0
 ) -> Scores:
     """Skill of a linear and of a nearest-neighbour read-out of ``values`` from ``points``, on held-out halves.
 
@@ -39,11 +43,10 @@ def read_out(
     >>> bool(read_out(z, (z[:, 0] > 0).tolist())["linear"].value > 0.8)
     True
     """
-    vectors = points.vectors if isinstance(points, Embeddings) else np.asarray(points)
+    vectors = embeddings_of(points, "read-out").vectors if carries_stamp(points) else np.asarray(points)
     linear, neighbours = read_out_skills(vectors, values, period=period, seed=seed)
     rows = [linear.score("linear"), neighbours.score("neighbours")]
-    space = points.space if isinstance(points, Embeddings) else None
-    return Scores("read-out", rows, space, seed, {"neighbours": NEIGHBOURS, "period": period})
+    return Scores("read-out", rows, stamp_of(points), seed, {"neighbours": NEIGHBOURS, "period": period})
 
 
 def read_out_skills(
