@@ -183,6 +183,6 @@ def _trapezoid(step: int, steps: int, warmup: int = 200, decay: float = 0.35) ->
 
 
 if __name__ == "__main__":
-    parser = arguments(__doc__, steps=20_000, batch_size=32, lr=2.5e-3)
+    parser = arguments(__doc__, steps=30_000, batch_size=32, lr=2.5e-3)
     parser.add_argument("--compile", action="store_true", help="needs a C++ compiler; 1.3 times as fast")
     print(train(**vars(parser.parse_args())))
