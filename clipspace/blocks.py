@@ -56,7 +56,7 @@ def check_one_space(points: Any, other: Any, doing: str) -> None:
 
 
 def check_fits(points: Any, d: int, space: Stamp | None, doing: str) -> None:
-    """Raise unless ``points`` have ``d`` dimensions and, where they can carry a stamp, that of ``space``, or none of none.
+    """Raise unless ``points`` have ``d`` dimensions and, where they can carry a stamp, ``space``: none where that is None.
 
     An array cannot carry one: that it is of this space is the word of whoever hands it over.
     """
