@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import warnings
 
 import pytest
 from command_line import run
@@ -90,6 +91,17 @@ def test_errors_are_one_line_without_a_traceback(files, capsys, arguments, messa
     assert error.startswith("clipspace: ")
     assert error.count("\n") == 1
     assert sorted(p.name for p in files.iterdir()) == before
+
+
+def test_a_warning_is_one_line_and_debug_shows_where(monkeypatch):
+    shown = []
+    monkeypatch.setattr(cli, "app", lambda args: shown.append(warnings.formatwarning("odd", UserWarning, "f.py", 3)))
+    before = warnings.formatwarning
+    cli.main([])
+    cli.main(["--debug"])
+    assert shown[0] == "UserWarning: odd\n"
+    assert shown[1].startswith("f.py:3: UserWarning: odd\n")
+    assert warnings.formatwarning is before
 
 
 def test_debug_shows_the_traceback(files):

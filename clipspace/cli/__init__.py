@@ -1,11 +1,13 @@
 """The command line: each command is one library call, and says which.
 
-Errors are one line on standard error and exit code 1 (``--debug`` shows the traceback); a wrong call exits 2.
+Errors are one line on standard error and exit code 1 (``--debug`` shows the traceback); a wrong call exits 2. Warnings
+are one line too, without the line of code that gave them.
 """
 
 from __future__ import annotations
 
 import sys
+import warnings
 
 import typer
 
@@ -27,7 +29,9 @@ probe.app.add_typer(probe_images.app)
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the ``clipspace`` command."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in arguments
+    debug, usual = "--debug" in arguments, warnings.formatwarning
+    if not debug:
+        warnings.formatwarning = _one_line
     try:
         app(args=[a for a in arguments if a != "--debug"])
     except ClipspaceError as error:
@@ -37,3 +41,9 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        warnings.formatwarning = usual
+
+
+def _one_line(message: Warning | str, category: type[Warning], *where: object) -> str:
+    return f"{category.__name__}: {message}\n"
