@@ -37,8 +37,15 @@ def store(space, folder, tmp_path_factory):
 
 @pytest.mark.parametrize("name", OF_IMAGES)
 def test_a_space_without_a_decoder_is_refused(name, space):
-    with pytest.raises(InputError, match="with a decoder"):
+    with pytest.raises(CapabilityError, match="with a decoder"):
         analysis(name).run(replace(space, decoder=None))
+
+
+@pytest.mark.parametrize("name", ["inversion", "decoder_agreement"])
+def test_an_encoder_alone_can_be_reported_on(name, space):
+    """What a space has no model for must say so by `CapabilityError`, which a report lists instead of stopping."""
+    with pytest.raises(CapabilityError):
+        analysis(name).run(replace(space, decoder=None, prior_model=None))
 
 
 def test_a_space_without_a_prior_is_refused(space):

@@ -32,6 +32,13 @@ def test_a_page_holds_every_analysis_with_its_figure_and_numbers(tmp_path, quick
     assert not re.search(r'(?:src|href)="https?:', text)
 
 
+def test_a_clip_without_a_decoder_is_reported_on_as_far_as_it_goes(tmp_path, monkeypatch):
+    monkeypatch.setattr(building, "ANALYSES", ("variations", "spectrum"))
+    page = write_report(tmp_path / "out", space=f"local-dir:{MINI / 'clip'}", device="cpu", explore=False)
+    assert "Not run: variations: expected a space with a decoder" in page.read_text()
+    assert (tmp_path / "out/spectrum.png").exists()
+
+
 def test_what_was_made_alike_is_not_made_again(tmp_path, quick, monkeypatch):
     write_report(tmp_path / "out", only=["spectrum"], explore=False)
     before = (tmp_path / "out/spectrum.npz").stat().st_mtime_ns

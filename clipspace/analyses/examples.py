@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from clipspace.errors import InputError
+from clipspace.errors import CapabilityError, InputError
 from clipspace.images import read_images, square
 from clipspace.scenes import Scene, Thing, caption, render, sample_scenes
 from clipspace.space import Space
@@ -33,10 +33,10 @@ def pictures(
 ) -> tuple[list[Image.Image], list[str]]:
     """The user's images as squares of the decoder's size, or the bundled scenes where there are none; their names.
 
-    Raises `InputError` for fewer than ``least``, and where a space has no decoder to look through.
+    Raises `InputError` for fewer than ``least``, and `CapabilityError` where a space has no decoder to look through.
     """
     if space.decoder is None:
-        raise InputError(f"{doing}: expected a space with a decoder, got {space.name!r}; see `clipspace spaces`")
+        raise CapabilityError(f"{doing}: expected a space with a decoder, got {space.name!r}; see `clipspace spaces`")
     if images is None:
         found, names = [render(scene) for scene in EXAMPLES], [_name(scene) for scene in EXAMPLES]
     else:
