@@ -16,12 +16,11 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-import time
 from pathlib import Path
 
 import faiss
 import numpy as np
-from children import answer, spawn, timed
+from children import answer, best, spawn, timed
 from vectors import clustered, loaded
 
 from clipspace.index import Kind, build_index, choose_kind, list_kind
@@ -109,18 +108,9 @@ def _run(options: argparse.Namespace) -> dict:
         facts |= {"kind": index.facts["kind"], "setting": index.facts["setting"], "verified": index.facts["recall"]}
         facts["bytes"] = _size(index)
         search = lambda: index.search(queries, K).rows  # noqa: E731
-    found, facts["search"] = _best(search, options.rounds)
+    found, facts["search"] = best(search, options.rounds)
     np.save(options.work / f"{options.method}.npy", found)
     return facts | {"found": options.method}
-
-
-def _best(call, rounds: int):
-    seconds = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        result = call()
-        seconds.append(time.perf_counter() - start)
-    return result, min(seconds)
 
 
 def _size(index) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from clipspace.blocks import float32_blocks
 from clipspace.store import open_store
 
 CLUSTERS = 2000
@@ -16,9 +17,8 @@ _BLOCK = 20_000
 
 def loaded(path: Path) -> np.ndarray:
     """Unit vectors, float32, of a .npy file or of the images of a clipspace store."""
-    vectors = open_store(path)[:].vectors if path.is_dir() else np.load(path)
-    vectors = np.array(vectors, np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    points = open_store(path) if path.is_dir() else np.load(path, mmap_mode="r")
+    return np.concatenate(list(float32_blocks(points, unit=True)))
 
 
 def clustered(n: int, d: int, *, seed: int = 0) -> np.ndarray:
