@@ -74,7 +74,7 @@ def run(
         "other": probe(second, z, same=same_other, different=half_z, k=k, centred=True),
     }
     how = {"n": decodes, "same": agreeing, "num_inference_steps": num_inference_steps, "seed": seed}
-    drawn = _metamers(space, None if images is None else sources[:_SOURCES], how) if space.decoder is not None else []
+    drawn = _metamers(space, None if images is None else sources, how) if space.decoder is not None else []
     agreed = [_agreement(drawn, agreeing, decodes)] if space.decoder is not None else []
     table = [row for way, scores in ways.items() for row in _rows(way, scores, names, scenes)]
     name = "pixels" if other is None else other.space.model if other.space else "the other"
@@ -103,7 +103,7 @@ def _levels(x: np.ndarray, shares: Sequence[float], seed: int) -> list[float]:
 def _metamers(space: Space, images: Sequence | None, how: dict[str, Any]) -> list[Pictures]:
     """Of each source a row: itself, then decodes of it. Sources of which no two decodes agree are left out."""
     drawn = []
-    for source in pictures(space, images, "blind_pairs")[0][:_SOURCES]:
+    for source in pictures(space, images, "blind_pairs", most=_SOURCES)[0]:
         try:
             found = metamers(space, source, **how)
         except InputError:  # the options are right, so it is the decoder that does not bring this z back

@@ -20,7 +20,7 @@ import numpy as np
 from clipspace.analyses.examples import pictures
 from clipspace.analyses.tables import score_rows
 from clipspace.errors import InputError
-from clipspace.images import list_images, square
+from clipspace.images import square
 from clipspace.models.gradient_decoder import GradientDecoder
 from clipspace.probes.decoder_agreement import agreement_of
 from clipspace.results import Result, provenance, stacked
@@ -44,8 +44,7 @@ def run(
     The first ``n`` of the user's ``images``, or of the bundled scenes. Each decoder takes its usual number of steps
     where none is given. Raises `InputError` for fewer than two pictures.
     """
-    first = images if images is None else list_images(images)[0][:n]
-    sources, names = (listed[:n] for listed in pictures(space, first, "decoder_agreement"))
+    sources, names = pictures(space, images, "decoder_agreement", most=n)
     if len(sources) < 2:
         raise InputError(f"decoder_agreement: expected two pictures or more, got {len(sources)}")
     own = {space.name: space} if hasattr(space.decoder, "schedule") else {}

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from clipspace.errors import CapabilityError, InputError
-from clipspace.images import read_images, square
+from clipspace.images import list_images, read_images, square
 from clipspace.scenes import Scene, Thing, caption, render, sample_scenes
 from clipspace.space import Space
 
@@ -29,18 +29,20 @@ def unseen_scenes(n: int, *, seed: int, layout: str | None = None) -> list[Scene
 
 
 def pictures(
-    space: Space, images: Sequence | None, doing: str, *, least: int = 1
+    space: Space, images: Sequence | None, doing: str, *, least: int = 1, most: int | None = None
 ) -> tuple[list[Image.Image], list[str]]:
     """The user's images as squares of the decoder's size, or the bundled scenes where there are none; their names.
 
-    Raises `InputError` for fewer than ``least``, and `CapabilityError` where a space has no decoder to look through.
+    The first ``most`` of them; of a longer list no more are read. Raises `InputError` for fewer than ``least``, and
+    `CapabilityError` where a space has no decoder to look through.
     """
     if space.decoder is None:
         raise CapabilityError(f"{doing}: expected a space with a decoder, got {space.name!r}; see `clipspace spaces`")
     if images is None:
-        found, names = [render(scene) for scene in EXAMPLES], [_name(scene) for scene in EXAMPLES]
+        scenes = EXAMPLES[:most]
+        found, names = [render(scene) for scene in scenes], [_name(scene) for scene in scenes]
     else:
-        found, names = read_images(images)
+        found, names = read_images(list_images(images)[0][:most])
         names = [f"image {i + 1}" if name == str(i) else name for i, name in enumerate(names)]
     if len(found) < least:
         raise InputError(f"{doing}: expected {least} images or more, got {len(found)}")

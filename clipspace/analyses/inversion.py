@@ -22,7 +22,7 @@ from PIL import Image
 from clipspace.analyses.examples import pictures
 from clipspace.codes import Code
 from clipspace.errors import CapabilityError, InputError
-from clipspace.images import list_images, psnr
+from clipspace.images import psnr
 from clipspace.results import Result, provenance, stacked
 from clipspace.space import Space
 
@@ -53,8 +53,7 @@ def run(
     """
     if space.decoder is not None and not hasattr(space.decoder, "schedule"):
         raise CapabilityError(f"inversion: expected a diffusion decoder, {space.name!r} optimises pixels; load another")
-    first = images if images is None else list_images(images)[0][:n]
-    sources, names = (listed[:n] for listed in pictures(space, first, "inversion"))
+    sources, names = pictures(space, images, "inversion", most=n)
     points = space.encode_images(sources)
     if doublings < 2:
         raise InputError(f"inversion: expected two doublings or more, got {doublings}")

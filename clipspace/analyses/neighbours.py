@@ -22,10 +22,10 @@ from clipspace.analyses.edits import after_probability, edits
 from clipspace.analyses.examples import pictures
 from clipspace.errors import check_count
 from clipspace.images import decode_image, square
-from clipspace.index import Hits, Index, build_index
+from clipspace.index import Index, build_index
 from clipspace.manipulate import text_diff
 from clipspace.probes.descriptions import sentence, truth
-from clipspace.results import Result, provenance
+from clipspace.results import Result, provenance, stacked
 from clipspace.scenes import render, sample_scenes
 from clipspace.sources import open_source, read_named
 from clipspace.space import Space
@@ -58,14 +58,16 @@ def run(
     points = space.encode_images(sources)
     chosen = edits(space, points, before, after)
     index, look_up = _scenes(space, n, seed) if not store else _stored(store, source, seed)
-    decodes, found, table = [], [], []
-    for i, edit in enumerate(chosen):
-        moved = text_diff(
-            space, points[i], *edit, theta=theta, steps=2, seed=seed, num_inference_steps=num_inference_steps
-        )
-        decodes.append([np.asarray(image) for image in moved.images])
-        for j, hits in enumerate(index.search(moved.embeddings, k)):
-            near = look_up(hits)
+    how = {"theta": theta, "steps": 2, "seed": seed, "num_inference_steps": num_inference_steps}
+    moves = [text_diff(space, points[i], *edit, **how) for i, edit in enumerate(chosen)]
+    nearest = [index.search(moved.embeddings, k) for moved in moves]
+    known = look_up(
+        {row: name for both in nearest for hits in both for row, name in zip(hits.rows, hits.names, strict=True)}
+    )
+    found, table = [], []
+    for i, (edit, moved) in enumerate(zip(chosen, moves, strict=True)):
+        for j, hits in enumerate(nearest[i]):
+            near = [known[row] for row in hits.rows]
             seen = space.encode_images([moved.images[j], *near])
             cosines = [seen.unit[0] @ moved.embeddings.unit[j], *hits.cosines.tolist()]
             kinds = ["decode", *(f"neighbour {rank + 1}" for rank in range(len(near)))]
@@ -79,29 +81,30 @@ def run(
         "neighbours",
         table,
         _findings(table),
-        {"sources": np.stack([np.asarray(image) for image in sources]), "decodes": np.stack(decodes),
-         "neighbours": np.stack(found)},
+        {"sources": np.stack([np.asarray(image) for image in sources]),
+         "decodes": stacked([moved.images for moved in moves]), "neighbours": np.stack(found)},
         {"edits": [edit.label for edit in chosen]},
         provenance(space, pictures=names, **options, seed=seed, num_inference_steps=num_inference_steps),
     )  # fmt: skip
 
 
 def _scenes(space: Space, n: int, seed: int) -> tuple[Index, Callable]:
-    """An index of ``n`` scenes of one thing, named by what is true of them, and what draws those that are found."""
+    """An index of ``n`` scenes of one thing, named by what is true of them, and what draws some of its rows, by row."""
     check_count("n", n)
     scenes = sample_scenes(n, seed=seed + 4, layout="one")
     points = space.encode_images([render(scene) for scene in scenes])
     index = build_index(points, names=[sentence(truth(scene)) for scene in scenes], seed=seed)
-    return index, lambda hits: [render(scenes[row]) for row in hits.rows]
+    return index, lambda names: {row: render(scenes[row]) for row in names}
 
 
 def _stored(store: str, source: str, seed: int) -> tuple[Index, Callable]:
-    """An index of a store, and what reads the images of those that are found."""
+    """An index of a store, and what reads the images of some of its rows, by row, in one pass over the source."""
     opened, listed = open_store(store), open_source(source)
     read_named(listed, opened.names[:1])  # fails before any work
 
-    def look_up(hits: Hits) -> list[Image.Image]:
-        return [decode_image(data) for data in read_named(listed, hits.names)]
+    def look_up(names: dict[int, str]) -> dict[int, Image.Image]:
+        files = read_named(listed, list(names.values()))
+        return {row: decode_image(data) for row, data in zip(names, files, strict=True)}
 
     return build_index(opened, seed=seed), look_up
 

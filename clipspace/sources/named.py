@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from clipspace.errors import InputError
@@ -15,7 +16,7 @@ def read_named(source: Source, names: Sequence[str]) -> list[bytes]:
     cannot be read.
     """
     if len(set(names)) < len(names):
-        twice = next(name for i, name in enumerate(names) if name in names[:i])
+        (twice, _), *_ = Counter(names).most_common(1)
         raise InputError(f"read_named: expected names that tell images apart, got {twice!r} twice")
     wanted, found = set(names), {}
     for part in source.parts:
