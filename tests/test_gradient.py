@@ -34,7 +34,8 @@ def test_the_same_seed_gives_the_same_picture(optimising):
 
 
 def test_a_row_does_not_depend_on_its_batch(optimising):
-    """In float64: in float32 kernels round otherwise for another batch, and ReLUs and Adam enlarge what is left."""
+    """In float64, to an eighth of a grey level: with more threads kernels round otherwise for another batch, and ReLUs
+    and Adam enlarge that to 7e-5 here; a draw shared between rows, or batch statistics, move pixels by more than 0.1."""
     encoder = copy.deepcopy(optimising.encoder)
     encoder.model.double()
     exact = SimpleNamespace(resolution=64, embed=encoder.differentiable)
@@ -45,7 +46,7 @@ def test_a_row_does_not_depend_on_its_batch(optimising):
         rngs = [np.random.default_rng([3, row]) for row in rows]
         return gradient.optimise(exact, embeds[rows], x_T[rows], num_inference_steps=6, rngs=rngs)
 
-    torch.testing.assert_close(torch.cat([pixels([0]), pixels([1])]), pixels([0, 1]), rtol=0, atol=1e-6)
+    torch.testing.assert_close(torch.cat([pixels([0]), pixels([1])]), pixels([0, 1]), rtol=0, atol=1e-3)
 
 
 def test_what_it_cannot_do_is_refused(optimising):
