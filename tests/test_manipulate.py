@@ -37,6 +37,27 @@ def test_variations_without_eta_are_one_image(space, codes):
     assert all(psnr(first, other) > 45 for other in others)
 
 
+def test_a_code_is_decoded_under_the_guidance_it_was_inverted_with(space, apple):
+    code = space.invert(apple, num_inference_steps=4, guidance_scale=2.0, method="ddim")
+    (oracle,) = space.decode(code.embeddings, **code.settings)
+    edit = text_diff(space, code, "a red apple", "a blue apple", steps=2)
+    assert psnr(edit.images[0], oracle) > 45
+    assert edit.provenance["guidance_scale"] == 2.0
+    with pytest.raises(InputError, match=r"guidance_scale=1.0, got one with 2.0"):
+        variations(space, code, guidance_scale=1.0)
+
+
+def test_guidance_reaches_what_is_drawn_from_embeddings(space, codes):
+    point, noise = codes.embeddings[0], space.noise(1, seed=7)
+    (oracle,) = space.decode(point, noise=noise, num_inference_steps=4, guidance_scale=3.0)
+    for call in (
+        lambda **how: variations(space, point, n=1, **how),
+        lambda **how: interpolate(space, point, point, steps=2, noise="fixed", **how),
+    ):
+        guided, plain = (call(seed=7, num_inference_steps=4, guidance_scale=scale).images[0] for scale in (3.0, 1.0))
+        assert psnr(guided, oracle) > 45 > psnr(plain, oracle)
+
+
 def test_interpolation_ends_are_the_inputs(space, apple, house, codes):
     result = interpolate(space, codes[0], codes[1], steps=3, **STEPS)
     assert psnr(result.images[0], apple) > 35
@@ -153,9 +174,10 @@ def test_generate_draws_each_condition(space):
         (lambda s, a: reconstruct(s, a, PCA(2).fit(np.eye(128)), components=(5,)), "from 1 to 2"),
         (lambda s, a: reconstruct(s, a, PCA(2).fit(3 * np.eye(128)), components=(2,)), "vectors about 3 long"),
         (lambda s, a: variations(s, s.encode_images([a, a])), "one point"),
+        (lambda s, a: variations(s, a, guidance_scale=float("nan")), "finite guidance_scale"),
         (
             lambda s, a: variations(s, s.invert(a, num_inference_steps=2, method="ddim"), num_inference_steps=50),
-            "code of 50 steps",
+            "num_inference_steps=50, got one with 2",
         ),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from clipspace.cli.options import Device, Json, Output, Overwrite, Seed, SpaceName, Steps, load, report
+from clipspace.cli.options import Device, Guidance, Json, Output, Overwrite, Seed, SpaceName, Steps, load, report
 
 app = typer.Typer()
 
@@ -44,6 +44,7 @@ def interpolate(
     space: SpaceName = "mini",
     seed: Seed = 0,
     num_inference_steps: Steps = None,
+    guidance_scale: Guidance = None,
     device: Device = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -52,7 +53,7 @@ def interpolate(
     from clipspace.manipulate import interpolate as call
 
     options = {"steps": steps, "noise": noise, "spacing": spacing, "seed": seed}
-    options["num_inference_steps"] = num_inference_steps
+    options |= {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale}
     _draw(call, keyframes, options, output, space, device, overwrite, as_json, fps=fps, ping_pong=ping_pong)
 
 
@@ -67,6 +68,7 @@ def text_diff(
     space: SpaceName = "mini",
     seed: Seed = 0,
     num_inference_steps: Steps = None,
+    guidance_scale: Guidance = None,
     device: Device = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -74,7 +76,8 @@ def text_diff(
     """An image moved from one description to another (clipspace.text_diff)."""
     from clipspace.manipulate import text_diff as call
 
-    options = {"theta": theta, "steps": steps, "seed": seed, "num_inference_steps": num_inference_steps}
+    options = {"theta": theta, "steps": steps, "seed": seed}
+    options |= {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale}
     _draw(call, [image, before or None, after], options, output, space, device, overwrite, as_json)
 
 
@@ -87,6 +90,7 @@ def vary(
     space: SpaceName = "mini",
     seed: Seed = 0,
     num_inference_steps: Steps = None,
+    guidance_scale: Guidance = None,
     device: Device = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -94,7 +98,8 @@ def vary(
     """Images that share one embedding (clipspace.variations)."""
     from clipspace.manipulate import variations as call
 
-    options = {"n": n, "eta": eta, "seed": seed, "num_inference_steps": num_inference_steps}
+    options = {"n": n, "eta": eta, "seed": seed}
+    options |= {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale}
     _draw(call, [image], options, output, space, device, overwrite, as_json)
 
 
@@ -104,6 +109,7 @@ def invert(
     output: Output,
     space: SpaceName = "mini",
     num_inference_steps: Steps = None,
+    guidance_scale: Guidance = None,
     device: Device = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -113,7 +119,8 @@ def invert(
     from clipspace.saving import atomically, check_writable
 
     check_writable(output, overwrite=overwrite)
-    code = load(space, device).invert(images, num_inference_steps=num_inference_steps)
+    scale = 1.0 if guidance_scale is None else guidance_scale
+    code = load(space, device).invert(images, num_inference_steps=num_inference_steps, guidance_scale=scale)
     with atomically(output, overwrite=overwrite) as part:
         save_code(code, part)
     facts = {"output": str(output), "residual": code.residual.tolist(), "evaluations": code.evaluations.tolist()}

@@ -14,6 +14,9 @@ Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, …; a 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 Steps = Annotated[int | None, typer.Option("--num-inference-steps", help="Steps of the sampler.")]
+Guidance = Annotated[
+    float | None, typer.Option("--guidance-scale", help="How far from the unconditional decode: 1 none, above sharper.")
+]
 Engine = Annotated[str, typer.Option("--engine", help="local, or ray: workers of a Ray cluster.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="All cores, or GPUs, when not given.")]
 Source = Annotated[Path | None, typer.Option("--source", help="What the store was encoded from, to show its images.")]

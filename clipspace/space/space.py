@@ -166,6 +166,7 @@ class Space:
         noise : x_T, float array (n, *latent_shape), or (1, ...) to share one; drawn from ``seed`` when None
         seed : of the noise, and of the draws of ``eta``; row i depends on the seed and on i alone
         num_inference_steps : of the sampler; `Space.num_inference_steps` when None
+        guidance_scale : of classifier-free guidance (Ho & Salimans 2022): 1 is none, 0 leaves the condition out
         eta : 0 is deterministic DDIM; above, every step draws fresh noise
         rescale : norm to give every vector, where their own was lost (unit vectors for a decoder of raw ones)
 
@@ -178,6 +179,7 @@ class Space:
         steps = self._steps(num_inference_steps)
         if not 0 <= eta <= 1:
             raise InputError(f"decode: expected eta in [0, 1], got {eta}")
+        _check_scale("decode", guidance_scale)
         rngs = rngs_of(seed, n)
         x_T = diffusion.draw_noise(decoder.latent_shape, rngs).numpy() if noise is None else self._as_noise(noise, n)
         sampling = {} if self._optimises else {"guidance_scale": guidance_scale, "eta": eta}
@@ -219,6 +221,7 @@ class Space:
             raise CapabilityError(
                 "invert: a gradient decoder has no x_T to find; load a space with a diffusion decoder"
             )
+        _check_scale("invert", guidance_scale)
         pictures, names = read_images(images)
         points = self.encode_images(pictures) if embeddings is None else embeddings
         vectors = self._vectors(points, "invert")
@@ -329,3 +332,10 @@ class Space:
                 f"decode: expected finite noise of shape {(n, *shape)} or {(1, *shape)}, got {noise.shape}"
             )
         return noise
+
+
+def _check_scale(doing: str, guidance_scale: float) -> None:
+    if not (np.isfinite(guidance_scale) and guidance_scale >= 0):
+        raise InputError(
+            f"{doing}: expected a finite guidance_scale, 1 for none and 0 for no condition, got {guidance_scale}"
+        )
