@@ -63,6 +63,11 @@ def images_below(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
 
 
+def expand_folders(paths: Iterable[str | Path]) -> list[Path]:
+    """The files named, in their order, a folder replaced by the image files below it."""
+    return [file for path in map(Path, paths) for file in (images_below(path) if path.is_dir() else [path])]
+
+
 def square(image: Image.Image, side: int) -> Image.Image:
     """The centre square of ``image``, resized to ``side`` pixels with an anti-aliasing filter."""
     return image if image.size == (side, side) else ImageOps.fit(image, (side, side), Image.Resampling.BICUBIC)

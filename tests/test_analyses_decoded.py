@@ -192,3 +192,7 @@ def test_scripts_take_folders_texts_and_lists(folder, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main("guidance", [str(folder / "none.png"), *few])
     assert "not a file" in capsys.readouterr().err
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SystemExit):  # not the bundled scenes, as if nothing had been given
+        main("guidance", [str(tmp_path / "empty"), *few])
+    assert "got 0" in capsys.readouterr().err

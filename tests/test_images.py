@@ -1,12 +1,13 @@
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from clipspace.errors import InputError
-from clipspace.images import psnr, read_image, read_images, square
+from clipspace.images import expand_folders, psnr, read_image, read_images, square
 
 
 def _png_header(width: int, height: int) -> bytes:
@@ -99,6 +100,14 @@ def test_what_cannot_be_an_image_is_refused():
 def test_names_are_file_stems_or_numbers(tmp_path):
     Image.new("RGB", (2, 2)).save(tmp_path / "cat.png")
     assert read_images([tmp_path / "cat.png", Image.new("RGB", (2, 2))])[1] == ["cat", "1"]
+
+
+def test_a_folder_stands_for_the_images_below_it(tmp_path):
+    (tmp_path / "deep").mkdir()
+    for name in ("b.png", "a.JPG", "notes.txt", "deep/c.png"):
+        (tmp_path / name).write_bytes(b"")
+    found = expand_folders(["missing.png", tmp_path])
+    assert found == [Path("missing.png"), tmp_path / "a.JPG", tmp_path / "b.png", tmp_path / "deep/c.png"]
 
 
 def test_psnr_of_a_known_error():

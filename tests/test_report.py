@@ -98,5 +98,7 @@ def test_what_is_wrong_is_said_before_any_work(tmp_path, quick, monkeypatch):
     (tmp_path / "done/index.html").write_text("")
     with pytest.raises(InputError, match="--overwrite"):
         write_report(tmp_path / "done")
+    with pytest.raises(InputError, match="pass --store"):
+        write_report(tmp_path / "out", source=tmp_path)
     with pytest.raises(InputError, match="nowhere"):
         write_report(tmp_path / "out", ["nowhere.png"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clipspace.analyses import analysis
 from clipspace.errors import ClipspaceError
-from clipspace.images import images_below
+from clipspace.images import expand_folders
 from clipspace.space import load_space
 
 _GIVEN = {
@@ -44,7 +44,9 @@ def main(name: str, arguments: list[str] | None = None) -> Path:
     options = vars(parser.parse_args(arguments))
     where = {key: options.pop(key) for key in ("decoder", "device")}
     named, output = options.pop("space"), options.pop("output")
-    options.update({key: _each(options[key]) if key == "images" else options[key] or None for key in given})
+    options.update({key: options[key] or None for key in given})
+    if options.get("images"):
+        options["images"] = expand_folders(options["images"])
     try:
         result = run(load_space(named, **where), **options)
         path = result.save(output)
@@ -52,8 +54,3 @@ def main(name: str, arguments: list[str] | None = None) -> Path:
         parser.exit(1, f"{parser.prog}: {error}\n")
     print("\n".join([*result.findings, f"wrote {path}"]))
     return path
-
-
-def _each(paths: list[str]) -> list[Path] | None:
-    """The paths, a folder replaced by the pictures in it; None where there are none."""
-    return [f for path in map(Path, paths) for f in (images_below(path) if path.is_dir() else [path])] or None

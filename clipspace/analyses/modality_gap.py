@@ -81,7 +81,7 @@ def _plane(images: Embeddings, texts: Embeddings) -> np.ndarray:
 
 
 def _findings(scores: Scores) -> list[str]:
-    gap, paired, unpaired = (scores[name] for name in ("gap", "paired cosine", "unpaired cosine"))
+    gap, paired, unpaired = (scores[name] for name in ("gap, unbiased", "paired cosine", "unpaired cosine"))
     recall = scores["recall@1, text to image"]
     moved, recalls = scores.arrays["moved"], scores.arrays["moved recall"].mean(axis=0)
     best, still = int(recalls.argmax()), int(np.abs(moved).argmin())

@@ -192,11 +192,9 @@ def metamers(
 
 def _pictures(paths: list[Path]) -> list[Path]:
     """The files named, and the images of the folders named, in order of their names."""
-    from clipspace.images import images_below
+    from clipspace.images import expand_folders
 
-    found: list[Path] = []
-    for path in paths:
-        found += images_below(path) if path.is_dir() else [path]
+    found = expand_folders(paths)
     if not found:
         raise InputError(f"probe: expected images in {[str(path) for path in paths]}, got none")
     return found

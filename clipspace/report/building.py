@@ -15,7 +15,7 @@ from typing import Any
 from clipspace.analyses import ANALYSES, analysis, question
 from clipspace.errors import CapabilityError, ClipspaceError, InputError
 from clipspace.figures import draw
-from clipspace.images import images_below, read_image
+from clipspace.images import expand_folders, read_image
 from clipspace.plot import save_figure
 from clipspace.report.atlas import atlas, open_stored
 from clipspace.report.page import Section, write_page
@@ -64,6 +64,8 @@ def write_report(
     was encoded from. A run that was interrupted goes on: what is there and was made alike is not computed again.
     """
     folder, names = Path(folder), _choose(only)
+    if source is not None and store is None:
+        raise InputError(f"report: expected the store that was encoded from {str(source)!r}, got none; pass --store")
     page = _page_in(folder, overwrite)
     pictures, digest = (None, None) if images is None else _readable(images)
     loaded = load_space(space, decoder=decoder, device=device)
@@ -104,7 +106,7 @@ def _readable(images: Sequence) -> tuple[list, str]:
     found, digest = [], hashlib.sha256()
     for source in images:
         folder = isinstance(source, (str, Path)) and Path(source).is_dir()
-        for one in images_below(Path(source)) if folder else [source]:
+        for one in expand_folders([source]) if folder else [source]:
             try:
                 picture = read_image(one)
             except ClipspaceError as error:
