@@ -31,7 +31,8 @@ class Code:
         return len(self.embeddings)
 
     def __getitem__(self, row: int) -> Code:
-        """The code of one image, still a `Code`."""
+        """The code of one image, still a `Code`; from the end where ``row`` is negative."""
+        row = range(len(self))[row]
         one = slice(row, row + 1)
         return replace(
             self,

@@ -118,14 +118,19 @@ class Embeddings:
 def concatenate(parts: Sequence[Embeddings]) -> Embeddings:
     """All rows of ``parts``, in order. Columns that every part has are kept.
 
-    Raises `SpaceMismatchError` when the parts carry different stamps.
+    What a prior drew beside images counts as images. Raises `SpaceMismatchError` when the parts carry different
+    stamps, and `InputError` for images beside texts, which lie in two places of one space.
     """
     first, *rest = parts
     for part in rest:
         check_same_space(first.space, part.space, "concatenate")
+    kinds = {part.modality for part in parts}
+    if len(kinds) > 1 and "text" in kinds:
+        raise InputError(f"concatenate: expected points of one modality, got {sorted(kinds)}; keep texts apart")
     shared = [c for c in first.columns if all(c in part.columns for part in rest)]
     return replace(
         first,
+        modality=first.modality if len(kinds) == 1 else "image",
         vectors=np.concatenate([part.vectors for part in parts]),
         names=[name for part in parts for name in part.names],
         columns={c: [v for part in parts for v in part.columns[c]] for c in shared},

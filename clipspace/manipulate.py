@@ -23,7 +23,7 @@ from clipspace import sphere
 from clipspace.codes import Code
 from clipspace.embeddings import Embeddings, check_same_space, concatenate
 from clipspace.errors import InputError, check_count
-from clipspace.images import SUFFIXES, read_image
+from clipspace.images import SUFFIXES, read_image, read_images
 from clipspace.pca import PCA
 from clipspace.pictures import Pictures
 from clipspace.results import made_by
@@ -215,8 +215,7 @@ def reconstruct(
     if not kept:
         raise InputError(f"reconstruct: expected components from 1 to {pca.n_components_}, got {list(components)}")
     sampling = _sampling(space, [], num_inference_steps, guidance_scale)
-    listed = [images] if isinstance(images, (Image.Image, str, Path)) else list(images)
-    sources = [read_image(image) for image in listed]
+    sources, _ = read_images(images)
     points = space.encode_images(sources)
     coordinates = pca.transform(points.unit)
     ladder = np.stack([sphere.unit(pca.inverse_transform(coordinates[:, :k])) for k in kept], axis=1)
@@ -273,6 +272,8 @@ def generate(
 
 def _point(space: Space, item, seed: int) -> _Point:
     """What a caller may hand over as one point. A string is a path if it ends like one, else a text."""
+    if isinstance(item, (Code, Embeddings)):
+        check_same_space(space.stamp, item.embeddings.space if isinstance(item, Code) else item.space, space.name)
     if isinstance(item, Code):
         return _Point(_only(item.embeddings), code=item)
     if isinstance(item, Embeddings):

@@ -30,7 +30,13 @@ def test_a_users_pairs_are_counted_and_placed(space):
     [([0.2, 0.5, 0.3], "No move"), ([0.2, 0.5, 0.6], "towards each other"), ([0.7, 0.5, 0.3], "apart")],
 )
 def test_what_a_move_does_is_said_as_it_is(recalls, said):
-    names = ("gap", "separability along the gap", "paired cosine", "unpaired cosine", "recall@1, text to image")
+    names = (
+        "gap, unbiased",
+        "separability along the gap",
+        "paired cosine",
+        "unpaired cosine",
+        "recall@1, text to image",
+    )
     moved = {"moved": np.array([-1.0, 0.0, 1.0]), "moved recall": np.array([recalls, recalls])}
     text = _findings(Scores("gap", [Score(name, 0.5, 0.1, 0.4, 0.6) for name in names], arrays=moved))[-1]
     assert said in text

@@ -16,7 +16,16 @@ from clipspace.mini.evaluation.timing import diffusers_loop
 from clipspace.models.pixel_decoder import PixelDecoder
 from clipspace.scenes import render, sample_scenes
 
-SCENES = {"retrieval": 20, "zero-shot": 20, "typographic": 20, "cycle": 4, "inversion": 2, "ends": 1, "text-diff": 3}
+SCENES = {
+    "retrieval": 20,
+    "zero-shot": 20,
+    "typographic": 20,
+    "cycle": 4,
+    "guided-cycle": 4,
+    "inversion": 2,
+    "ends": 1,
+    "text-diff": 3,
+}
 """Of the parts that a small sample makes quick."""
 
 

@@ -48,8 +48,9 @@ def run(
 
     Decodes are read, where there is a decoder, on ``decoded`` rendered pictures of two kinds: readers need known things.
     """
-    known = quartets or {kind: binding_quartets(kind, n, seed=_UNSEEN + seed) for kind in KINDS}
-    if not all(known.values()):
+    drawn = quartets is None
+    known = {kind: binding_quartets(kind, n, seed=_UNSEEN + seed) for kind in KINDS} if drawn else quartets
+    if not known or not all(known.values()):
         raise InputError(f"binding: expected quartets of each kind, got none of {[k for k in known if not known[k]]}")
     table = []
     for kind, found in known.items():

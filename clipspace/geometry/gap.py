@@ -17,7 +17,10 @@ def gap_vector(x: np.ndarray, t: np.ndarray) -> np.ndarray:
         raise InputError(
             f"gap_vector: expected two sets of two points or more in one space, got {np.shape(x)}, {np.shape(t)}"
         )
-    return np.mean(x, axis=0, dtype=np.float64) - np.mean(t, axis=0, dtype=np.float64)
+    gap = np.mean(x, axis=0, dtype=np.float64) - np.mean(t, axis=0, dtype=np.float64)
+    if not np.isfinite(gap).all():
+        raise InputError("gap_vector: expected finite vectors, got NaN or infinity; drop those rows")
+    return gap
 
 
 def gap_norm(x: np.ndarray, t: np.ndarray, *, unbiased: bool = False) -> float:

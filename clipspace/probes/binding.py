@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from clipspace.embeddings import Embeddings
-from clipspace.errors import InputError
+from clipspace.errors import InputError, check_count
 from clipspace.images import read_image
 from clipspace.scenes import COLORS, SIZES, Scene, Thing, render, sample_scene
 from clipspace.scenes.captions import article
@@ -128,7 +128,13 @@ def choice_accuracy(space: Space, choices: Sequence[Choice], *, seed: int = 0) -
 
 
 def decoded_binding(
-    space: Space, kind: Literal["color", "size"], *, n: int, decodes: int = 1, num_inference_steps: int = 50, seed: int
+    space: Space,
+    kind: Literal["color", "size"],
+    *,
+    n: int,
+    decodes: int = 1,
+    num_inference_steps: int | None = None,
+    seed: int,
 ) -> Scores:
     """How often decodes of two things keep, swap or lose what is bound to what (figure 15 of DALL-E 2).
 
@@ -138,10 +144,12 @@ def decoded_binding(
     """
     if kind not in ("color", "size"):
         raise InputError(f"decoded_binding: expected kind 'color' or 'size', got {kind!r}")
+    check_count("decodes", decodes)
+    steps = space.num_inference_steps if num_inference_steps is None else num_inference_steps
     scenes = [pair[0] for pair in _scene_pairs(kind, n, seed)]
     images = [render(scene) for scene in scenes]
     points = space.encode_images(images)[np.repeat(np.arange(n), decodes)]
-    decoded = space.decode(points, seed=seed, num_inference_steps=num_inference_steps)
+    decoded = space.decode(points, seed=seed, num_inference_steps=steps)
     rows = []
     for name, pictures, times in (("decoded", decoded, decodes), ("true image", images, 1)):
         read = [_bound(kind, picture, scenes[i // times]) for i, picture in enumerate(pictures)]
@@ -149,7 +157,7 @@ def decoded_binding(
             hits = np.array([r == outcome for r in read], dtype=float).reshape(n, times).mean(axis=1)
             low, high = bootstrap(hits, seed=seed)
             rows.append(Score(f"{name}: {outcome}", float(hits.mean()), None, low, high, n))
-    return Scores(f"binding of {kind}", rows, space.stamp, seed, {"decodes": decodes, "steps": num_inference_steps})
+    return Scores(f"binding of {kind}", rows, space.stamp, seed, {"decodes": decodes, "steps": steps})
 
 
 def read_winoground(file: str | Path, images: str | Path) -> list[Quartet]:

@@ -15,6 +15,7 @@ from clipspace.blocks import check_one_space, embeddings_of, stamp_of, unit_bloc
 from clipspace.embeddings import Embeddings, Stamp, check_same_space
 from clipspace.errors import InputError, SampleWarning
 from clipspace.geometry.cone import centred
+from clipspace.geometry.copies import originals
 from clipspace.probes.sparse import sparse_codes
 from clipspace.probes.splits import check_words, finite_vectors
 from clipspace.scores import Score, Scores, bootstrap
@@ -54,9 +55,9 @@ class Vocabulary:
         if not len(images):
             raise InputError("Vocabulary: expected images to centre by, got none; give those it is for")
         vectors = unit(finite_vectors(texts, "Vocabulary"))
-        _, first = np.unique(vectors.astype(np.float32), axis=0, return_index=True)
+        first = originals(vectors)
         earliest = {word: i for i, word in reversed(list(enumerate(texts.names)))}
-        kept = [i for i in sorted(first) if earliest[texts.names[i]] == i]
+        kept = [i for i, word in enumerate(texts.names) if first[i] == i and earliest[word] == i]
         if len(kept) < len(vectors):
             warnings.warn(
                 f"Vocabulary: {len(vectors) - len(kept)} of {len(vectors)} words repeat others, or are embedded where "
@@ -136,7 +137,7 @@ class Decomposition:
 
         Images that do not use them stay where they are, and all keep their norms. Decode them to see what is left.
         """
-        chosen = self.vocabulary.rows(list(words))
+        chosen = self.vocabulary.rows(list(dict.fromkeys(words)))
         _, length = _centred(self.images, self.vocabulary)
         share = length[:, None] * (self.weights[:, chosen] @ self.vocabulary.directions[chosen])
         return self.images.with_vectors(unit(self.images.unit - share) * self.images.norm[:, None])

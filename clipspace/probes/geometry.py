@@ -12,6 +12,7 @@ from clipspace.blocks import check_one_space, embeddings_of, shape, stamp_of, un
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError, SampleWarning
 from clipspace.geometry import cone, contrast, dimension, gap, hubness, retrieval, similarity, spectrum
+from clipspace.geometry.copies import originals
 from clipspace.probes.accuracy import proportion_interval
 from clipspace.probes.splits import finite_vectors
 from clipspace.scores import Score, Scores, bootstrap
@@ -158,14 +159,14 @@ def _texts_beside(images: Embeddings | Store) -> Store:
 def _distinct(points: Embeddings, doing: str) -> np.ndarray:
     """Unit vectors, each direction once."""
     x = unit(finite_vectors(points, doing))
-    _, first = np.unique(x.astype(np.float32), axis=0, return_index=True)
-    if len(first) < len(x):
+    kept = originals(x) == np.arange(len(x))
+    if not kept.all():
         warnings.warn(
-            f"{doing}: {len(x) - len(first)} of {len(x)} rows are duplicates of others and were left out",
+            f"{doing}: {(~kept).sum()} of {len(x)} rows are duplicates of others and were left out",
             SampleWarning,
             stacklevel=3,
         )
-    return x[np.sort(first)]
+    return x[kept]
 
 
 def _mean_cosine(name: str, x: np.ndarray) -> Score:

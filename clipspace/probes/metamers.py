@@ -21,7 +21,7 @@ def metamers(
     n: int = 32,
     keep: int = 4,
     same: float = 0.9,
-    num_inference_steps: int = 50,
+    num_inference_steps: int | None = None,
     seed: int = 0,
 ) -> Pictures:
     """The ``keep`` of ``n`` decodes of one z that differ most in pixels while ``cos(E(D(z)), z) >= same``.

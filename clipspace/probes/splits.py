@@ -5,13 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clipspace.blocks import check_one_space, embeddings_of
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError, SampleWarning
+from clipspace.geometry.copies import originals
 
 if TYPE_CHECKING:
     from clipspace.store import Store
@@ -116,7 +117,9 @@ def column(points: Embeddings, values: Sequence | str, doing: str) -> np.ndarray
             raise InputError(f"{doing}: expected a column out of {list(points.columns)}, got {values!r}")
         values = points.columns[values]
     array = np.asarray(values)
-    if array.dtype.kind in "OU" and any(v is None or (isinstance(v, float) and np.isnan(v)) for v in values):
+    if (array.dtype.kind in "OU" and any(_is_missing(v) for v in values)) or (
+        array.dtype.kind in "mM" and np.isnat(array).any()
+    ):
         raise InputError(f"{doing}: expected a label for every vector, got None or NaN; drop those rows")
     if array.shape != (len(points),):
         raise InputError(f"{doing}: expected {len(points)} labels, one per vector, got shape {array.shape}")
@@ -127,11 +130,16 @@ def column(points: Embeddings, values: Sequence | str, doing: str) -> np.ndarray
     return array
 
 
+def _is_missing(value: Any) -> bool:
+    """None, NaN, and pandas' NA and NaT, known by their types' names, since pandas need not be there."""
+    return (
+        value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and np.isnan(value))
+    )
+
+
 def warn_of_shared_rows(train: np.ndarray, test: np.ndarray, doing: str) -> None:
-    """Warn when the same vector is on both sides: then the score measures memory."""
-    alike = train[np.isin(train[:, 0], test[:, 0])], test[np.isin(test[:, 0], train[:, 0])]
-    known = {row.tobytes() for row in alike[0]}
-    shared = sum(row.tobytes() in known for row in alike[1])
+    """Warn when the same vector, but for rounding, is on both sides: then the score measures memory."""
+    shared = int((originals(np.concatenate([train, test]))[len(train) :] < len(train)).sum())
     if shared:
         warnings.warn(
             f"{doing}: {shared} of {len(test)} held-out vectors are also training vectors, which flatters the score; "

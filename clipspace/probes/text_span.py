@@ -46,7 +46,7 @@ class TextSpan:
         missing = [text for text in texts if text not in self.texts]
         if missing or not texts:
             raise InputError(f"TextSpan: expected texts among {list(self.texts)}, got {missing or 'none'}")
-        basis = self.directions[[self.texts.index(text) for text in texts]]
+        basis = self.directions[[self.texts.index(text) for text in dict.fromkeys(texts)]]
         points = self.images.unit
         moved = points - (points - self.mean) @ basis.T @ basis
         return self.images.with_vectors(unit(moved) * self.images.norm[:, None])

@@ -64,7 +64,7 @@ def typographic_attack(
     place: tuple[float, float] = (0.5, 0.75),
     templates: str | Sequence[str] = PHOTO,
     decodes: int = 0,
-    num_inference_steps: int = 50,
+    num_inference_steps: int | None = None,
     seed: int = 0,
 ) -> Scores:
     """What images of ``truth`` are taken for once ``words`` are printed on them, beside a blank card of the same size.
@@ -119,7 +119,7 @@ def attack_scores(
     labels: Sequence[str] | None = None,
     templates: str | Sequence[str] = PHOTO,
     decodes: int = 0,
-    num_inference_steps: int = 50,
+    num_inference_steps: int | None = None,
     seed: int = 0,
 ) -> Scores:
     """How often the images of each condition are read as the thing, and as the word that is, or is not, on them.

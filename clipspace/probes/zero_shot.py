@@ -105,14 +105,14 @@ def zero_shot_accuracy(
     k = min(k, len(labels))
     among = (order[:, :k] == ids[:, None]).any(axis=1).astype(float)
     confidence, right = found.max(axis=1), (order[:, 0] == ids).astype(float)
-    interval = bootstrap(confidence, right, statistic=calibration_error, seed=seed)
+    calibration = _calibration(confidence, right, seed)
     confusion = confusion_matrix(order[:, 0], ids, len(labels))
     rows = accuracy_rows(order[:, 0], ids, labels, chance=1 / len(labels), seed=seed, name="top-1")
     if k > 1:
         rows.append(
             Score(f"top-{k}", float(among.mean()), k / len(labels), *proportion_interval(among, seed=seed), len(among))
         )
-    rows.append(Score("calibration error", calibration_error(confidence, right), None, *interval, len(right)))
+    rows.append(calibration)
     if per_class:
         rows += [
             Score(f"class {label}", float(line[i] / line.sum()), 1 / len(labels), n=int(line.sum()))
@@ -122,6 +122,19 @@ def zero_shot_accuracy(
     settings = {"labels": list(labels), "templates": list(read_templates(templates))}
     arrays = {"confusion": confusion, "reliability": reliability(confidence, right)}
     return Scores("zero-shot", rows, points.space, seed, settings, arrays)
+
+
+def _calibration(confidence: np.ndarray, right: np.ndarray, seed: int, draws: int = 200) -> Score:
+    """The error, beside that of answers as often right as they are sure: chance in the bins alone makes one.
+
+    A resample has the noise of the bins twice, so the interval is the bootstrap turned about the value (Davison &
+    Hinkley 1997, the basic one), from 0 on.
+    """
+    value = calibration_error(confidence, right)
+    rng = np.random.default_rng([seed, 15])
+    noise = np.mean([calibration_error(confidence, rng.random(len(right)) < confidence) for _ in range(draws)])
+    low, high = bootstrap(confidence, right, statistic=calibration_error, seed=seed)
+    return Score("calibration error", value, float(noise), max(0.0, 2 * value - high), 2 * value - low, len(right))
 
 
 def _points(space: Space, images) -> Embeddings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from clipspace.mini.evaluation.cycle import cycle
+from clipspace.mini.evaluation.cycle import cycle, guided_cycle
 from clipspace.mini.evaluation.edits import pca_ladder, text_edits
 from clipspace.mini.evaluation.encoder import retrieval, typographic, zero_shot_accuracy
 from clipspace.mini.evaluation.inversion import ends, inversion
@@ -17,6 +17,7 @@ PARTS: dict[str, Callable[..., list[Row]]] = {
     "zero-shot": zero_shot_accuracy,
     "typographic": typographic,
     "cycle": cycle,
+    "guided-cycle": guided_cycle,
     "inversion": inversion,
     "ends": ends,
     "text-diff": text_edits,

@@ -46,7 +46,7 @@ def retention(
     pairs: int = 200,
     decoded: int = 0,
     decodes: int = 3,
-    num_inference_steps: int = 50,
+    num_inference_steps: int | None = None,
     seed: int = 0,
     batch_size: int = 64,
 ) -> Retention:
@@ -91,7 +91,8 @@ def retention(
             measures[name][factor.name] = measure
     settings: dict[str, Any] = {"images": len(images), "pairs": pairs}
     if decoded:
-        how = {"decoded": decoded, "decodes": decodes, "num_inference_steps": num_inference_steps}
+        steps = space.num_inference_steps if num_inference_steps is None else num_inference_steps
+        how = {"decoded": decoded, "decodes": decodes, "num_inference_steps": steps}
         found, agreement = _of_decoder(space, chosen, encode(chosen[0].image), seed=seed, **how)
         measures |= found
         settings |= {**how, "cycle agreement": agreement.value}
@@ -179,6 +180,9 @@ def _factors_of(space: Space, images: Sequence, columns: Mapping[str, Sequence],
 
 def _choose(found: list[Factor], names: Sequence[str] | None) -> list[Factor]:
     known = {factor.name: factor for factor in found}
+    if len(known) < len(found):
+        twice = sorted({factor.name for factor in found if sum(other.name == factor.name for other in found) > 1})
+        raise InputError(f"retention: expected columns of other names than the factors, got {twice}; rename them")
     unknown = [name for name in names or [] if name not in known]
     if unknown or not found:
         raise InputError(
