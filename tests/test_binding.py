@@ -132,6 +132,7 @@ class Echo:
     """A decoder that draws what it is told: the scenes' own images, or these with the binding traded."""
 
     stamp = None
+    num_inference_steps = 50
 
     def __init__(self, images):
         self.images = images

@@ -29,6 +29,10 @@ def test_round_trip(code, tmp_path):
 def test_one_row(code):
     assert len(code[1]) == 1
     assert np.array_equal(code[1].noise[0], code.noise[1])
+    assert np.array_equal(code[-1].noise, code[len(code) - 1].noise)
+    assert [len(one) for one in code] == [1] * len(code)
+    with pytest.raises(IndexError):
+        code[len(code)]
 
 
 def test_other_files_are_refused(code, tmp_path):

@@ -68,6 +68,7 @@ def test_a_removed_word_is_gone_and_the_others_stay(planted):
     vocabulary = Vocabulary.of(texts, images)
     before = decompose(images, vocabulary, strength=0.2)
     left = before.without([WORDS[5]])
+    np.testing.assert_array_equal(before.without([WORDS[5]] * 2).vectors, left.vectors)
     after = decompose(left, vocabulary, strength=0.2)
     had = (used == 5).any(axis=1)
     column = before.weights[:, [5]].toarray()[:, 0]

@@ -65,3 +65,11 @@ def test_concatenate_keeps_order_and_shared_columns():
     both = concatenate([a, b])
     assert both.names == ("a", "b", "c")
     assert dict(both.columns) == {"x": [1, 3, 4]}
+
+
+def test_texts_and_images_are_not_one_set():
+    image, prior, text = (Embeddings(np.ones((1, 3)), STAMP, kind) for kind in ("image", "prior", "text"))
+    assert concatenate([prior, image]).modality == "image"
+    assert concatenate([text, text]).modality == "text"
+    with pytest.raises(InputError, match="one modality"):
+        concatenate([image, text])

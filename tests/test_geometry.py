@@ -264,6 +264,9 @@ def test_a_constant_encoder_retrieves_nothing():
         (lambda x: similarity.linear_cka(x, np.ones((20, 2))), "constant"),
         (lambda x: similarity.rsa(x, np.ones((20, 2))), "constant"),
         (lambda x: retrieval.ranks(x, x[:3]), "true match for every query"),
+        (lambda x: retrieval.ranks(np.full_like(x, np.nan), x), "finite"),
+        (lambda x: gap.separability(x, np.vstack([x[1:], np.full_like(x[:1], np.nan)])), "finite"),
+        (lambda x: dimension.two_nn(np.vstack([x, np.full_like(x[:1], np.nan)])), "finite"),
         (lambda x: retrieval.ranks(x, x, query_ids=[1]), "ids"),
     ],
 )

@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from clipspace import gradient, load_space
-from clipspace.errors import CapabilityError, InputError
+from clipspace import generate, gradient, load_space
+from clipspace.errors import CapabilityError, ConvergenceWarning, InputError
 from clipspace.scenes import render, sample_scenes
 
 
@@ -67,3 +67,11 @@ def test_transforms_and_total_variation_are_what_they_say():
     levels = gradient.pyramid(torch.zeros(1, 3, 64, 64))
     assert [level.shape[-1] for level in levels] == [8, 16, 32, 64]
     assert torch.allclose(gradient.render(levels, 64), torch.full((1, 3, 64, 64), 0.5))
+
+
+def test_guidance_and_few_steps_are_not_passed_over(optimising):
+    with pytest.raises(CapabilityError, match="no guidance"):
+        generate(optimising, "a red apple", n=1, source="none", num_inference_steps=2)
+    point = optimising.encode_images(Image.new("RGB", (64, 64), "red"))
+    with pytest.warns(ConvergenceWarning, match="2 steps are few"):
+        optimising.decode(point, num_inference_steps=2)

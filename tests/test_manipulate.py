@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clipspace import PCA, blend, generate, interpolate, reconstruct, sphere, text_diff, variations
-from clipspace.errors import InputError
+from clipspace import PCA, blend, diffusion, generate, interpolate, reconstruct, sphere, text_diff, variations
+from clipspace.errors import InputError, SpaceMismatchError
 from clipspace.images import psnr
 from clipspace.scenes import render, sample_scenes
 
@@ -56,6 +56,40 @@ def test_guidance_reaches_what_is_drawn_from_embeddings(space, codes):
     ):
         guided, plain = (call(seed=7, num_inference_steps=4, guidance_scale=scale).images[0] for scale in (3.0, 1.0))
         assert psnr(guided, oracle) > 45 > psnr(plain, oracle)
+
+
+def test_points_of_another_space_are_refused_by_every_manipulation(space, codes):
+    stamp = replace(space.stamp, weights="0" * 16)
+    foreign = replace(codes.embeddings[0], space=stamp)
+    calls = (
+        lambda point: variations(space, point, n=1),
+        lambda point: interpolate(space, point, codes[1]),
+        lambda point: text_diff(space, point, None, "a red apple"),
+        lambda point: blend(space, [point, codes.embeddings[1]]),
+    )
+    for call in calls:
+        for point in (foreign, replace(codes[0], embeddings=foreign)):
+            with pytest.raises(SpaceMismatchError, match="00000000"):
+                call(point)
+
+
+def test_a_variation_does_not_draw_x_T_again(space, codes, monkeypatch):
+    x_T, added = space.noise(1, seed=5), []
+    sample, draw = diffusion.sample, diffusion.draw_noise
+
+    def draw_noise(shape, rngs):
+        added.append(draw(shape, rngs))
+        return added[-1]
+
+    def watched(*args, **how):
+        with monkeypatch.context() as patch:
+            patch.setattr(diffusion, "draw_noise", draw_noise)
+            return sample(*args, **how)
+
+    monkeypatch.setattr(diffusion, "sample", watched)
+    variations(space, codes.embeddings[0], n=1, seed=5, num_inference_steps=3)
+    assert len(added) == 3
+    assert not any(np.array_equal(noise, x_T) for noise in added)
 
 
 def test_interpolation_ends_are_the_inputs(space, apple, house, codes):
@@ -149,6 +183,7 @@ def test_reconstruct_from_all_components_is_the_embedding(space, apple, house):
     assert np.all(np.diff(cosines, axis=1) > 0)
     assert list(result.column_labels) == ["2", "16", "128", "source"]
     assert result.rows[1][-1] is not result.rows[0][-1]
+    assert len(reconstruct(space, np.asarray(apple), pca, components=(2,), num_inference_steps=2).rows) == 1
 
 
 def test_generate_draws_each_condition(space):

@@ -180,6 +180,8 @@ def test_retention_refuses_what_it_cannot_measure(space):
         retention(space, one, pairs=1)
     with pytest.raises(InputError, match="30 values in the column 'y'"):
         retention(space, one, columns={"y": [1, 2]})
+    with pytest.raises(InputError, match=r"other names than the factors, got \['x'\]"):
+        retention(space, one, columns={"x": ["a", "b"] * 15})
     with pytest.raises(InputError, match="decoded from 2"):
         retention(space, one, factors=["x"], decoded=20)
     with pytest.raises(CapabilityError, match="no decoder"):

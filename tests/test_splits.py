@@ -1,6 +1,7 @@
 """Held-out rows are held out, and labels that cannot be learnt are refused."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from clipspace import Embeddings, Stamp
@@ -76,6 +77,9 @@ def test_a_test_set_that_does_not_fit_is_refused(points, rng):
 def test_vectors_on_both_sides_warn(points):
     with pytest.warns(SampleWarning, match="2 of 2 held-out vectors"):
         split(points, "label", (points[:2], ["a", "b"]), doing="x")
+    rounded = points[:2].with_vectors(points.vectors[:2] * (1 + 1e-6))
+    with pytest.warns(SampleWarning, match="2 of 2 held-out vectors"):
+        split(points, "label", (rounded, ["a", "b"]), doing="x")
 
 
 def test_no_more_rows_than_dimensions_warn():
@@ -83,7 +87,7 @@ def test_no_more_rows_than_dimensions_warn():
         warn_small(10, 10, "x")
 
 
-@pytest.mark.parametrize("hole", [None, float("nan")])
+@pytest.mark.parametrize("hole", [None, float("nan"), pd.NA, pd.NaT])
 def test_missing_labels_are_refused(rng, hole):
     from clipspace.probes.knn import knn_probe
 

@@ -58,6 +58,7 @@ def test_what_is_taken_out_no_longer_varies(sets):
     assert (left.unit @ span.directions.T).std() < 0.4 * (images.unit @ span.directions.T).std()
     assert np.allclose(left.norm, images.norm, rtol=1e-5)
     kept = span.without([span.texts[0]])
+    np.testing.assert_array_equal(span.without([span.texts[0]] * 2).vectors, kept.vectors)
     assert (kept.unit @ span.directions[1]).std() == pytest.approx((images.unit @ span.directions[1]).std(), rel=0.3)
 
 

@@ -4,7 +4,7 @@ import pytest
 from clipspace import Embeddings, zero_shot
 from clipspace.errors import InputError, SpaceMismatchError
 from clipspace.probes.templates import read_templates
-from clipspace.probes.zero_shot import label_weights, zero_shot_accuracy
+from clipspace.probes.zero_shot import _calibration, label_weights, zero_shot_accuracy
 from clipspace.scenes import COLORS, render, sample_scenes
 
 
@@ -61,6 +61,19 @@ def test_accuracies_are_counted_as_by_hand(space, things):
     assert [scores[f"class {label}"].value for label in labels] == pytest.approx(each)
     assert scores["top-1, mean per class"].value == pytest.approx(np.mean(each))
     assert scores.arrays["confusion"].sum() == len(things)
+
+
+def test_chance_of_the_calibration_error_is_that_of_calibrated_answers(rng):
+    errors, chances, low = [], [], []
+    for seed in range(20):
+        confidence = rng.uniform(0.3, 1, 200)
+        found = _calibration(confidence, (rng.random(200) < confidence).astype(float), seed)
+        errors.append(found.value), chances.append(found.chance), low.append(found.low)
+        assert found.low <= found.value <= found.high
+    assert np.mean(errors) == pytest.approx(np.mean(chances), rel=0.1)
+    wrong = _calibration(confidence, np.zeros(200), 0)
+    assert wrong.value == pytest.approx(confidence.mean())
+    assert wrong.low > 5 * wrong.chance
 
 
 def test_a_label_shuffled_truth_scores_chance(space, things, rng):

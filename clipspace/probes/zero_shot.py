@@ -127,14 +127,14 @@ def zero_shot_accuracy(
 def _calibration(confidence: np.ndarray, right: np.ndarray, seed: int, draws: int = 200) -> Score:
     """The error, beside that of answers as often right as they are sure: chance in the bins alone makes one.
 
-    A resample has the noise of the bins twice, so the interval is the bootstrap turned about the value (Davison &
-    Hinkley 1997, the basic one), from 0 on.
+    A resample has the noise of the bins twice and lies too high, so the interval has the bootstrap's width only.
     """
     value = calibration_error(confidence, right)
     rng = np.random.default_rng([seed, 15])
     noise = np.mean([calibration_error(confidence, rng.random(len(right)) < confidence) for _ in range(draws)])
     low, high = bootstrap(confidence, right, statistic=calibration_error, seed=seed)
-    return Score("calibration error", value, float(noise), max(0.0, 2 * value - high), 2 * value - low, len(right))
+    half = (high - low) / 2
+    return Score("calibration error", value, float(noise), max(0.0, value - half), value + half, len(right))
 
 
 def _points(space: Space, images) -> Embeddings:
