@@ -22,6 +22,7 @@ from clipspace.errors import InputError, SpaceMismatchError
 from clipspace.images import read_image
 from clipspace.sources import open_source
 from clipspace.store import open_store
+from clipspace.store.locking import alone, writing
 
 DATA = os.environ.get("CLIPSPACE_TEST_DATA")
 QUIET = {"progress": False}
@@ -239,11 +240,15 @@ def test_an_unfinished_store_does_not_open_and_a_damaged_shard_is_done_again(spa
     assert tree(tmp_path / "out") == whole
 
 
-def test_two_runs_of_one_share_do_not_meet(space, folder, tmp_path):
-    from clipspace.encoding.run import _alone
-
+def test_a_finished_store_needs_no_lock(space, folder, tmp_path):
     encode(space, folder, tmp_path / "out", **QUIET)
-    with _alone(tmp_path / "out/.encoding-0-of-1"), pytest.raises(InputError, match="another process"):
+    with alone(tmp_path / "out/.encoding-0-of-1"), alone(writing(tmp_path / "out")):  # as if it could not be written
+        assert encode(space, folder, tmp_path / "out", **QUIET).complete
+
+
+def test_two_runs_of_one_share_do_not_meet(space, folder, tmp_path):
+    (tmp_path / "out").mkdir()
+    with alone(tmp_path / "out/.encoding-0-of-1"), pytest.raises(InputError, match="another process"):
         encode(space, folder, tmp_path / "out", **QUIET)
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from clipspace.engines import check_engine
 from clipspace.errors import InputError
 from clipspace.sources import Source, open_source
 from clipspace.store import layout
+from clipspace.store.locking import alone, writing
 from clipspace.store.writing import begin, finish, new_header
 
 if TYPE_CHECKING:
@@ -100,13 +100,14 @@ def encode(
         space.stamp, modalities, dtype=dtype, normalized=normalized, shards=len(source.parts), recipe=recipe
     )
     writer, began = f"{i}-of-{n}", time.perf_counter()
-    header = begin(path, header, writer=writer)
-    mine = range(i, len(source.parts), n)
-    todo = [k for k in mine if layout.whole_record(path, k) is None]
-    how = Settings(tuple(modalities), dtype, normalized, batch_size)
-    with _alone(path / f".encoding-{writer}"), _bar(source, mine, todo, progress) as bar:
-        encoded_now = loop(space, source, todo, path, how, workers=workers, on_rows=bar.update)
-        done = finish(path, header, writer=writer) if header["rows"] is None or todo else header
+    done, mine, encoded_now = begin(path, header, writer=writer), range(i, len(source.parts), n), 0
+    if done["rows"] is None or _todo(path, mine):  # else nothing is written, so that read-only media will do
+        how = Settings(tuple(modalities), dtype, normalized, batch_size)
+        with alone(writing(path), shared=True), alone(path / f".encoding-{writer}"):
+            header, todo = begin(path, header, writer=writer), _todo(path, mine)  # as they are under the lock
+            with _bar(source, mine, todo, progress) as bar:
+                encoded_now = loop(space, source, todo, path, how, workers=workers, on_rows=bar.update)
+            done = finish(path, header, writer=writer) if header["rows"] is None or todo else header
     records = [layout.read_json(path / layout.record_file(k)) for k in mine]
     stored, bad = (sum(record[key] for record in records) for key in ("rows", "rejected"))
     return Encoded(
@@ -124,25 +125,9 @@ def _loop(engine: str) -> Callable[..., int]:
     return on_ray
 
 
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Raise `InputError` while another process encodes this share; a lock that ends with its process, killed or not."""
-    try:
-        import fcntl
-    except ImportError:  # not on this system
-        yield
-        return
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"encode: another process is encoding into {str(path.parent)!r}; wait for it, or share the work (--shard)"
-            ) from None
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+def _todo(path: Path, mine: Sequence[int]) -> list[int]:
+    """Which shards are still to be encoded."""
+    return [k for k in mine if layout.whole_record(path, k) is None]
 
 
 def _bar(source: Source, mine: Sequence[int], todo: Sequence[int], progress: bool) -> tqdm:
