@@ -179,6 +179,8 @@ class ShardWriter:
         if self.rejected:
             table = pyarrow.Table.from_pylist(self.rejected)
             files.append(self._write_table(layout.rejected_file(self.shard), table))
+        else:
+            (self.path / layout.rejected_file(self.shard)).unlink(missing_ok=True)  # of an earlier try
         facts = {"rows": self.rows, "rejected": len(self.rejected)}
         write_record(self.path, self.shard, files, **facts, writer=self._writer)
         self._lock.close()
