@@ -250,6 +250,7 @@ def test_a_full_disk_leaves_no_half_of_a_shard(space, folder, tmp_path):
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048)); "
     code = limit + "from test_encode import RUN; exec(RUN)"
     command = [sys.executable, "-c", code, "encode", str(folder), "-o", str(tmp_path / "out"), "--device", "cpu"]
+    command += ["--limit", "10"]  # few enough to stay in the buffer, which then cannot be written when it is closed
     where = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": where})
     assert done.returncode != 0
