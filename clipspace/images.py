@@ -109,6 +109,8 @@ def decode_image(data: bytes, *, max_pixels: int | None = None, what: str = "the
             f"expected at most {most:,} pixels, got more in {what} "
             "(it could be a decompression bomb); make it smaller first",
         ) from None
+    except MemoryError:  # of this machine now, which says nothing of the picture
+        raise
     except Exception as error:  # Pillow's decoders raise almost anything on hostile bytes
         reason = "truncated" if "truncat" in str(error).lower() else "corrupt"
         raise ImageError(reason, f"{what} is truncated or corrupt ({error!r}); get a whole copy of it") from None

@@ -30,6 +30,16 @@ def test_encode_then_look(folder, capsys):
     assert (facts["rows"], facts["normalized"], facts["stamp"]["model"], facts["rejected"]) == (2, False, "mini", 1)
 
 
+def test_what_may_be_readable_later_is_tried_again(folder, capsys):
+    (folder / "in/gone.png").symlink_to(folder / "gone.png")
+    assert run("encode", "in", "-o", "out", "--device", "cpu") == 0
+    assert "--retry-rejected" in capsys.readouterr().out
+    (folder / "in/apple.png").rename(folder / "gone.png")
+    (folder / "in/apple.png").symlink_to(folder / "gone.png")
+    assert run("encode", "in", "-o", "out2", "--device", "cpu") == 0
+    assert "--retry-rejected" not in capsys.readouterr().out
+
+
 def test_shares_say_what_is_missing_then_merge(folder, capsys):
     for share in ("0/2", "1/2"):
         assert run("encode", "in", "-o", "out", "--shard", share, "--rows-per-shard", "1", "--device", "cpu") == 0
@@ -47,6 +57,9 @@ def test_shares_say_what_is_missing_then_merge(folder, capsys):
         (["encode", "in", "-o", "out", "--shard", "1"], "0/4"),
         (["encode", "in", "-o", "out", "--shard", "4/4"], "0 <= i < n"),
         (["encode", "in", "-o", "out", "--kind", "zip"], "'zip'"),
+        (["encode", "in", "-o", "out", "--kind", "list"], "file of paths"),
+        (["encode", "in", "-o", "out", "--image-column", "x"], "image_column"),
+        (["encode", "nosuch://bucket/x", "-o", "out"], "could not be reached"),
         (["encode", "in", "-o", "out", "--dtype", "int8"], "float16"),
         (["encode", "in", "-o", "out", "--batch-size", "0"], "at least 1"),
         (["encode", "in", "-o", "out", "--space", "nonsense"], "nonsense"),

@@ -15,13 +15,15 @@ import pytest
 from PIL import Image
 from pyarrow.compute import field
 
+import clipspace.encoding.loop
 from clipspace import scenes
 from clipspace.embeddings import Embeddings
 from clipspace.encoding import encode
-from clipspace.errors import InputError, SpaceMismatchError
+from clipspace.errors import InputError, OutOfMemoryError, SpaceMismatchError
 from clipspace.images import read_image
 from clipspace.sources import open_source
 from clipspace.store import open_store
+from clipspace.store.locking import alone, writing
 
 DATA = os.environ.get("CLIPSPACE_TEST_DATA")
 QUIET = {"progress": False}
@@ -206,6 +208,77 @@ def test_hugging_face_parquet_encodes_and_lists_bad_rows(space, tmp_path, bad, r
     assert [row["name"] for row in rejected] == [f"pictures/{bad}.png"]
 
 
+def test_what_was_unreadable_for_a_while_is_tried_again_when_asked(space, folder, tmp_path, monkeypatch):
+    how = {"rows_per_shard": 10, "batch_size": 4, **QUIET}
+    encode(space, folder, tmp_path / "never", **how)
+    whole = clipspace.encoding.loop.decode_image
+
+    def faulty(data, *, what, **options):
+        if what == "'021.png'":
+            raise MemoryError
+        return whole(data, what=what, **options)
+
+    (folder / "031.png").rename(tmp_path / "away.png")
+    (folder / "031.png").symlink_to(tmp_path / "away.png")  # of a share that goes away
+    source = open_source(folder, rows_per_part=10)
+    (tmp_path / "away.png").rename(tmp_path / "gone.png")
+    monkeypatch.setattr(clipspace.encoding.loop, "decode_image", faulty)
+    done = encode(space, source, tmp_path / "out", **how)
+    assert done.rejected == {"out of memory": 1, "unreadable": 1, "truncated": 1, "not an image": 1}
+    monkeypatch.setattr(clipspace.encoding.loop, "decode_image", whole)
+    (tmp_path / "gone.png").rename(tmp_path / "away.png")
+    assert encode(space, source, tmp_path / "out", **how).encoded_now == 0
+    done = encode(space, source, tmp_path / "out", retry_rejected=True, **how)
+    assert (done.encoded_now, done.stored) == (20, 38)
+    assert done.rejected == {"truncated": 1, "not an image": 1}
+    assert tree(tmp_path / "out") == tree(tmp_path / "never")
+    assert encode(space, source, tmp_path / "out", retry_rejected=True, **how).encoded_now == 0
+
+
+def test_a_batch_too_large_for_the_memory_says_what_to_lower(space, folder, tmp_path, monkeypatch):
+    import torch
+
+    def full(*_, **__):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(type(space.encoder), "pixels", full)
+    with pytest.raises(OutOfMemoryError, match="lower batch_size"):
+        encode(space, folder, tmp_path / "out", **QUIET)
+
+
+def test_a_full_disk_leaves_no_half_of_a_shard(space, folder, tmp_path):
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048)); "
+    code = limit + "from test_encode import RUN; exec(RUN)"
+    command = [sys.executable, "-c", code, "encode", str(folder), "-o", str(tmp_path / "out"), "--device", "cpu"]
+    command += ["--limit", "10"]  # few enough to stay in the buffer, which then cannot be written when it is closed
+    where = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": where})
+    assert done.returncode != 0
+    assert "File too large" in done.stderr
+    assert [str(f.relative_to(tmp_path / "out")) for f in (tmp_path / "out").rglob("*") if f.is_file()] == [
+        "store.json"
+    ]
+
+
+def test_other_columns_do_not_mix_into_a_store(space, tmp_path):
+    for i, picture in enumerate(pictures(2)):
+        picture.save(tmp_path / f"{i}.png")
+    files = [(tmp_path / f"{i}.png").read_bytes() for i in range(2)]
+    pyarrow.parquet.write_table(
+        pyarrow.table({"image": files, "text": ["a", "b"], "t2": ["c", "d"]}), tmp_path / "t.parquet"
+    )
+    encode(space, tmp_path / "t.parquet", tmp_path / "out", texts=True, shard=(0, 2), **QUIET)
+    other = open_source(tmp_path / "t.parquet", caption_column="t2")
+    with pytest.raises(InputError, match="another input"):
+        encode(space, other, tmp_path / "out", texts=True, shard=(1, 2), **QUIET)
+
+
+def test_a_store_inside_its_source_is_gone_on_with(space, tmp_path):
+    pictures(1)[0].save(tmp_path / "a.png")
+    for _ in range(2):
+        assert encode(space, tmp_path, tmp_path / "out", **QUIET).stored == 1
+
+
 def test_other_settings_are_refused_before_work(space, folder, tmp_path):
     encode(space, folder, tmp_path / "out", **QUIET)
     with pytest.raises(InputError, match="batch_size"):
@@ -239,11 +312,15 @@ def test_an_unfinished_store_does_not_open_and_a_damaged_shard_is_done_again(spa
     assert tree(tmp_path / "out") == whole
 
 
-def test_two_runs_of_one_share_do_not_meet(space, folder, tmp_path):
-    from clipspace.encoding.run import _alone
-
+def test_a_finished_store_needs_no_lock(space, folder, tmp_path):
     encode(space, folder, tmp_path / "out", **QUIET)
-    with _alone(tmp_path / "out/.encoding-0-of-1"), pytest.raises(InputError, match="another process"):
+    with alone(tmp_path / "out/.encoding-0-of-1"), alone(writing(tmp_path / "out")):  # as if it could not be written
+        assert encode(space, folder, tmp_path / "out", **QUIET).complete
+
+
+def test_two_runs_of_one_share_do_not_meet(space, folder, tmp_path):
+    (tmp_path / "out").mkdir()
+    with alone(tmp_path / "out/.encoding-0-of-1"), pytest.raises(InputError, match="another process"):
         encode(space, folder, tmp_path / "out", **QUIET)
 
 

@@ -1,3 +1,4 @@
+import io
 import struct
 import zlib
 from pathlib import Path
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image
 
 from clipspace.errors import InputError
-from clipspace.images import expand_folders, psnr, read_image, read_images, square
+from clipspace.images import decode_image, expand_folders, psnr, read_image, read_images, square
 
 
 def _png_header(width: int, height: int) -> bytes:
@@ -116,3 +117,15 @@ def test_psnr_of_a_known_error():
     assert psnr(a, a) == float("inf")
     assert psnr(a, a, most=99.0) == 99
     assert psnr(a, b, most=5.0) == 5
+
+
+def test_want_of_memory_is_not_laid_to_the_picture(apple, monkeypatch):
+    buffer = io.BytesIO()
+    apple.save(buffer, "png")
+
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("clipspace.images._to_rgb", full)
+    with pytest.raises(MemoryError):
+        decode_image(buffer.getvalue())

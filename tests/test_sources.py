@@ -299,3 +299,127 @@ def test_images_are_read_again_by_their_names(tmp_path):
             read_named(source, [names[0], "nothing"])
         with pytest.raises(InputError, match="twice"):
             read_named(source, [names[0], names[0]])
+
+
+def write_table(path, **columns) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+
+
+def test_other_columns_are_another_input(tmp_path):
+    write_table(tmp_path / "t.parquet", image=[b"a"], other=[b"b"], caption=["one"], title=["two"])
+    usual = open_source(tmp_path / "t.parquet").digest
+    same = open_source(tmp_path / "t.parquet", image_column="image", caption_column="caption").digest
+    others = [
+        {"image_column": "other"},
+        {"caption_column": "title"},
+        {"image_column": "other", "caption_column": "title"},
+    ]
+    assert same == usual
+    assert len({usual, *(open_source(tmp_path / "t.parquet", **how).digest for how in others)}) == 4
+
+
+@pytest.mark.parametrize("pattern", ["", "*/part.*", "{0..1}/part.{suffix}"], ids=["folder", "stars", "count"])
+@pytest.mark.parametrize("suffix", ["parquet", "tar", "txt"])
+def test_files_of_one_name_in_several_folders_give_names_of_their_own(tmp_path, pattern, suffix):
+    for i in range(2):
+        write_table(tmp_path / f"parquet/{i}/part.parquet", image=[b"%d" % i])
+        for kind in ("tar", "txt"):
+            (tmp_path / f"{kind}/{i}").mkdir(parents=True)
+        write_tar(tmp_path / f"tar/{i}/part.tar", {"a.png": b"%d" % i})
+        (tmp_path / f"txt/{i}/a.png").write_bytes(b"%d" % i)
+        (tmp_path / f"txt/{i}/part.txt").write_text("a.png\n")
+    source = open_source(tmp_path / suffix / pattern.replace("{suffix}", suffix))
+    row = {"parquet": "part.parquet:0", "tar": "part.tar/a.png", "txt": "a.png"}[suffix]
+    assert [found[:2] for found in read(source)] == [(f"0/{row}", b"0"), (f"1/{row}", b"1")]
+    assert read_named(source, [f"1/{row}"]) == [b"1"]
+    assert len({part.name for part in source.parts}) == len(source.parts)
+
+
+def test_paths_in_nested_tables_are_named_as_they_are_found(tmp_path):
+    for i in range(2):
+        write_table(tmp_path / f"{i}/t.parquet", image_path=["a.png"])
+        (tmp_path / f"{i}/a.png").write_bytes(b"%d" % i)
+    assert [row[:2] for row in read(open_source(tmp_path, kind="parquet"))] == [("0/a.png", b"0"), ("1/a.png", b"1")]
+
+
+def test_a_store_in_the_folder_is_none_of_its_images(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"a")
+    (tmp_path / "out/metadata").mkdir(parents=True)
+    (tmp_path / "out/metadata/metadata_0000.parquet").write_bytes(b"")
+    (tmp_path / "out/store.json").write_text('{"format": "clipspace-store/1", "rows": null}')
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/store.png").write_bytes(b"a shop")
+    (tmp_path / "in/store.json").write_text('{"format": "png"}')  # a sidecar
+    source = open_source(tmp_path)
+    assert [row[:2] for row in read(source)] == [("a.png", b"a"), ("in/store.png", b"a shop")]
+    assert source.ignored == 0
+
+
+def test_a_local_name_that_looks_like_a_url_is_local(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run::1").mkdir()
+    (tmp_path / "run::1/a.png").write_bytes(b"a")
+    (tmp_path / "list.txt").write_text("run::1/a.png\n")
+    assert read(open_source("run::1")) == [("a.png", b"a", None, {})]
+    assert read(open_source(tmp_path / "list.txt"))[0][1] == b"a"
+
+
+@pytest.mark.parametrize("url", ["nosuch://bucket/x", "nosuch://bucket/x.tar", "nosuch://bucket/*.tar"])
+def test_a_url_of_no_known_protocol_is_refused(url):
+    pytest.importorskip("fsspec")
+    with pytest.raises(InputError, match="could not be reached"):
+        open_source(url)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("in", {"image_column": "x"}, "image_column is of Parquet"),
+        ("in", {"caption_column": "x"}, "caption_column is of Parquet"),
+        ("in", {"kind": "list"}, "file of paths"),
+        ("t.tar", {"image_column": "x"}, "image_column is of Parquet"),
+        ("l.txt", {"caption_column": "x"}, "caption_column is of Parquet"),
+        (["in/a.png"], {"caption_column": "x"}, "caption_column is of Parquet"),
+        (["in/a.png"], {"kind": "tar"}, "sequence of paths"),
+    ],
+)
+def test_options_that_would_go_unheeded_are_refused(tmp_path, monkeypatch, name, options, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.png").write_bytes(b"a")
+    (tmp_path / "l.txt").write_text("in/a.png\n")
+    write_tar(tmp_path / "t.tar", {"a.png": b"a"})
+    with pytest.raises(InputError, match=message):
+        open_source(name, **options)
+
+
+def test_a_link_in_a_tar_is_called_a_link(tmp_path):
+    with tarfile.open(tmp_path / "t.tar", "w") as tar:
+        for name, kind in (("hard.png", tarfile.LNKTYPE), ("soft.png", tarfile.SYMTYPE)):
+            header = tarfile.TarInfo(name)
+            header.type, header.linkname = kind, "a.png"
+            tar.addfile(header)
+    assert read(open_source(tmp_path / "t.tar")) == [("t.tar/hard.png", "a link"), ("t.tar/soft.png", "a link")]
+
+
+@pytest.mark.parametrize(("error", "reason"), [(OSError(5, "Input/output error"), "unreadable"), (MemoryError(), None)])
+def test_a_fault_of_the_machine_is_not_laid_to_the_file(tmp_path, monkeypatch, error, reason):
+    class Faulty(io.FileIO):
+        def read(self, size=-1):
+            raise error
+
+        readinto = read
+
+    write_tar(tmp_path / "t.tar", {"a.png": b"a"})
+    write_table(tmp_path / "t.parquet", image=[b"a"])
+    (tmp_path / "l.txt").write_text("l.txt\n")
+    sources = [open_source(tmp_path / name) for name in ("t.tar", "t.parquet", "l.txt")]
+    for module in ("files", "tar", "parquet"):
+        monkeypatch.setattr(f"clipspace.sources.{module}.open_file", Faulty)
+    for source in sources:
+        if reason:
+            assert [row[1] for row in read(source)] == [reason]
+        else:
+            with pytest.raises(MemoryError):
+                read(source)

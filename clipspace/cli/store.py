@@ -38,10 +38,14 @@ def encode(
     batch_size: Annotated[int | None, typer.Option(help="32 on the CPU, 128 on a GPU.")] = None,
     workers: Workers = None,
     engine: Engine = "local",
+    retry_rejected: Annotated[
+        bool, typer.Option("--retry-rejected", help="Try again what was unreadable or out of memory.")
+    ] = False,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Encode images into a store, going on where an earlier run stopped (clipspace.encode)."""
+    from clipspace.encoding import PASSING
     from clipspace.encoding import encode as call
     from clipspace.sources import open_source
 
@@ -49,7 +53,7 @@ def encode(
     columns = {"image_column": image_column, "caption_column": caption_column}
     listed = open_source(source, kind=kind, rows_per_part=rows_per_shard, **columns)
     options = {"texts": texts, "dtype": dtype, "normalized": normalized, "shard": share, "limit": limit}
-    options |= {"batch_size": batch_size, "workers": workers, "engine": engine}
+    options |= {"batch_size": batch_size, "workers": workers, "engine": engine, "retry_rejected": retry_rejected}
     done = call(load(space, device), listed, output, **options)
     reasons = "".join(f"\n  {count} {reason}" for reason, count in done.rejected.items())
     rate = f", {done.encoded_now / done.seconds:.1f} images/s" if done.encoded_now else ""
@@ -57,6 +61,7 @@ def encode(
         f"{done.stored} of {done.rows} images in {output}; {done.encoded_now} encoded now in {done.seconds:.1f} s{rate}"
         + ("" if done.complete else "\nunfinished: other shares are still to be encoded")
         + (f"\n{done.rows - done.stored} rejected, listed in {output / 'rejected'}:{reasons}" if done.rejected else "")
+        + ("\n--retry-rejected tries again what may be readable by then" if done.rejected.keys() & PASSING else "")
         + (f"\n{done.ignored} other files (no images) were left alone" if done.ignored else "")
     )
     report({**vars(done), "path": str(output)}, as_json, text)

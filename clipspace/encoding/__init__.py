@@ -1,5 +1,6 @@
 """Encoding image sets into stores, on one machine or on a Ray cluster."""
 
+from clipspace.encoding.loop import PASSING
 from clipspace.encoding.run import Encoded, encode
 
-__all__ = ["Encoded", "encode"]
+__all__ = ["PASSING", "Encoded", "encode"]

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 2**26
 """Pixels above which a picture is recorded, not decoded: 8192 x 8192, so that no picture takes 200 MB."""
+PASSING = ("unreadable", "out of memory")
+"""Reasons that another run may not meet: a share that was away, too many open files, a full machine."""
 _GPU_WORKERS = 16
 
 
@@ -149,6 +151,8 @@ def _prepare(space: Space, how: Settings, rows: Sequence[Row]) -> _Batch:
             image, columns = _prepare_row(space, row, need_caption="text" in how.modalities)
         except (RowError, ImageError) as error:
             batch.rejected.append((row.name, error.reason, str(error)))
+        except MemoryError:  # the machine's want, or bytes made to ask for too much: not to end a run, nor to be final
+            batch.rejected.append((row.name, "out of memory", "no memory was left to read or decode it"))
         else:
             batch.images.append(image)
             batch.columns.append({"image_path": row.name, **columns})

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from clipspace.encoding.loop import Settings, encode_parts
+from clipspace.encoding.loop import PASSING, Settings, encode_parts
 from clipspace.engines import check_engine
 from clipspace.errors import InputError
 from clipspace.sources import Source, open_source
 from clipspace.store import layout
+from clipspace.store.locking import alone, writing
 from clipspace.store.writing import begin, finish, new_header
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def encode(
     batch_size: int | None = None,
     workers: int | None = None,
     engine: str = "local",
+    retry_rejected: bool = False,
     progress: bool = True,
 ) -> Encoded:
     """Encode every image of ``source`` into the store ``output``, going on where an earlier run stopped.
@@ -81,6 +83,7 @@ def encode(
         threads that decode, at most 16 unless given. Memory grows with them: each holds a batch
 
     engine : "local", or "ray" for the actors of a Ray cluster (the extra ``clipspace[ray]``), ``workers`` of them
+    retry_rejected : do shards again in which rows were "unreadable" or "out of memory", as by then they may be read
 
     Raises `InputError` for an input of nothing or a store of another input, `SpaceMismatchError` for another space.
     """
@@ -100,19 +103,31 @@ def encode(
         space.stamp, modalities, dtype=dtype, normalized=normalized, shards=len(source.parts), recipe=recipe
     )
     writer, began = f"{i}-of-{n}", time.perf_counter()
-    header = begin(path, header, writer=writer)
-    mine = range(i, len(source.parts), n)
-    todo = [k for k in mine if layout.whole_record(path, k) is None]
-    how = Settings(tuple(modalities), dtype, normalized, batch_size)
-    with _alone(path / f".encoding-{writer}"), _bar(source, mine, todo, progress) as bar:
-        encoded_now = loop(space, source, todo, path, how, workers=workers, on_rows=bar.update)
-        done = finish(path, header, writer=writer) if header["rows"] is None or todo else header
+    done, mine, encoded_now = begin(path, header, writer=writer), range(i, len(source.parts), n), 0
+    if done["rows"] is None or _todo(
+        path, mine, retry_rejected
+    ):  # else nothing is written, so that read-only media will do
+        how = Settings(tuple(modalities), dtype, normalized, batch_size)
+        with alone(writing(path), shared=True), alone(path / f".encoding-{writer}"):
+            header, todo = (
+                begin(path, header, writer=writer),
+                _todo(path, mine, retry_rejected),
+            )  # as they are under the lock
+            with _bar(source, mine, todo, progress) as bar, _within_memory(batch_size):
+                encoded_now = loop(space, source, todo, path, how, workers=workers, on_rows=bar.update)
+            done = finish(path, header, writer=writer) if header["rows"] is None or todo else header
     records = [layout.read_json(path / layout.record_file(k)) for k in mine]
     stored, bad = (sum(record[key] for record in records) for key in ("rows", "rejected"))
     return Encoded(
         path, stored + bad, stored, _reasons(path, mine), source.ignored, encoded_now,
         time.perf_counter() - began, done is not None,
     )  # fmt: skip
+
+
+def _within_memory(batch_size: int) -> AbstractContextManager[None]:
+    from clipspace.space.batches import within_memory
+
+    return within_memory("encode", batch_size)
 
 
 def _loop(engine: str) -> Callable[..., int]:
@@ -124,25 +139,9 @@ def _loop(engine: str) -> Callable[..., int]:
     return on_ray
 
 
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Raise `InputError` while another process encodes this share; a lock that ends with its process, killed or not."""
-    try:
-        import fcntl
-    except ImportError:  # not on this system
-        yield
-        return
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"encode: another process is encoding into {str(path.parent)!r}; wait for it, or share the work (--shard)"
-            ) from None
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+def _todo(path: Path, mine: Sequence[int], retry: bool) -> list[int]:
+    """Which shards are still to be encoded, or are to be tried again."""
+    return [k for k in mine if layout.whole_record(path, k) is None or (retry and _reasons(path, [k]).keys() & PASSING)]
 
 
 def _bar(source: Source, mine: Sequence[int], todo: Sequence[int], progress: bool) -> tqdm:

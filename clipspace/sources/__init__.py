@@ -14,7 +14,7 @@ from typing import Literal
 
 from clipspace.errors import InputError
 from clipspace.images import SUFFIXES
-from clipspace.sources.files import Found, find_files, is_folder, is_url
+from clipspace.sources.files import Found, find_files, is_folder, is_url, named_apart
 from clipspace.sources.folder import folder_source
 from clipspace.sources.listing import list_source
 from clipspace.sources.named import read_named
@@ -51,34 +51,49 @@ def open_source(
     """
     if rows_per_part < 1:
         raise InputError(f"encode: expected at least 1 row a shard, got {rows_per_part}")
-    if not isinstance(source, (str, Path)):
-        return list_source([str(path) for path in source], rows_per_part=rows_per_part)
     if kind not in (None, "folder", "parquet", "tar", "list"):
         raise InputError(f"encode: expected kind 'folder', 'parquet', 'tar' or 'list', got {kind!r}")
+    columns = {"image_column": image_column, "caption_column": caption_column}
+    if not isinstance(source, (str, Path)):
+        _check_used("list", kind, columns)
+        return list_source([str(path) for path in source], rows_per_part=rows_per_part)
     path = str(source)
     if is_folder(path):
         found = find_files(path)
+        if kind == "list":
+            raise InputError(f"encode: expected a .txt file of paths for kind 'list', got the folder {path!r}")
         kind = kind or _kind_of(found, path)
-        if kind in ("folder", "list"):
+        if kind == "folder":
+            _check_used("folder", kind, columns)
             return folder_source(path, found, rows_per_part=rows_per_part)
-        files = [file.path for file in found if _SUFFIXES.get(_suffix(file.name)) == kind]
+        files = [file for file in found if _SUFFIXES.get(_suffix(file.name)) == kind]
         if not files:
             raise InputError(f"encode: expected {kind} files below {path!r}, got none; check the folder")
     else:
-        files = _existing(path)
-        kind = kind or _SUFFIXES.get(_suffix(files[0]))
-    if kind == "list":
-        return list_source(path, rows_per_part=rows_per_part)
-    if kind == "tar":
-        return tar_source(files)
-    if kind != "parquet":
+        files = named_apart(_existing(path))
+        kind = kind or _SUFFIXES.get(_suffix(files[0].name))
+    if kind not in ("parquet", "tar", "list"):
         raise InputError(
             f"encode: expected a folder, .parquet, .tar or .txt (a list of paths), got {path!r}; "
             "check it, or name its kind (--kind)"
         )
-    from clipspace.sources.parquet import parquet_source
+    if kind == "parquet":
+        from clipspace.sources.parquet import parquet_source
 
-    return parquet_source(files, rows_per_part=rows_per_part, image_column=image_column, caption_column=caption_column)
+        return parquet_source(files, rows_per_part=rows_per_part, **columns)
+    _check_used(kind, kind, columns)
+    return tar_source(files) if kind == "tar" else list_source(files, rows_per_part=rows_per_part)
+
+
+def _check_used(found: Kind, kind: Kind | None, columns: dict[str, str | None]) -> None:
+    """Raise `InputError` for options that an input of the kind ``found`` would leave unheeded."""
+    if kind not in (None, found):
+        raise InputError(f"encode: expected kind {found!r} of a sequence of paths, got {kind!r}; give one path")
+    for name, column in columns.items():
+        if column is not None:
+            raise InputError(
+                f"encode: {name} is of Parquet files, got {column!r} for an input of kind {found!r}; leave it out"
+            )
 
 
 def _kind_of(found: list[Found], path: str) -> Kind:

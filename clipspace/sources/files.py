@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -25,7 +26,22 @@ class Found:
 
 
 def is_url(path: str) -> bool:
-    return re.match(r"[a-z][a-z0-9+.-]+(::|://)", path) is not None
+    """Whether a path is a URL of fsspec; not one that is there on this machine, such as a folder ``run::1``."""
+    return re.match(r"[a-z][a-z0-9+.-]+(::|://)", path) is not None and not os.path.exists(path)
+
+
+def named_apart(paths: Sequence[str]) -> list[Found]:
+    """Files by their paths below the folder that they have in common: by their bare names where that is one folder."""
+    steps = [(path if is_url(path) else Path(path).as_posix()).split("/") for path in paths]
+    common = len(os.path.commonprefix([step[:-1] for step in steps]))
+    return [Found(path, "/".join(step[common:])) for path, step in zip(paths, steps, strict=True)]
+
+
+def reason_of(error: Exception, otherwise: str) -> str:
+    """Why a file broke off: "unreadable" where reading failed, which another run may find mended, else ``otherwise``."""
+    if isinstance(error, RowError):
+        return error.reason
+    return "unreadable" if isinstance(error, OSError) and error.errno is not None else otherwise
 
 
 def open_file(path: str) -> BinaryIO:
@@ -41,7 +57,7 @@ def open_file(path: str) -> BinaryIO:
             os.close(handle)
             raise RowError("unreadable", "expected a file, got a folder, pipe or device")
         return os.fdopen(handle, "rb")
-    except RowError:
+    except (RowError, MemoryError):
         raise
     except Exception as error:  # a remote file system raises its own types
         raise RowError("unreadable", f"could not be opened ({error!r})") from None
@@ -52,6 +68,8 @@ def read_file(path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
     with open_file(path) as file:
         try:
             data = file.read(max_bytes + 1)
+        except MemoryError:
+            raise
         except Exception as error:
             raise RowError("unreadable", f"could not be read ({error!r})") from None
     if len(data) > max_bytes:
@@ -77,23 +95,22 @@ def is_folder(path: str) -> bool:
         return os.path.isdir(path)
     import fsspec
 
-    fs, inner = fsspec.url_to_fs(path)
     try:
+        fs, inner = fsspec.url_to_fs(path)
         return fs.isdir(inner)
-    except Exception as error:
+    except Exception as error:  # also a protocol that is not known, or whose package is not installed
         raise InputError(f"encode: {path!r} could not be reached ({error!r}); check the address") from None
 
 
 def beside(path: str, name: str) -> str:
     """``name`` as seen from the folder of the file ``path``; absolute names and URLs are left as they are."""
-    if is_url(name) or os.path.isabs(name):
-        return name
-    folder = path.rsplit("/", 1)[0] if is_url(path) else os.path.dirname(path)
-    return f"{folder}/{name}" if folder else name
+    folder = path.rpartition("/")[0] if is_url(path) else os.path.dirname(path)
+    seen = f"{folder}/{name}" if folder else name
+    return name if os.path.isabs(name) or (is_url(name) and not os.path.exists(seen)) else seen
 
 
 def find_files(folder: str) -> list[Found]:
-    """Every file below ``folder``, by name. Links are followed; each real folder is visited once.
+    """Every file below ``folder``, by name. Links are followed; each real folder is visited once, a store never.
 
     A link to a folder that was visited, and a folder that cannot be listed, are found with their problem.
     """
@@ -124,7 +141,7 @@ def _find_local(root: Path) -> Iterator[Found]:
                 yield Found(entry.path, name)
             elif (real := os.path.realpath(entry.path)) in visited:
                 yield Found(entry.path, name, "a link to a folder that is read already (a loop, or a second way to it)")
-            else:
+            elif not _is_store(entry.path):
                 visited.add(real)
                 waiting.append((entry.path, name + "/"))
 
@@ -134,3 +151,12 @@ def _is_dir(entry: os.DirEntry) -> bool:
         return entry.is_dir()
     except OSError:  # a link to itself
         return False
+
+
+def _is_store(folder: str) -> bool:
+    """Whether a folder is a store of clipspace, finished or not: written beside the images, it is none of them."""
+    try:
+        header = json.loads(Path(folder, "store.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(header, dict) and str(header.get("format")).startswith("clipspace-store/")

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from clipspace.errors import InputError
-from clipspace.sources.files import beside, open_text, read_file
+from clipspace.sources.files import Found, beside, open_text, read_file
 from clipspace.sources.rows import Part, Row, Sample, Source, digest_of, readable
 
 
-def list_source(paths: str | Sequence[str], *, rows_per_part: int) -> Source:
-    """The images at ``paths``, in the order given. Paths in a file are seen from the folder of that file."""
-    listed = _lines(paths) if isinstance(paths, str) else [(str(path), str(path)) for path in paths]
+def list_source(paths: Sequence[str | Found], *, rows_per_part: int) -> Source:
+    """The images at ``paths``, in the order given; files among them are lists of paths, seen from their own folder."""
+    listed = [line for path in paths for line in (_lines(path) if isinstance(path, Found) else [(path, path)])]
     if not listed:
         raise InputError(f"encode: expected a list of image paths, got none in {paths!r}")
     chunks = [listed[start : start + rows_per_part] for start in range(0, len(listed), rows_per_part)]
@@ -24,10 +24,11 @@ def list_source(paths: str | Sequence[str], *, rows_per_part: int) -> Source:
     )
 
 
-def _lines(path: str) -> list[tuple[str, str]]:
-    with open_text(path) as file:
-        names = [line.rstrip("\r\n") for line in file]
-    return [(name, beside(path, name)) for name in names if name.strip()]
+def _lines(file: Found) -> list[tuple[str, str]]:
+    """(name, path) of each line; the name begins where that of the file does, so that lists side by side do not clash."""
+    with open_text(file.path) as lines:
+        names = [line.rstrip("\r\n") for line in lines]
+    return [(beside(file.name, name), beside(file.path, name)) for name in names if name.strip()]
 
 
 def _rows(listed: list[tuple[str, str]]) -> Iterator[Row]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow
 import pyarrow.parquet
 
 from clipspace.errors import InputError
-from clipspace.sources.files import beside, open_file, read_file, size_of
+from clipspace.sources.files import Found, beside, open_file, read_file, reason_of, size_of
 from clipspace.sources.rows import MAX_BYTES, Part, Row, RowError, Sample, Source, fail, readable
 
 _PATHS = ("image_path", "path", "file", "file_name", "filename", "image", "filepath", "url")
@@ -26,7 +25,7 @@ class _Columns:
 
 
 def parquet_source(
-    paths: Sequence[str], *, rows_per_part: int, image_column: str | None = None, caption_column: str | None = None
+    files: Sequence[Found], *, rows_per_part: int, image_column: str | None = None, caption_column: str | None = None
 ) -> Source:
     """Every row of the files, in order. A part is a run of whole row groups.
 
@@ -36,12 +35,13 @@ def parquet_source(
     """
     parts: list[Part] = []
     problems: list[str] = []
-    for path in paths:
-        name = PurePosixPath(path).name
+    for listed in files:
+        name = listed.name
         try:
-            with open_file(path) as file:
+            with open_file(listed.path) as file:
                 found = pyarrow.parquet.ParquetFile(file)
                 columns = _columns(found.schema_arrow, image_column, caption_column, name)
+                usual = _usual(found.schema_arrow)
                 sizes = [found.metadata.row_group(i).num_rows for i in range(found.num_row_groups)]
         except (RowError, OSError, pyarrow.ArrowException) as error:
             problems.append(f"{name}: {error}")
@@ -50,15 +50,11 @@ def parquet_source(
         for groups in _runs(sizes, rows_per_part):
             rows = sum(sizes[g] for g in groups)
             start = sum(sizes[: groups[0]])
-            parts.append(
-                Part(
-                    f"{name}:{size_of(path)}:{start}",
-                    rows,
-                    partial(_rows, path, columns, groups, [sizes[g] for g in groups], start),
-                )
-            )
-    if len(problems) == len(paths):
-        raise InputError(f"encode: expected Parquet files, got {len(paths)} that cannot be read ({problems[0]})")
+            read = partial(_rows, listed, columns, groups, [sizes[g] for g in groups], start)
+            chosen = "" if columns == usual else f":{columns.image}:{columns.caption}"
+            parts.append(Part(f"{name}:{size_of(listed.path)}:{start}{chosen}", rows, read))
+    if len(problems) == len(files):
+        raise InputError(f"encode: expected Parquet files, got {len(files)} that cannot be read ({problems[0]})")
     return Source(tuple(parts))
 
 
@@ -84,12 +80,23 @@ def _columns(schema: pyarrow.Schema, image: str | None, caption: str | None, nam
             f"encode: expected a column of images (bytes, {{bytes, path}} or a path) in {name}, got {schema.names}; "
             "name it with image_column (--image-column)"
         )
-    plain = [field.name for field in schema if not pyarrow.types.is_nested(field.type) and field.name != image]
+    plain = _plain(schema, image)
     if caption is not None and caption not in plain:
         raise InputError(
             f"encode: expected one caption a row in {caption!r} of {name}, got {schema.field(caption).type}"
         )
     return _Columns(image, caption or next((c for c in _CAPTIONS if c in plain), None))
+
+
+def _usual(schema: pyarrow.Schema) -> _Columns | None:
+    """The columns taken when none is named: only others are part of a part's name, as they make it another input."""
+    image = _image_column(schema)
+    plain = _plain(schema, image)
+    return _Columns(image, next((c for c in _CAPTIONS if c in plain), None)) if image else None
+
+
+def _plain(schema: pyarrow.Schema, image: str | None) -> list[str]:
+    return [field.name for field in schema if not pyarrow.types.is_nested(field.type) and field.name != image]
 
 
 def _image_column(schema: pyarrow.Schema) -> str | None:
@@ -116,34 +123,35 @@ def _unreadable(name: str, message: str) -> Iterator[Row]:
     yield Row(readable(name), partial(fail, "unreadable", message))
 
 
-def _rows(path: str, columns: _Columns, groups: list[int], sizes: list[int], start: int) -> Iterator[Row]:
+def _rows(listed: Found, columns: _Columns, groups: list[int], sizes: list[int], start: int) -> Iterator[Row]:
     """Rows of some row groups. What is left of a group that breaks off is bad, row by row."""
-    name = readable(PurePosixPath(path).name)
     for group, size in zip(groups, sizes, strict=True):
         done = 0
         try:
-            with open_file(path) as file:
+            with open_file(listed.path) as file:
                 reader = pyarrow.parquet.ParquetFile(file, buffer_size=2**20)
                 for batch in reader.iter_batches(batch_size=64, row_groups=[group]):
                     for values in batch.to_pylist():
-                        yield _row(path, columns, values, f"{name}:{start + done}")
+                        yield _row(listed, columns, values, start + done)
                         done += 1
+        except MemoryError:
+            raise
         except Exception as error:  # text that is not UTF-8, too
-            broken = partial(fail, "corrupt", f"its row group cannot be read ({error})")
+            broken = partial(fail, reason_of(error, "corrupt"), f"its row group cannot be read ({error})")
             for row in range(done, size):
-                yield Row(f"{name}:{start + row}", broken)
+                yield Row(readable(f"{listed.name}:{start + row}"), broken)
         start += size
 
 
-def _row(path: str, columns: _Columns, values: dict[str, Any], name: str) -> Row:
+def _row(listed: Found, columns: _Columns, values: dict[str, Any], number: int) -> Row:
     image = values.pop(columns.image)
     caption = values.pop(columns.caption) if columns.caption else None
     data, at = (image.get("bytes"), image.get("path")) if isinstance(image, dict) else (image, None)
     if isinstance(data, str):
         data, at = None, data
-    return Row(
-        readable(at or name), partial(_sample, path, data, at, None if caption is None else str(caption), values)
-    )
+    name = beside(listed.name, at) if at else f"{listed.name}:{number}"
+    caption = None if caption is None else str(caption)
+    return Row(readable(name), partial(_sample, listed.path, data, at, caption, values))
 
 
 def _sample(path: str, data: bytes | None, at: str | None, caption: str | None, values: dict[str, Any]) -> Sample:

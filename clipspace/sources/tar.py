@@ -5,32 +5,31 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import PurePosixPath
 
 from clipspace.images import SUFFIXES
-from clipspace.sources.files import open_file, size_of
+from clipspace.sources.files import Found, open_file, reason_of, size_of
 from clipspace.sources.folder import read_sidecars
 from clipspace.sources.rows import MAX_BYTES, Part, Row, RowError, Sample, Source, fail, readable
 
 
-def tar_source(paths: Sequence[str]) -> Source:
+def tar_source(files: Sequence[Found]) -> Source:
     """One part for each tar file; how many rows are in it shows when it is read."""
-    return Source(
-        tuple(Part(f"{PurePosixPath(path).name}:{size_of(path)}", None, partial(_rows, path)) for path in paths)
-    )
+    return Source(tuple(Part(f"{file.name}:{size_of(file.path)}", None, partial(_rows, file)) for file in files))
 
 
-def _rows(path: str) -> Iterator[Row]:
+def _rows(found: Found) -> Iterator[Row]:
     """Rows of one tar. One that breaks off, or cannot be opened, ends with a bad row that says so."""
-    shard = readable(PurePosixPath(path).name)
+    shard = readable(found.name)
     try:
-        with open_file(path) as file, tarfile.open(fileobj=file, mode="r|*", tarinfo=_Header) as tar:
+        with open_file(found.path) as file, tarfile.open(fileobj=file, mode="r|*", tarinfo=_Header) as tar:
             for stem, members in _groups(tar):
                 yield from _images(f"{shard}/{readable(stem)}", members)
     except RowError as error:
         yield Row(shard, partial(fail, error.reason, str(error)))
+    except MemoryError:
+        raise
     except Exception as error:  # tarfile, and the compressions below it, raise many types on broken archives
-        yield Row(shard, partial(fail, "truncated", f"the archive breaks off here ({error!r})"))
+        yield Row(shard, partial(fail, reason_of(error, "truncated"), f"the archive breaks off here ({error!r})"))
 
 
 class _Header(tarfile.TarInfo):
@@ -44,8 +43,8 @@ class _Header(tarfile.TarInfo):
             raise tarfile.ReadError(f"broken header: {error}") from None
 
 
-def _groups(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, bytes | None]]]:
-    """(stem, contents by suffix) of neighbours that share a stem; None for what is too large, or no file."""
+def _groups(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, bytes | RowError]]]:
+    """(stem, contents by suffix) of neighbours that share a stem; why there is none of a link, or of what is too large."""
     stem, members = None, {}
     for member in tar:
         if member.isdir():
@@ -55,11 +54,20 @@ def _groups(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, bytes | None]
             yield stem, members
             members = {}
         stem = name
-        file = tar.extractfile(member) if member.isreg() and member.size <= MAX_BYTES else None
-        members[suffix] = None if file is None else file.read()
+        members[suffix] = _content(tar, member)
         tar.members = []  # tarfile keeps every header it has seen
     if stem is not None:
         yield stem, members
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes | RowError:
+    if member.issym() or member.islnk():  # a stream cannot go back to what it names
+        return RowError("a link", f"expected a file, got a link to {member.linkname!r}")
+    if not member.isreg():
+        return RowError("unreadable", "expected a file, got a pipe or device")
+    if member.size > MAX_BYTES:
+        return RowError("too large", f"expected a file of at most {MAX_BYTES:,} bytes")
+    return tar.extractfile(member).read()
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -69,21 +77,22 @@ def _split(name: str) -> tuple[str, str]:
     return folder + slash + stem, (dot + suffix).lower()
 
 
-def _images(name: str, members: dict[str, bytes | None]) -> Iterator[Row]:
+def _images(name: str, members: dict[str, bytes | RowError]) -> Iterator[Row]:
     """One row for each image of a stem; they share its caption and columns."""
     images = [suffix for suffix in members if "." + suffix.rpartition(".")[2] in SUFFIXES]
     if not images:
         yield Row(name, partial(fail, "no image", f"expected an image, got {', '.join(members)}"))
+    contents = {suffix: content for suffix, content in members.items() if isinstance(content, bytes)}
     for suffix in images:
-        if members[suffix] is None:
-            broken = f"expected a file of at most {MAX_BYTES:,} bytes"
-            yield Row(name + suffix, partial(fail, "too large", broken))
+        content = members[suffix]
+        if isinstance(content, RowError):
+            yield Row(name + suffix, partial(fail, content.reason, str(content)))
         else:
-            yield Row(name + suffix, partial(_sample, members[suffix], members))
+            yield Row(name + suffix, partial(_sample, content, contents))
 
 
-def _sample(data: bytes, members: dict[str, bytes | None]) -> Sample:
+def _sample(data: bytes, members: dict[str, bytes]) -> Sample:
     caption, columns = read_sidecars(members.get(".txt"), members.get(".json"))
-    if members.get(".cls") is not None:
+    if ".cls" in members:
         columns["cls"] = members[".cls"].decode("utf-8", "replace").strip()
     return Sample(data, caption, columns)

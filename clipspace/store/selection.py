@@ -12,7 +12,7 @@ from clipspace.embeddings import Embeddings, check_same_space
 from clipspace.errors import InputError, SpaceMismatchError
 from clipspace.store import layout
 from clipspace.store.opening import open_store
-from clipspace.store.writing import begin, finish, new_header, write_rows
+from clipspace.store.writing import finish, new_header, new_store, write_rows
 
 if TYPE_CHECKING:
     import pyarrow
@@ -70,17 +70,15 @@ class Selection:
         if not len(self):
             raise InputError("export: expected at least one row, got an empty selection; loosen the condition")
         store, path = self.store, Path(path)
-        if layout.finished(path):
-            raise InputError(f"export: {str(path)!r} holds a store; choose another folder")
         header = new_header(store.stamp, [store.modality], dtype=store.dtype.name, normalized=store.normalized)
-        begin(path, header)
         starts = range(0, len(self), _ROWS)
-        for shard, start in enumerate(starts):
-            part = self._take(np.arange(start, min(start + _ROWS, len(self)))).embeddings
-            norms = part.columns.get(layout.NORMS[store.modality])
-            norms = None if norms is None else np.asarray(norms, dtype=np.float32)
-            write_rows(path, shard, part, part.vectors, norms, header["dtype"])
-        finish(path, {**header, "shards": len(starts)})
+        with new_store(path, header, "export"):
+            for shard, start in enumerate(starts):
+                part = self._take(np.arange(start, min(start + _ROWS, len(self)))).embeddings
+                norms = part.columns.get(layout.NORMS[store.modality])
+                norms = None if norms is None else np.asarray(norms, dtype=np.float32)
+                write_rows(path, shard, part, part.vectors, norms, header["dtype"])
+            finish(path, {**header, "shards": len(starts)})
         return open_store(path)
 
     def _take(self, positions: np.ndarray) -> Selection:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
@@ -16,6 +20,7 @@ import numpy as np
 from clipspace.embeddings import Embeddings, Stamp, check_same_space
 from clipspace.errors import InputError
 from clipspace.store import layout
+from clipspace.store.locking import alone, writing_alone
 from clipspace.store.opening import open_store
 from clipspace.store.reading import Store
 
@@ -75,6 +80,20 @@ def begin(path: Path, header: dict[str, Any], *, writer: str = "part") -> dict[s
     return found
 
 
+@contextmanager
+def new_store(path: Path, header: dict[str, Any], doing: str) -> Iterator[dict[str, Any]]:
+    """The header of a store that this process alone begins and fills, or one that broke off. Never one that is whole."""
+
+    def refuse_whole() -> None:
+        if layout.finished(path):
+            raise InputError(f"{doing}: {str(path)!r} holds a store; choose another folder, or append to it")
+
+    refuse_whole()
+    with writing_alone(path):
+        refuse_whole()  # another may have finished it before the lock was ours
+        yield begin(path, header)
+
+
 def finish(path: Path, header: dict[str, Any], *, writer: str = "part") -> dict[str, Any] | None:
     """Complete store.json once every shard is there; None while one is missing."""
     records = []
@@ -99,18 +118,30 @@ def as_stored(vectors: np.ndarray, *, dtype: str, normalized: bool) -> tuple[np.
 
 
 class ShardWriter:
-    """One shard being written. Vectors go to disk as they come; nothing counts before `close`."""
+    """One shard being written. Vectors go to disk as they come; nothing counts before `close`.
+
+    Raises `InputError` while another process writes the same shard, whatever share of the work it calls its own.
+    """
 
     def __init__(self, path: Path, shard: int, modalities: Sequence[str], *, dim: int, dtype: str) -> None:
         self.path, self.shard, self.dim, self.dtype = path, shard, dim, dtype
         self.rows, self.columns, self.rejected = 0, {}, []
         self._parts: dict[str, Any] = {}
-        for modality in modalities:
-            target = path / layout.vectors_file(modality, shard)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            part = target.with_name(f".{target.name}.part")
-            self._parts[modality] = (part.open("wb"), part, target)
-            self._write_header(modality)
+        path.mkdir(parents=True, exist_ok=True)
+        self._lock = ExitStack()
+        held = self._lock.enter_context(alone(path / f".shard-{shard:04d}"))
+        # under the lock what a killed run left is taken over; without one no other may write the same file
+        self._writer = "part" if held else f"{platform.node()}-{os.getpid()}.part"
+        try:
+            for modality in modalities:
+                target = path / layout.vectors_file(modality, shard)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                part = target.with_name(f".{target.name}.{self._writer}")
+                self._parts[modality] = (part.open("wb"), part, target)
+                self._write_header(modality)
+        except BaseException:
+            self.abort()
+            raise
 
     def add(self, vectors: Mapping[str, np.ndarray], columns: Mapping[str, Sequence]) -> None:
         """Rows as they are stored, one array for each modality, and their columns (a missing one is null)."""
@@ -148,13 +179,23 @@ class ShardWriter:
         if self.rejected:
             table = pyarrow.Table.from_pylist(self.rejected)
             files.append(self._write_table(layout.rejected_file(self.shard), table))
-        write_record(self.path, self.shard, files, rows=self.rows, rejected=len(self.rejected))
+        else:
+            (self.path / layout.rejected_file(self.shard)).unlink(missing_ok=True)  # of an earlier try
+        facts = {"rows": self.rows, "rejected": len(self.rejected)}
+        write_record(self.path, self.shard, files, **facts, writer=self._writer)
+        self._lock.close()
 
     def abort(self) -> None:
-        """Leave nothing behind."""
-        for file, part, _ in self._parts.values():
-            file.close()
-            part.unlink(missing_ok=True)
+        """Leave nothing behind, also where what is buffered cannot be written (a full disk)."""
+        for file, _, _ in self._parts.values():
+            with suppress(OSError):
+                file.close()
+        tables = [layout.metadata_file(self.shard), layout.rejected_file(self.shard), layout.record_file(self.shard)]
+        left = [(self.path / name).with_name(f".{Path(name).name}.{self._writer}") for name in tables]
+        for part in [*(part for _, part, _ in self._parts.values()), *left]:
+            with suppress(OSError):
+                part.unlink()
+        self._lock.close()
 
     def _write_header(self, modality: str) -> None:
         # NumPy pads the header so that the first axis can grow in place
@@ -165,14 +206,18 @@ class ShardWriter:
     def _write_table(self, name: str, table: pyarrow.Table) -> str:
         import pyarrow.parquet
 
-        layout.write_whole(self.path / name, lambda file: pyarrow.parquet.write_table(table, file))
+        write = partial(pyarrow.parquet.write_table, table)
+        layout.write_whole(self.path / name, write, writer=self._writer)
         return name
 
 
-def write_record(path: Path, shard: int, files: Iterable[str], *, rows: int, rejected: int) -> None:
+def write_record(
+    path: Path, shard: int, files: Iterable[str], *, rows: int, rejected: int, writer: str = "part"
+) -> None:
     """Say that a shard is whole."""
     facts = {name: layout.facts_of(path / name) for name in files}
-    layout.write_json(path / layout.record_file(shard), {"rows": rows, "rejected": rejected, "files": facts})
+    record = {"rows": rows, "rejected": rejected, "files": facts}
+    layout.write_json(path / layout.record_file(shard), record, writer=writer)
 
 
 def write_store(
@@ -192,27 +237,27 @@ def write_store(
     first = next(writing, None)
     if first is None:
         raise InputError("write_store: expected at least one Embeddings, got none")
-    if layout.finished(path):
-        raise InputError(f"write_store: {str(path)!r} holds a store; append to it, or choose another folder")
-    header = begin(path, new_header(first.space, [first.modality], dtype=dtype, normalized=normalized))
-    shards = 0
-    for part in chain([first], writing):
-        check_same_space(first.space, part.space, "write_store")
-        if part.modality != first.modality:
-            raise InputError(
-                f"write_store: expected {first.modality} embeddings throughout, got {part.modality}; "
-                "write a store for each, or encode(texts=True)"
-            )
-        write_embeddings(path, shards, part, header)
-        shards += 1
-    finish(path, {**header, "shards": shards})
+    new = new_header(first.space, [first.modality], dtype=dtype, normalized=normalized)
+    with new_store(path, new, "write_store") as header:
+        shards = 0
+        for part in chain([first], writing):
+            check_same_space(first.space, part.space, "write_store")
+            if part.modality != first.modality:
+                raise InputError(
+                    f"write_store: expected {first.modality} embeddings throughout, got {part.modality}; "
+                    "write a store for each, or encode(texts=True)"
+                )
+            write_embeddings(path, shards, part, header)
+            shards += 1
+        finish(path, {**header, "shards": shards})
     return open_store(path)
 
 
 def append(path: str | Path, embeddings: Embeddings) -> Store:
     """The store at ``path`` with ``embeddings`` as a further shard.
 
-    Raises `SpaceMismatchError` for another stamp, `InputError` for a store that is unfinished, or of more modalities.
+    Raises `SpaceMismatchError` for another stamp, `InputError` for a store that is unfinished, of more modalities, or
+    being written by another process.
     """
     store = open_store(path)
     if not store.native or store.modalities != (embeddings.modality,):
@@ -221,9 +266,10 @@ def append(path: str | Path, embeddings: Embeddings) -> Store:
             "write another store and merge the two"
         )
     check_same_space(store.stamp, embeddings.space, f"append to {str(path)!r}")
-    header = store.header
-    write_embeddings(store.path, header["shards"], embeddings, header)
-    finish(store.path, {**header, "shards": header["shards"] + 1, "recipe": {}})
+    with writing_alone(store.path):
+        header = open_store(path).header  # read again: another may have appended before the lock was ours
+        write_embeddings(store.path, header["shards"], embeddings, header)
+        finish(store.path, {**header, "shards": header["shards"] + 1, "recipe": {}})
     return open_store(path)
 
 
@@ -245,13 +291,11 @@ def merge(paths: Sequence[str | Path], output: str | Path) -> Store:
                 )
     output = Path(output)
     new = new_header(stores[0].stamp, first["modalities"], dtype=first["dtype"], normalized=first["normalized"])
-    if layout.finished(output):
-        raise InputError(f"merge: {str(output)!r} holds a store; choose another folder")
-    begin(output, new)
     shards = [(store.path, shard) for store in stores for shard in range(store.header["shards"])]
-    for target, (source, shard) in enumerate(shards):
-        _copy_shard(source, shard, output, target)
-    finish(output, {**new, "shards": len(shards)})
+    with new_store(output, new, "merge"):
+        for target, (source, shard) in enumerate(shards):
+            _copy_shard(source, shard, output, target)
+        finish(output, {**new, "shards": len(shards)})
     return open_store(output)
 
 
