@@ -16,7 +16,7 @@ from clipspace.errors import InputError, RecallError, SpaceMismatchError
 from clipspace.index import build_index, building, choose_kind, list_kind
 from clipspace.index.kinds import Kind
 from clipspace.index.recall import Truth
-from clipspace.store import write_store
+from clipspace.store import append, write_store
 
 D = 24
 STAMP = Stamp("a", "0" * 64, "1" * 64, D)
@@ -152,6 +152,24 @@ def test_what_came_from_a_store_remembers_it(rows, tmp_path):
     stored.hash = "changed"
     with pytest.raises(InputError, match="'changed'"):
         index.verify(stored)
+
+
+def test_an_index_kept_up_to_date_with_its_store_is_of_the_store(rows, tmp_path):
+    old, new = (
+        Embeddings(part, STAMP, names=[f"{name} {i}" for i in range(len(part))])
+        for name, part in (("old", rows[:300]), ("new", rows[300:400]))
+    )
+    index = build_index(write_store(tmp_path / "store", old))
+    grown = append(tmp_path / "store", new)
+    index.add(new)
+    index.save(tmp_path / "index")
+    for kept in (index, open_index(tmp_path / "index")):
+        assert kept.verify(grown, recall=1)["recall"] == 1
+    swapped = write_store(tmp_path / "swapped", [new, old])
+    with pytest.raises(InputError, match="with other names"):
+        index.verify(swapped)
+    with pytest.raises(InputError, match=f"got a store of hash {swapped.hash!r}; build"):
+        build_index(grown).verify(swapped)
 
 
 def test_points_of_another_space_are_refused(built, rows):

@@ -182,18 +182,25 @@ class Index:
         return result
 
     def check_holds(self, points: Any, doing: str) -> None:
-        """Raise unless this index is of ``points``: as many rows, one space and, for a store, its very hash."""
+        """Raise unless this index is of ``points``: as many rows, one space and, for a store, its very hash.
+
+        Once rows were `add`ed, no hash is that of the whole: then a store must have the names of this index, in order.
+        """
         check_fits(points, self.dim, self.space, doing)
         if shape(points)[0] != len(self):
             raise InputError(f"{doing}: expected the {len(self)} rows of this index, got {shape(points)[0]}")
         if getattr(points, "modality", self.modality) != self.modality:
             raise InputError(f"{doing}: expected {self.modality} rows, as in this index, got {points.modality}")
         given = getattr(points, "hash", None)
-        if given is not None and self.sources != [given]:
-            raise InputError(
-                f"{doing}: expected the rows that this index was built from ({self.sources}), got a store of hash "
-                f"{given!r}; build the index again"
-            )
+        if given is None or self.sources == [given] or (len(self.sources) > 1 and self._is_named(points.names)):
+            return
+        raise InputError(
+            f"{doing}: expected the rows that this index was built from ({self.sources}), got a store of hash "
+            f"{given!r}{' with other names' if len(self.sources) > 1 else ''}; build the index again"
+        )
+
+    def _is_named(self, names: Sequence[str]) -> bool:
+        return self._names.equals(_as_names(names, len(self), 0))
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the folder ``path``: ``image.index`` and ``image.json`` as clip-retrieval names them, ids, names, their hash."""
