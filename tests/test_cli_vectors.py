@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,26 @@ def test_errors_are_one_line_and_leave_nothing(folder, capsys, arguments, messag
     assert message in error
     assert error.count("\n") == 1
     assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "none/index"], "make it first"),
+        (["-o", "photos", "--overwrite"], "to replace an index"),
+        pytest.param(
+            ["-o", "locked/index"],
+            "cannot be written",
+            marks=pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere"),
+        ),
+    ],
+)
+def test_where_an_index_goes_is_checked_before_it_is_built(folder, monkeypatch, capsys, arguments, message):
+    (folder / "photos").mkdir()
+    (folder / "locked").mkdir(mode=0o500)
+    monkeypatch.setattr("clipspace.index.build_index", lambda *a, **k: pytest.fail("it was built"))
+    assert run("index", "x.npy", *arguments) == 1
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("text", "size"), [(None, None), ("512", 512), ("1.5k", 1536), ("4G", 2**32), ("2MiB", 2**21)])

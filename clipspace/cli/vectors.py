@@ -69,10 +69,9 @@ def index(
     as_json: Json = False,
 ) -> None:
     """A FAISS index, its recall verified, as a folder (clipspace.build_index)."""
-    from clipspace.index import build_index
+    from clipspace.index import build_index, check_target
 
-    if output.exists() and not overwrite:
-        raise InputError(f"save: {str(output)!r} exists; choose another name, or pass --overwrite")
+    check_target(output, overwrite=overwrite)
     options = {"recall": recall, "k": k, "seed": seed, "threads": threads, "engine": engine, "workers": workers}
     built = build_index(_read(points), memory=_bytes(memory), **options)
     built.save(output, overwrite=overwrite)

@@ -19,6 +19,7 @@ from clipspace.embeddings import Stamp
 from clipspace.errors import InputError, RecallError
 from clipspace.index import folder
 from clipspace.index.recall import Truth
+from clipspace.saving import check_parent
 
 if TYPE_CHECKING:
     import pandas
@@ -204,13 +205,7 @@ class Index:
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the folder ``path``: ``image.index`` and ``image.json`` as clip-retrieval names them, ids, names, their hash."""
-        path = Path(path)
-        if path.exists() and not (overwrite and (path / "ids.npy").is_file()):
-            raise InputError(
-                f"save: {str(path)!r} exists; choose another name, or pass overwrite (--overwrite) to replace an index"
-            )
-        if not path.parent.is_dir():
-            raise InputError(f"save: expected an existing folder, got {str(path.parent)!r}; make it first")
+        path = check_target(path, overwrite=overwrite)
         part = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
         try:
             folder.write(
@@ -229,6 +224,17 @@ class Index:
             os.replace(part, path)
         finally:
             shutil.rmtree(part, ignore_errors=True)
+
+
+def check_target(path: str | Path, *, overwrite: bool = False) -> Path:
+    """``path`` if an index can be saved there, else `InputError`. Ask before work starts."""
+    path = Path(path)
+    if path.exists() and not (overwrite and (path / "ids.npy").is_file()):
+        raise InputError(
+            f"save: {str(path)!r} exists; choose another name, or pass overwrite (--overwrite) to replace an index"
+        )
+    check_parent(path)
+    return path
 
 
 def open_index(path: str | Path, *, mmap: bool = False) -> Index:
