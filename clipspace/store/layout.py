@@ -108,8 +108,25 @@ def create_json(path: Path, content: dict[str, Any], *, writer: str) -> bool:
         os.link(part, path)
     except FileExistsError:
         return False
+    except OSError:  # a file system without hard links, such as exFAT
+        return _create(path, _json_bytes(content))
     finally:
         part.unlink()
+    return True
+
+
+def _create(path: Path, content: bytes) -> bool:
+    """Write a new file in place, which another process may see half-written; whether it was not there."""
+    try:
+        file = path.open("xb")
+    except FileExistsError:
+        return False
+    try:
+        with file:
+            file.write(content)
+    except OSError:
+        path.unlink()
+        raise
     return True
 
 
