@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from clipspace.errors import InputError
 
 
@@ -43,7 +45,7 @@ def atomically(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
         os.umask(umask)
         part.chmod(0o666 & ~umask)
         os.replace(part, path)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise InputError(f"save: could not write {str(path)!r}: {error}") from error
     finally:
         part.unlink(missing_ok=True)

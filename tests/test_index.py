@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 import pytest
+from full_disk import full_disk
 from pyarrow import parquet
 
 from clipspace import open_index
@@ -226,6 +227,15 @@ def test_copies_count_as_one_another():
     truth.see(np.eye(3, dtype=np.float32)[[0, 0, 0, 1]], np.arange(4))
     assert truth.recall(np.array([[2, 1]])) == 1
     assert truth.recall(np.array([[3, 1]])) == 0.5
+
+
+@pytest.mark.parametrize("n", [20, 5000])
+def test_on_a_full_disk_no_index_is_left(rows, tmp_path, n):
+    """Neither where FAISS itself fails, nor where only closing its file does, as its end was still in a buffer."""
+    index = build_index(rows[:n])
+    with full_disk(), pytest.raises(InputError, match=r"could not write '.*index'"):
+        index.save(tmp_path / "index")
+    assert not os.listdir(tmp_path)
 
 
 def test_folders_that_are_no_index(built, tmp_path):

@@ -222,6 +222,8 @@ class Index:
             if path.exists():
                 shutil.rmtree(path)
             os.replace(part, path)
+        except OSError as error:
+            raise InputError(f"save: could not write {str(path)!r}: {error}") from error
         finally:
             shutil.rmtree(part, ignore_errors=True)
 
