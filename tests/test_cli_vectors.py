@@ -8,9 +8,13 @@ import pytest
 from test_cli import run
 
 from clipspace import PCA, encode
+from clipspace.cli import vectors
 from clipspace.cli.vectors import _bytes
+from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
+from clipspace.maps import pca_map
 from clipspace.scenes import render, sample_scenes
+from clipspace.store import write_store
 
 
 @pytest.fixture
@@ -49,6 +53,32 @@ def test_a_map_of_a_store_takes_its_images_along(folder, space):
     assert run("map", "store", "-o", "placed.parquet", "--source", "photos", "--method", "pca") == 0
     placed = pd.read_parquet("placed.parquet")
     assert [row["bytes"] for row in placed["image"]] == [Path("photos", name).read_bytes() for name in placed["name"]]
+
+
+@pytest.mark.parametrize(("most", "source", "message"), [(2, "photos", "at most 2 points"), (3, "others", "'0.png'")])
+def test_images_that_a_map_cannot_take_are_refused_before_it_is_made(
+    folder, monkeypatch, capsys, most, source, message
+):
+    for name in ("photos", "others"):
+        Path(name).mkdir()
+        render(sample_scenes(1, seed=8)[0]).save(f"{name}/{name[0]}.png")
+    write_store("store", Embeddings(np.eye(3, dtype=np.float32), names=["0.png", "1.png", "2.png"]))
+    monkeypatch.setattr(vectors, "MOST_IMAGES", most)
+    monkeypatch.setattr("clipspace.maps.pca_map", lambda rows: pytest.fail("it was made"))
+    assert run("map", "store", "-o", "placed.parquet", "--source", source, "--method", "pca") == 1
+    assert message in capsys.readouterr().err
+
+
+def test_images_are_read_when_the_map_is_made(folder, space, monkeypatch):
+    Path("photos").mkdir()
+    for i, scene in enumerate(sample_scenes(4, seed=8)):
+        render(scene).save(f"photos/{i}.png")
+    encode(space, "photos", "store", progress=False)
+    asked = []
+    monkeypatch.setattr("clipspace.sources.read_named", lambda source, names: asked.append(len(names)) or [b""] * 4)
+    monkeypatch.setattr("clipspace.maps.pca_map", lambda rows, make=pca_map: asked.append("made") or make(rows))
+    assert run("map", "store", "-o", "placed.parquet", "--source", "photos", "--method", "pca") == 0
+    assert asked == [1, "made", 4]
 
 
 def test_rows_of_a_file_are_taken_as_those_of_the_space_asked_for(folder, space, apple, house, capsys):

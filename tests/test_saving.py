@@ -20,7 +20,7 @@ def test_a_finished_block_leaves_the_file_and_nothing_else(tmp_path):
 
 def test_a_failed_block_leaves_what_was_there(tmp_path):
     (tmp_path / "a.txt").write_text("old")
-    with pytest.raises(RuntimeError), atomically(tmp_path / "a.txt", overwrite=True) as part:
+    with pytest.raises(RuntimeError), atomically(tmp_path / "a.txt", overwrite=True) as part:  # noqa: PT012
         part.write_text("half")
         raise RuntimeError
     assert (tmp_path / "a.txt").read_text() == "old"
