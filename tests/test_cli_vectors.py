@@ -94,6 +94,7 @@ def test_rows_of_a_file_are_taken_as_those_of_the_space_asked_for(folder, space,
     [
         (["map", "x.npy", "-o", "m", "--source", "."], "leave --source out"),
         (["pca", "none.npy", "-o", "p"], "none.npy"),
+        (["pca", "empty.npy", "-o", "p"], "expected a .npy file"),
         (["pca", "x.npy", "-o", "x.npy"], "exists"),
         (["pca", "x.npy", "-o", "p", "--components", "129"], "n_components"),
         (["index", "x.npy", "-o", "taken"], "exists"),
@@ -106,6 +107,7 @@ def test_rows_of_a_file_are_taken_as_those_of_the_space_asked_for(folder, space,
 )
 def test_errors_are_one_line_and_leave_nothing(folder, capsys, arguments, message):
     (folder / "taken").mkdir()
+    (folder / "empty.npy").touch()
     before = sorted(folder.iterdir())
     assert run(*arguments) == 1
     error = capsys.readouterr().err

@@ -170,7 +170,7 @@ def _read(path: Path) -> Any:
         return open_store(path)
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise InputError(f"expected a .npy file or the folder of a store, got {str(path)!r} ({error})") from None
 
 
