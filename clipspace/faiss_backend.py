@@ -116,9 +116,11 @@ def nearest(
 
 
 def write(index: Any, path: Path) -> None:
+    """The index as a file. Raises `OSError` where it does not fit: FAISS given a path only prints that closing it failed."""
     import faiss
 
-    faiss.write_index(index, str(path))
+    with path.open("wb") as file:
+        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
 
 
 def read(path: Path, *, mmap: bool) -> Any:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from clipspace.errors import InputError
 
 
@@ -18,11 +20,16 @@ def check_writable(path: str | Path, *, overwrite: bool = False) -> Path:
         raise InputError(f"save: expected a file name, got the folder {str(path)!r}; add a name")
     if path.exists() and not overwrite:
         raise InputError(f"save: {str(path)!r} exists; choose another name, or pass overwrite (--overwrite)")
+    check_parent(path)
+    return path
+
+
+def check_parent(path: Path) -> None:
+    """Raise `InputError` unless the folder that ``path`` is to be in is there and can be written."""
     if not path.parent.is_dir():
         raise InputError(f"save: expected an existing folder, got {str(path.parent)!r}; make it first")
     if not os.access(path.parent, os.W_OK):
         raise InputError(f"save: the folder {str(path.parent)!r} cannot be written; choose another")
-    return path
 
 
 @contextmanager
@@ -38,7 +45,7 @@ def atomically(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
         os.umask(umask)
         part.chmod(0o666 & ~umask)
         os.replace(part, path)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise InputError(f"save: could not write {str(path)!r}: {error}") from error
     finally:
         part.unlink(missing_ok=True)

@@ -109,6 +109,25 @@ def test_debug_shows_the_traceback(files):
         run("vary", "missing.png", "-o", "x.png", "--debug")
 
 
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (PermissionError(13, "Permission denied", "there/a.npy"), "'there/a.npy': Permission denied"),
+        (OSError("no\nroute to host"), "no route to host"),
+        (TimeoutError(), "TimeoutError"),
+    ],
+)
+def test_an_error_of_the_system_is_one_line_too(monkeypatch, capsys, error, message):
+    def fails(args):
+        raise error
+
+    monkeypatch.setattr(cli, "app", fails)
+    assert run("spaces") == 1
+    assert capsys.readouterr().err == f"clipspace: could not read or write {message}; --debug shows where\n"
+    with pytest.raises(type(error)):
+        run("spaces", "--debug")
+
+
 def test_a_wrong_call_exits_with_2(files):
     assert run("vary") == 2
     assert run("nonsense") == 2

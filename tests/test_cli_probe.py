@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -114,6 +115,24 @@ def test_a_store_is_probed_by_its_columns(tmp_path, rng, capsys):
     assert next(row["value"] for row in found["scores"] if row["name"] == "accuracy") > 0.8
     assert run("linear", str(tmp_path / "store"), "--labels", "nonsense") == 1
     assert "'kind'" in capsys.readouterr().err
+
+
+def test_no_metadata_but_names_and_labels_is_read(tmp_path, rng, monkeypatch):
+    from clipspace.cli.probe import _labelled
+    from clipspace.embeddings import Embeddings
+    from clipspace.store import tables, write_store
+
+    columns = {"kind": ["a", "b"] * 4, "caption": ["long"] * 8}
+    points = Embeddings(rng.normal(size=(8, 6)).astype(np.float32), names=list("abcdefgh"), columns=columns)
+    write_store(tmp_path / "store", [points[:5], points[5:]])
+    asked = set()
+    read = tables.read_table
+    monkeypatch.setattr(tables, "read_table", lambda path, columns=None: asked.add(columns) or read(path, columns))
+    images, truth = _labelled(tmp_path / "store", Path("kind"), "mini", None)
+    assert asked == {("kind",), ("image_path",)}
+    assert np.array_equal(images.vectors, points.vectors)
+    assert (images.names, images.space, images.modality) == (points.names, None, "image")
+    assert truth.tolist() == columns["kind"]
 
 
 def test_a_store_of_another_clip_is_not_scored(tmp_path, rng, capsys):

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,13 @@ import pytest
 from test_cli import run
 
 from clipspace import PCA, encode
+from clipspace.cli import vectors
 from clipspace.cli.vectors import _bytes
+from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
+from clipspace.maps import pca_map
 from clipspace.scenes import render, sample_scenes
+from clipspace.store import write_store
 
 
 @pytest.fixture
@@ -50,6 +55,32 @@ def test_a_map_of_a_store_takes_its_images_along(folder, space):
     assert [row["bytes"] for row in placed["image"]] == [Path("photos", name).read_bytes() for name in placed["name"]]
 
 
+@pytest.mark.parametrize(("most", "source", "message"), [(2, "photos", "at most 2 points"), (3, "others", "'0.png'")])
+def test_images_that_a_map_cannot_take_are_refused_before_it_is_made(
+    folder, monkeypatch, capsys, most, source, message
+):
+    for name in ("photos", "others"):
+        Path(name).mkdir()
+        render(sample_scenes(1, seed=8)[0]).save(f"{name}/{name[0]}.png")
+    write_store("store", Embeddings(np.eye(3, dtype=np.float32), names=["0.png", "1.png", "2.png"]))
+    monkeypatch.setattr(vectors, "MOST_IMAGES", most)
+    monkeypatch.setattr("clipspace.maps.pca_map", lambda rows: pytest.fail("it was made"))
+    assert run("map", "store", "-o", "placed.parquet", "--source", source, "--method", "pca") == 1
+    assert message in capsys.readouterr().err
+
+
+def test_images_are_read_when_the_map_is_made(folder, space, monkeypatch):
+    Path("photos").mkdir()
+    for i, scene in enumerate(sample_scenes(4, seed=8)):
+        render(scene).save(f"photos/{i}.png")
+    encode(space, "photos", "store", progress=False)
+    asked = []
+    monkeypatch.setattr("clipspace.sources.read_named", lambda source, names: asked.append(len(names)) or [b""] * 4)
+    monkeypatch.setattr("clipspace.maps.pca_map", lambda rows, make=pca_map: asked.append("made") or make(rows))
+    assert run("map", "store", "-o", "placed.parquet", "--source", "photos", "--method", "pca") == 0
+    assert asked == [1, "made", 4]
+
+
 def test_rows_of_a_file_are_taken_as_those_of_the_space_asked_for(folder, space, apple, house, capsys):
     np.save("pictures.npy", space.encode_images([house, apple]).vectors)
     assert run("index", "pictures.npy", "-o", "index") == 0
@@ -63,6 +94,7 @@ def test_rows_of_a_file_are_taken_as_those_of_the_space_asked_for(folder, space,
     [
         (["map", "x.npy", "-o", "m", "--source", "."], "leave --source out"),
         (["pca", "none.npy", "-o", "p"], "none.npy"),
+        (["pca", "empty.npy", "-o", "p"], "expected a .npy file"),
         (["pca", "x.npy", "-o", "x.npy"], "exists"),
         (["pca", "x.npy", "-o", "p", "--components", "129"], "n_components"),
         (["index", "x.npy", "-o", "taken"], "exists"),
@@ -75,12 +107,33 @@ def test_rows_of_a_file_are_taken_as_those_of_the_space_asked_for(folder, space,
 )
 def test_errors_are_one_line_and_leave_nothing(folder, capsys, arguments, message):
     (folder / "taken").mkdir()
+    (folder / "empty.npy").touch()
     before = sorted(folder.iterdir())
     assert run(*arguments) == 1
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
     assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "none/index"], "make it first"),
+        (["-o", "photos", "--overwrite"], "to replace an index"),
+        pytest.param(
+            ["-o", "locked/index"],
+            "cannot be written",
+            marks=pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere"),
+        ),
+    ],
+)
+def test_where_an_index_goes_is_checked_before_it_is_built(folder, monkeypatch, capsys, arguments, message):
+    (folder / "photos").mkdir()
+    (folder / "locked").mkdir(mode=0o500)
+    monkeypatch.setattr("clipspace.index.build_index", lambda *a, **k: pytest.fail("it was built"))
+    assert run("index", "x.npy", *arguments) == 1
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("text", "size"), [(None, None), ("512", 512), ("1.5k", 1536), ("4G", 2**32), ("2MiB", 2**21)])

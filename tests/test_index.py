@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 import pytest
+from full_disk import full_disk
 from pyarrow import parquet
 
 from clipspace import open_index
@@ -16,7 +17,7 @@ from clipspace.errors import InputError, RecallError, SpaceMismatchError
 from clipspace.index import build_index, building, choose_kind, list_kind
 from clipspace.index.kinds import Kind
 from clipspace.index.recall import Truth
-from clipspace.store import write_store
+from clipspace.store import append, write_store
 
 D = 24
 STAMP = Stamp("a", "0" * 64, "1" * 64, D)
@@ -154,6 +155,24 @@ def test_what_came_from_a_store_remembers_it(rows, tmp_path):
         index.verify(stored)
 
 
+def test_an_index_kept_up_to_date_with_its_store_is_of_the_store(rows, tmp_path):
+    old, new = (
+        Embeddings(part, STAMP, names=[f"{name} {i}" for i in range(len(part))])
+        for name, part in (("old", rows[:300]), ("new", rows[300:400]))
+    )
+    index = build_index(write_store(tmp_path / "store", old))
+    grown = append(tmp_path / "store", new)
+    index.add(new)
+    index.save(tmp_path / "index")
+    for kept in (index, open_index(tmp_path / "index")):
+        assert kept.verify(grown, recall=1)["recall"] == 1
+    swapped = write_store(tmp_path / "swapped", [new, old])
+    with pytest.raises(InputError, match="with other names"):
+        index.verify(swapped)
+    with pytest.raises(InputError, match=f"got a store of hash {swapped.hash!r}; build"):
+        build_index(grown).verify(swapped)
+
+
 def test_points_of_another_space_are_refused(built, rows):
     other = Embeddings(rows[:2], Stamp("b", "2" * 64, "1" * 64, D))
     for call in (built.search, built.add, lambda x: built.range_search(x, 0.5)):
@@ -208,6 +227,15 @@ def test_copies_count_as_one_another():
     truth.see(np.eye(3, dtype=np.float32)[[0, 0, 0, 1]], np.arange(4))
     assert truth.recall(np.array([[2, 1]])) == 1
     assert truth.recall(np.array([[3, 1]])) == 0.5
+
+
+@pytest.mark.parametrize("n", [20, 5000])
+def test_on_a_full_disk_no_index_is_left(rows, tmp_path, n):
+    """Neither where FAISS itself fails, nor where only closing its file does, as its end was still in a buffer."""
+    index = build_index(rows[:n])
+    with full_disk(), pytest.raises(InputError, match=r"could not write '.*index'"):
+        index.save(tmp_path / "index")
+    assert not os.listdir(tmp_path)
 
 
 def test_folders_that_are_no_index(built, tmp_path):

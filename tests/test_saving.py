@@ -1,9 +1,14 @@
 import os
 
+import numpy as np
 import pytest
+from full_disk import full_disk
+from safetensors.numpy import save_file
 
 from clipspace.errors import InputError
 from clipspace.saving import atomically, check_writable
+
+_ARRAY = {"a": np.zeros(9000)}
 
 
 def test_a_finished_block_leaves_the_file_and_nothing_else(tmp_path):
@@ -20,6 +25,17 @@ def test_a_failed_block_leaves_what_was_there(tmp_path):
         raise RuntimeError
     assert (tmp_path / "a.txt").read_text() == "old"
     assert os.listdir(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("write", [lambda part: part.write_bytes(bytes(9000)), lambda part: save_file(_ARRAY, part)])
+def test_on_a_full_disk_it_says_which_file_and_leaves_nothing(tmp_path, write):
+    with (
+        full_disk(),
+        pytest.raises(InputError, match=r"could not write '.*a\.bin'"),
+        atomically(tmp_path / "a.bin") as part,
+    ):
+        write(part)
+    assert not os.listdir(tmp_path)
 
 
 def test_what_exists_is_not_replaced_unasked(tmp_path):

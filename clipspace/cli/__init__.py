@@ -34,15 +34,23 @@ def main(arguments: list[str] | None = None) -> None:
         warnings.formatwarning = _one_line
     try:
         app(args=[a for a in arguments if a != "--debug"])
-    except ClipspaceError as error:
+    except (ClipspaceError, OSError) as error:
         if debug:
             raise
-        print(f"clipspace: {error}", file=sys.stderr)
+        print(f"clipspace: {_message(error)}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
         warnings.formatwarning = usual
+
+
+def _message(error: Exception) -> str:
+    """What an error says; of one from the system (a full disk, a folder that is read-only) in one line, with its path."""
+    if isinstance(error, ClipspaceError):
+        return str(error)
+    where = f"{error.filename!r}: {error.strerror}" if error.filename is not None else " ".join(str(error).split())
+    return f"could not read or write {where or type(error).__name__}; --debug shows where"
 
 
 def _one_line(message: Warning | str, category: type[Warning], *where: object) -> str:

@@ -175,9 +175,7 @@ def _images(path: Path, space: str, device: str | None, *, before: bool = False)
     if path.suffix == ".npy":
         return Embeddings(_array(path))
     if _is_store(path):
-        from clipspace.store import open_store
-
-        return open_store(path)[:]
+        return _stored(path)
     files = _files(path)
     loaded = load(space, device)
     points = loaded.encode_features(files) if before else loaded.encode_images(files)
@@ -211,6 +209,16 @@ def _with_texts(points: Path, texts: Path, space: str, device: str | None) -> tu
 
 def _is_store(path: Path) -> bool:
     return any((path / name).exists() for name in ("store.json", "img_emb"))
+
+
+def _stored(path: Path) -> Embeddings:
+    """The vectors and names of a store. Its other columns are not read: as lists they would take more than the vectors."""
+    from clipspace.store import open_store
+
+    store = open_store(path)
+    shards = list(store.blocks(len(store)))
+    vectors = shards[0] if len(shards) == 1 else np.concatenate(shards)
+    return Embeddings(vectors, store.stamp, store.modality, store.names)
 
 
 def _column(store: Path, name: Path | None) -> np.ndarray:

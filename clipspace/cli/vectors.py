@@ -26,6 +26,8 @@ from clipspace.errors import InputError
 app = typer.Typer()
 
 Points = Annotated[Path, typer.Argument(help="A .npy file of shape (n, d), or the folder of a store.")]
+MOST_IMAGES = 20_000
+"""That a map takes along: some GB of photographs."""
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="All cores when not given.")]
 
 
@@ -69,10 +71,9 @@ def index(
     as_json: Json = False,
 ) -> None:
     """A FAISS index, its recall verified, as a folder (clipspace.build_index)."""
-    from clipspace.index import build_index
+    from clipspace.index import build_index, check_target
 
-    if output.exists() and not overwrite:
-        raise InputError(f"save: {str(output)!r} exists; choose another name, or pass --overwrite")
+    check_target(output, overwrite=overwrite)
     options = {"recall": recall, "k": k, "seed": seed, "threads": threads, "engine": engine, "workers": workers}
     built = build_index(_read(points), memory=_bytes(memory), **options)
     built.save(output, overwrite=overwrite)
@@ -126,28 +127,37 @@ def map_(
     from clipspace.index import open_index
     from clipspace.maps import pca_map, umap_map
     from clipspace.saving import check_writable
+    from clipspace.sources import read_named
 
     if method not in ("umap", "pca"):
         raise InputError(f"map: expected --method 'umap' or 'pca', got {method!r}")
     check_writable(output, overwrite=overwrite)
     rows = _read(points)
-    files = None if source is None else _images(rows, source)
+    listed = None if source is None else _source(rows, source)
     if method == "pca":
         made = pca_map(rows)
     else:
         opened = None if index is None else open_index(index)
         made = umap_map(rows, index=opened, n_neighbors=n_neighbors, seed=seed, threads=threads)
+    files = None if listed is None else read_named(listed, made.names)
     made.save(output, images=files, overwrite=overwrite)
     report({"output": str(output), "points": len(made), **made.facts}, as_json, f"wrote {output}: {len(made)} points")
 
 
-def _images(points: Any, source: Path) -> list[bytes]:
-    """The image files of a store's rows, from what it was encoded from."""
+def _source(points: Any, source: Path) -> Any:
+    """What a store was encoded from, listed; that it has the first image, and room for all, is checked before any work."""
     from clipspace.sources import open_source, read_named
 
     if not hasattr(points, "names"):
         raise InputError("map: expected a store with --source, got a .npy file, which has no names; leave --source out")
-    return read_named(open_source(source), points.names)
+    if len(points) > MOST_IMAGES:
+        raise InputError(
+            f"map: expected at most {MOST_IMAGES:,} points with --source, as all images are held in memory, got "
+            f"{len(points):,}; leave --source out, or map a part of the store (Store.where().export)"
+        )
+    listed = open_source(source)
+    read_named(listed, points.names[:1])
+    return listed
 
 
 def _read(path: Path) -> Any:
@@ -160,7 +170,7 @@ def _read(path: Path) -> Any:
         return open_store(path)
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise InputError(f"expected a .npy file or the folder of a store, got {str(path)!r} ({error})") from None
 
 

@@ -19,6 +19,7 @@ from clipspace.embeddings import Stamp
 from clipspace.errors import InputError, RecallError
 from clipspace.index import folder
 from clipspace.index.recall import Truth
+from clipspace.saving import check_parent
 
 if TYPE_CHECKING:
     import pandas
@@ -182,28 +183,29 @@ class Index:
         return result
 
     def check_holds(self, points: Any, doing: str) -> None:
-        """Raise unless this index is of ``points``: as many rows, one space and, for a store, its very hash."""
+        """Raise unless this index is of ``points``: as many rows, one space and, for a store, its very hash.
+
+        Once rows were `add`ed, no hash is that of the whole: then a store must have the names of this index, in order.
+        """
         check_fits(points, self.dim, self.space, doing)
         if shape(points)[0] != len(self):
             raise InputError(f"{doing}: expected the {len(self)} rows of this index, got {shape(points)[0]}")
         if getattr(points, "modality", self.modality) != self.modality:
             raise InputError(f"{doing}: expected {self.modality} rows, as in this index, got {points.modality}")
         given = getattr(points, "hash", None)
-        if given is not None and self.sources != [given]:
-            raise InputError(
-                f"{doing}: expected the rows that this index was built from ({self.sources}), got a store of hash "
-                f"{given!r}; build the index again"
-            )
+        if given is None or self.sources == [given] or (len(self.sources) > 1 and self._is_named(points.names)):
+            return
+        raise InputError(
+            f"{doing}: expected the rows that this index was built from ({self.sources}), got a store of hash "
+            f"{given!r}{' with other names' if len(self.sources) > 1 else ''}; build the index again"
+        )
+
+    def _is_named(self, names: Sequence[str]) -> bool:
+        return self._names.equals(_as_names(names, len(self), 0))
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the folder ``path``: ``image.index`` and ``image.json`` as clip-retrieval names them, ids, names, their hash."""
-        path = Path(path)
-        if path.exists() and not (overwrite and (path / "ids.npy").is_file()):
-            raise InputError(
-                f"save: {str(path)!r} exists; choose another name, or pass overwrite (--overwrite) to replace an index"
-            )
-        if not path.parent.is_dir():
-            raise InputError(f"save: expected an existing folder, got {str(path.parent)!r}; make it first")
+        path = check_target(path, overwrite=overwrite)
         part = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
         try:
             folder.write(
@@ -220,8 +222,21 @@ class Index:
             if path.exists():
                 shutil.rmtree(path)
             os.replace(part, path)
+        except OSError as error:
+            raise InputError(f"save: could not write {str(path)!r}: {error}") from error
         finally:
             shutil.rmtree(part, ignore_errors=True)
+
+
+def check_target(path: str | Path, *, overwrite: bool = False) -> Path:
+    """``path`` if an index can be saved there, else `InputError`. Ask before work starts."""
+    path = Path(path)
+    if path.exists() and not (overwrite and (path / "ids.npy").is_file()):
+        raise InputError(
+            f"save: {str(path)!r} exists; choose another name, or pass overwrite (--overwrite) to replace an index"
+        )
+    check_parent(path)
+    return path
 
 
 def open_index(path: str | Path, *, mmap: bool = False) -> Index:

@@ -12,6 +12,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -73,7 +74,16 @@ def finished(path: Path) -> bool:
 
 
 def stamp_of(header: dict[str, Any]) -> Stamp | None:
-    return None if header["stamp"] is None else Stamp(**header["stamp"])
+    """The stamp that a header holds. Raises `InputError` when it lacks a field of a stamp, or has another."""
+    if header["stamp"] is None:
+        return None
+    try:
+        return Stamp(**header["stamp"])
+    except TypeError as error:
+        raise InputError(
+            f"store: expected a stamp of {[f.name for f in fields(Stamp)]} in store.json, got {header['stamp']!r} "
+            f"({error}); update clipspace, or get a whole copy of the store"
+        ) from None
 
 
 def whole_record(path: Path, shard: int) -> dict[str, Any] | None:
@@ -108,8 +118,25 @@ def create_json(path: Path, content: dict[str, Any], *, writer: str) -> bool:
         os.link(part, path)
     except FileExistsError:
         return False
+    except OSError:  # a file system without hard links, such as exFAT
+        return _create(path, _json_bytes(content))
     finally:
         part.unlink()
+    return True
+
+
+def _create(path: Path, content: bytes) -> bool:
+    """Write a new file in place, which another process may see half-written; whether it was not there."""
+    try:
+        file = path.open("xb")
+    except FileExistsError:
+        return False
+    try:
+        with file:
+            file.write(content)
+    except OSError:
+        path.unlink()
+        raise
     return True
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from clipspace.embeddings import Stamp, check_same_space
 from clipspace.errors import InputError, SpaceMismatchError
-from clipspace.store import layout
+from clipspace.store import layout, tables
 from clipspace.store.reading import Shard, Store
 
 
@@ -130,6 +130,4 @@ def _looks_normalized(shards: Sequence[Shard]) -> bool:
 
 
 def _rows_of(metadata: Path | None) -> int | None:
-    import pyarrow.parquet
-
-    return None if metadata is None else pyarrow.parquet.read_metadata(metadata).num_rows
+    return None if metadata is None else tables.count_rows(metadata)

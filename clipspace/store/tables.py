@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from clipspace.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow
@@ -15,14 +18,42 @@ def read_schema(path: Path | None) -> pyarrow.Schema:
     """Names and types of the columns of one file; none where there is no file."""
     import pyarrow.parquet
 
-    return pyarrow.schema([]) if path is None else pyarrow.parquet.read_schema(path).remove_metadata()
+    if path is None:
+        return pyarrow.schema([])
+    with _whole(path):
+        return pyarrow.parquet.read_schema(path).remove_metadata()
+
+
+def count_rows(path: Path) -> int:
+    """How many rows one file says that it has."""
+    import pyarrow.parquet
+
+    with _whole(path):
+        return pyarrow.parquet.read_metadata(path).num_rows
 
 
 def read_table(path: Path | None, columns: tuple[str, ...] | None = None) -> pyarrow.Table:
     """One file, whole or some columns; a column that it lacks is null. No columns where there is no file."""
     import pyarrow
 
-    return pyarrow.table({}) if path is None else _read_parquet(path, path.stat().st_mtime_ns, columns)
+    if path is None:
+        return pyarrow.table({})
+    with _whole(path):
+        return _read_parquet(path, path.stat().st_mtime_ns, columns)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Raise `InputError` that names the file where reading it fails."""
+    import pyarrow
+
+    try:
+        yield
+    except (OSError, pyarrow.ArrowException) as error:
+        why = " ".join(str(error).split())
+        raise InputError(
+            f"store: {str(path)!r} cannot be read ({why}); get a whole copy of the store, or make it again"
+        ) from None
 
 
 @lru_cache(maxsize=8)
@@ -60,10 +91,13 @@ def _as_text(table: pyarrow.Table, tables: list[pyarrow.Table]) -> pyarrow.Table
 
 
 def concatenate(tables: list[pyarrow.Table]) -> pyarrow.Table:
-    """One table of several: a column that some lack is null there, one of several types becomes text."""
+    """One table of several: a column that some lack is null there, one of several types becomes text.
+
+    So does one of integers and of fractions where an integer has no float64 of its own.
+    """
     import pyarrow
 
     try:
         return pyarrow.concat_tables(tables, promote_options="permissive")
-    except pyarrow.ArrowTypeError:
+    except (pyarrow.ArrowTypeError, pyarrow.ArrowInvalid):
         return pyarrow.concat_tables([_as_text(table, tables) for table in tables], promote_options="permissive")
