@@ -104,15 +104,12 @@ def encode(
     )
     writer, began = f"{i}-of-{n}", time.perf_counter()
     done, mine, encoded_now = begin(path, header, writer=writer), range(i, len(source.parts), n), 0
-    if done["rows"] is None or _todo(
-        path, mine, retry_rejected
-    ):  # else nothing is written, so that read-only media will do
+    # where there is nothing to do nothing is written, so that read-only media will do
+    if done["rows"] is None or _todo(path, mine, retry_rejected):
         how = Settings(tuple(modalities), dtype, normalized, batch_size)
         with alone(writing(path), shared=True), alone(path / f".encoding-{writer}"):
-            header, todo = (
-                begin(path, header, writer=writer),
-                _todo(path, mine, retry_rejected),
-            )  # as they are under the lock
+            # again, as another may have written until the lock was ours
+            header, todo = begin(path, header, writer=writer), _todo(path, mine, retry_rejected)
             with _bar(source, mine, todo, progress) as bar, _within_memory(batch_size):
                 encoded_now = loop(space, source, todo, path, how, workers=workers, on_rows=bar.update)
             done = finish(path, header, writer=writer) if header["rows"] is None or todo else header

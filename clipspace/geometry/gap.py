@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from clipspace.errors import InputError
+from clipspace.geometry.finite import check_finite
 from clipspace.sphere import norm, unit
 
 
@@ -18,8 +19,7 @@ def gap_vector(x: np.ndarray, t: np.ndarray) -> np.ndarray:
             f"gap_vector: expected two sets of two points or more in one space, got {np.shape(x)}, {np.shape(t)}"
         )
     gap = np.mean(x, axis=0, dtype=np.float64) - np.mean(t, axis=0, dtype=np.float64)
-    if not np.isfinite(gap).all():
-        raise InputError("gap_vector: expected finite vectors, got NaN or infinity; drop those rows")
+    check_finite("gap_vector", gap)  # a mean is finite only where all rows are
     return gap
 
 

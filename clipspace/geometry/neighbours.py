@@ -6,6 +6,7 @@ import numpy as np
 
 from clipspace.errors import InputError
 from clipspace.faiss_backend import all_threads, nearest
+from clipspace.geometry.finite import check_finite
 
 _ROWS = 1024
 
@@ -20,7 +21,7 @@ def neighbours(x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     n = len(x)
     if not 1 <= k < n:
         raise InputError(f"neighbours: expected k from 1 to {n - 1} for {n} points, got {k}")
-    _check_finite("neighbours", x)
+    check_finite("neighbours", x)
     single = (x - x.mean(axis=0)).astype(np.float32)
     _, found = nearest(single, single, k + 2, threads=all_threads(), euclidean=True)
     distances, rows = np.empty((n, k)), np.empty((n, k), dtype=np.int64)
@@ -39,11 +40,6 @@ def k_nearest(queries: np.ndarray, points: np.ndarray, k: int) -> tuple[np.ndarr
     """Inner products (m, k), falling, and rows (m, k) of the ``k`` points nearest to each query (m, d)."""
     if not 1 <= k <= len(points):
         raise InputError(f"k_nearest: expected k from 1 to {len(points)}, the points, got {k}")
-    _check_finite("k_nearest", queries, points)
+    check_finite("k_nearest", queries, points)
     single = [np.ascontiguousarray(a, dtype=np.float32) for a in (queries, points)]
     return nearest(*single, k, threads=all_threads())
-
-
-def _check_finite(doing: str, *sets: np.ndarray) -> None:
-    if not all(np.isfinite(x).all() for x in sets):
-        raise InputError(f"{doing}: expected finite vectors, got NaN or infinity; drop those rows")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from clipspace.errors import InputError
+from clipspace.geometry.finite import check_finite
 
 _ROWS = 1024
 
@@ -29,8 +30,7 @@ def ranks(
             f"ranks: expected a true match for every query, got none for {int(missing.sum())} of {len(own)} "
             f"(first: query {int(np.flatnonzero(missing)[0])}); pair the rows, or give ids"
         )
-    if not (np.isfinite(queries).all() and np.isfinite(points).all()):
-        raise InputError("ranks: expected finite vectors, got NaN or infinity; drop those rows")
+    check_finite("ranks", queries, points)
     found = np.empty(len(queries), dtype=np.int64)
     for start in range(0, len(queries), _ROWS):
         rows = slice(start, start + _ROWS)
