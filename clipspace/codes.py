@@ -16,8 +16,8 @@ from clipspace.errors import InputError
 class Code:
     """(z_i, x_T) of ``n`` images, and the sampler settings under which they decode to those images.
 
-    ``noise`` is float32 ``(n, *latent_shape)``. ``residual`` is the worst root-mean-square error left in
-    any step, in latent units; ``evaluations`` counts network evaluations per image.
+    ``noise`` is float32 ``(n, *latent_shape)``. ``residual`` is the root-mean-square error, in
+    latent units, of what each code decodes to; ``evaluations`` counts those of the network that it took to find it.
     """
 
     embeddings: Embeddings

@@ -24,10 +24,18 @@ from clipspace.errors import InputError
 
 FINEST = 1e-6
 """Smallest residual asked of a network that computes in float32."""
+FINER = 1e-7
+"""The same where that was not enough, for several times the evaluations."""
 FLOAT32 = 1e-6
 """What a step that multiplies its input by 1 leaves at least of its residual in float32."""
 KEPT = 1e-6
 """Least share of its input that a step must keep to have an inverse."""
+CONVERGED = 1e-2
+"""Root-mean-square error of what a code decodes to (46 dB of pixels) above which it is looked for again."""
+RESTARTS = 3
+"""How often."""
+JITTER = 0.1
+"""What first guesses are then moved by, in units of the noise."""
 Prediction = Literal["epsilon", "v_prediction", "sample"]
 
 
@@ -78,7 +86,7 @@ class Denoiser(Protocol):
 
 
 class Inversion(NamedTuple):
-    """``x_T``, the worst root-mean-square residual of any step per row, and network evaluations per row."""
+    """``x_T``, the root-mean-square error of what is sampled from it, and network evaluations spent on it, per row."""
 
     noise: torch.Tensor
     residual: torch.Tensor
@@ -108,15 +116,20 @@ def sample(
     into every step. ``on_step`` is called after each step.
     """
     network = _guided(decoder, embeds, guidance_scale)
-    x = x_T
     times = decoder.schedule.timesteps(num_inference_steps)
+    return _sample_steps(network, decoder.schedule, x_T, times, eta=eta, rngs=rngs, on_step=on_step)
+
+
+def _sample_steps(
+    network, schedule: Schedule, x: torch.Tensor, times: list[int], *, eta=0.0, rngs=None, on_step=lambda: None
+) -> torch.Tensor:
     for t, s in zip(times, [*times[1:], None], strict=True):
-        a, b, sigma = decoder.schedule.step(t, s, eta)
+        a, b, sigma = schedule.step(t, s, eta)
         x = torch.add(a * x, network(x, t), alpha=b)
         if sigma > 0:
             if rngs is None:
                 raise InputError("sample: eta > 0 draws noise; expected one generator per row in rngs, got None")
-            x = torch.add(x, draw_noise(decoder.latent_shape, rngs).to(x), alpha=sigma)
+            x = torch.add(x, draw_noise(tuple(x.shape[1:]), rngs).to(x), alpha=sigma)
         on_step()
     return x
 
@@ -140,28 +153,68 @@ def invert(
     image (see `fixed_point.solve`). ``method="ddim"`` is the usual approximation, the step run backwards with
     the network evaluated at the wrong point, f(x_s, s) for f(x_t, t) (Dhariwal & Nichol 2021, arXiv 2105.05233,
     appendix F); it is where the exact solve starts, and kept as a baseline.
+
+    Sampling can enlarge an error in x_T ten thousand times, and a step of an imperfect network may have two inverses or
+    none. So every x_T found is sampled from, and where it misses ``x_0`` it is looked for again: from other first guesses,
+    and to the last digits of float32. What it misses in the end is its ``residual``.
     """
-    network = _guided(decoder, embeds, guidance_scale)
-    x = x_0
-    residual = x.new_zeros(len(x))
-    evaluations = torch.zeros(len(x), dtype=torch.long, device=x.device)
-    times = decoder.schedule.timesteps(num_inference_steps)
-    schedule = decoder.schedule
-    for t, s in reversed(list(zip(times, [*times[1:], None], strict=True))):
+    network, schedule = _guided(decoder, embeds, guidance_scale), decoder.schedule
+    times = schedule.timesteps(num_inference_steps)
+    steps = list(reversed(list(zip(times, [*times[1:], None], strict=True))))
+    for t, s in steps:
         if abs(schedule.step(t, s)[0]) < KEPT:
             raise InputError(
                 f"invert: the step at t={t} keeps nothing of its input, so it has no inverse; use more steps"
             )
-        guess = _backwards(network, schedule, x, t, s)
+
+    def attempt(network, x_0: torch.Tensor, **how) -> Inversion:
+        x_T, evaluations = _invert_steps(network, schedule, x_0, steps, max_evaluations=max_evaluations, **how)
+        missed = _sample_steps(network, schedule, x_T, times) - x_0
+        return Inversion(x_T, missed.square().flatten(1).mean(dim=1).sqrt(), evaluations)
+
+    if method == "ddim":
+        return attempt(network, x_0, exact=False, on_step=on_step)
+    found = attempt(network, x_0, tol=tol, finest=FINEST, on_step=on_step)
+    for restart in range(RESTARTS):
+        lost = torch.nonzero(found.residual > CONVERGED).flatten()
+        if not len(lost):
+            break
+        rng = torch.Generator().manual_seed(restart)
+        jitter = JITTER * torch.randn(x_0.shape[1:], generator=rng).to(x_0)
+        again = attempt(_among(network, lost), x_0[lost], tol=0.0, finest=FINER, jitter=jitter)
+        found.evaluations[lost] += again.evaluations
+        gained = again.residual < found.residual[lost] / 2
+        found.noise[lost[gained]], found.residual[lost[gained]] = again.noise[gained], again.residual[gained]
+        if not gained.any():  # what is left is the rounding of a network in half precision, or cannot be had
+            break
+    return found
+
+
+def _invert_steps(
+    network,
+    schedule: Schedule,
+    x: torch.Tensor,
+    steps: list[tuple[int, int | None]],
+    *,
+    max_evaluations: int,
+    exact: bool = True,
+    tol: float = 0.0,
+    finest: float = FINEST,
+    jitter: torch.Tensor | float = 0.0,
+    on_step: Callable[[], object] = lambda: None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """x_T from ``x`` = x_0 up through all ``steps``, the first guess of each moved by ``jitter``; and evaluations."""
+    evaluations = torch.zeros(len(x), dtype=torch.long, device=x.device)
+    for t, s in steps:
+        guess = _backwards(network, schedule, x, t, s) + jitter * (1 - schedule.alpha(t)) ** 0.5
         evaluations += 1
-        if method == "exact":
-            finest = max(tol * schedule.alpha(t) ** 0.5, FINEST)  # an error in x_t may reach x_0 divided by its signal
-            guess, step_residual, used = _solve_step(network, schedule, x, guess, t, s, finest, max_evaluations)
-            residual = torch.maximum(residual, step_residual)
+        if exact:
+            asked = max(tol * schedule.alpha(t) ** 0.5, finest)  # an error in x_t may reach x_0 divided by its signal
+            guess, _, used = _solve_step(network, schedule, x, guess, t, s, asked, max_evaluations)
             evaluations += used
         x = guess
         on_step()
-    return Inversion(x, residual, evaluations)
+    return x, evaluations
 
 
 def _backwards(network, schedule: Schedule, x_s: torch.Tensor, t: int, s: int | None) -> torch.Tensor:
@@ -225,6 +278,15 @@ def _guided(decoder: Denoiser, embeds: Any, guidance_scale: float):
         return torch.lerp(f_free, f_cond, guidance_scale)
 
     return network
+
+
+def _among(network, chosen: torch.Tensor):
+    """``network`` for the ``chosen`` rows."""
+
+    def among(x: torch.Tensor, t: int, rows: torch.Tensor | None = None) -> torch.Tensor:
+        return network(x, t, chosen if rows is None else chosen[rows])
+
+    return among
 
 
 def _map(function: Callable, *conds):

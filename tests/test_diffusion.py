@@ -88,6 +88,31 @@ def test_exact_inversion_is_undone_by_sampling(unet, config, steps):
     assert errors["exact"] < errors["ddim"] / 5
 
 
+@pytest.mark.parametrize("lost_for_good", [False, True])
+def test_a_row_that_is_lost_on_the_way_is_inverted_again_alone(unet, monkeypatch, lost_for_good):
+    decoder, _ = _decoder(unet, **CONFIGS[0])
+    generator, solve, sizes = torch.Generator().manual_seed(3), diffusion._solve_step, []
+    x_0, z = torch.rand(4, 12, 4, 4, generator=generator) * 2 - 1, torch.randn(4, 6, generator=generator)
+
+    def losing_row_2(network, schedule, x_s, guess, t, *rest):
+        found = solve(network, schedule, x_s, guess, t, *rest)
+        sizes.append(len(x_s))
+        row = {4: 2, 1: 0 if lost_for_good else None}[len(x_s)]
+        if t < 100 and row is not None:
+            found.x[row] = guess[row] + 0.3
+        return found
+
+    monkeypatch.setattr(diffusion, "_solve_step", losing_row_2)
+    code = diffusion.invert(decoder, x_0, z, num_inference_steps=20)
+    again = diffusion.sample(decoder, z, code.noise, num_inference_steps=20)
+    errors = (again - x_0).square().mean(dim=(1, 2, 3)).sqrt()
+    assert (errors[[0, 1, 3]] < 1e-3).all()
+    assert (errors[2] < 1e-3).item() is not lost_for_good
+    assert torch.allclose(code.residual, errors, rtol=0.1, atol=1e-5)
+    assert code.evaluations.argmax() == 2
+    assert sizes == [4] * 20 + [1] * 20
+
+
 def test_inversion_and_sampling_agree_under_guidance(unet):
     decoder, _ = _decoder(unet, **CONFIGS[0])
     x_0, z = torch.zeros(1, 12, 4, 4), torch.ones(1, 6)

@@ -32,8 +32,6 @@ GRADIENT_STEPS = 1500
 """Of the optimisation that stands in where there is no decoder, each one evaluation of the encoder."""
 _GRADIENT_LEAST = 300
 """Of the optimisation, below which it warns: 20 steps reach a cosine of 0.74 in the mini space, 300 one of 0.95."""
-CONVERGED = 1e-3
-"""Residual of a step, in units of the image, above which an inversion warns."""
 _ENCODE_BATCH = 64
 _DECODE_BATCH = 16
 
@@ -253,11 +251,11 @@ class Space:
                     )
                 )
         noise, residual, evaluations = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
-        if method == "exact" and residual.max() > CONVERGED:
-            rows = np.flatnonzero(residual > CONVERGED).tolist()
+        if method == "exact" and residual.max() > diffusion.CONVERGED:
+            rows = np.flatnonzero(residual > diffusion.CONVERGED).tolist()
             warnings.warn(
-                f"invert: images {rows} did not converge (residual up to {residual.max():.1e}), so they will not decode "
-                f"to themselves exactly; use more than {steps} steps",
+                f"invert: images {rows} did not converge: they decode to themselves but for errors of up to "
+                f"{residual.max():.1e} (root mean square, of latents); use more than {steps} steps",
                 ConvergenceWarning,
                 stacklevel=2,
             )
