@@ -1,9 +1,12 @@
+import io
 import json
 import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from test_cli import run
 
@@ -55,6 +58,21 @@ def test_a_map_of_a_store_takes_its_images_along(folder, space):
     assert [row["bytes"] for row in placed["image"]] == [Path("photos", name).read_bytes() for name in placed["name"]]
 
 
+def test_a_map_reads_its_images_from_the_column_that_was_encoded(folder, space):
+    files = [[_png(scene) for scene in sample_scenes(4, seed=seed)] for seed in (8, 9)]
+    pq.write_table(pa.table({"image": files[0], "drawing": files[1]}), "both.data")
+    how = ["--kind", "parquet", "--image-column", "drawing"]
+    assert run("encode", "both.data", "-o", "store", *how) == 0
+    assert run("map", "store", "-o", "placed.parquet", "--source", "both.data", *how, "--method", "pca") == 0
+    assert [row["bytes"] for row in pd.read_parquet("placed.parquet")["image"]] == files[1]
+
+
+def _png(scene):
+    file = io.BytesIO()
+    render(scene).save(file, "PNG")
+    return file.getvalue()
+
+
 @pytest.mark.parametrize(("most", "source", "message"), [(2, "photos", "at most 2 points"), (3, "others", "'0.png'")])
 def test_images_that_a_map_cannot_take_are_refused_before_it_is_made(
     folder, monkeypatch, capsys, most, source, message
@@ -93,6 +111,7 @@ def test_rows_of_a_file_are_taken_as_those_of_the_space_asked_for(folder, space,
     ("arguments", "message"),
     [
         (["map", "x.npy", "-o", "m", "--source", "."], "leave --source out"),
+        (["map", "x.npy", "-o", "m", "--kind", "folder"], "expected it, got none"),
         (["pca", "none.npy", "-o", "p"], "none.npy"),
         (["pca", "empty.npy", "-o", "p"], "expected a .npy file"),
         (["pca", "x.npy", "-o", "x.npy"], "exists"),

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from clipspace.errors import InputError
+
 SpaceName = Annotated[str, typer.Option("--space", help="Which space; see `clipspace spaces`.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random draw.")]
 Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, …; a GPU when there is one.")]
@@ -19,7 +21,14 @@ Guidance = Annotated[
 ]
 Engine = Annotated[str, typer.Option("--engine", help="local, or ray: workers of a Ray cluster.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="All cores, or GPUs, when not given.")]
-Source = Annotated[Path | None, typer.Option("--source", help="What the store was encoded from, to show its images.")]
+Source = Annotated[str | None, typer.Option("--source", help="What the store was encoded from, to show its images.")]
+Kind = Annotated[
+    str | None,
+    typer.Option("--kind", help="Of the source: folder, parquet, tar or list, where its name does not tell."),
+]
+ImageColumn = Annotated[
+    str | None, typer.Option("--image-column", help="Of Parquet files; found by type when not given.")
+]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Where to write.")]
 
 
@@ -27,6 +36,17 @@ def load(name: str, device: str | None):
     from clipspace.space import load_space
 
     return load_space(name, device=device)
+
+
+def encoded_from(source: str | None, kind: str | None, image_column: str | None) -> Any:
+    """What ``--source`` names, listed; None without one."""
+    from clipspace.sources import open_source
+
+    if source is not None:
+        return open_source(source, kind=kind, image_column=image_column)
+    if kind or image_column:
+        raise InputError("--kind and --image-column say how --source is read; expected it, got none")
+    return None
 
 
 def report(facts: Any, as_json: bool, text: str) -> None:

@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from clipspace.cli.options import Device, Json, Output, Overwrite, Seed, Source, SpaceName
+from clipspace.cli.options import (
+    Device,
+    ImageColumn,
+    Json,
+    Kind,
+    Output,
+    Overwrite,
+    Seed,
+    Source,
+    SpaceName,
+    encoded_from,
+)
 from clipspace.cli.options import report as say
 
 app = typer.Typer()
@@ -43,6 +54,8 @@ def report(
     ] = None,
     store: Annotated[Path | None, typer.Option("--store", help="A store for the explorer to show.")] = None,
     source: Source = None,
+    kind: Kind = None,
+    image_column: ImageColumn = None,
     explorer: Annotated[bool, typer.Option(help="A map to wander through on the page.")] = True,
     space: SpaceName = "mini",
     decoder: Decoder = None,
@@ -53,7 +66,8 @@ def report(
 ) -> None:
     """All analyses of a space as figures on one offline page, with a map to explore (clipspace.report.building.write_report)."""
     where = {"space": space, "decoder": decoder, "seed": seed, "device": device, "overwrite": overwrite}
-    _write(images, output, as_json, only=only or None, store=store, source=source, explore=explorer, **where)
+    listed = encoded_from(source, kind, image_column)
+    _write(images, output, as_json, only=only or None, store=store, source=listed, explore=explorer, **where)
 
 
 def _write(images: Sequence[Path] | None, output: Path, as_json: bool, **options) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from clipspace.cli.options import Device, Engine, Json, SpaceName, Workers, load, report
+from clipspace.cli.options import Device, Engine, ImageColumn, Json, Kind, SpaceName, Workers, load, report
 from clipspace.errors import InputError
 
 app = typer.Typer()
@@ -25,10 +25,8 @@ def encode(
     texts: Annotated[bool, typer.Option("--texts", help="Encode captions too.")] = False,
     dtype: Annotated[str, typer.Option(help="float32 or float16.")] = "float32",
     normalized: Annotated[bool, typer.Option("--normalized", help="Store directions, as clip-retrieval does.")] = False,
-    kind: Annotated[
-        str | None, typer.Option(help="folder, parquet, tar or list, where the name does not tell.")
-    ] = None,
-    image_column: Annotated[str | None, typer.Option(help="Of Parquet files.")] = None,
+    kind: Kind = None,
+    image_column: ImageColumn = None,
     caption_column: Annotated[str | None, typer.Option(help="Of Parquet files.")] = None,
     rows_per_shard: Annotated[int, typer.Option(help="The work that a kill can cost.")] = 4096,
     shard: Annotated[

@@ -11,13 +11,16 @@ import typer
 from clipspace.cli.options import (
     Device,
     Engine,
+    ImageColumn,
     Json,
+    Kind,
     Output,
     Overwrite,
     Seed,
     Source,
     SpaceName,
     Workers,
+    encoded_from,
     load,
     report,
 )
@@ -118,6 +121,8 @@ def map_(
     index: Annotated[Path | None, typer.Option(help="The index of these points; built when not given.")] = None,
     n_neighbors: Annotated[int, typer.Option(help="Neighbours of each point that UMAP keeps near.")] = 15,
     source: Source = None,
+    kind: Kind = None,
+    image_column: ImageColumn = None,
     seed: Seed = 0,
     threads: Threads = None,
     overwrite: Overwrite = False,
@@ -133,7 +138,11 @@ def map_(
         raise InputError(f"map: expected --method 'umap' or 'pca', got {method!r}")
     check_writable(output, overwrite=overwrite)
     rows = _read(points)
-    listed = None if source is None else _source(rows, source)
+    if source is not None:
+        _check_images_fit(rows)
+    listed = encoded_from(source, kind, image_column)
+    if listed is not None:
+        read_named(listed, rows.names[:1])
     if method == "pca":
         made = pca_map(rows)
     else:
@@ -144,10 +153,8 @@ def map_(
     report({"output": str(output), "points": len(made), **made.facts}, as_json, f"wrote {output}: {len(made)} points")
 
 
-def _source(points: Any, source: Path) -> Any:
-    """What a store was encoded from, listed; that it has the first image, and room for all, is checked before any work."""
-    from clipspace.sources import open_source, read_named
-
+def _check_images_fit(points: Any) -> None:
+    """Raise `InputError` unless ``points`` have names to find images by, and memory holds the images of all."""
     if not hasattr(points, "names"):
         raise InputError("map: expected a store with --source, got a .npy file, which has no names; leave --source out")
     if len(points) > MOST_IMAGES:
@@ -155,9 +162,6 @@ def _source(points: Any, source: Path) -> Any:
             f"map: expected at most {MOST_IMAGES:,} points with --source, as all images are held in memory, got "
             f"{len(points):,}; leave --source out, or map a part of the store (Store.where().export)"
         )
-    listed = open_source(source)
-    read_named(listed, points.names[:1])
-    return listed
 
 
 def _read(path: Path) -> Any:

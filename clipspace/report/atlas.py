@@ -59,7 +59,7 @@ def atlas(space: Space, images: Sequence | None, shown: Stored | None, *, seed: 
     return explorer(placed, thumbnails=points.thumbnails, columns=points.columns, captions=points.captions)
 
 
-def open_stored(space: Space, path: str | Path, source: str | Path | None) -> Stored:
+def open_stored(space: Space, path: str | Path, source: str | Path | Source | None) -> Stored:
     """The store at ``path``, and what it was encoded from, listed.
 
     Raises, before any work, `SpaceMismatchError` when the store is of another space, and `InputError` when the images
@@ -69,7 +69,7 @@ def open_stored(space: Space, path: str | Path, source: str | Path | None) -> St
     check_same_space(space.stamp, store.stamp, "report")
     if source is None:
         return Stored(store)
-    listed = open_source(source)
+    listed = source if isinstance(source, Source) else open_source(source)
     read_named(listed, store.names[:1])
     return Stored(store, listed)
 

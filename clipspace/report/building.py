@@ -21,6 +21,7 @@ from clipspace.report.atlas import atlas, open_stored
 from clipspace.report.page import Section, write_page
 from clipspace.results import Result, load_result, made_by
 from clipspace.saving import atomically
+from clipspace.sources import Source
 from clipspace.space import Space, load_space
 
 MANIPULATIONS = (
@@ -50,7 +51,7 @@ def write_report(
     only: Sequence[str] | None = None,
     explore: bool = True,
     store: str | Path | None = None,
-    source: str | Path | None = None,
+    source: str | Path | Source | None = None,
     seed: int = 0,
     device: str | None = None,
     overwrite: bool = False,
@@ -65,7 +66,7 @@ def write_report(
     """
     folder, names = Path(folder), _choose(only)
     if source is not None and store is None:
-        raise InputError(f"report: expected the store that was encoded from {str(source)!r}, got none; pass --store")
+        raise InputError("report: expected the store that was encoded from the source, got none; pass --store")
     page = _page_in(folder, overwrite)
     pictures, digest = (None, None) if images is None else _readable(images)
     loaded = load_space(space, decoder=decoder, device=device)
