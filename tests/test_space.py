@@ -60,6 +60,12 @@ def test_long_texts_say_what_was_cut(space):
         space.encode_texts("red " * 40 + "tail")
 
 
+def test_many_long_texts_are_one_warning(space):
+    with pytest.warns(TruncationWarning, match="tail.*2 more") as caught:
+        space.encode_texts(["a star", *["red " * 40 + word for word in ("tail", "end", "rest")]])
+    assert len(caught) == 1
+
+
 @pytest.mark.parametrize("text", ["", "   "])
 def test_empty_texts_are_refused(space, text):
     with pytest.raises(InputError, match="at least one word"):

@@ -121,15 +121,13 @@ class Encoder:
     @torch.inference_mode()
     def texts(self, texts: Sequence[str]) -> np.ndarray:
         """Raw text embeddings, float32 ``(n, d)``. Warns with what was cut of texts beyond the context length."""
-        for text in texts:
-            self._check_text(text)
+        self._check_texts(texts)
         return self.model.encode_text(self.tokenizer(list(texts)).to(self.device)).float().cpu().numpy()
 
     @torch.inference_mode()
     def text_tokens(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """Raw embeddings ``(n, d)`` and last hidden states ``(n, length, width)`` of texts, zeros where padded."""
-        for text in texts:
-            self._check_text(text)
+        self._check_texts(texts)
         tokens, seen = self.tokenizer(list(texts)).to(self.device), []
         last = getattr(self.model, "text", self.model).ln_final
         hook = last.register_forward_hook(lambda module, given, out: seen.append(out))
@@ -139,16 +137,19 @@ class Encoder:
             hook.remove()
         return pooled.float(), seen[0].float() * (tokens != 0)[..., None]
 
-    def _check_text(self, text: str) -> None:
-        if not isinstance(text, str) or not text.strip():
-            raise InputError(f"encode_texts: expected texts with at least one word, got {text!r}")
+    def _check_texts(self, texts: Sequence[str]) -> None:
+        for text in texts:
+            if not isinstance(text, str) or not text.strip():
+                raise InputError(f"encode_texts: expected texts with at least one word, got {text!r}")
         if not hasattr(self.tokenizer, "encode"):
             return
-        room, tokens = self.context_length - 2, self.tokenizer.encode(text)
-        if len(tokens) > room:
-            cut = self.tokenizer.decode(tokens[room:]).strip()
+        room = self.context_length - 2
+        long = [tokens for tokens in map(self.tokenizer.encode, texts) if len(tokens) > room]
+        if long:
+            cut = self.tokenizer.decode(long[0][room:]).strip()
+            others = f"; too long, too: {len(long) - 1} more" if len(long) > 1 else ""
             warnings.warn(
-                f"text of {len(tokens)} tokens: the model reads {room}, so {cut!r} was cut",
+                f"text of {len(long[0])} tokens: the model reads {room}, so {cut!r} was cut{others}",
                 TruncationWarning,
                 stacklevel=4,
             )
