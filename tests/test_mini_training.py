@@ -1,6 +1,9 @@
 """The training scripts, on a handful of scenes: they resume exactly, and write folders the library loads."""
 
+import itertools
 import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -72,16 +75,65 @@ def test_what_is_trained_loads_as_a_space(small, tmp_path):
 
 
 def test_a_corrupt_checkpoint_is_named(tmp_path):
-    path = tmp_path / "x.ckpt"
-    training.save_checkpoint(path, step=3, weights=torch.ones(100))
-    assert training.load_checkpoint(path)["step"] == 3
+    path, parts = tmp_path / "x.ckpt", {"network": torch.nn.Linear(10, 10)}
+    training.save_checkpoint(path, 3, parts)
+    assert training.resume(path, parts) == 3
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(CheckpointError, match=r"x\.ckpt.*delete it"):
-        training.load_checkpoint(path)
-    assert training.load_checkpoint(tmp_path / "none.ckpt") is None
+        training.resume(path, parts)
+    assert training.resume(tmp_path / "none.ckpt", parts) == 0
 
 
 def test_rows_of_a_step_do_not_depend_on_where_it_was_resumed():
     whole = [rows.tolist() for _, rows in training.batches(20, 4, range(12))]
     assert [rows.tolist() for _, rows in training.batches(20, 4, range(7, 12))] == whole[7:]
     assert sorted(row for rows in whole[:5] for row in rows) == list(range(20))
+
+
+def test_a_run_starts_from_the_weights_of_another(small, tmp_path):
+    work = _work(tmp_path, "first")
+    first = train_decoder.train(work, **SIZE)
+    again = train_decoder.train(_work(tmp_path, "second"), **SIZE | {"lr": 0.0}, weights=first)
+    before, after = (load_file(folder / "unet/diffusion_pytorch_model.safetensors") for folder in (first, again))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+_TWO_PROCESSES = """
+import sys
+from pathlib import Path
+
+import torch
+
+from clipspace.mini import train_decoder
+
+train_decoder.UNET |= {"block_out_channels": (32, 32, 32, 32), "attention_head_dim": 16}
+size = {"scenes": 24, "steps": 4, "batch_size": 8, "lr": 0.5, "device": torch.device("cpu")}
+train_decoder.train(Path(sys.argv[1]), **size)
+"""
+
+
+def test_two_processes_train_as_one_on_both_their_draws(small, tmp_path, monkeypatch):
+    (tmp_path / "two.py").write_text(_TWO_PROCESSES)
+    work, steps, original = _work(tmp_path, "two"), itertools.count(), train_decoder.denoising_loss
+    run = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", tmp_path / "two.py", work]
+    subprocess.run(run, check=True, capture_output=True)
+
+    def on_both(unet, scheduler, x0, z, rng):
+        step, losses = next(steps), []
+        for rank in range(2):
+            rng.manual_seed(2 * step + rank)
+            losses.append(original(unet, scheduler, x0[rank::2], z[rank::2], rng))
+        return sum(losses) / 2
+
+    with monkeypatch.context() as patched:
+        patched.setattr(train_decoder, "denoising_loss", on_both)
+        train_decoder.train(_work(tmp_path, "one"), **SIZE | {"lr": 0.5})
+    train_decoder.train(_work(tmp_path, "other"), **SIZE | {"lr": 0.5})
+
+    one, two, other = (_weights(tmp_path / name / "decoder") for name in ("one", "two", "other"))
+    assert (two - one).norm() < 0.1 * (other - one).norm()
+
+
+def _weights(decoder):
+    saved = load_file(decoder / "unet/diffusion_pytorch_model.safetensors")
+    return torch.cat([saved[name].float().flatten() for name in sorted(saved)])

@@ -20,8 +20,8 @@ from clipspace.mini.training import (
     TRAIN_SEED,
     arguments,
     batches,
-    load_checkpoint,
     rendered_scenes,
+    resume,
     save_checkpoint,
     to_pixels,
 )
@@ -50,12 +50,8 @@ def train(work: Path, *, scenes: int, steps: int, batch_size: int, lr: float, de
     loss_fn = open_clip.ClipLoss()
     optimizer = torch.optim.AdamW(_param_groups(model), lr=lr, betas=(0.9, 0.98), eps=1e-6)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps, pct_start=0.1)
-    first, path = 0, work / "clip.ckpt"
-    if saved := load_checkpoint(path):
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        schedule.load_state_dict(saved["schedule"])
-        first = saved["step"]
+    path, parts = work / "clip.ckpt", {"model": model, "optimizer": optimizer, "schedule": schedule}
+    first = resume(path, parts)
     begun = time.monotonic()
     for step, rows in batches(len(specs), batch_size, range(first, steps)):
         texts = [caption(specs[i], np.random.default_rng([TRAIN_SEED, step, i])).text for i in rows]
@@ -77,12 +73,7 @@ def train(work: Path, *, scenes: int, steps: int, batch_size: int, lr: float, de
                 flush=True,
             )
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
-            state = {
-                "model": model.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "schedule": schedule.state_dict(),
-            }
-            save_checkpoint(path, step=step + 1, **state)
+            save_checkpoint(path, step + 1, parts)
     return export(model, work / "clip")
 
 

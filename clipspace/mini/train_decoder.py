@@ -1,6 +1,7 @@
 """Train the mini decoder: a diffusers UNet that draws an image from its CLIP embedding.
 
     python -m clipspace.mini.train_decoder --work runs/mini
+    torchrun --nproc-per-node 2 -m clipspace.mini.train_decoder --work runs/mini --compile
 
 Needs the CLIP of `train_clip`. Writes ``runs/mini/decoder/``: ``model_index.json``, ``unet/``,
 ``scheduler/``. Pixels are unshuffled (exact and invertible) to 32 x 32 x 12. The network predicts the clean
@@ -21,6 +22,7 @@ import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from diffusers.training_utils import EMAModel
 from pytorch_optimizer import Muon
+from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from clipspace.mini.training import (
@@ -28,8 +30,10 @@ from clipspace.mini.training import (
     arguments,
     batches,
     export_folder,
-    load_checkpoint,
+    first_process_first,
+    join_processes,
     rendered_scenes,
+    resume,
     save_checkpoint,
     to_pixels,
 )
@@ -63,6 +67,8 @@ SAVE_EVERY = 500
 STRETCHES = ((0.0, 150.0, 0.12), (150.0, 650.0, 0.7), (650.0, 1000.0, 0.18))
 """First timestep, last, and share of the draws."""
 NULL_RATE = 0.1
+EMA_HALF_LIFE = 44_000
+"""Images after which a weight counts half in the average (Karras et al. 2022, arXiv 2206.00364, appendix F)."""
 ADAMW_SHARE = 0.3
 """Learning rate of what Muon does not train, as a share of Muon's."""
 
@@ -76,29 +82,38 @@ def train(
     lr: float,
     device: torch.device,
     compile: bool = False,
+    weights: Path | None = None,
+    decay: float = 0.35,
 ) -> Path:
-    """Train for ``steps`` and return the folder of the averaged weights."""
+    """Train for ``steps`` and return the folder of the averaged weights.
+
+    ``weights`` is a folder this function returned, which the run begins from. The rate falls over the last
+    ``decay`` of the steps.
+    """
     torch.manual_seed(TRAIN_SEED)
-    _, pictures = rendered_scenes(work, scenes)
-    embeds = encoded(work, pictures, device)
-    unet = UNet2DConditionModel(**UNET)
-    unet = unet.to(device, memory_format=torch.channels_last)
-    ema = EMAModel(unet.parameters(), decay=0.9995, inv_gamma=1.0, power=0.8, use_ema_warmup=True)
+    rank, processes = join_processes()
+    with first_process_first():
+        _, pictures = rendered_scenes(work, scenes)
+        embeds = encoded(work, pictures, device)
+    unet = UNet2DConditionModel.from_pretrained(weights, subfolder="unet") if weights else UNet2DConditionModel(**UNET)
+    unet = unet.to(device, torch.float32, memory_format=torch.channels_last)
+    ema = EMAModel(
+        unet.parameters(), decay=0.5 ** (batch_size / EMA_HALF_LIFE), inv_gamma=1.0, power=0.8, use_ema_warmup=True
+    )
     scheduler = DDIMScheduler(**SCHEDULER)
     optimizer = muon(unet, lr)
-    first, path = 0, work / "decoder.ckpt"
-    if saved := load_checkpoint(path):
-        unet.load_state_dict(saved["unet"])
-        ema.load_state_dict(saved["ema"])
-        optimizer.load_state_dict(saved["optimizer"])
-        first = saved["step"]
+    path, parts = work / "decoder.ckpt", {"unet": unet, "ema": ema, "optimizer": optimizer}
+    first = resume(path, parts)
     ema.to(device)
     network = torch.compile(unet) if compile else unet
+    if processes > 1:
+        network = DistributedDataParallel(network, gradient_as_bucket_view=True)
     begun, losses = time.monotonic(), []
     for step, rows in batches(len(pictures), batch_size, range(first, steps)):
         for group in optimizer.param_groups:
-            group["lr"] = _trapezoid(step, steps) * (lr if group["use_muon"] else lr * ADAMW_SHARE)
-        rng = torch.Generator().manual_seed(TRAIN_SEED * 1_000_003 + step)
+            group["lr"] = _trapezoid(step, steps, decay) * (lr if group["use_muon"] else lr * ADAMW_SHARE)
+        rng = torch.Generator().manual_seed((TRAIN_SEED * 1_000_003 + step) * processes + rank)
+        rows = rows[rank::processes]
         x0 = torch.nn.functional.pixel_unshuffle(to_pixels(pictures[rows], device), UNSHUFFLE)
         z = torch.from_numpy(embeds[rows]).to(device)
         loss = denoising_loss(network, scheduler, x0, z, rng)
@@ -108,12 +123,13 @@ def train(
         optimizer.step()
         ema.step(unet.parameters())
         losses.append(loss.item())
+        if rank:
+            continue
         if step % 100 == 0:
             rate = (step + 1 - first) * batch_size / (time.monotonic() - begun)
             print(f"step {step:6d}  loss {np.mean(losses[-500:]):.4f}  {rate:.1f} images/s", flush=True)
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
-            state = {"unet": unet.state_dict(), "ema": ema.state_dict(), "optimizer": optimizer.state_dict()}
-            save_checkpoint(path, step=step + 1, **state)
+            save_checkpoint(path, step + 1, parts)
             export(ema, scheduler, work)
     return work / "decoder"
 
@@ -177,12 +193,14 @@ def export(ema: EMAModel, scheduler: DDIMScheduler, work: Path) -> Path:
     return export_folder(work, "decoder", unet, scheduler, {"pixel_unshuffle": UNSHUFFLE})
 
 
-def _trapezoid(step: int, steps: int, warmup: int = 200, decay: float = 0.35) -> float:
+def _trapezoid(step: int, steps: int, decay: float, warmup: int = 200) -> float:
     """Linear warm-up, a plateau, and a linear decay over the last ``decay`` of the run."""
     return min(1.0, (step + 1) / warmup, max(0.01, (steps - step) / (decay * steps)))
 
 
 if __name__ == "__main__":
     parser = arguments(__doc__, steps=30_000, batch_size=32, lr=2.5e-3)
+    parser.add_argument("--weights", type=Path, help="a decoder of this script to go on from, by its weights alone")
+    parser.add_argument("--decay", type=float, default=0.35, help="share of the steps over which the rate falls")
     parser.add_argument("--compile", action="store_true", help="needs a C++ compiler; 1.3 times as fast")
     print(train(**vars(parser.parse_args())))

@@ -23,8 +23,8 @@ from clipspace.mini.training import (
     arguments,
     batches,
     export_folder,
-    load_checkpoint,
     rendered_scenes,
+    resume,
     save_checkpoint,
     to_pixels,
 )
@@ -60,12 +60,8 @@ def train(work: Path, *, scenes: int, steps: int, batch_size: int, lr: float, de
     ema = EMAModel(network.parameters(), decay=0.999, use_ema_warmup=True, power=0.8)
     scheduler = DDIMScheduler(**SCHEDULER)
     optimizer = torch.optim.AdamW(network.parameters(), lr=lr, weight_decay=0.01)
-    first, path = 0, work / "prior.ckpt"
-    if saved := load_checkpoint(path):
-        network.load_state_dict(saved["network"])
-        ema.load_state_dict(saved["ema"])
-        optimizer.load_state_dict(saved["optimizer"])
-        first = saved["step"]
+    path, parts = work / "prior.ckpt", {"network": network, "ema": ema, "optimizer": optimizer}
+    first = resume(path, parts)
     ema.to(device)
     for step, rows in batches(len(specs), batch_size, range(first, steps)):
         for group in optimizer.param_groups:
@@ -85,8 +81,7 @@ def train(work: Path, *, scenes: int, steps: int, batch_size: int, lr: float, de
         if step % 100 == 0:
             print(f"step {step:5d}  loss {loss.item():.4f}", flush=True)
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
-            state = {"network": network.state_dict(), "ema": ema.state_dict(), "optimizer": optimizer.state_dict()}
-            save_checkpoint(path, step=step + 1, **state)
+            save_checkpoint(path, step + 1, parts)
     with torch.inference_mode():
         image_norm = mean_norm(clip, pictures)
     return export(ema, scheduler, work, image_norm)

@@ -6,13 +6,16 @@ import argparse
 import json
 import os
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from tqdm import tqdm
 
 from clipspace.errors import CheckpointError
@@ -66,27 +69,53 @@ def to_pixels(pictures: np.ndarray, device: torch.device | str = "cpu") -> torch
     return x.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
 
 
-def save_checkpoint(path: Path, **state) -> None:
-    """Write atomically: a kill leaves the previous checkpoint whole."""
+def save_checkpoint(path: Path, step: int, parts: Mapping[str, Any]) -> None:
+    """Write the state of all ``parts`` after ``step`` steps, atomically: a kill leaves the previous checkpoint whole."""
     part = path.with_suffix(".part")
-    torch.save(state, part)
+    torch.save({"step": step, **{name: one.state_dict() for name, one in parts.items()}}, part)
     os.replace(part, path)
 
 
-def load_checkpoint(path: Path) -> dict | None:
-    """The last checkpoint, or None when there is none. Nothing is unpickled beyond tensors and plain values.
+def resume(path: Path, parts: Mapping[str, Any]) -> int:
+    """Put the last checkpoint into ``parts`` and return its step; 0 when there is none.
 
-    Raises `CheckpointError` for a file that is not a whole checkpoint.
+    Nothing is unpickled beyond tensors and plain values. Raises `CheckpointError` for a file that is not a whole
+    checkpoint.
     """
     if not path.exists():
-        return None
+        return 0
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        saved = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
         raise CheckpointError(
             f"resume: expected a checkpoint of this script, got {str(path)!r}, which cannot be read ({error}); "
             "delete it to train from the start"
         ) from error
+    for name, one in parts.items():
+        one.load_state_dict(saved[name])
+    return saved["step"]
+
+
+def join_processes() -> tuple[int, int]:
+    """This process's rank and their number; (0, 1) unless ``torchrun`` started several."""
+    if "WORLD_SIZE" not in os.environ:
+        return 0, 1
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    return dist.get_rank(), dist.get_world_size()
+
+
+@contextmanager
+def first_process_first() -> Iterator[None]:
+    """What the first process makes here, the others find made."""
+    rank, n = join_processes()
+    if rank > 0:
+        dist.barrier()
+    yield
+    if rank == 0 and n > 1:
+        dist.barrier()
 
 
 def pick_device(name: str | None) -> torch.device:
