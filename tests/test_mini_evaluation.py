@@ -22,6 +22,7 @@ SCENES = {
     "typographic": 20,
     "cycle": 4,
     "guided-cycle": 4,
+    "cycle-by-steps": 4,
     "inversion": 2,
     "ends": 1,
     "text-diff": 3,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from clipspace.mini.evaluation.cycle import cycle, guided_cycle
+from clipspace.mini.evaluation.cycle import cycle, cycle_by_steps, guided_cycle
 from clipspace.mini.evaluation.edits import pca_ladder, text_edits
 from clipspace.mini.evaluation.encoder import retrieval, typographic, zero_shot_accuracy
 from clipspace.mini.evaluation.inversion import ends, inversion
@@ -18,6 +18,7 @@ PARTS: dict[str, Callable[..., list[Row]]] = {
     "typographic": typographic,
     "cycle": cycle,
     "guided-cycle": guided_cycle,
+    "cycle-by-steps": cycle_by_steps,
     "inversion": inversion,
     "ends": ends,
     "text-diff": text_edits,
