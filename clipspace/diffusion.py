@@ -154,9 +154,9 @@ def invert(
     the network evaluated at the wrong point, f(x_s, s) for f(x_t, t) (Dhariwal & Nichol 2021, arXiv 2105.05233,
     appendix F); it is where the exact solve starts, and kept as a baseline.
 
-    Sampling can enlarge an error in x_T ten thousand times, and a step of an imperfect network may have two inverses or
-    none. So every x_T found is sampled from, and where it misses ``x_0`` it is looked for again: from other first guesses,
-    and to the last digits of float32. What it misses in the end is its ``residual``.
+    Near images that the network would seldom draw of ``embeds``, sampling enlarges an error in x_T ten thousand times and
+    more. So every x_T found is sampled from, and where it misses ``x_0`` it is looked for again: to the last digits of
+    float32, from other first guesses. What it misses in the end is its ``residual``.
     """
     network, schedule = _guided(decoder, embeds, guidance_scale), decoder.schedule
     times = schedule.timesteps(num_inference_steps)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipspace import Embeddings, load_space
+from clipspace import Embeddings, diffusion, load_space
 from clipspace.embeddings import Stamp
 from clipspace.errors import CapabilityError, CheckpointError, ConvergenceWarning, InputError, SpaceMismatchError
 from clipspace.images import psnr
@@ -128,9 +128,8 @@ def test_any_vector_of_the_right_stamp_is_decoded(space):
 
 
 def test_an_inversion_that_does_not_converge_says_so(space, pictures, points, monkeypatch):
-    from clipspace.space import space as module
-
-    monkeypatch.setattr(module, "CONVERGED", 1e-12)
+    monkeypatch.setattr(diffusion, "CONVERGED", 1e-12)
+    monkeypatch.setattr(diffusion, "RESTARTS", 0)
     with pytest.warns(ConvergenceWarning, match=r"images \[0\].*more than 20 steps"):
         space.invert(pictures[:1], embeddings=points[:1], num_inference_steps=20)
 
