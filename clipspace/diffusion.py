@@ -116,14 +116,20 @@ def sample(
     into every step. ``on_step`` is called after each step.
     """
     network = _guided(decoder, embeds, guidance_scale)
-    times = decoder.schedule.timesteps(num_inference_steps)
-    return _sample_steps(network, decoder.schedule, x_T, times, eta=eta, rngs=rngs, on_step=on_step)
+    steps = _steps(decoder.schedule, num_inference_steps)
+    return _sample_steps(network, decoder.schedule, x_T, steps, eta=eta, rngs=rngs, on_step=on_step)
+
+
+def _steps(schedule: Schedule, num_inference_steps: int) -> list[tuple[int, int | None]]:
+    """Every step from noise to image: its timestep and the next."""
+    times = schedule.timesteps(num_inference_steps)
+    return list(zip(times, [*times[1:], None], strict=True))
 
 
 def _sample_steps(
-    network, schedule: Schedule, x: torch.Tensor, times: list[int], *, eta=0.0, rngs=None, on_step=lambda: None
+    network, schedule: Schedule, x: torch.Tensor, steps, *, eta=0.0, rngs=None, on_step=lambda: None
 ) -> torch.Tensor:
-    for t, s in zip(times, [*times[1:], None], strict=True):
+    for t, s in steps:
         a, b, sigma = schedule.step(t, s, eta)
         x = torch.add(a * x, network(x, t), alpha=b)
         if sigma > 0:
@@ -159,9 +165,8 @@ def invert(
     float32, from other first guesses. What it misses in the end is its ``residual`` (0 for "ddim", which is not checked).
     """
     network, schedule = _guided(decoder, embeds, guidance_scale), decoder.schedule
-    times = schedule.timesteps(num_inference_steps)
-    steps = list(reversed(list(zip(times, [*times[1:], None], strict=True))))
-    for t, s in steps:
+    steps = _steps(schedule, num_inference_steps)
+    for t, s in reversed(steps):
         if abs(schedule.step(t, s)[0]) < KEPT:
             raise InputError(
                 f"invert: the step at t={t} keeps nothing of its input, so it has no inverse; use more steps"
@@ -169,7 +174,7 @@ def invert(
 
     def attempt(network, x_0: torch.Tensor, **how) -> Inversion:
         x_T, evaluations = _invert_steps(network, schedule, x_0, steps, max_evaluations=max_evaluations, **how)
-        missed = _sample_steps(network, schedule, x_T, times) - x_0
+        missed = _sample_steps(network, schedule, x_T, steps) - x_0
         return Inversion(x_T, missed.square().flatten(1).mean(dim=1).sqrt(), evaluations)
 
     if method == "ddim":  # not looked at, so that it costs what it says
@@ -206,9 +211,9 @@ def _invert_steps(
     jitter: torch.Tensor | float = 0.0,
     on_step: Callable[[], object] = lambda: None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """x_T from ``x`` = x_0 up through all ``steps``, the first guess of each moved by ``jitter``; and evaluations."""
+    """x_T from ``x`` = x_0 back through all ``steps``, the first guess of each moved by ``jitter``; and evaluations."""
     evaluations = torch.zeros(len(x), dtype=torch.long, device=x.device)
-    for t, s in steps:
+    for t, s in reversed(steps):
         guess = _backwards(network, schedule, x, t, s) + jitter * (1 - schedule.alpha(t)) ** 0.5
         evaluations += 1
         if exact:

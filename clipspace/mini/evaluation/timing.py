@@ -79,9 +79,7 @@ def start_up(space: Space) -> list[Row]:
     """`import clipspace` and `clipspace demo` in fresh processes."""
 
     def seconds(*command: str) -> float:
-        begun = time.perf_counter()
-        subprocess.run([sys.executable, *command], check=True, capture_output=True)
-        return time.perf_counter() - begun
+        return _seconds(lambda: subprocess.run([sys.executable, *command], check=True, capture_output=True))
 
     bare = np.median([seconds("-c", "pass") for _ in range(9)])
     numpy = np.median([seconds("-c", "import numpy") for _ in range(9)]) - bare
