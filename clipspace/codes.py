@@ -16,7 +16,7 @@ from clipspace.errors import InputError
 class Code:
     """(z_i, x_T) of ``n`` images, and the sampler settings under which they decode to those images.
 
-    ``noise`` is float32 ``(n, *latent_shape)``. ``residual`` is the root-mean-square error, in
+    ``noise`` is ``(n, *latent_shape)``, float32, or float64 of a space that is. ``residual`` is the root-mean-square error, in
     latent units, of what each code decodes to; ``evaluations`` counts those of the network that it took to find it.
     """
 
@@ -65,7 +65,7 @@ def save_code(code: Code, path: str | Path) -> None:
     }
     arrays = {
         "vectors": np.ascontiguousarray(points.vectors, dtype=np.float32),
-        "noise": np.ascontiguousarray(code.noise, dtype=np.float32),
+        "noise": np.ascontiguousarray(code.noise),
         "residual": np.ascontiguousarray(code.residual, dtype=np.float32),
         "evaluations": np.ascontiguousarray(code.evaluations, dtype=np.int64),
     }

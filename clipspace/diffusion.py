@@ -23,11 +23,11 @@ from clipspace import fixed_point
 from clipspace.errors import InputError
 
 FINEST = 1e-6
-"""Smallest residual asked of a network that computes in float32."""
-FINER = 1e-7
-"""The same where that was not enough, for several times the evaluations."""
-FLOAT32 = 1e-6
-"""What a step that multiplies its input by 1 leaves at least of its residual in float32."""
+"""Smallest residual asked of a step at first."""
+FINER = {torch.float32: 1e-7, torch.float64: 1e-12}
+"""The same where that was not enough, by the precision of the network, for several times the evaluations."""
+ROUNDING = {torch.float32: 1e-6, torch.float64: 1e-14}
+"""What a step that multiplies its input by 1 leaves at least of its residual."""
 KEPT = 1e-6
 """Least share of its input that a step must keep to have an inverse."""
 CONVERGED = 1e-2
@@ -161,8 +161,10 @@ def invert(
     appendix F); it is where the exact solve starts, and kept as a baseline.
 
     Near images that the network would seldom draw of ``embeds``, sampling enlarges an error in x_T ten thousand times and
-    more. So every x_T found is sampled from, and where it misses ``x_0`` it is looked for again: to the last digits of
-    float32, from other first guesses. What it misses in the end is its ``residual`` (0 for "ddim", which is not checked).
+    more. So every x_T found is sampled from, and where it misses ``x_0`` it is looked for again: to the last digits, from
+    other first guesses. What it misses in the end is its ``residual`` (0 for "ddim", which is not checked). ``x_0`` is
+    float32, or float64 where the decoder's networks are: where sampling enlarges an error a million times, only float64
+    holds a code.
     """
     network, schedule = _guided(decoder, embeds, guidance_scale), decoder.schedule
     steps = _steps(schedule, num_inference_steps)
@@ -189,7 +191,7 @@ def invert(
             break
         rng = torch.Generator().manual_seed(restart)
         jitter = JITTER * torch.randn(x_0.shape[1:], generator=rng).to(x_0)
-        again = attempt(_among(network, lost), x_0[lost], tol=0.0, finest=FINER, jitter=jitter)
+        again = attempt(_among(network, lost), x_0[lost], tol=0.0, finest=FINER[x_0.dtype], jitter=jitter)
         found.evaluations[lost] += again.evaluations
         gained = again.residual < found.residual[lost] / 2
         found.noise[lost[gained]], found.residual[lost[gained]] = again.noise[gained], again.residual[gained]
@@ -266,7 +268,7 @@ def _solve_step(network, schedule: Schedule, x_s, guess, t, s, tol, max_evaluati
         residual = again.residual * abs(a) / cosine
         better = residual < found.residual[stalled]
         found.x[stalled[better]], found.residual[stalled[better]] = again.x[better], residual[better]
-    for row in stalled[found.residual[stalled] > max(tol, FLOAT32 * abs(a))]:
+    for row in stalled[found.residual[stalled] > max(tol, ROUNDING[x_s.dtype] * abs(a))]:
         fixed_point.newton(iteration(cosine, everyone), found, row.reshape(1), tol=tol)
     return found._replace(x=found.x.reshape(x_s.shape))
 

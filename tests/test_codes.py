@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -24,6 +26,14 @@ def test_round_trip(code, tmp_path):
     assert again.settings.keys() == code.settings.keys()
     assert again.num_inference_steps == 50
     assert list(again.evaluations) == [9, 8]
+
+
+def test_what_was_found_in_float64_is_kept_in_it(code, tmp_path):
+    double = replace(code, noise=code.noise.astype(np.float64) / 3)
+    save_code(double, tmp_path / "c.safetensors")
+    again = load_code(tmp_path / "c.safetensors")
+    assert again.noise.dtype == np.float64
+    assert np.array_equal(again.noise, double.noise)
 
 
 def test_one_row(code):

@@ -182,6 +182,16 @@ def test_inversion_returns_to_the_upper_bound(home, name, apple):
     assert psnr(back, x) > psnr(space.decoder.to_images(latents)[0], x) - 0.5
 
 
+@pytest.mark.parametrize("name", ["kandinsky", "stable_unclip", "image_variations", "karlo"])
+def test_float64_is_carried_through(home, name, z):
+    """The same picture as in float32, and latents that are float64 to the end."""
+    single, double = (_space(home, name, dtype=dtype) for dtype in ("float32", "float64"))
+    x_T = _x_T(single)
+    latents = [diffusion.sample(s.decoder, z, x_T, num_inference_steps=STEPS) for s in (single, double)]
+    assert latents[1].dtype == double.decoder.pixels(latents[1]).dtype == torch.float64
+    assert torch.allclose(latents[0].double(), latents[1], atol=1e-3 * latents[1].abs().max())
+
+
 def test_karlo_with_random_weights_says_that_it_does_not_invert(home, apple):
     """Its first step, from an alpha of 2e-9, multiplies by 632: random weights fold it, and `invert` must say so."""
     space = _space(home, "karlo", decoder_options={"upsample": False})

@@ -113,6 +113,41 @@ def test_a_row_that_is_lost_on_the_way_is_inverted_again_alone(unet, monkeypatch
     assert sizes == [4] * 20 + [1] * 20
 
 
+class Ridge:
+    """A decoder whose sampling enlarges one direction a million times and leaves the others alone."""
+
+    latent_shape = (64,)
+
+    def __init__(self, dtype):
+        alphas = DDIMScheduler().alphas_cumprod.double()
+        self.schedule = diffusion.Schedule(alphas, 1.0, "v_prediction", lambda n: np.arange(999, 0, -1000 // n))
+        self.dtype, self.along = dtype, torch.full((64,), 64**-0.5, dtype=dtype)
+
+    def condition(self, embeds):
+        return embeds
+
+    def predict(self, x_t, t, cond):
+        x_t = x_t.to(self.dtype)
+        return -16 * (x_t @ self.along)[:, None] * self.along
+
+    def enlarged(self, x_T):
+        ends = [
+            diffusion.sample(self, torch.ones(1, 1), x, num_inference_steps=STEPS)
+            for x in (x_T, x_T + 1e-6 * self.along)
+        ]
+        return (ends[1] - ends[0]).norm().item() / 1e-6
+
+
+def test_where_sampling_enlarges_an_error_a_million_times_only_float64_holds_a_code():
+    x_0, z = torch.randn(2, 64, generator=torch.Generator().manual_seed(0)), torch.ones(2, 1)
+    assert 2e5 < Ridge(torch.float64).enlarged(torch.zeros(1, 64, dtype=torch.float64)) < 1e8
+    single = diffusion.invert(Ridge(torch.float32), x_0, z, num_inference_steps=STEPS)
+    double = diffusion.invert(Ridge(torch.float64), x_0.double(), z, num_inference_steps=STEPS)
+    assert (single.residual > diffusion.CONVERGED).all()
+    assert (double.residual < diffusion.CONVERGED / 10).all()
+    assert double.noise.dtype == torch.float64
+
+
 def test_inversion_and_sampling_agree_under_guidance(unet):
     decoder, _ = _decoder(unet, **CONFIGS[0])
     x_0, z = torch.zeros(1, 12, 4, 4), torch.ones(1, 6)

@@ -127,11 +127,12 @@ def test_any_vector_of_the_right_stamp_is_decoded(space):
     assert len(space.decode(Embeddings(vector, space.stamp), num_inference_steps=2)) == 1
 
 
-def test_an_inversion_that_does_not_converge_says_so(space, pictures, points, monkeypatch):
-    monkeypatch.setattr(diffusion, "CONVERGED", 1e-12)
+@pytest.mark.parametrize(("dtype", "finer"), [("bfloat16", "float32"), ("float32", "float64"), ("float64", "another number")])
+def test_an_inversion_that_does_not_converge_says_which_precision_would(pictures, monkeypatch, dtype, finer):
+    monkeypatch.setattr(diffusion, "CONVERGED", 1e-20)
     monkeypatch.setattr(diffusion, "RESTARTS", 0)
-    with pytest.warns(ConvergenceWarning, match=r"images \[0\].*more than 20 steps"):
-        space.invert(pictures[:1], embeddings=points[:1], num_inference_steps=20)
+    with pytest.warns(ConvergenceWarning, match=rf"images \[0\].*{finer}"):
+        load_space("mini", device="cpu", dtype=dtype).invert(pictures[:1], num_inference_steps=2)
 
 
 @pytest.mark.parametrize(
@@ -213,6 +214,18 @@ def test_half_precision_is_the_same_space(space, apple):
     assert half.prior("a red apple", num_inference_steps=2).space == space.stamp
 
 
+def test_float64_is_the_same_space_and_holds_longer_codes(space, apple):
+    double = load_space("mini", device="cpu", dtype="float64")
+    points = double.encode_images(apple)
+    assert double.stamp == space.stamp
+    assert np.allclose(points.vectors, space.encode_images(apple).vectors, atol=1e-4)
+    code = double.invert(apple, num_inference_steps=10)
+    assert code.noise.dtype == np.float64
+    (again,) = double.decode(code.embeddings, **code.settings)
+    assert psnr(again, apple) > 50
+    assert double.prior("a red apple", num_inference_steps=2).space == space.stamp
+
+
 def test_a_decoder_of_another_clip_is_refused(folder):
     index = folder / "decoder" / "model_index.json"
     index.write_text(json.dumps(json.loads(index.read_text()) | {"clip_weights": "feedfeedfeedfeed"}))
@@ -259,4 +272,6 @@ def test_unknown_spaces_are_refused(name, error):
     with pytest.raises(error, match="nonsense"):
         load_space(name, device="cpu")
     with pytest.raises(InputError, match="float64"):
-        load_space("mini", dtype="float64")
+        load_space("mini", dtype="float8")
+    with pytest.raises(InputError, match="Apple"):
+        load_space("mini", dtype="float64", device="mps")

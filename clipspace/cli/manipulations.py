@@ -111,6 +111,7 @@ def invert(
     num_inference_steps: Steps = None,
     guidance_scale: Guidance = None,
     device: Device = None,
+    dtype: Annotated[str, typer.Option(help="float64 for images that float32 has no code of.")] = "float32",
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -120,7 +121,7 @@ def invert(
 
     check_writable(output, overwrite=overwrite)
     scale = 1.0 if guidance_scale is None else guidance_scale
-    code = load(space, device).invert(images, num_inference_steps=num_inference_steps, guidance_scale=scale)
+    code = load(space, device, dtype).invert(images, num_inference_steps=num_inference_steps, guidance_scale=scale)
     with atomically(output, overwrite=overwrite) as part:
         save_code(code, part)
     facts = {"output": str(output), "residual": code.residual.tolist(), "evaluations": code.evaluations.tolist()}
@@ -136,7 +137,7 @@ def decode(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """The images of a code: one PNG file, or a folder of them for several (Space.decode)."""
+    """The images of a code: one PNG file, or a folder of them for several, in the precision it was found in (Space.decode)."""
     from clipspace.codes import load_code
     from clipspace.saving import atomically, check_writable
 
@@ -146,7 +147,7 @@ def decode(
         output.mkdir(exist_ok=True)
     for target in targets:
         check_writable(target, overwrite=overwrite)
-    images = load(space, device).decode(loaded.embeddings, **loaded.settings)
+    images = load(space, device, loaded.noise.dtype.name).decode(loaded.embeddings, **loaded.settings)
     for image, target in zip(images, targets, strict=True):
         with atomically(target, overwrite=overwrite) as part:
             image.save(part)

@@ -32,10 +32,10 @@ ImageColumn = Annotated[
 Output = Annotated[Path, typer.Option("--output", "-o", help="Where to write.")]
 
 
-def load(name: str, device: str | None):
+def load(name: str, device: str | None, dtype: str = "float32"):
     from clipspace.space import load_space
 
-    return load_space(name, device=device)
+    return load_space(name, device=device, dtype=dtype)
 
 
 def encoded_from(source: str | None, kind: str | None, image_column: str | None) -> Any:

@@ -74,7 +74,7 @@ class ImageDecoder(ABC):
 
     @abstractmethod
     def predict(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
-        """The network's output, float32, in the parameterisation that ``schedule`` names."""
+        """The network's output, `widened`, in the parameterisation that ``schedule`` names."""
 
     @abstractmethod
     def latents(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -97,6 +97,11 @@ class ImageDecoder(ABC):
         return [Image.fromarray(a) for a in array]
 
 
+def widened(x: torch.Tensor) -> torch.Tensor:
+    """``x`` in the precision that samplers work in: float32, or float64 where the network is."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 class Autoencoded(ImageDecoder):
     """A decoder whose latents are those of a KL autoencoder (Rombach et al. 2022, arXiv 2112.10752)."""
 
@@ -107,7 +112,7 @@ class Autoencoded(ImageDecoder):
         self.resolution = sample_size * 2 ** (len(vae.config.block_out_channels) - 1)
 
     def latents(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.vae.encode(pixels.to(self.vae.dtype)).latent_dist.mode().float() * self.scaling_factor
+        return widened(self.vae.encode(pixels.to(self.vae.dtype)).latent_dist.mode()) * self.scaling_factor
 
     def pixels(self, latents: torch.Tensor) -> torch.Tensor:
-        return self.vae.decode((latents / self.scaling_factor).to(self.vae.dtype), return_dict=False)[0].float()
+        return widened(self.vae.decode((latents / self.scaling_factor).to(self.vae.dtype), return_dict=False)[0])

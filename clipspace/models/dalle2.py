@@ -63,7 +63,7 @@ class Dalle2(ImageDecoder):
         return torch.zeros(n, self.dim + 1, device=self.device, dtype=self.dtype)
 
     def predict(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
-        out = torch.empty_like(x_t, dtype=torch.float32)
+        out = torch.empty_like(x_t, dtype=torch.promote_types(self.dtype, torch.float32))
         for rows, drop in ((cond[:, -1] > 0, 0.0), (cond[:, -1] == 0, 1.0)):
             if rows.any():
                 x = x_t[rows].to(self.dtype)
@@ -71,7 +71,7 @@ class Dalle2(ImageDecoder):
                 guess = self.unet(
                     x, times, image_embed=cond[rows, :-1], image_cond_drop_prob=drop, text_cond_drop_prob=drop
                 )
-                out[rows] = guess[:, : self.channels].float()
+                out[rows] = guess[:, : self.channels].to(out)
         return out
 
     def latents(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -121,13 +121,13 @@ class Dalle2Prior:
         return cond._replace(keep=torch.zeros_like(cond.keep))
 
     def predict(self, x_t: torch.Tensor, t: int, cond: PriorCondition) -> torch.Tensor:
-        out = torch.empty_like(x_t, dtype=torch.float32)
+        out = torch.empty_like(x_t, dtype=torch.promote_types(self.dtype, torch.float32))
         for rows, drop in ((cond.keep > 0, 0.0), (cond.keep == 0, 1.0)):
             if rows.any():
                 x = x_t[rows].to(self.dtype)
                 texts = {"text_embed": cond.pooled[rows], "text_encodings": cond.hidden[rows]}
                 times = torch.full((len(x),), t, device=self.device)
-                out[rows] = self.net(x, times, text_cond_drop_prob=drop, image_cond_drop_prob=drop, **texts).float()
+                out[rows] = self.net(x, times, text_cond_drop_prob=drop, image_cond_drop_prob=drop, **texts).to(out)
         return out
 
     def to_embeds(self, latents: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 
-from clipspace.models.contract import Autoencoded, DecoderFacts
+from clipspace.models.contract import Autoencoded, DecoderFacts, widened
 from clipspace.models.folders import Placement, device_of, load_part, load_schedule
 
 FACTS = DecoderFacts(
@@ -44,7 +44,7 @@ class ImageVariations(Autoencoded):
         return torch.zeros(n, 1, self.dim, device=self.device, dtype=self.unet.dtype)
 
     def predict(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
-        return self.unet(x_t.to(self.unet.dtype), t, encoder_hidden_states=cond).sample.float()
+        return widened(self.unet(x_t.to(self.unet.dtype), t, encoder_hidden_states=cond).sample)
 
 
 def load(folder: Path, place: Placement) -> ImageVariations:

@@ -8,7 +8,7 @@ import torch
 from diffusers import UNet2DConditionModel, VQModel
 
 from clipspace.errors import CheckpointError
-from clipspace.models.contract import DecoderFacts, ImageDecoder
+from clipspace.models.contract import DecoderFacts, ImageDecoder, widened
 from clipspace.models.folders import Placement, device_of, load_part, load_schedule
 
 FACTS = DecoderFacts(
@@ -60,13 +60,13 @@ class Kandinsky(ImageDecoder):
         both = self.unet(
             x_t.to(self.unet.dtype), t, encoder_hidden_states=None, added_cond_kwargs={"image_embeds": cond}
         ).sample
-        return both[:, : self.channels].float()
+        return widened(both[:, : self.channels])
 
     def latents(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.movq.encode(pixels.to(self.movq.dtype)).latents.float()
+        return widened(self.movq.encode(pixels.to(self.movq.dtype)).latents)
 
     def pixels(self, latents: torch.Tensor) -> torch.Tensor:
-        return self.movq.decode(latents.to(self.movq.dtype), force_not_quantize=True).sample.float()
+        return widened(self.movq.decode(latents.to(self.movq.dtype), force_not_quantize=True).sample)
 
 
 def load(folder: Path, place: Placement, *, null_embeds: torch.Tensor) -> Kandinsky:

@@ -11,7 +11,7 @@ from diffusers.pipelines.deprecated.unclip.text_proj import UnCLIPTextProjModel
 from diffusers.schedulers.scheduling_unclip import UnCLIPScheduler
 from transformers import CLIPTextModelWithProjection
 
-from clipspace.models.contract import DecoderFacts, ImageDecoder
+from clipspace.models.contract import DecoderFacts, ImageDecoder, widened
 from clipspace.models.folders import Placement, device_of, load_part, load_schedule, load_scheduler, load_tokenizer
 
 FACTS = DecoderFacts(
@@ -63,7 +63,7 @@ class Upsampler(NamedTuple):
         times = self.scheduler.timesteps.tolist()
         for t, s in zip(times, [*times[1:], None], strict=True):
             network = self.last if s is None else self.first
-            guess = network(torch.cat([x, guide], dim=1).to(network.dtype), t).sample.float()
+            guess = widened(network(torch.cat([x, guide], dim=1).to(network.dtype), t).sample)
             x = self.scheduler.step(guess, t, x, prev_timestep=s, generator=generator).prev_sample
         return x
 
@@ -103,7 +103,7 @@ class Karlo(ImageDecoder):
         return self.projection.learned_classifier_free_guidance_embeddings.expand(n, -1)
 
     def predict(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
-        return self.predict_with_variance(x_t, t, cond)[:, : self.channels].float()
+        return widened(self.predict_with_variance(x_t, t, cond)[:, : self.channels])
 
     def predict_with_variance(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
         """All channels ``(n, 2 c, h, w)``: the noise, then the variance that Karlo's own sampler uses."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from diffusers import UNet2DConditionModel
 
-from clipspace.models.contract import DecoderFacts, ImageDecoder
+from clipspace.models.contract import DecoderFacts, ImageDecoder, widened
 from clipspace.models.folders import Placement, device_of, load_part, load_schedule, read_index
 
 FACTS = DecoderFacts(
@@ -46,7 +46,7 @@ class PixelDecoder(ImageDecoder):
 
     def predict(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
         x_t = x_t.to(self.unet.dtype, memory_format=torch.channels_last)
-        return self.unet(x_t, t, encoder_hidden_states=None, class_labels=cond, return_dict=False)[0].float()
+        return widened(self.unet(x_t, t, encoder_hidden_states=None, class_labels=cond, return_dict=False)[0])
 
     def latents(self, pixels: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.pixel_unshuffle(pixels, self.unshuffle)

@@ -13,7 +13,7 @@ from transformers import CLIPTextModelWithProjection
 
 from clipspace.errors import CheckpointError
 from clipspace.models import dalle2, kandinsky, karlo, pixel_decoder
-from clipspace.models.contract import DecoderFacts
+from clipspace.models.contract import DecoderFacts, widened
 from clipspace.models.decoders import check_serves
 from clipspace.models.folders import Placement, device_of, load_part, load_schedule, load_tokenizer, read_index
 
@@ -49,7 +49,7 @@ class EmbeddingPrior:
         return torch.zeros(n, self.dim, device=self.device, dtype=self.network.dtype)
 
     def predict(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
-        return self.network(x_t.to(self.network.dtype), t, proj_embedding=cond, return_dict=False)[0].float()
+        return widened(self.network(x_t.to(self.network.dtype), t, proj_embedding=cond, return_dict=False)[0])
 
     def to_embeds(self, latents: torch.Tensor) -> torch.Tensor:
         """Raw image embeddings of what was sampled."""
@@ -98,13 +98,14 @@ class TextPrior:
 
     def predict(self, x_t: torch.Tensor, t: int, cond: TextCondition) -> torch.Tensor:
         dtype = self.network.dtype
-        return self.network(
+        out = self.network(
             x_t.to(dtype),
             timestep=t,
             proj_embedding=cond.pooled.to(dtype),
             encoder_hidden_states=cond.hidden.to(dtype),
             attention_mask=cond.mask,
-        ).predicted_image_embedding.float()
+        )
+        return widened(out.predicted_image_embedding)
 
     def to_embeds(self, latents: torch.Tensor) -> torch.Tensor:
         """Raw image embeddings of what was sampled."""

@@ -11,7 +11,7 @@ from diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer import 
 from transformers import CLIPTextModel
 
 from clipspace.errors import InputError
-from clipspace.models.contract import Autoencoded, DecoderFacts
+from clipspace.models.contract import Autoencoded, DecoderFacts, widened
 from clipspace.models.folders import Placement, device_of, load_part, load_schedule, load_scheduler, load_tokenizer
 
 _COMMON = {
@@ -86,7 +86,7 @@ class StableUnCLIP(Autoencoded):
 
     def predict(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
         prompt = self.empty_prompt.expand(len(cond), -1, -1)
-        return self.unet(x_t.to(self.unet.dtype), t, encoder_hidden_states=prompt, class_labels=cond).sample.float()
+        return widened(self.unet(x_t.to(self.unet.dtype), t, encoder_hidden_states=prompt, class_labels=cond).sample)
 
 
 def load(folder: Path, place: Placement, *, noise_level: int | None = None, noise_seed: int = 0) -> StableUnCLIP:

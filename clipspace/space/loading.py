@@ -14,6 +14,8 @@ from clipspace.space.space import Space
 if TYPE_CHECKING:
     from clipspace.models.clip import Preprocess, ResizeMode
 
+DTYPES = ("float32", "bfloat16", "float16", "float64")
+
 
 def load_space(
     name: str = "mini",
@@ -36,7 +38,7 @@ def load_space(
         or ``"gradient"``, which optimises pixels and works for any CLIP
     prior : likewise; a folder or a repository
     device : as torch names it; a GPU when there is one
-    dtype : "float32", "bfloat16" or "float16"; exact inversion wants float32
+    dtype : "float32", "bfloat16" or "float16"; exact inversion wants float32, and "float64" for the images that it warns of
     resize_mode : how pictures that are not square are made so: the centre square of the "shortest" side, "squash", or
         "squash-aliased", without antialiasing; as the decoder was trained when None (but for sd-image-variations, see
         docs/decoders.md), else as the encoder was
@@ -55,8 +57,10 @@ def load_space(
     from clipspace.models.folders import Placement
 
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    if dtype not in ("float32", "bfloat16", "float16"):
-        raise InputError(f"load_space: expected dtype 'float32', 'bfloat16' or 'float16', got {dtype!r}")
+    if dtype not in DTYPES:
+        raise InputError(f"load_space: expected dtype as one of {list(DTYPES)}, got {dtype!r}")
+    if dtype == "float64" and place.type == "mps":
+        raise InputError("load_space: Apple's GPUs have no float64; load with device='cpu'")
     known = catalogue.pairing(name)
     if known is not None:
         decoder, prior = decoder or known.decoder, prior or known.prior
