@@ -4,10 +4,12 @@ import sys
 import warnings
 
 import pytest
+import torch
 from command_line import run
 from PIL import Image
 
 from clipspace import cli
+from clipspace.cli import manipulations, options
 from clipspace.images import psnr, read_image
 
 
@@ -69,6 +71,15 @@ def test_invert_then_decode_gives_the_image_back(files):
     assert sorted(p.name for p in (files / "two").iterdir()) == ["0000.png", "0001.png"]
 
 
+def test_a_code_is_decoded_in_the_precision_that_it_was_found_in(files, monkeypatch):
+    how, loaded = ["--num-inference-steps", "3", "--dtype", "float64"], []
+    assert run("invert", "apple.png", "-o", "c.safetensors", *how) == 0
+    original = options.load
+    monkeypatch.setattr(manipulations, "load", lambda *given: loaded.append(original(*given)) or loaded[0])
+    assert run("decode", "c.safetensors", "-o", "again.png") == 0
+    assert loaded[0].encoder.dtype == torch.float64
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -81,6 +92,7 @@ def test_invert_then_decode_gives_the_image_back(files):
         (["vary", "apple.png", "-o", "x.png", "--space", "nonsense"], "nonsense"),
         (["decode", "apple.png", "-o", "x.png"], "clipspace invert"),
         (["demo", "nowhere.png"], "nowhere.png"),
+        (["report", "--source", "nowhere"], "pass --store"),
     ],
 )
 def test_errors_are_one_line_without_a_traceback(files, capsys, arguments, message):

@@ -55,6 +55,14 @@ def test_a_part_reports_rows_of_the_card(quick, part):
         assert re.split(r",? of [\d,]+|, PSNR", what)[0] in table  # how many scenes is the caller's choice
 
 
+def test_what_is_warned_of_is_inverted_again_in_float64(quick, monkeypatch):
+    monkeypatch.setattr(sys.modules["clipspace.mini.evaluation.inversion"], "CONVERGED", 0.0)
+    (_, single, _), (_, double, _), *_ = PARTS["inversion"](quick, n=2)
+    assert double.endswith("2 warned of")
+    single, double = (float(re.search(r"([\d.]+) worst", figure)[1]) for figure in (single, double))
+    assert double >= single > 40
+
+
 def test_the_rival_of_the_speed_row_draws_the_same(quick):
     points = quick.encode_images([render(scene) for scene in sample_scenes(2, seed=reading.SEED)])
     noise = quick.noise(2, seed=0)

@@ -4,14 +4,20 @@ import itertools
 import shutil
 import subprocess
 import sys
+import zlib
+from functools import partial
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from diffusers import DDIMScheduler
 from safetensors.torch import load_file
 
 from clipspace.errors import CheckpointError
 from clipspace.mini import train_clip, train_decoder, train_prior, training
 from clipspace.models.catalogue import MINI
+from clipspace.scenes import render, sample_scenes
 from clipspace.space import load_space
 
 SIZE = {"scenes": 24, "steps": 4, "batch_size": 8, "lr": 1e-3, "device": torch.device("cpu")}
@@ -98,6 +104,58 @@ def test_a_run_starts_from_the_weights_of_another(small, tmp_path):
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
+@pytest.fixture
+def scenes(space):
+    """Eight pictures as the decoder's training sees them, and their embeddings."""
+    pictures = [render(scene) for scene in sample_scenes(8, seed=3)]
+    x0 = torch.nn.functional.pixel_unshuffle(training.to_pixels(np.stack(pictures)), train_decoder.UNSHUFFLE)
+    return pictures, x0, torch.from_numpy(space.encode_images(pictures).unit * 128**0.5)
+
+
+def test_what_is_seen_ends_in_the_embedding_of_the_encoder(space, scenes):
+    pictures, x0, _ = scenes
+    maps, embeds = train_decoder.seen(space.encoder.model.visual, x0)
+    assert np.allclose(embeds.numpy(), space.encode_images(pictures).vectors, atol=1e-4)
+    assert [tuple(one.shape[2:]) for one in maps] == [(16, 16), (8, 8), (4, 4)]
+    assert all(torch.allclose(one.norm(dim=1), torch.ones(()), atol=1e-4) for one in maps)
+
+
+def test_the_loss_of_a_guess_is_its_error_and_what_the_clip_sees_of_it(space, scenes, monkeypatch):
+    """None for the picture itself; of another picture as much as told, and pixels alone where no embedding is given."""
+    _, x0, z = scenes
+    look = partial(train_decoder.seen, space.encoder.model.visual.float())
+    scheduler = DDIMScheduler(**train_decoder.SCHEDULER)
+
+    def loss(guess, z=z):
+        def network(x_t, t, encoder_hidden_states, class_labels):
+            return SimpleNamespace(sample=guess)
+
+        rng = torch.Generator().manual_seed(0)
+        return train_decoder.denoising_loss(network, scheduler, look, x0, z, rng).item()
+
+    another = x0.roll(1, dims=0)
+    assert loss(x0) < 0.01
+    told = loss(another)
+    assert loss(another, z.roll(1, dims=0)) < told
+    monkeypatch.setattr(train_decoder, "NULL_RATE", 1.1)
+    untold = loss(another)
+    assert untold < told
+    monkeypatch.setattr(train_decoder, "SEEN", 0.0)
+    monkeypatch.setattr(train_decoder, "EMBEDDED", 0.0)
+    assert untold == loss(another) > 0
+
+
+def test_rounded_weights_are_near_exact_in_float16_and_compress():
+    weight = 0.02 * torch.randn(64, 64, 3, 3, generator=torch.Generator().manual_seed(0))
+    coarse = train_decoder.rounded(weight)
+    assert 0.005 < (coarse - weight).norm() / weight.norm() < 0.02
+    assert torch.equal(coarse.half().float(), coarse)
+    assert torch.equal(train_decoder.rounded(coarse), coarse)
+    before, after = (len(zlib.compress(w.half().numpy().tobytes())) for w in (weight, coarse))
+    assert after < 0.6 * before
+    assert not train_decoder.rounded(torch.zeros(2, 2)).any()
+
+
 _TWO_PROCESSES = """
 import sys
 from pathlib import Path
@@ -118,11 +176,11 @@ def test_two_processes_train_as_one_on_both_their_draws(small, tmp_path, monkeyp
     run = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", tmp_path / "two.py", work]
     subprocess.run(run, check=True, capture_output=True)
 
-    def on_both(unet, scheduler, x0, z, rng):
+    def on_both(unet, scheduler, look, x0, z, rng):
         step, losses = next(steps), []
         for rank in range(2):
             rng.manual_seed(2 * step + rank)
-            losses.append(original(unet, scheduler, x0[rank::2], z[rank::2], rng))
+            losses.append(original(unet, scheduler, look, x0[rank::2], z[rank::2], rng))
         return sum(losses) / 2
 
     with monkeypatch.context() as patched:

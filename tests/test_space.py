@@ -127,7 +127,9 @@ def test_any_vector_of_the_right_stamp_is_decoded(space):
     assert len(space.decode(Embeddings(vector, space.stamp), num_inference_steps=2)) == 1
 
 
-@pytest.mark.parametrize(("dtype", "finer"), [("bfloat16", "float32"), ("float32", "float64"), ("float64", "another number")])
+@pytest.mark.parametrize(
+    ("dtype", "finer"), [("bfloat16", "float32"), ("float32", "float64"), ("float64", "another number")]
+)
 def test_an_inversion_that_does_not_converge_says_which_precision_would(pictures, monkeypatch, dtype, finer):
     monkeypatch.setattr(diffusion, "CONVERGED", 1e-20)
     monkeypatch.setattr(diffusion, "RESTARTS", 0)

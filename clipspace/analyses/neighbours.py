@@ -46,7 +46,7 @@ def run(
     n: int = 1000,
     k: int = 5,
     seed: int = 0,
-    num_inference_steps: int = 50,
+    num_inference_steps: int = 20,
 ) -> Result:
     """Decode and ``k`` neighbours of each picture's z, and of z moved from ``before`` to ``after`` (see `edits`).
 

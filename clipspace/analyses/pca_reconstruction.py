@@ -37,7 +37,7 @@ def run(
     readings: int = 200,
     components: tuple[int, ...] = (2, 4, 8, 16, 32, 64, 128, 256, 512),
     seed: int = 0,
-    num_inference_steps: int = 25,
+    num_inference_steps: int = 20,
 ) -> Result:
     """The ladder of each picture. Components are fitted on ``store``, or on ``n`` sampled scenes where there is none.
 

@@ -34,7 +34,7 @@ def run(
     *,
     n: int = 12,
     seed: int = 0,
-    num_inference_steps: int = 25,
+    num_inference_steps: int = 20,
 ) -> Result:
     """Each of ``texts``, or captions of ``n`` sampled scenes, decoded under every condition. Needs a prior."""
     check_count("n", n, least=2)

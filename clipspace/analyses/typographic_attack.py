@@ -38,7 +38,7 @@ def run(
     thing: str = "",
     draws: int = 4,
     seed: int = 0,
-    num_inference_steps: int = 25,
+    num_inference_steps: int = 20,
 ) -> Result:
     """Each picture bare, with a blank card and with each of ``words``, read before and after ``draws`` decodings.
 

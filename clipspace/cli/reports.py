@@ -66,7 +66,7 @@ def report(
 ) -> None:
     """All analyses of a space as figures on one offline page, with a map to explore (clipspace.report.building.write_report)."""
     where = {"space": space, "decoder": decoder, "seed": seed, "device": device, "overwrite": overwrite}
-    listed = encoded_from(source, kind, image_column)
+    listed = encoded_from(source, kind, image_column) if store or not source else source  # refused before it is listed
     _write(images, output, as_json, only=only or None, store=store, source=listed, explore=explorer, **where)
 
 

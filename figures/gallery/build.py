@@ -5,9 +5,12 @@ python figures/gallery/build.py [WORK]
 WORK is the folder of the report that it is made of; what is there is not computed again.
 """
 
+import io
 import shutil
 import sys
 from pathlib import Path
+
+from PIL import Image
 
 from clipspace.analyses import ANALYSES
 from clipspace.figures import draw
@@ -16,6 +19,8 @@ from clipspace.results import load_result
 
 GALLERY = Path(__file__).parent
 DPI = 140
+COLORS = 256
+"""Of a picture: a palette takes less than half the bytes."""
 
 
 def build(work: Path) -> None:
@@ -23,7 +28,9 @@ def build(work: Path) -> None:
     write_report(work, overwrite=True)
     for name in ANALYSES:
         figure = draw(load_result(work / f"{name}.json"))
-        figure.savefig(GALLERY / f"{name}.png", dpi=DPI, metadata={"Software": None})
+        drawn = io.BytesIO()
+        figure.savefig(drawn, dpi=DPI)
+        Image.open(drawn).convert("RGB").quantize(COLORS).save(GALLERY / f"{name}.png", optimize=True)
         shutil.copyfile(work / f"{name}.csv", GALLERY / f"{name}.csv")
 
 
