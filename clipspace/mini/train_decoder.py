@@ -114,17 +114,12 @@ def train(
         network = DistributedDataParallel(network, gradient_as_bucket_view=True)
     begun, losses = time.monotonic(), []
     for step, rows in batches(len(pictures), batch_size, range(first, steps)):
-        for group in optimizer.param_groups:
-            group["lr"] = _trapezoid(step, steps, decay) * (lr if group["use_muon"] else lr * ADAMW_SHARE)
         rng = torch.Generator().manual_seed((TRAIN_SEED * 1_000_003 + step) * processes + rank)
         rows = rows[rank::processes]
         x0 = torch.nn.functional.pixel_unshuffle(to_pixels(pictures[rows], device), UNSHUFFLE)
         z = torch.from_numpy(embeds[rows]).to(device)
         loss = denoising_loss(network, scheduler, look, x0, z, rng)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
-        optimizer.step()
+        descend(loss, unet, optimizer, lr * _trapezoid(step, steps, decay))
         ema.step(unet.parameters())
         losses.append(loss.item())
         if rank:
@@ -150,6 +145,16 @@ def muon(unet: UNet2DConditionModel, lr: float) -> Muon:
             {"params": others, "lr": lr * ADAMW_SHARE, "betas": (0.9, 0.99), "use_muon": False},
         ]
     )
+
+
+def descend(loss: torch.Tensor, unet: torch.nn.Module, optimizer: Muon, lr: float) -> None:
+    """One step down the gradient of ``loss``, clipped to norm 1, at Muon's rate ``lr``."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr if group["use_muon"] else lr * ADAMW_SHARE
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
+    optimizer.step()
 
 
 def denoising_loss(unet, scheduler, look, x0: torch.Tensor, z: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
