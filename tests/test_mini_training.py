@@ -57,11 +57,11 @@ def test_a_killed_run_resumes_to_the_same_weights(small, tmp_path, monkeypatch, 
     work, calls, original = _work(tmp_path, "killed"), [], getattr(script, step)
     last = 3 * SIZE["batch_size"] - 2 if step == "caption" else 3
 
-    def dies(*arguments):
+    def dies(*arguments, **more):
         calls.append(1)
         if len(calls) == last:
             raise KeyboardInterrupt
-        return original(*arguments)
+        return original(*arguments, **more)
 
     with monkeypatch.context() as patched:
         patched.setattr(script, step, dies)
@@ -126,12 +126,13 @@ def test_the_loss_of_a_guess_is_its_error_and_what_the_clip_sees_of_it(space, sc
     look = partial(train_decoder.seen, space.encoder.model.visual.float())
     scheduler = DDIMScheduler(**train_decoder.SCHEDULER)
 
-    def loss(guess, z=z):
+    def loss(guess, z=z, perceptual=0.3):
         def network(x_t, t, encoder_hidden_states, class_labels):
             return SimpleNamespace(sample=guess)
 
         rng = torch.Generator().manual_seed(0)
-        return train_decoder.denoising_loss(network, scheduler, look, x0, z, rng).item()
+        how = {"look": look, "perceptual": perceptual}
+        return train_decoder.denoising_loss(network, scheduler, x0, z, rng, **how).item()
 
     another = x0.roll(1, dims=0)
     assert loss(x0) < 0.01
@@ -140,9 +141,15 @@ def test_the_loss_of_a_guess_is_its_error_and_what_the_clip_sees_of_it(space, sc
     monkeypatch.setattr(train_decoder, "NULL_RATE", 1.1)
     untold = loss(another)
     assert untold < told
-    monkeypatch.setattr(train_decoder, "SEEN", 0.0)
-    monkeypatch.setattr(train_decoder, "EMBEDDED", 0.0)
-    assert untold == loss(another) > 0
+    assert untold == loss(another, perceptual=0.0) > 0
+
+
+def test_perceptual_training_runs_and_moves_the_weights(small, tmp_path):
+    plain, seen = (
+        train_decoder.train(_work(tmp_path, name), **SIZE | {"lr": 0.1}, perceptual=weight)
+        for name, weight in (("plain", 0.0), ("seen", 0.3))
+    )
+    assert (_weights(plain) - _weights(seen)).norm() > 1e-3 * _weights(plain).norm()
 
 
 def test_rounded_weights_are_near_exact_in_float16_and_compress():
@@ -176,11 +183,11 @@ def test_two_processes_train_as_one_on_both_their_draws(small, tmp_path, monkeyp
     run = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", tmp_path / "two.py", work]
     subprocess.run(run, check=True, capture_output=True)
 
-    def on_both(unet, scheduler, look, x0, z, rng):
+    def on_both(unet, scheduler, x0, z, rng, **perceptual):
         step, losses = next(steps), []
         for rank in range(2):
             rng.manual_seed(2 * step + rank)
-            losses.append(original(unet, scheduler, look, x0[rank::2], z[rank::2], rng))
+            losses.append(original(unet, scheduler, x0[rank::2], z[rank::2], rng, **perceptual))
         return sum(losses) / 2
 
     with monkeypatch.context() as patched:

@@ -72,8 +72,6 @@ EMA_HALF_LIFE = 44_000
 """Images after which a weight counts half in the average (Karras et al. 2022, arXiv 2206.00364, appendix F)."""
 ADAMW_SHARE = 0.3
 """Learning rate of what Muon does not train, as a share of Muon's."""
-SEEN, EMBEDDED = 0.3, 0.3
-"""Weights of what the CLIP sees of a guess, in its maps and in its embedding, beside the squared error of 1."""
 
 
 def train(
@@ -87,18 +85,19 @@ def train(
     compile: bool = False,
     weights: Path | None = None,
     decay: float = 0.35,
+    perceptual: float = 0.0,
 ) -> Path:
     """Train for ``steps`` and return the folder of the averaged weights.
 
     ``weights`` is a folder this function returned, which the run begins from. The rate falls over the last
-    ``decay`` of the steps.
+    ``decay`` of the steps. ``perceptual`` weighs what the CLIP sees of a guess beside its squared error.
     """
     torch.manual_seed(TRAIN_SEED)
     rank, processes = join_processes()
     with first_process_first():
         _, pictures = rendered_scenes(work, scenes)
         embeds = encoded(work, pictures, device)
-    look = partial(seen, clip(work, device).visual.requires_grad_(False))
+    look = partial(seen, clip(work, device).visual.requires_grad_(False)) if perceptual else None
     unet = UNet2DConditionModel.from_pretrained(weights, subfolder="unet") if weights else UNet2DConditionModel(**UNET)
     unet = unet.to(device, torch.float32, memory_format=torch.channels_last)
     ema = EMAModel(
@@ -109,7 +108,8 @@ def train(
     path, parts = work / "decoder.ckpt", {"unet": unet, "ema": ema, "optimizer": optimizer}
     first = resume(path, parts)
     ema.to(device)
-    network, look = (torch.compile(unet), torch.compile(look)) if compile else (unet, look)
+    network = torch.compile(unet) if compile else unet
+    look = torch.compile(look) if compile and look else look
     if processes > 1:
         network = DistributedDataParallel(network, gradient_as_bucket_view=True)
     begun, losses = time.monotonic(), []
@@ -118,7 +118,7 @@ def train(
         rows = rows[rank::processes]
         x0 = torch.nn.functional.pixel_unshuffle(to_pixels(pictures[rows], device), UNSHUFFLE)
         z = torch.from_numpy(embeds[rows]).to(device)
-        loss = denoising_loss(network, scheduler, look, x0, z, rng)
+        loss = denoising_loss(network, scheduler, x0, z, rng, look=look, perceptual=perceptual)
         descend(loss, unet, optimizer, lr * _trapezoid(step, steps, decay))
         ema.step(unet.parameters())
         losses.append(loss.item())
@@ -157,8 +157,10 @@ def descend(loss: torch.Tensor, unet: torch.nn.Module, optimizer: Muon, lr: floa
     optimizer.step()
 
 
-def denoising_loss(unet, scheduler, look, x0: torch.Tensor, z: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    """E w (|x_0 - f|^2 + perceptual terms) of f = f(x_t, t, z), with w the root of the signal-to-noise ratio, up to sqrt(5).
+def denoising_loss(
+    unet, scheduler, x0: torch.Tensor, z: torch.Tensor, rng: torch.Generator, *, look=None, perceptual: float = 0.0
+) -> torch.Tensor:
+    """E w |x_0 - f(x_t, t, z)|^2 with w the root of the signal-to-noise ratio, up to sqrt(5), and perceptual terms.
 
     Between the weights of v (Salimans & Ho 2022) and of Min-SNR (Hang et al. 2023, arXiv 2303.09556): with v's, what
     nobody can know, the place of a thing in pure noise, drowned the gradient of what can be learned, its outline.
@@ -166,7 +168,8 @@ def denoising_loss(unet, scheduler, look, x0: torch.Tensor, z: torch.Tensor, rng
 
     The squared error asks first where things are, and hardly what: the perceptual terms ask whether the CLIP sees the
     same in a guess as in the picture (Lin & Yang 2024, arXiv 2401.00110, where the network itself looks), and whether
-    it embeds it to z, which holds what is there and little of where. ``look`` is `seen` of its visual tower.
+    it embeds it to z, which holds what is there and little of where. ``look`` is `seen` of its visual tower. They make
+    decodes truer to z in minutes, and codes harder to find: see the model card.
     """
     n, device = len(x0), x0.device
     starts, stops, shares = torch.tensor(STRETCHES).T
@@ -177,15 +180,19 @@ def denoising_loss(unet, scheduler, look, x0: torch.Tensor, z: torch.Tensor, rng
     x_t = scheduler.add_noise(x0, noise, t).contiguous(memory_format=torch.channels_last)
     with torch.autocast(device.type, torch.bfloat16):
         guess = unet(x_t, t, encoder_hidden_states=None, class_labels=z * told[:, None]).sample.float()
-        maps, embeds = look(guess)
-        with torch.no_grad():
-            true_maps, _ = look(x0)
+        apart = told * unlikeness(look, guess, x0, z) if look else 0.0
     alpha = scheduler.alphas_cumprod.to(device)[t]
     weight = (alpha / (1 - alpha)).clamp_max(5).sqrt() + 0.05
-    pixels = (guess - x0).square().mean(dim=(1, 2, 3))
+    return (weight * ((guess - x0).square().mean(dim=(1, 2, 3)) + perceptual * apart)).mean()
+
+
+def unlikeness(look, guess: torch.Tensor, x0: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+    """How unlike a guess and its picture look to the CLIP ``(n,)``: squared distance of maps, and 1 - cos to z."""
+    maps, embeds = look(guess)
+    with torch.no_grad():
+        true_maps, _ = look(x0)
     between = [(a - b).square().sum(dim=1).mean(dim=(1, 2)) for a, b in zip(maps, true_maps, strict=True)]
-    away = 1 - torch.nn.functional.cosine_similarity(embeds, z)
-    return (weight * (pixels + told * (SEEN * sum(between) / len(between) + EMBEDDED * away))).mean()
+    return sum(between) / len(between) + 1 - torch.nn.functional.cosine_similarity(embeds, z)
 
 
 def seen(visual: torch.nn.Module, unshuffled: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
@@ -243,5 +250,8 @@ if __name__ == "__main__":
     parser = arguments(__doc__, steps=30_000, batch_size=32, lr=2.5e-3)
     parser.add_argument("--weights", type=Path, help="a decoder of this script to go on from, by its weights alone")
     parser.add_argument("--decay", type=float, default=0.35, help="share of the steps over which the rate falls")
+    parser.add_argument(
+        "--perceptual", type=float, default=0.0, help="weight of what the CLIP sees of a guess; try 0.3"
+    )
     parser.add_argument("--compile", action="store_true", help="needs a C++ compiler; 1.3 times as fast")
     print(train(**vars(parser.parse_args())))
