@@ -35,7 +35,7 @@ def run(
     steps: int = 5,
     draws: int = 2,
     seed: int = 0,
-    num_inference_steps: int = 20,
+    num_inference_steps: int = 25,
 ) -> Result:
     """The path through the pictures, ``steps`` from each to the next: noise inverted, then fixed, ``draws`` times."""
     check_count("steps", steps, least=2)

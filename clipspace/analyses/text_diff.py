@@ -35,7 +35,7 @@ def run(
     theta: float = 0.35,
     steps: int = 6,
     seed: int = 0,
-    num_inference_steps: int = 20,
+    num_inference_steps: int = 25,
 ) -> Result:
     """Each picture moved from ``before`` to ``after``, or by the edit that `edits` suggests where both are empty."""
     check_count("steps", steps, least=2)

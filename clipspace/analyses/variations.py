@@ -28,7 +28,7 @@ def run(
     n: int = 6,
     eta: float = 1.0,
     seed: int = 0,
-    num_inference_steps: int = 20,
+    num_inference_steps: int = 25,
 ) -> Result:
     """Variations of each picture: its source, its reconstruction at eta = 0, and ``n`` draws at ``eta``."""
     sources, names = pictures(space, images, "variations")
