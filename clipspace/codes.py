@@ -65,7 +65,7 @@ def save_code(code: Code, path: str | Path) -> None:
     }
     arrays = {
         "vectors": np.ascontiguousarray(points.vectors, dtype=np.float32),
-        "noise": np.ascontiguousarray(code.noise),
+        "noise": np.ascontiguousarray(code.noise, dtype=np.promote_types(code.noise.dtype, np.float32)),
         "residual": np.ascontiguousarray(code.residual, dtype=np.float32),
         "evaluations": np.ascontiguousarray(code.evaluations, dtype=np.int64),
     }

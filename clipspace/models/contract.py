@@ -97,9 +97,14 @@ class ImageDecoder(ABC):
         return [Image.fromarray(a) for a in array]
 
 
+def working_dtype(dtype: torch.dtype) -> torch.dtype:
+    """The precision in which samplers carry what networks of ``dtype`` give: float32, or float64 where they are."""
+    return torch.promote_types(dtype, torch.float32)
+
+
 def widened(x: torch.Tensor) -> torch.Tensor:
-    """``x`` in the precision that samplers work in: float32, or float64 where the network is."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
+    """``x`` in the precision that samplers work in."""
+    return x.to(working_dtype(x.dtype))
 
 
 class Autoencoded(ImageDecoder):

@@ -16,7 +16,7 @@ import torch
 
 from clipspace.diffusion import Schedule
 from clipspace.errors import CapabilityError, CheckpointError
-from clipspace.models.contract import DecoderFacts, ImageDecoder
+from clipspace.models.contract import DecoderFacts, ImageDecoder, working_dtype
 from clipspace.models.folders import Placement
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Dalle2(ImageDecoder):
         return torch.zeros(n, self.dim + 1, device=self.device, dtype=self.dtype)
 
     def predict(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
-        out = torch.empty_like(x_t, dtype=torch.promote_types(self.dtype, torch.float32))
+        out = torch.empty_like(x_t, dtype=working_dtype(self.dtype))
         for rows, drop in ((cond[:, -1] > 0, 0.0), (cond[:, -1] == 0, 1.0)):
             if rows.any():
                 x = x_t[rows].to(self.dtype)
@@ -121,7 +121,7 @@ class Dalle2Prior:
         return cond._replace(keep=torch.zeros_like(cond.keep))
 
     def predict(self, x_t: torch.Tensor, t: int, cond: PriorCondition) -> torch.Tensor:
-        out = torch.empty_like(x_t, dtype=torch.promote_types(self.dtype, torch.float32))
+        out = torch.empty_like(x_t, dtype=working_dtype(self.dtype))
         for rows, drop in ((cond.keep > 0, 0.0), (cond.keep == 0, 1.0)):
             if rows.any():
                 x = x_t[rows].to(self.dtype)

@@ -18,6 +18,7 @@ from clipspace.codes import Code
 from clipspace.embeddings import Embeddings, Stamp, check_same_space
 from clipspace.errors import CapabilityError, ConvergenceWarning, InputError
 from clipspace.images import list_images, read_image, read_images
+from clipspace.models.contract import working_dtype
 from clipspace.space.batches import batch_count, batch_slices, rngs_of, within_memory
 
 if TYPE_CHECKING:
@@ -246,7 +247,7 @@ class Space:
                 parts.append(
                     diffusion.invert(
                         decoder,
-                        decoder.to_latents(pictures[rows]).to(self._working_dtype),
+                        decoder.to_latents(pictures[rows]).to(working_dtype(self.encoder.dtype)),
                         torch.from_numpy(vectors[rows]),
                         num_inference_steps=steps,
                         guidance_scale=guidance_scale,
@@ -274,11 +275,6 @@ class Space:
         if not chunks:
             raise InputError(f"encode: expected at least one {modality}, got none")
         return Embeddings(np.concatenate(chunks), self.stamp, modality, names)
-
-    @property
-    def _working_dtype(self) -> torch.dtype:
-        """Of what samplers carry: that of the networks, but float32 at least."""
-        return torch.promote_types(self.encoder.dtype, torch.float32)
 
     @property
     def _optimises(self) -> bool:
@@ -348,7 +344,9 @@ class Space:
 
     def _as_noise(self, noise: np.ndarray, n: int) -> np.ndarray:
         shape = self._decoder("decode").latent_shape
-        noise = np.asarray(noise, dtype=np.float64 if self._working_dtype == torch.float64 else np.float32)
+        noise = np.asarray(
+            noise, dtype=np.float64 if working_dtype(self.encoder.dtype) == torch.float64 else np.float32
+        )
         if noise.shape == (1, *shape):
             noise = np.repeat(noise, n, axis=0)
         if noise.shape != (n, *shape) or not np.isfinite(noise).all():
