@@ -6,11 +6,13 @@ import subprocess
 import sys
 import zlib
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+import two_processes
 from diffusers import DDIMScheduler
 from safetensors.torch import load_file
 
@@ -29,9 +31,7 @@ def small(monkeypatch):
     text = train_clip.MODEL_CFG["text_cfg"] | {"width": 16, "heads": 2, "layers": 1}
     vision = train_clip.MODEL_CFG["vision_cfg"] | {"width": 8, "head_width": 32}
     monkeypatch.setattr(train_clip, "MODEL_CFG", {"embed_dim": 128, "vision_cfg": vision, "text_cfg": text})
-    monkeypatch.setattr(
-        train_decoder, "UNET", train_decoder.UNET | {"block_out_channels": (32, 32, 32, 32), "attention_head_dim": 16}
-    )
+    monkeypatch.setattr(train_decoder, "UNET", train_decoder.UNET | two_processes.SMALL)
     monkeypatch.setattr(train_prior, "PRIOR", train_prior.PRIOR | {"num_layers": 1})
     for script in (train_clip, train_decoder, train_prior):
         monkeypatch.setattr(script, "SAVE_EVERY", 2)
@@ -163,25 +163,10 @@ def test_rounded_weights_are_near_exact_in_float16_and_compress():
     assert not train_decoder.rounded(torch.zeros(2, 2)).any()
 
 
-_TWO_PROCESSES = """
-import sys
-from pathlib import Path
-
-import torch
-
-from clipspace.mini import train_decoder
-
-train_decoder.UNET |= {"block_out_channels": (32, 32, 32, 32), "attention_head_dim": 16}
-size = {"scenes": 24, "steps": 4, "batch_size": 8, "lr": 0.5, "device": torch.device("cpu")}
-train_decoder.train(Path(sys.argv[1]), **size)
-"""
-
-
 def test_two_processes_train_as_one_on_both_their_draws(small, tmp_path, monkeypatch):
-    (tmp_path / "two.py").write_text(_TWO_PROCESSES)
     work, steps, original = _work(tmp_path, "two"), itertools.count(), train_decoder.denoising_loss
-    run = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", tmp_path / "two.py", work]
-    subprocess.run(run, check=True, capture_output=True)
+    script = [Path(two_processes.__file__), work]
+    subprocess.run([sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", *script], check=True)
 
     def on_both(unet, scheduler, x0, z, rng, **perceptual):
         step, losses = next(steps), []
@@ -190,10 +175,11 @@ def test_two_processes_train_as_one_on_both_their_draws(small, tmp_path, monkeyp
             losses.append(original(unet, scheduler, x0[rank::2], z[rank::2], rng, **perceptual))
         return sum(losses) / 2
 
-    with monkeypatch.context() as patched:
-        patched.setattr(train_decoder, "denoising_loss", on_both)
-        train_decoder.train(_work(tmp_path, "one"), **SIZE | {"lr": 0.5})
-    train_decoder.train(_work(tmp_path, "other"), **SIZE | {"lr": 0.5})
+    monkeypatch.setattr(train_decoder, "muon", two_processes.gradient_descent)
+    monkeypatch.setattr(train_decoder, "rounded", two_processes.as_it_is)
+    train_decoder.train(_work(tmp_path, "other"), **two_processes.SIZE)
+    monkeypatch.setattr(train_decoder, "denoising_loss", on_both)
+    train_decoder.train(_work(tmp_path, "one"), **two_processes.SIZE)
 
     one, two, other = (_weights(tmp_path / name / "decoder") for name in ("one", "two", "other"))
     assert (two - one).norm() < 0.1 * (other - one).norm()
