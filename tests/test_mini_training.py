@@ -121,7 +121,7 @@ def test_what_is_seen_ends_in_the_embedding_of_the_encoder(space, scenes):
 
 
 def test_the_loss_of_a_guess_is_its_error_and_what_the_clip_sees_of_it(space, scenes, monkeypatch):
-    """None for the picture itself; of another picture as much as told, and pixels alone where no embedding is given."""
+    """None for the picture itself; of another picture more; pixels alone where no embedding is given, or all is noise."""
     _, x0, z = scenes
     look = partial(train_decoder.seen, space.encoder.model.visual.float())
     scheduler = DDIMScheduler(**train_decoder.SCHEDULER)
@@ -138,10 +138,12 @@ def test_the_loss_of_a_guess_is_its_error_and_what_the_clip_sees_of_it(space, sc
     assert loss(x0) < 0.01
     told = loss(another)
     assert loss(another, z.roll(1, dims=0)) < told
-    monkeypatch.setattr(train_decoder, "NULL_RATE", 1.1)
-    untold = loss(another)
-    assert untold < told
-    assert untold == loss(another, perceptual=0.0) > 0
+    pixels = loss(another, perceptual=0.0)
+    assert 0 < pixels < told
+    for name, none in (("NULL_RATE", 1.1), ("LOOK_BELOW", 0)):
+        with monkeypatch.context() as patched:
+            patched.setattr(train_decoder, name, none)
+            assert loss(another) == pixels
 
 
 def test_perceptual_training_runs_and_moves_the_weights(small, tmp_path):
