@@ -177,8 +177,8 @@ def denoising_loss(
 
     The squared error asks first where things are, and hardly what: the perceptual terms ask whether the CLIP sees the
     same in a guess as in the picture (Lin & Yang 2024, arXiv 2401.00110, where the network itself looks), and whether
-    it embeds it to z, which holds what is there and little of where. ``look`` is `seen` of its visual tower. They make
-    decodes truer to z in minutes, and codes harder to find: see the model card.
+    it embeds it to z, which holds what is there and little of where, below t = `LOOK_BELOW`. ``look`` is `seen` of its visual
+    tower. They make decodes truer to z in minutes: see the model card.
     """
     n, device = len(x0), x0.device
     starts, stops, shares = torch.tensor(LOOKING_STRETCHES if look else STRETCHES).T
