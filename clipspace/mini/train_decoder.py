@@ -16,6 +16,7 @@ from __future__ import annotations
 import time
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import open_clip
@@ -38,6 +39,14 @@ from clipspace.mini.training import (
     save_checkpoint,
     to_pixels,
 )
+
+
+class Draws(NamedTuple):
+    """Timesteps in training: stretches of first, last and share of the draws; and the weight that a draw has at least."""
+
+    stretches: tuple[tuple[float, float, float], ...]
+    least_weight: float
+
 
 UNSHUFFLE = 2
 UNET = {
@@ -69,15 +78,12 @@ SCHEDULER = {
     "timestep_spacing": "trailing",
 }
 SAVE_EVERY = 500
-STRETCHES = ((0.0, 150.0, 0.12), (150.0, 650.0, 0.7), (650.0, 1000.0, 0.18))
-"""First timestep, last, and share of the draws."""
 LOOK_BELOW = 450
 """The CLIP looks at guesses of earlier timesteps. Later ones are averages of all places where a thing may be, and asked to
 look like one picture the network decides for a place at once: exact codes of pictures it would not draw are then lost."""
-LOOKING_STRETCHES = ((0.0, 150.0, 0.12), (150.0, 450.0, 0.38), (450.0, 1000.0, 0.5))
-"""`STRETCHES` where the CLIP looks: half of the draws keep the averages what they were."""
-LEAST_WEIGHT, LOOKING_LEAST_WEIGHT = 0.05, 0.15
-"""Of a draw that is all noise, without and with the CLIP."""
+DRAWS = Draws(((0.0, 150.0, 0.12), (150.0, 650.0, 0.7), (650.0, 1000.0, 0.18)), least_weight=0.05)
+LOOKING_DRAWS = Draws(((0.0, 150.0, 0.12), (150.0, 450.0, 0.38), (450.0, 1000.0, 0.5)), least_weight=0.15)
+"""Where the CLIP looks: half of them keep the averages what they were."""
 NULL_RATE = 0.1
 EMA_HALF_LIFE = 44_000
 """Images after which a weight counts half in the average (Karras et al. 2022, arXiv 2206.00364, appendix F)."""
@@ -175,7 +181,7 @@ def denoising_loss(
 
     Between the weights of v (Salimans & Ho 2022) and of Min-SNR (Hang et al. 2023, arXiv 2303.09556): with v's, what
     nobody can know, the place of a thing in pure noise, drowned the gradient of what can be learned, its outline.
-    Timesteps are drawn from `STRETCHES`: most where outlines are decided, few where only places are.
+    Timesteps are drawn as `DRAWS` says: most where outlines are decided, few where only places are.
 
     The squared error asks first where things are, and hardly what: the perceptual terms ask whether the CLIP sees the
     same in a guess as in the picture (Lin & Yang 2024, arXiv 2401.00110, where the network itself looks), and whether
@@ -183,7 +189,8 @@ def denoising_loss(
     tower. They make decodes truer to z in minutes: see the model card.
     """
     n, device = len(x0), x0.device
-    starts, stops, shares = torch.tensor(LOOKING_STRETCHES if look else STRETCHES).T
+    draws = LOOKING_DRAWS if look else DRAWS
+    starts, stops, shares = torch.tensor(draws.stretches).T
     stretch = torch.multinomial(shares, n, replacement=True, generator=rng)
     t = torch.lerp(starts[stretch], stops[stretch], torch.rand(n, generator=rng)).long().to(device)
     noise = torch.randn(x0.shape, generator=rng).to(device)
@@ -193,7 +200,7 @@ def denoising_loss(
         guess = unet(x_t, t, encoder_hidden_states=None, class_labels=z * told[:, None]).sample.float()
         apart = told * (t < LOOK_BELOW) * unlikeness(look, guess, x0, z) if look else 0.0
     alpha = scheduler.alphas_cumprod.to(device)[t]
-    weight = (alpha / (1 - alpha)).clamp_max(5).sqrt() + (LOOKING_LEAST_WEIGHT if look else LEAST_WEIGHT)
+    weight = (alpha / (1 - alpha)).clamp_max(5).sqrt() + draws.least_weight
     return (weight * ((guess - x0).square().mean(dim=(1, 2, 3)) + perceptual * apart)).mean()
 
 
