@@ -215,25 +215,31 @@ def _invert_steps(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """x_T from ``x`` = x_0 back through all ``steps``, the first guess of each moved by ``jitter``; and evaluations."""
     evaluations = torch.zeros(len(x), dtype=torch.long, device=x.device)
+    output = None
     for t, s in reversed(steps):
-        guess = _backwards(network, schedule, x, t, s) + jitter * (1 - schedule.alpha(t)) ** 0.5
-        evaluations += 1
+        if output is None:  # a noiseless image is evaluated as if at t
+            output = network(x, t if schedule.alpha(s) == 1 else s or 0)
+            evaluations += 1
+        guess = _backwards(schedule, x, output, t, s) + jitter * (1 - schedule.alpha(t)) ** 0.5
+        output = None
         if exact:
             asked = max(tol * schedule.alpha(t) ** 0.5, finest)  # an error in x_t may reach x_0 divided by its signal
             guess, _, used = _solve_step(network, schedule, x, guess, t, s, asked, max_evaluations)
             evaluations += used
+            a, b, _ = schedule.step(t, s)
+            output = (x - a * guess) / b if b else None  # f(x_t, t): the next step need not ask the network again
         x = guess
         on_step()
     return x, evaluations
 
 
-def _backwards(network, schedule: Schedule, x_s: torch.Tensor, t: int, s: int | None) -> torch.Tensor:
-    """The DDIM step from ``s`` up to the noisier ``t``. A noiseless image is evaluated as if at ``t``."""
+def _backwards(schedule: Schedule, x_s: torch.Tensor, output: torch.Tensor, t: int, s: int | None) -> torch.Tensor:
+    """The DDIM step from ``s`` up to the noisier ``t``, with the network's ``output`` for ``x_s``."""
     if schedule.alpha(s) < 1:
         a, b, _ = schedule.step(s, t)
-        return a * x_s + b * network(x_s, 0 if s is None else s)
+        return a * x_s + b * output
     a, b, _ = schedule.step(t, s)
-    return (x_s - b * network(x_s, t)) / a
+    return (x_s - b * output) / a
 
 
 def _solve_step(network, schedule: Schedule, x_s, guess, t, s, tol, max_evaluations) -> fixed_point.Solution:
