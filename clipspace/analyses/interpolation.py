@@ -16,16 +16,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clipspace.analyses.examples import EXAMPLES, pictures
+from clipspace.analyses.examples import pictures
+from clipspace.analyses.inverted import inverted
 from clipspace.errors import check_count
 from clipspace.images import psnr
 from clipspace.manipulate import interpolate
 from clipspace.results import Result, provenance, stacked
-from clipspace.scenes import render
 from clipspace.space import Space
 
 _EQUAL = 99.0
 """Decibels written for equal pictures, whose ratio is infinite."""
+_BUNDLED = 3
+"""Keyframes of the bundled scenes, all of which are inverted: other analyses of a report ask for the same set."""
 
 
 def run(
@@ -39,10 +41,10 @@ def run(
 ) -> Result:
     """The path through the pictures, ``steps`` from each to the next: noise inverted, then fixed, ``draws`` times."""
     check_count("steps", steps, least=2)
-    bundled = [render(scene) for scene in EXAMPLES[:3]] if images is None else images
-    sources, names = pictures(space, bundled, "interpolation", least=2)
-    code = space.invert(sources, num_inference_steps=num_inference_steps)
-    keyframes = [code[i] for i in range(len(code))]
+    sources, names = pictures(space, images, "interpolation", least=2)
+    code = inverted(space, sources, num_inference_steps=num_inference_steps)
+    shown = _BUNDLED if images is None else len(sources)
+    keyframes, names = [code[i] for i in range(shown)], names[:shown]
     kinds = {"inverted": ("inverted", seed)} | {f"fixed, draw {k + 1}": ("fixed", seed + k) for k in range(draws)}
     rows, table = [], []
     for name, (noise, drawn_from) in kinds.items():

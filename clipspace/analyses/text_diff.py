@@ -19,6 +19,7 @@ import numpy as np
 
 from clipspace.analyses.edits import after_probability, edits
 from clipspace.analyses.examples import pictures
+from clipspace.analyses.inverted import inverted
 from clipspace.errors import check_count
 from clipspace.images import psnr
 from clipspace.manipulate import text_diff
@@ -41,7 +42,7 @@ def run(
     check_count("steps", steps, least=2)
     sources, names = pictures(space, images, "text_diff")
     chosen = edits(space, space.encode_images(sources), before, after)
-    code = space.invert(sources, num_inference_steps=num_inference_steps)
+    code = inverted(space, sources, num_inference_steps=num_inference_steps)
     rows, table = [], []
     for i, (source, edit) in enumerate(zip(sources, chosen, strict=True)):
         moved = text_diff(space, code[i], *edit, theta=theta, steps=steps, seed=seed)

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from clipspace.analyses.examples import pictures
+from clipspace.analyses.inverted import inverted
 from clipspace.manipulate import variations
 from clipspace.results import Result, provenance, stacked
 from clipspace.space import Space
@@ -32,7 +33,7 @@ def run(
 ) -> Result:
     """Variations of each picture: its source, its reconstruction at eta = 0, and ``n`` draws at ``eta``."""
     sources, names = pictures(space, images, "variations")
-    code = space.invert(sources, num_inference_steps=num_inference_steps)
+    code = inverted(space, sources, num_inference_steps=num_inference_steps)
     rows, table = [], []
     for i, source in enumerate(sources):
         drawn = variations(space, code[i], n=n, eta=eta, seed=seed).images

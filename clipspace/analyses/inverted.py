@@ -1,0 +1,30 @@
+"""The codes of pictures that several analyses of a report ask for, found once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from weakref import WeakKeyDictionary
+
+from PIL import Image
+
+from clipspace.codes import Code
+from clipspace.space import Space
+
+_FOUND: WeakKeyDictionary[Space, dict[tuple, Code]] = WeakKeyDictionary()
+
+
+def inverted(space: Space, pictures: Sequence[Image.Image], *, num_inference_steps: int) -> Code:
+    """What `Space.invert` finds for ``pictures``; the same `Code` again for the same pictures, steps and space.
+
+    Inverting is the dearest part of the analyses that start from a code. Only whole sets are found again: the last digits of
+    a code depend on the batch that it was computed in, and an analysis gives the same numbers alone and in a report.
+    """
+    digest = hashlib.sha256()
+    for picture in pictures:
+        digest.update(repr((picture.mode, picture.size)).encode() + picture.tobytes())
+    found = _FOUND.setdefault(space, {})
+    asked = (num_inference_steps, digest.hexdigest())
+    if asked not in found:
+        found[asked] = space.invert(pictures, num_inference_steps=num_inference_steps)
+    return found[asked]
