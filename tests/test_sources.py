@@ -1,45 +1,14 @@
 import io
 import json
 import os
-import tarfile
 
-import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
-from PIL import Image
+from sourced import png, read, write_table, write_tar
 
 from clipspace.errors import InputError
-from clipspace.sources import RowError, open_source, read_named
-
-
-def png(color="red") -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (4, 4), color).save(buffer, "png")
-    return buffer.getvalue()
-
-
-def read(source) -> list[tuple]:
-    """(name, content, caption, columns) of every row; (name, reason) of those that fail."""
-    found = []
-    for part in source.parts:
-        rows = list(part.open())
-        assert part.rows in (None, len(rows))
-        for row in rows:
-            try:
-                sample = row.read()
-                found.append((row.name, sample.data, sample.caption, dict(sample.columns)))
-            except RowError as error:
-                found.append((row.name, error.reason))
-    return found
-
-
-def write_tar(path, members: dict[str, bytes]) -> None:
-    with tarfile.open(path, "w") as tar:
-        for name, content in members.items():
-            header = tarfile.TarInfo(name)
-            header.size = len(content)
-            tar.addfile(header, io.BytesIO(content))
+from clipspace.sources import open_source, read_named
 
 
 def test_a_nested_folder_gives_the_right_pairs(tmp_path):
@@ -125,82 +94,6 @@ def test_a_list_is_seen_from_its_folder(tmp_path):
     assert read(open_source([tmp_path / "in/a.png"])) == rows[1:2]
 
 
-def test_tar_shards_pair_by_stem(tmp_path):
-    write_tar(tmp_path / "00.tar", {
-        "x/1.jpg": b"one", "x/1.txt": b"first", "x/1.json": b'{"label": 1}', "x/1.cls": b"7",
-        "y/1.png": b"two", "only.txt": b"no image", "z.seg.png": b"three", "z.txt": b"third",
-    })  # fmt: skip
-    write_tar(tmp_path / "01.tar", {"w.webp": b"four"})
-    for spelled in (tmp_path, tmp_path / "{00..01}.tar", tmp_path / "*.tar"):
-        assert read(open_source(spelled)) == [
-            ("00.tar/x/1.jpg", b"one", "first", {"label": 1, "cls": "7"}),
-            ("00.tar/y/1.png", b"two", None, {}),
-            ("00.tar/only", "no image"),
-            ("00.tar/z.seg.png", b"three", "third", {}),
-            ("01.tar/w.webp", b"four", None, {}),
-        ]
-
-
-@pytest.mark.parametrize("damage", ["header", "cut", "boundary", "all"])
-def test_a_broken_tar_never_ends_unsaid(tmp_path, damage):
-    path = tmp_path / "a.tar"
-    write_tar(path, {f"{i}.jpg": bytes([i]) * 700 for i in range(4)})
-    whole = bytearray(path.read_bytes())
-    second = 1536  # a header of 512 bytes and 700 bytes padded to 1024
-    if damage == "header":
-        whole[second + 148] ^= 0xFF  # its checksum
-    cut = {"header": None, "cut": second + 600, "boundary": second, "all": 100}[damage]
-    path.write_bytes(whole[:cut])
-    rows = read(open_source(path))
-    assert [row[0] for row in rows[:-1]] == [] if damage == "all" else ["a.tar/0.jpg"]
-    assert rows[-1] == ("a.tar", "truncated")
-
-
-@pytest.mark.parametrize("layout", ["hugging face", "bytes", "paths", "null bytes"])
-def test_parquet_columns_are_found(tmp_path, layout):
-    (tmp_path / "a.png").write_bytes(png())
-    images = {
-        "hugging face": [{"bytes": png(), "path": "a.png"}],
-        "bytes": [png()],
-        "paths": ["a.png"],
-        "null bytes": [{"bytes": None, "path": "a.png"}],
-    }[layout]
-    name = "image_path" if layout == "paths" else "image"
-    table = pyarrow.table({"label": [5], name: images * 1, "text": ["a word"]})
-    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
-    [(row, data, caption, columns)] = read(open_source(tmp_path / "a.parquet"))
-    assert row == ("a.parquet:0" if layout == "bytes" else "a.png")
-    assert data == png()
-    assert caption == "a word"
-    assert columns == {"label": 5}
-
-
-def test_parquet_parts_are_whole_row_groups_in_order(tmp_path):
-    table = pyarrow.table({"image": [bytes([i]) for i in range(10)]})
-    pyarrow.parquet.write_table(table, tmp_path / "a.parquet", row_group_size=3)
-    source = open_source(tmp_path, rows_per_part=7)
-    assert [part.rows for part in source.parts] == [6, 4]
-    assert [row[1] for row in read(source)] == [bytes([i]) for i in range(10)]
-
-
-def test_bad_parquet_is_recorded_row_by_row(tmp_path):
-    rng = np.random.default_rng(0)
-    images = [rng.bytes(2000) for _ in range(8)] + [None]
-    pyarrow.parquet.write_table(pyarrow.table({"image": images}), tmp_path / "a.parquet", row_group_size=4)
-    raw = bytearray((tmp_path / "a.parquet").read_bytes())
-    start = pyarrow.parquet.read_metadata(tmp_path / "a.parquet").row_group(1).column(0).data_page_offset
-    raw[start : start + 40] = bytes(40)
-    (tmp_path / "a.parquet").write_bytes(raw)
-    (tmp_path / "b.parquet").write_bytes(b"PAR1 not at all")
-    rows = read(open_source(tmp_path))
-    assert [row[1] for row in rows[:4]] == images[:4]
-    assert rows[4:] == [
-        *[(f"a.parquet:{i}", "corrupt") for i in range(4, 8)],
-        ("a.parquet:8", "empty"),
-        ("b.parquet", "unreadable"),
-    ]
-
-
 def test_urls_are_read_as_files_are(tmp_path):
     fsspec = pytest.importorskip("fsspec")
     memory = fsspec.filesystem("memory")
@@ -270,12 +163,6 @@ def test_hostile_json_does_not_crash(tmp_path):
     assert all("sidecar_error" in row[3] for row in rows)
 
 
-def test_every_image_of_a_tar_is_a_row_whatever_dots_its_name_has(tmp_path):
-    names = [f"Screenshot 2024-05-01 at 10.{m}.07.png" for m in (31, 32)] + ["0000.input.png", "0000.edited.png"]
-    write_tar(tmp_path / "t.tar", {name: png() for name in names})
-    assert len(read(open_source(tmp_path / "t.tar"))) == 4
-
-
 def test_other_files_of_the_same_names_are_another_input(tmp_path):
     for folder, color in (("a", "red"), ("b", None)):
         (tmp_path / folder).mkdir()
@@ -301,24 +188,6 @@ def test_images_are_read_again_by_their_names(tmp_path):
             read_named(source, [names[0], names[0]])
 
 
-def write_table(path, **columns) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pyarrow.parquet.write_table(pyarrow.table(columns), path)
-
-
-def test_other_columns_are_another_input(tmp_path):
-    write_table(tmp_path / "t.parquet", image=[b"a"], other=[b"b"], caption=["one"], title=["two"])
-    usual = open_source(tmp_path / "t.parquet").digest
-    same = open_source(tmp_path / "t.parquet", image_column="image", caption_column="caption").digest
-    others = [
-        {"image_column": "other"},
-        {"caption_column": "title"},
-        {"image_column": "other", "caption_column": "title"},
-    ]
-    assert same == usual
-    assert len({usual, *(open_source(tmp_path / "t.parquet", **how).digest for how in others)}) == 4
-
-
 @pytest.mark.parametrize("pattern", ["", "*/part.*", "{0..1}/part.{suffix}"], ids=["folder", "stars", "count"])
 @pytest.mark.parametrize("suffix", ["parquet", "tar", "txt"])
 def test_files_of_one_name_in_several_folders_give_names_of_their_own(tmp_path, pattern, suffix):
@@ -334,13 +203,6 @@ def test_files_of_one_name_in_several_folders_give_names_of_their_own(tmp_path, 
     assert [found[:2] for found in read(source)] == [(f"0/{row}", b"0"), (f"1/{row}", b"1")]
     assert read_named(source, [f"1/{row}"]) == [b"1"]
     assert len({part.name for part in source.parts}) == len(source.parts)
-
-
-def test_paths_in_nested_tables_are_named_as_they_are_found(tmp_path):
-    for i in range(2):
-        write_table(tmp_path / f"{i}/t.parquet", image_path=["a.png"])
-        (tmp_path / f"{i}/a.png").write_bytes(b"%d" % i)
-    assert [row[:2] for row in read(open_source(tmp_path, kind="parquet"))] == [("0/a.png", b"0"), ("1/a.png", b"1")]
 
 
 def test_a_store_in_the_folder_is_none_of_its_images(tmp_path):
@@ -392,15 +254,6 @@ def test_options_that_would_go_unheeded_are_refused(tmp_path, monkeypatch, name,
     write_tar(tmp_path / "t.tar", {"a.png": b"a"})
     with pytest.raises(InputError, match=message):
         open_source(name, **options)
-
-
-def test_a_link_in_a_tar_is_called_a_link(tmp_path):
-    with tarfile.open(tmp_path / "t.tar", "w") as tar:
-        for name, kind in (("hard.png", tarfile.LNKTYPE), ("soft.png", tarfile.SYMTYPE)):
-            header = tarfile.TarInfo(name)
-            header.type, header.linkname = kind, "a.png"
-            tar.addfile(header)
-    assert read(open_source(tmp_path / "t.tar")) == [("t.tar/hard.png", "a link"), ("t.tar/soft.png", "a link")]
 
 
 @pytest.mark.parametrize(("error", "reason"), [(OSError(5, "Input/output error"), "unreadable"), (MemoryError(), None)])
