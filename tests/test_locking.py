@@ -10,13 +10,13 @@ from clipspace.encoding import encode
 from clipspace.errors import InputError
 from clipspace.store import append, merge, open_store, write_store
 from clipspace.store.locking import alone, writing
-from clipspace.store.writing import ShardWriter
+from clipspace.store.shards import ShardWriter
 
 STAMP = Stamp("a", "w" * 16, "p" * 16, 8)
 HOLD = """
 import sys
 from pathlib import Path
-from clipspace.store.writing import ShardWriter
+from clipspace.store.shards import ShardWriter
 writer = ShardWriter(Path(sys.argv[1]), 0, ["image"], dim=8, dtype="float32")
 print("held", flush=True)
 sys.stdin.readline()

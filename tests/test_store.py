@@ -10,7 +10,7 @@ from pyarrow.compute import field
 from clipspace.embeddings import Embeddings, Stamp
 from clipspace.errors import CapabilityError, InputError, SpaceMismatchError
 from clipspace.store import append, merge, open_store, write_store
-from clipspace.store.writing import ShardWriter
+from clipspace.store.shards import ShardWriter
 
 STAMP = Stamp("a", "w" * 16, "p" * 16, 8)
 

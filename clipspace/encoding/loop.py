@@ -17,7 +17,7 @@ import numpy as np
 from clipspace.images import ImageError, decode_image, grows_too_large
 from clipspace.sources import Row, RowError, Source
 from clipspace.store import layout
-from clipspace.store.writing import ShardWriter, as_stored
+from clipspace.store.shards import ShardWriter, as_stored
 
 if TYPE_CHECKING:
     import torch

@@ -344,9 +344,7 @@ class Space:
 
     def _as_noise(self, noise: np.ndarray, n: int) -> np.ndarray:
         shape = self._decoder("decode").latent_shape
-        noise = np.asarray(
-            noise, dtype=np.float64 if working_dtype(self.encoder.dtype) == torch.float64 else np.float32
-        )
+        noise = np.asarray(noise, dtype=np.float64 if self.encoder.dtype == torch.float64 else np.float32)
         if noise.shape == (1, *shape):
             noise = np.repeat(noise, n, axis=0)
         if noise.shape != (n, *shape) or not np.isfinite(noise).all():

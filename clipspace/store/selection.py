@@ -12,7 +12,8 @@ from clipspace.embeddings import Embeddings, check_same_space
 from clipspace.errors import InputError, SpaceMismatchError
 from clipspace.store import layout
 from clipspace.store.opening import open_store
-from clipspace.store.writing import finish, new_header, new_store, write_rows
+from clipspace.store.shards import write_rows
+from clipspace.store.writing import finish, new_header, new_store
 
 if TYPE_CHECKING:
     import pyarrow
