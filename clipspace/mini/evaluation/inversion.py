@@ -64,16 +64,23 @@ def _code_statistics(noise: np.ndarray) -> Row:
 def ends(space: Space, n: int = 20) -> list[Row]:
     """The two ends of an interpolation with inverted noise against the images it was given."""
     images = [render(s) for s in sample_scenes(2 * n, seed=SEED + 6)]
+    code, quality = _ends(space, images)
+    lost = np.unique(np.flatnonzero(code.residual > CONVERGED) // 2)
+    mended = quality.copy()
+    if len(lost):
+        both = np.stack([2 * lost, 2 * lost + 1], axis=1).ravel()
+        mended[both] = _ends(_in_float64(space), [images[i] for i in both])[1]
+    return [
+        (f"interpolation ends, PSNR in dB of {n} pairs", _summary(quality), "≥ 35"),
+        ("the same, pairs that `invert` warns of in float64", f"{_summary(mended)}, {len(lost)} warned of", "≥ 35"),
+    ]
+
+
+def _ends(space: Space, images: list) -> tuple[Code, np.ndarray]:
+    """The codes of pairs, and the PSNR in dB of the ends of what lies between them; 99 for identical pixels."""
     code = space.invert(images, batch_size=40)
     found = []
-    for i in range(0, 2 * n, 2):
+    for i in range(0, len(images), 2):
         frames = interpolate(space, code[i], code[i + 1], steps=2).images
         found += [psnr(frames[0], images[i]), psnr(frames[1], images[i + 1])]
-    found = np.minimum(found, 99.0)
-    return [
-        (
-            f"interpolation ends, PSNR in dB of {n} pairs",
-            f"{np.mean(found):.1f} mean, {np.min(found):.1f} worst",
-            "≥ 35",
-        )
-    ]
+    return code, np.minimum(found, 99.0)
