@@ -17,7 +17,7 @@ class Code:
     """(z_i, x_T) of ``n`` images, and the sampler settings under which they decode to those images.
 
     ``noise`` is ``(n, *latent_shape)``, float32, or float64 of a space that is. ``residual`` is the root-mean-square error, in
-    latent units, of what each code decodes to; ``evaluations`` counts those of the network that it took to find it.
+    latent units, of what each code decodes to; ``evaluations`` counts those of the network that finding it took.
     """
 
     embeddings: Embeddings

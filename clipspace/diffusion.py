@@ -36,6 +36,8 @@ RESTARTS = 3
 """How often."""
 JITTER = 0.1
 """What first guesses are then moved by, in units of the noise."""
+TELLING = 1e-4
+"""Least factor of the network's output in a step from which that output can be told again in float32."""
 Prediction = Literal["epsilon", "v_prediction", "sample"]
 
 
@@ -63,7 +65,7 @@ class Schedule:
         """``A, B, sigma`` of the DDIM step from timestep ``t`` to ``s`` (None: the image)."""
         a_t, a_s = self.alpha(t), self.alpha(s)
         signal, noise = a_t**0.5, (1 - a_t) ** 0.5
-        sigma = eta * ((1 - a_s) / (1 - a_t) * max(0.0, 1 - a_t / a_s)) ** 0.5
+        sigma = eta * ((1 - a_s) / (1 - a_t) * max(0.0, 1 - a_t / a_s)) ** 0.5 if eta else 0.0
         to_image, to_noise = a_s**0.5, max(0.0, 1 - a_s - sigma**2) ** 0.5
         if self.prediction == "v_prediction":  # x_0 = signal x - noise f,  eps = noise x + signal f
             return to_image * signal + to_noise * noise, to_noise * signal - to_image * noise, sigma
@@ -86,7 +88,10 @@ class Denoiser(Protocol):
 
 
 class Inversion(NamedTuple):
-    """``x_T``, the root-mean-square error of what is sampled from it, and network evaluations spent on it, per row."""
+    """``x_T``, the root-mean-square error of what is sampled from it, and network evaluations that finding it took, per row.
+
+    Looking what is sampled from it took one evaluation a step more. Under guidance each is two passes of the network.
+    """
 
     noise: torch.Tensor
     residual: torch.Tensor
@@ -151,6 +156,7 @@ def invert(
     method: Literal["exact", "ddim"] = "exact",
     tol: float = 1e-5,
     max_evaluations: int = 100,
+    restarts: int = RESTARTS,
     on_step: Callable[[], object] = lambda: None,
 ) -> Inversion:
     """The ``x_T`` that `sample` at ``eta`` = 0 takes back to ``x_0`` with the same steps and guidance.
@@ -161,8 +167,8 @@ def invert(
     appendix F); it is where the exact solve starts, and kept as a baseline.
 
     Near images that the network would seldom draw of ``embeds``, sampling enlarges an error in x_T ten thousand times and
-    more. So every x_T found is sampled from, and where it misses ``x_0`` it is looked for again: to the last digits, from
-    other first guesses. What it misses in the end is its ``residual`` (0 for "ddim", which is not checked). ``x_0`` is
+    more. So every x_T found is sampled from, and where it misses ``x_0`` it is looked for again, up to ``restarts`` times: to
+    the last digits, from other first guesses. What it misses in the end is its ``residual`` (0 for "ddim", which is not checked). ``x_0`` is
     float32, or float64 where the decoder's networks are: where sampling enlarges an error a million times, only float64
     holds a code.
     """
@@ -170,9 +176,8 @@ def invert(
     steps = _steps(schedule, num_inference_steps)
     for t, s in reversed(steps):
         if abs(schedule.step(t, s)[0]) < KEPT:
-            raise InputError(
-                f"invert: the step at t={t} keeps nothing of its input, so it has no inverse; use more steps"
-            )
+            cure = "load a schedule that leaves noise in a finished picture" if s is None else "use more steps"
+            raise InputError(f"invert: the step at t={t} keeps nothing of its input, so it has no inverse; {cure}")
 
     def attempt(network, x_0: torch.Tensor, **how) -> Inversion:
         x_T, evaluations = _invert_steps(network, schedule, x_0, steps, max_evaluations=max_evaluations, **how)
@@ -185,18 +190,16 @@ def invert(
         )
         return Inversion(x_T, x_0.new_zeros(len(x_0)), evaluations)
     found = attempt(network, x_0, tol=tol, finest=FINEST, on_step=on_step)
-    for restart in range(RESTARTS):
-        lost = torch.nonzero(found.residual > CONVERGED).flatten()
+    for restart in range(restarts):
+        lost = torch.nonzero(~(found.residual <= CONVERGED)).flatten()  # NaN is lost
         if not len(lost):
             break
         rng = torch.Generator().manual_seed(restart)
         jitter = JITTER * torch.randn(x_0.shape[1:], generator=rng).to(x_0)
         again = attempt(_among(network, lost), x_0[lost], tol=0.0, finest=FINER[x_0.dtype], jitter=jitter)
         found.evaluations[lost] += again.evaluations
-        gained = again.residual < found.residual[lost] / 2
+        gained = again.residual < found.residual[lost].nan_to_num(nan=torch.inf) / 2
         found.noise[lost[gained]], found.residual[lost[gained]] = again.noise[gained], again.residual[gained]
-        if not gained.any():  # what is left is the rounding of a network in half precision, or cannot be had
-            break
     return found
 
 
@@ -227,7 +230,8 @@ def _invert_steps(
             guess, _, used = _solve_step(network, schedule, x, guess, t, s, asked, max_evaluations)
             evaluations += used
             a, b, _ = schedule.step(t, s)
-            output = (x - a * guess) / b if b else None  # f(x_t, t): the next step need not ask the network again
+            if abs(b) > TELLING:
+                output = (x - a * guess) / b  # f(x_t, t): the next step need not ask the network again
         x = guess
         on_step()
     return x, evaluations

@@ -114,7 +114,7 @@ def newton(g, found: Solution, row: torch.Tensor, *, tol: float) -> None:
             found.x[row], found.residual[row] = x, size
         return residual.double().cpu().numpy().reshape(flat.shape)
 
-    with contextlib.suppress(NoConvergence):
+    with contextlib.suppress(NoConvergence, ValueError):  # SciPy's for a row that is not finite
         newton_krylov(
             f, start.double().cpu().numpy().ravel(), maxiter=_NEWTON_STEPS, inner_maxiter=_KRYLOV_STEPS, rdiff=1e-3,
             f_tol=tol, tol_norm=lambda v: np.sqrt(np.mean(v**2)),
