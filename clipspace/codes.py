@@ -17,7 +17,8 @@ class Code:
     """(z_i, x_T) of ``n`` images, and the sampler settings under which they decode to those images.
 
     ``noise`` is ``(n, *latent_shape)``, float32, or float64 of a space that is. ``residual`` is the root-mean-square error, in
-    latent units, of what each code decodes to; ``evaluations`` counts those of the network that finding it took.
+    latent units, of what each code decodes to; ``evaluations`` counts those of the network that finding it took. ``decoder`` is the
+    digest of the weights that ``noise`` holds for, None where they were not in memory to be read.
     """
 
     embeddings: Embeddings
@@ -26,6 +27,7 @@ class Code:
     guidance_scale: float
     residual: np.ndarray
     evaluations: np.ndarray
+    decoder: str | None = None
 
     def __len__(self) -> int:
         return len(self.embeddings)
@@ -62,6 +64,7 @@ def save_code(code: Code, path: str | Path) -> None:
         "names": list(points.names),
         "num_inference_steps": code.num_inference_steps,
         "guidance_scale": code.guidance_scale,
+        "decoder": code.decoder,
     }
     arrays = {
         "vectors": np.ascontiguousarray(points.vectors, dtype=np.float32),
@@ -86,6 +89,5 @@ def load_code(path: str | Path) -> Code:
         ) from None
     stamp = Stamp(**facts["space"]) if facts["space"] else None
     points = Embeddings(arrays.pop("vectors"), space=stamp, names=facts["names"])
-    return Code(
-        points, num_inference_steps=facts["num_inference_steps"], guidance_scale=facts["guidance_scale"], **arrays
-    )
+    settings = {name: facts[name] for name in ("num_inference_steps", "guidance_scale")}
+    return Code(points, **settings, **arrays, decoder=facts.get("decoder"))

@@ -168,9 +168,9 @@ def invert(
 
     Near images that the network would seldom draw of ``embeds``, sampling enlarges an error in x_T ten thousand times and
     more. So every x_T found is sampled from, and where it misses ``x_0`` it is looked for again, up to ``restarts`` times: to
-    the last digits, from other first guesses. What it misses in the end is its ``residual`` (0 for "ddim", which is not checked). ``x_0`` is
-    float32, or float64 where the decoder's networks are: where sampling enlarges an error a million times, only float64
-    holds a code.
+    the last digits, from other first guesses. What it misses in the end is its ``residual`` (0 for "ddim", which is not
+    checked). ``x_0`` is float32, or float64 where the decoder's networks are: where sampling enlarges an error a million
+    times, only float64 holds a code.
     """
     network, schedule = _guided(decoder, embeds, guidance_scale), decoder.schedule
     steps = _steps(schedule, num_inference_steps)

@@ -286,9 +286,11 @@ def _point(space: Space, item, seed: int) -> _Point:
 
 def _kind(space: Space, item, point: _Point, seed: int) -> str:
     """What an item was: an image, an embedding, or a text that a prior made an image embedding of."""
+    if isinstance(item, (Embeddings, Code)) and getattr(item, "modality", "image") != "text":
+        return "embedding"
     if point.embeddings.modality == "prior":
         return f"{point.embeddings.names[0]!r} by the prior of {space.prior_model.facts.name}, seed {seed}"
-    return "embedding" if isinstance(item, (Embeddings, Code)) else "image"
+    return "image"
 
 
 def _only(points: Embeddings) -> Embeddings:
@@ -318,6 +320,10 @@ def _noise(space: Space, point: _Point, seed: int, sampling: dict[str, Any]) -> 
                     f"expected a code inverted with {name}={wanted}, got one with {found}; pass its own {name}, or "
                     "invert again"
                 )
+        if None not in (made_for := point.code.decoder, here := space.weights.get("decoder")) and made_for != here:
+            raise InputError(
+                f"expected a code of this decoder, whose weights are {here}, got one of weights {made_for}; invert again"
+            )
         return point.code.noise
     if point.image is None:
         return space.noise(1, seed=seed)

@@ -15,7 +15,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from clipspace.blocks import check_fits, float32_blocks, shape, stamp_of
-from clipspace.embeddings import Stamp
+from clipspace.embeddings import Stamp, check_same_space
 from clipspace.errors import InputError
 from clipspace.index import Index, build_index, list_kind
 from clipspace.index.kinds import FLAT_ROWS
@@ -68,6 +68,7 @@ class Map:
                 f"transform: expected the index of the {len(self)} mapped points, got "
                 f"{'none' if index is None else f'one of {len(index)}'}; build it with build_index"
             )
+        check_same_space(self.space, index.space, "transform")
         found = index.search(points, self.facts["n_neighbors"])
         known = found.rows >= 0
         apart = _chords(np.where(known, found.cosines, found.cosines[:, :1]))
@@ -99,6 +100,9 @@ class Map:
             arrays["neighbors"] = _as_neighbors(self.neighbours, self.distances)
         if images is not None:
             arrays["image"] = pa.array([_as_image(image) for image in images])
+        taken = sorted(set(columns or ()) & set(arrays))
+        if taken:
+            raise InputError(f"Map.save: expected columns of other names than the map's own, got {taken}; rename them")
         arrays |= {name: pa.array(list(values)) for name, values in (columns or {}).items()}
         for name, array in arrays.items():
             if len(array) != len(self):

@@ -12,7 +12,13 @@ from clipspace.errors import InputError
 def code(rng):
     points = Embeddings(rng.normal(size=(2, 3)).astype(np.float32), Stamp("a", "1" * 16, "2" * 16, 3), names=["x", "y"])
     return Code(
-        points, rng.normal(size=(2, 4, 2, 2)).astype(np.float32), 50, 1.0, np.zeros(2, np.float32), np.array([9, 8])
+        points,
+        rng.normal(size=(2, 4, 2, 2)).astype(np.float32),
+        50,
+        1.0,
+        np.zeros(2, np.float32),
+        np.array([9, 8]),
+        "d" * 16,
     )
 
 
@@ -26,6 +32,7 @@ def test_round_trip(code, tmp_path):
     assert again.settings.keys() == code.settings.keys()
     assert again.num_inference_steps == 50
     assert list(again.evaluations) == [9, 8]
+    assert again.decoder == "d" * 16
 
 
 def test_what_was_found_in_float64_is_kept_in_it(code, tmp_path):

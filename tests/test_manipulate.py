@@ -237,5 +237,15 @@ def test_a_blend_takes_texts_images_and_embeddings_and_says_what_made_each(space
     two = blend(space, [apple, points], [0.75, 0.25])
     path = sphere.slerp(space.encode_images(apple).vectors[0], points.vectors[0], 0.25)
     assert np.allclose(two.vectors[0], path, atol=1e-4)
+    drawn = space.prior("a green star", seed=7)
+    assert blend(space, [drawn, points], seed=5).columns["made_of"] == [["embedding", "embedding"]]
     with pytest.raises(InputError, match="at least one item"):
         blend(space, [])
+
+
+def test_a_code_holds_for_the_decoder_that_it_was_found_with(space, codes):
+    assert codes[0].decoder == space.weights["decoder"] is not None
+    with pytest.raises(InputError, match="expected a code of this decoder"):
+        variations(space, replace(codes[0], decoder="0" * 16), n=1)
+    unknown = replace(codes[0], decoder=None)  # of weights that were not in memory
+    assert variations(space, unknown, n=1, eta=0.0).images == variations(space, codes[0], n=1, eta=0.0).images

@@ -162,3 +162,16 @@ def test_files_that_are_no_map(tmp_path):
     for name in ("a", "b", "c"):
         with pytest.raises(InputError, match="load_map"):
             load_map(tmp_path / f"{name}.parquet")
+
+
+@pytest.mark.parametrize("name", ["name", "x", "y", "neighbors"])
+def test_columns_do_not_take_the_place_of_the_maps_own(made, tmp_path, name):
+    with pytest.raises(InputError, match=f"got \\['{name}'\\]"):
+        made.save(tmp_path / "m.parquet", columns={name: [0.0] * len(made)})
+    assert not (tmp_path / "m.parquet").exists()
+
+
+def test_points_and_an_index_of_another_space_have_no_place_on_a_map(points, made):
+    other = Embeddings(points.vectors, Stamp("b", "2" * 64, "1" * 64, D))
+    with pytest.raises(SpaceMismatchError, match="transform"):
+        made.transform(other, index=build_index(other))

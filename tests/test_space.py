@@ -277,3 +277,9 @@ def test_unknown_spaces_are_refused(name, error):
         load_space("mini", dtype="float8")
     with pytest.raises(InputError, match="Apple"):
         load_space("mini", dtype="float64", device="mps")
+
+
+def test_the_prior_draws_the_same_in_batches(space):
+    texts = ["a red apple", "a blue house", "a green star"]
+    whole, parts = (space.prior(texts, seed=3, num_inference_steps=3, batch_size=size) for size in (64, 2))
+    assert np.allclose(whole.vectors, parts.vectors, atol=1e-4)

@@ -20,7 +20,7 @@ import numpy as np
 
 from clipspace.analyses.examples import pictures, unseen_scenes
 from clipspace.embeddings import Embeddings
-from clipspace.errors import InputError
+from clipspace.errors import InputError, check_count
 from clipspace.geometry.cone import centred
 from clipspace.images import list_images, read_image, square
 from clipspace.pictures import Pictures
@@ -60,6 +60,7 @@ def run(
     """
     if images is None and other is not None:
         raise InputError("blind_pairs: expected the images that the embeddings in `other` are of, got none")
+    check_count("decodes", decodes, least=2)
     scenes = unseen_scenes(n, seed=seed, layout="one") if images is None else []
     sources, names = list_images([render(scene) for scene in scenes] if images is None else images)
     if len(sources) < 2:
@@ -73,7 +74,13 @@ def run(
         "z": probe(z, second, same=same_z, different=half_other, k=k, centred=True),
         "other": probe(second, z, same=same_other, different=half_z, k=k, centred=True),
     }
-    how = {"n": decodes, "same": agreeing, "num_inference_steps": num_inference_steps, "seed": seed}
+    how = {
+        "n": decodes,
+        "keep": min(4, decodes),
+        "same": agreeing,
+        "num_inference_steps": num_inference_steps,
+        "seed": seed,
+    }
     drawn = _metamers(space, None if images is None else sources, how) if space.decoder is not None else []
     agreed = [_agreement(drawn, agreeing, decodes)] if space.decoder is not None else []
     table = [row for way, scores in ways.items() for row in _rows(way, scores, names, scenes)]
@@ -166,6 +173,6 @@ def _agreement(drawn: list[Pictures], level: float, decodes: int) -> str:
     agreeing = sum(sheet.provenance["agreeing"] for sheet in drawn)
     apart = np.mean([sheet.scores["pixel distance"].mean() for sheet in drawn])
     return (
-        f"{agreeing} of {decodes * len(drawn)} decodes agree with their z (cosine {level:.2f} or more), and those kept "
-        f"differ by {apart:.2f} of the range of a pixel."
+        f"{agreeing} of {decodes * len(drawn)} decodes agree with their z (cosine {level:.2f} or more; {len(drawn)} pictures, "
+        f"each with two or more), and those kept differ by {apart:.2f} of the range of a pixel."
     )

@@ -111,7 +111,10 @@ def _stored(store: str, source: str, seed: int) -> tuple[Index, Callable]:
 
 def _findings(table: list[dict]) -> list[str]:
     def of(which: str, kind: str, column: str) -> list:
-        return [row[column] for row in table if row["of"] == which and row["picture"].startswith(kind)]
+        """Of one picture, or of all neighbours where ``kind`` says no rank."""
+        return [
+            row[column] for row in table if row["of"] == which and kind in (row["picture"], row["picture"].split()[0])
+        ]
 
     nearest = {which: np.mean(of(which, "neighbour 1", "cosine")) for which in _OF}
     found = [

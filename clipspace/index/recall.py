@@ -49,6 +49,11 @@ class Truth:
         hits = [np.isin(f[:k], r[ok]).sum() for f, r, ok in zip(found, rows, near, strict=True)]
         return np.minimum(hits, k) / k
 
+    def holds_nearest(self, found: np.ndarray) -> np.ndarray:
+        """Whether the nearest row of each query, or one that ties with it, is anywhere among ``found`` (q, any)."""
+        ties = self.cosines >= self.cosines[:, :1] - _TIE
+        return np.array([np.isin(f, r[tie]).any() for f, r, tie in zip(found, self.rows, ties, strict=True)])
+
 
 def measure(index: Any, ids: np.ndarray, truth: Truth, chosen: slice) -> np.ndarray:
     """Recall of each chosen query by a FAISS index whose positions hold the rows ``ids``."""

@@ -145,6 +145,7 @@ class Index:
         if not self._writable:
             raise InputError("add: this index is mapped from disk, which is read-only; open it with mmap=False")
         check_fits(points, self.dim, self.space, "add")
+        self._check_modality(points, "add")
         n = shape(points)[0]
         added = _as_names(getattr(points, "names", None) if names is None else names, n, len(self))
         # All rows are checked before the first is added, so that a bad one leaves the index as it was.
@@ -172,8 +173,8 @@ class Index:
             start += len(block)
         found = self.search(truth.queries, k + 1).rows
         at_first = truth.recall(found, k=1)
-        # The row itself, or its copy, is one of the k + 1: it is not what was asked for.
-        others = np.clip((truth.recall(found) * (k + 1) - at_first) / k, 0, 1)
+        # Where the row itself, or its copy, is one of the k + 1: it is not what was asked for.
+        others = np.clip((truth.recall(found) * (k + 1) - truth.holds_nearest(found)) / k, 0, 1)
         result = {"recall": float(others.mean()), "self_recall": float(at_first.mean())}
         if recall is not None and min(result.values()) < recall:
             raise RecallError(
@@ -181,6 +182,14 @@ class Index:
                 f"{result['self_recall']:.3f}; build it anew"
             )
         return result
+
+    def _check_modality(self, points: Any, doing: str) -> None:
+        """Raise for texts in an index of images, or the other way round; what a prior draws is an image embedding."""
+        given = getattr(points, "modality", self.modality)
+        if ("text" in (given, self.modality)) and given != self.modality:
+            raise InputError(
+                f"{doing}: expected {self.modality} rows, as in this index, got {given}; build an index for each"
+            )
 
     def check_holds(self, points: Any, doing: str) -> None:
         """Raise unless this index is of ``points``: as many rows, one space and, for a store, its very hash.
@@ -190,8 +199,7 @@ class Index:
         check_fits(points, self.dim, self.space, doing)
         if shape(points)[0] != len(self):
             raise InputError(f"{doing}: expected the {len(self)} rows of this index, got {shape(points)[0]}")
-        if getattr(points, "modality", self.modality) != self.modality:
-            raise InputError(f"{doing}: expected {self.modality} rows, as in this index, got {points.modality}")
+        self._check_modality(points, doing)
         given = getattr(points, "hash", None)
         if given is None or self.sources == [given] or (len(self.sources) > 1 and self._is_named(points.names)):
             return

@@ -23,7 +23,11 @@ def digest(content: bytes) -> str:
 
 def networks_digest(part: object) -> str | None:
     """`weights_digest` of all networks that a decoder or a prior holds; None where they are not in memory (offloaded)."""
-    held = {name: value for name, value in vars(part).items() if isinstance(value, torch.nn.Module)}
+    held = {}
+    for name, value in vars(part).items():
+        for key, one in value._asdict().items() if hasattr(value, "_asdict") else [(None, value)]:
+            if isinstance(one, torch.nn.Module):
+                held[name if key is None else f"{name}_{key}"] = one
     networks = torch.nn.ModuleDict(held)
     if not held or any(tensor.is_meta for tensor in networks.state_dict().values()):
         return None

@@ -117,6 +117,7 @@ class Space:
         num_inference_steps: int = 25,
         guidance_scale: float = 1.0,
         candidates: int = 2,
+        batch_size: int = _ENCODE_BATCH,
     ) -> Embeddings:
         """Image embeddings that the prior draws for texts, or for their embeddings.
 
@@ -137,14 +138,18 @@ class Space:
             self._check_named_by_texts(points)
         texts_in = [name for name in points.names or () for _ in range(candidates)]
         repeated = np.repeat(points.unit, candidates, axis=0)
-        drawn = diffusion.sample(
-            model,
-            model.inputs(texts_in, repeated),
-            diffusion.draw_noise(model.latent_shape, rngs_of(seed, len(repeated))).to(self.device),
-            num_inference_steps=num_inference_steps,
-            guidance_scale=guidance_scale,
-        )
-        vectors = model.to_embeds(drawn).cpu().numpy()
+        rngs, chunks = rngs_of(seed, len(repeated)), []
+        with within_memory("prior", batch_size):
+            for rows in batch_slices(len(repeated), batch_size, "prior"):
+                drawn = diffusion.sample(
+                    model,
+                    model.inputs(texts_in[rows], repeated[rows]),
+                    diffusion.draw_noise(model.latent_shape, rngs[rows]).to(self.device),
+                    num_inference_steps=num_inference_steps,
+                    guidance_scale=guidance_scale,
+                )
+                chunks.append(model.to_embeds(drawn).cpu().numpy())
+        vectors = np.concatenate(chunks)
         agreement = np.einsum("nd,nd->n", sphere.unit(vectors), repeated).reshape(-1, candidates)
         kept = agreement.argmax(axis=1) + np.arange(len(points)) * candidates
         return Embeddings(vectors[kept], self.stamp, "prior", points.names, {"seed": [seed] * len(points)})
@@ -268,7 +273,7 @@ class Space:
                 stacklevel=2,
             )
         named = points if embeddings is not None else Embeddings(points.vectors, points.space, "image", names)
-        return Code(named, noise, steps, guidance_scale, residual, evaluations)
+        return Code(named, noise, steps, guidance_scale, residual, evaluations, self.weights["decoder"])
 
     def noise(self, n: int, *, seed: int = 0) -> np.ndarray:
         """x_T for ``n`` images, float32 ``(n, *latent_shape)``: what `decode` draws for ``seed``."""
