@@ -14,6 +14,8 @@ from clipspace.errors import InputError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
 
+SAME = 99.0
+"""Decibels that stand for equal pictures, whose ratio is infinite."""
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # not EPS and its like, which run other programs
 
 
@@ -76,6 +78,11 @@ def square(image: Image.Image, side: int) -> Image.Image:
 def grows_too_large(image: Image.Image, side: int) -> bool:
     """Whether a picture this thin would pass Pillow's guard once its short side is made ``side`` pixels."""
     return side**2 * max(image.size) > (Image.MAX_IMAGE_PIXELS or float("inf")) * 2 * min(image.size)
+
+
+def content(picture: Image.Image) -> bytes:
+    """Size and pixels of an RGB picture, for a digest."""
+    return repr(picture.size).encode() + picture.tobytes()
 
 
 def psnr(a: Image.Image, b: Image.Image, *, most: float = float("inf")) -> float:

@@ -320,7 +320,8 @@ def _noise(space: Space, point: _Point, seed: int, sampling: dict[str, Any]) -> 
                     f"expected a code inverted with {name}={wanted}, got one with {found}; pass its own {name}, or "
                     "invert again"
                 )
-        if None not in (made_for := point.code.decoder, here := space.weights.get("decoder")) and made_for != here:
+        made_for, here = point.code.decoder, space.weights.get("decoder")
+        if made_for and here and made_for != here:
             raise InputError(
                 f"expected a code of this decoder, whose weights are {here}, got one of weights {made_for}; invert again"
             )

@@ -11,7 +11,9 @@ from clipspace.pca import PCA
 
 @parametrize_with_checks([PCA(), PCA(1, center=False)])
 def test_is_a_scikit_learn_estimator(estimator, check):
-    check(estimator)
+    before = estimator.get_params()
+    check(estimator)  # raises what is wrong
+    assert estimator.get_params() == before
 
 
 @pytest.mark.parametrize(("n", "d"), [(200, 16), (12, 30)])

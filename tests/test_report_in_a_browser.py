@@ -147,6 +147,7 @@ def test_a_click_keeps_a_point_and_marks_follow_the_map(opened):
     ring += "(document.querySelector('.marks .chosen').getBoundingClientRect())"
     opened.until(f"{PLOT}._fullLayout.xaxis.range[1] < 32")
     opened.until(f"((a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]) < 2)({ring}, {json.dumps(where(opened, 0))})")
+    assert np.hypot(*np.subtract(opened.js(f"return {ring}"), where(opened, 0))) < 2
 
 
 def test_search_highlights_and_steps_through_its_matches(opened):

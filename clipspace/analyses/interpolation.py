@@ -19,13 +19,11 @@ import numpy as np
 from clipspace.analyses.examples import pictures
 from clipspace.analyses.inverted import inverted
 from clipspace.errors import check_count
-from clipspace.images import psnr
+from clipspace.images import SAME, psnr
 from clipspace.manipulate import interpolate
 from clipspace.results import Result, provenance, stacked
 from clipspace.space import Space
 
-_EQUAL = 99.0
-"""Decibels written for equal pictures, whose ratio is infinite."""
 _BUNDLED = 3
 """Keyframes of the bundled scenes, all of which are inverted: other analyses of a report ask for the same set."""
 
@@ -53,7 +51,7 @@ def run(
         rows.append(path.images)
         for j, (image, cosine) in enumerate(zip(path.images, cosines, strict=True)):
             leg, rest = divmod(j, steps - 1)
-            quality = psnr(image, sources[leg], most=_EQUAL) if rest == 0 else None
+            quality = psnr(image, sources[leg], most=SAME) if rest == 0 else None
             table.append(
                 {"noise": name, "position": j / (steps - 1), "cosine to z": cosine, "PSNR to keyframe, dB": quality}
             )
@@ -72,7 +70,7 @@ def _findings(table: list[dict]) -> list[str]:
     at = [row for row in table if row["PSNR to keyframe, dB"] is not None]
     kept = [row["PSNR to keyframe, dB"] for row in at if row["noise"] == "inverted"]
     lost = [row["PSNR to keyframe, dB"] for row in at if row["noise"] != "inverted"]
-    found = [f"With inverted noise the keyframes come back at {min(kept):.0f} dB or better ({_EQUAL:.0f} dB: equal)."]
+    found = [f"With inverted noise the keyframes come back at {min(kept):.0f} dB or better ({SAME:.0f} dB: equal)."]
     if lost:
         found.append(f"With fixed noise they come back at {max(lost):.0f} dB at best.")
     between = [row["cosine to z"] for row in table if row["PSNR to keyframe, dB"] is None]

@@ -14,6 +14,7 @@ same evaluations, which would mean that the repair is not worth its price on thi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,10 @@ from PIL import Image
 from clipspace.analyses.examples import pictures
 from clipspace.codes import Code
 from clipspace.errors import CapabilityError, InputError
-from clipspace.images import psnr
+from clipspace.images import SAME, psnr
 from clipspace.results import Result, provenance, stacked
 from clipspace.space import Space
 
-_SAME = 99.0
-"""dB that stand for identical pictures."""
 _CLOSE = 0.1
 """dB below what the autoencoder alone gives that still count as exact."""
 NAMES = {"exact": "exact", "ddim": "DDIM"}
@@ -88,7 +87,7 @@ def _with_errors(columns: np.ndarray) -> np.ndarray:
 
 
 def _psnr(sources: Sequence[Image.Image], pictures: Sequence[Image.Image]) -> np.ndarray:
-    return np.array([min(psnr(a, b), _SAME) for a, b in zip(sources, pictures, strict=True)])
+    return np.array([psnr(a, b, most=SAME) for a, b in zip(sources, pictures, strict=True)])
 
 
 def _row(how: str, steps: int, code: Code, scores: np.ndarray, bounds: np.ndarray) -> dict[str, Any]:
@@ -109,8 +108,8 @@ def _row(how: str, steps: int, code: Code, scores: np.ndarray, bounds: np.ndarra
 def _findings(table: list[dict[str, Any]]) -> list[str]:
     exact, ddim = ([row for row in table if row["method"] == how] for how in NAMES.values())
     best, top = (max(rows, key=lambda row: row["PSNR"]) for rows in (ddim, exact))
-    missed = [i for i, row in enumerate(exact) if row["short of it"] > _CLOSE]
-    first = next(iter(exact[missed[-1] + 1 if missed else 0 :]), None)
+    close = list(takewhile(lambda row: row["short of it"] <= _CLOSE, reversed(exact)))
+    first = close[-1] if close else None
     found = f"DDIM inversion gives pictures back at {best['PSNR']:.1f} dB at best, with {best['steps']} evaluations."
     if first is None:
         return [
@@ -119,7 +118,7 @@ def _findings(table: list[dict[str, Any]]) -> list[str]:
             f"{top['residual']:.0e}) of {top['autoencoder alone']:.1f} dB that the decoder could.",
         ]
     bound = first["autoencoder alone"]
-    how = "to the last bit" if bound >= _SAME else f"as well as the autoencoder draws it ({bound:.1f} dB)"
+    how = "to the last bit" if bound >= SAME else f"as well as the autoencoder draws it ({bound:.1f} dB)"
     return [
         found,
         f"The exact way gives every picture back {how} from {first['steps']} steps, that is "

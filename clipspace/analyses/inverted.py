@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 from PIL import Image
 
 from clipspace.codes import Code
+from clipspace.images import content
 from clipspace.space import Space
 
 _FOUND: WeakKeyDictionary[Space, dict[tuple, Code]] = WeakKeyDictionary()
@@ -22,7 +23,7 @@ def inverted(space: Space, pictures: Sequence[Image.Image], *, num_inference_ste
     """
     digest = hashlib.sha256()
     for picture in pictures:
-        digest.update(repr((picture.mode, picture.size)).encode() + picture.tobytes())
+        digest.update(content(picture))
     found = _FOUND.setdefault(space, {})
     asked = (num_inference_steps, digest.hexdigest())
     if asked not in found:

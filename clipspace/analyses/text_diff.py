@@ -21,7 +21,7 @@ from clipspace.analyses.edits import after_probability, edits
 from clipspace.analyses.examples import pictures
 from clipspace.analyses.inverted import inverted
 from clipspace.errors import check_count
-from clipspace.images import psnr
+from clipspace.images import SAME, psnr
 from clipspace.manipulate import text_diff
 from clipspace.results import Result, provenance, stacked
 from clipspace.space import Space
@@ -60,7 +60,7 @@ def run(
                 "cosine to after, first": cosines[0],
                 "cosine to after, last": cosines[-1],
                 "cosine of z to the source, last": moved.scores["cosine to the source"].ravel()[-1],
-                "PSNR of the first, dB": psnr(moved.images[0], source, most=99.0),
+                "PSNR of the first, dB": psnr(moved.images[0], source, most=SAME),
             }
         )
     options = {"before": before, "after": after, "theta": theta, "steps": steps, "seed": seed}

@@ -41,9 +41,9 @@ class Truth:
         self.cosines = np.take_along_axis(cosines, best, axis=1)
         self.rows = np.take_along_axis(found, best, axis=1)
 
-    def recall(self, found: np.ndarray, chosen: slice = slice(None), *, k: int | None = None) -> np.ndarray:
+    def recall(self, found: np.ndarray, chosen: slice = slice(None)) -> np.ndarray:
         """Share of the ``k`` nearest of each chosen query among ``found`` (q, k); rows that tie count as one another."""
-        k = min(self.k if k is None else k, self.rows.shape[1])
+        k = min(self.k, self.rows.shape[1])
         cosines, rows = self.cosines[chosen], self.rows[chosen]
         near = cosines >= cosines[:, k - 1 : k] - _TIE
         hits = [np.isin(f[:k], r[ok]).sum() for f, r, ok in zip(found, rows, near, strict=True)]

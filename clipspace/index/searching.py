@@ -172,7 +172,7 @@ class Index:
             truth.see(block, np.arange(start, start + len(block)))
             start += len(block)
         found = self.search(truth.queries, k + 1).rows
-        at_first = truth.recall(found, k=1)
+        at_first = truth.holds_nearest(found[:, :1])
         # Where the row itself, or its copy, is one of the k + 1: it is not what was asked for.
         others = np.clip((truth.recall(found) * (k + 1) - truth.holds_nearest(found)) / k, 0, 1)
         result = {"recall": float(others.mean()), "self_recall": float(at_first.mean())}
@@ -186,7 +186,7 @@ class Index:
     def _check_modality(self, points: Any, doing: str) -> None:
         """Raise for texts in an index of images, or the other way round; what a prior draws is an image embedding."""
         given = getattr(points, "modality", self.modality)
-        if ("text" in (given, self.modality)) and given != self.modality:
+        if (given == "text") != (self.modality == "text"):
             raise InputError(
                 f"{doing}: expected {self.modality} rows, as in this index, got {given}; build an index for each"
             )

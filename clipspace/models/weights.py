@@ -23,11 +23,11 @@ def digest(content: bytes) -> str:
 
 def networks_digest(part: object) -> str | None:
     """`weights_digest` of all networks that a decoder or a prior holds; None where they are not in memory (offloaded)."""
-    held = {}
+    fields = dict(vars(part))
     for name, value in vars(part).items():
-        for key, one in value._asdict().items() if hasattr(value, "_asdict") else [(None, value)]:
-            if isinstance(one, torch.nn.Module):
-                held[name if key is None else f"{name}_{key}"] = one
+        if hasattr(value, "_asdict"):  # networks in a named tuple, such as an upsampler's
+            fields |= {f"{name}_{key}": one for key, one in value._asdict().items()}
+    held = {name: value for name, value in fields.items() if isinstance(value, torch.nn.Module)}
     networks = torch.nn.ModuleDict(held)
     if not held or any(tensor.is_meta for tensor in networks.state_dict().values()):
         return None

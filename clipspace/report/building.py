@@ -15,7 +15,7 @@ from typing import Any
 from clipspace.analyses import ANALYSES, analysis, question
 from clipspace.errors import CapabilityError, ClipspaceError, InputError
 from clipspace.figures import draw
-from clipspace.images import expand_folders, read_image
+from clipspace.images import content, expand_folders, read_image
 from clipspace.plot import save_figure
 from clipspace.report.atlas import atlas, open_stored
 from clipspace.report.page import Section, write_page
@@ -115,7 +115,7 @@ def _readable(images: Sequence) -> tuple[list, str]:
                     raise
                 warnings.warn(f"report: left out {str(one)!r}: {error}", stacklevel=3)
                 continue
-            digest.update(repr(picture.size).encode() + picture.tobytes())
+            digest.update(content(picture))
             found.append(one)
     if not found:
         raise InputError(f"report: expected an image or more, got none in {[str(source) for source in images]}")

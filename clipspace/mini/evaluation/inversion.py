@@ -9,7 +9,7 @@ import numpy as np
 from clipspace.codes import Code
 from clipspace.diffusion import CONVERGED
 from clipspace.embeddings import Embeddings
-from clipspace.images import psnr
+from clipspace.images import SAME, psnr
 from clipspace.manipulate import interpolate
 from clipspace.mini.evaluation.reading import SEED, Row
 from clipspace.scenes import render, sample_scenes
@@ -39,7 +39,7 @@ def _undone(space: Space, images: list, points: Embeddings, method: str) -> tupl
     """The codes, and the PSNR in dB of what they decode to; 99 for identical pixels."""
     code = space.invert(images, embeddings=points, method=method, batch_size=32)
     decoded = space.decode(code.embeddings, **code.settings, batch_size=32)
-    return code, np.array([min(psnr(a, b), 99.0) for a, b in zip(images, decoded, strict=True)])
+    return code, np.array([psnr(a, b, most=SAME) for a, b in zip(images, decoded, strict=True)])
 
 
 def _in_float64(space: Space) -> Space:
@@ -82,5 +82,5 @@ def _ends(space: Space, images: list) -> tuple[Code, np.ndarray]:
     found = []
     for i in range(0, len(images), 2):
         frames = interpolate(space, code[i], code[i + 1], steps=2).images
-        found += [psnr(frames[0], images[i]), psnr(frames[1], images[i + 1])]
-    return code, np.minimum(found, 99.0)
+        found += [psnr(frame, image, most=SAME) for frame, image in zip(frames, images[i : i + 2], strict=True)]
+    return code, np.array(found)
