@@ -1,15 +1,18 @@
+import errno
 import fcntl
+import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from filelock import SoftFileLock, Timeout
 
 from clipspace.embeddings import Embeddings, Stamp
 from clipspace.encoding import encode
 from clipspace.errors import InputError
 from clipspace.store import append, merge, open_store, write_store
-from clipspace.store.locking import alone, writing
+from clipspace.store.locking import alone, encoding_share, writing, writing_alone
 from clipspace.store.shards import ShardWriter
 
 STAMP = Stamp("a", "w" * 16, "p" * 16, 8)
@@ -101,7 +104,7 @@ def test_a_store_has_one_writer(tmp_path):
     ):
         with alone(writing(tmp_path / path)), pytest.raises(InputError, match="another process"):
             write()
-        with alone(writing(tmp_path / path), shared=True), pytest.raises(InputError, match="another process"):
+        with encoding_share(tmp_path / path, "0-of-2"), pytest.raises(InputError, match="another process"):
             write()
     (tmp_path / "file").write_text("mine")
     with pytest.raises(InputError, match="got the file"):
@@ -110,27 +113,47 @@ def test_a_store_has_one_writer(tmp_path):
     assert not list(tmp_path.glob("*/.*"))
 
 
-def test_shared_locks_let_each_other_in_and_the_last_removes_the_file(tmp_path):
-    lock = tmp_path / "lock"
-    with alone(lock, shared=True):
-        with alone(lock, shared=True):
-            assert lock.exists()
-        assert lock.exists()
-        with pytest.raises(InputError, match="another process"), alone(lock):
+def test_shares_of_an_encoding_let_each_other_in_and_no_writer(tmp_path):
+    with encoding_share(tmp_path, "0-of-2"), encoding_share(tmp_path, "1-of-2"):
+        with pytest.raises(InputError, match="another process"), writing_alone(tmp_path):
             pass
-    assert not lock.exists()
+        with pytest.raises(InputError, match="another process"), encoding_share(tmp_path, "0-of-2"):
+            pass
+    with (
+        writing_alone(tmp_path),
+        pytest.raises(InputError, match="another process"),
+        encoding_share(tmp_path, "0-of-2"),
+    ):
+        pass
+    assert not list(tmp_path.iterdir())
 
 
-def test_without_locks_writers_do_not_share_a_file(tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP])
+@pytest.mark.filterwarnings("ignore:flock not supported")
+def test_without_locks_of_the_system_two_writers_do_not_both_hold_one(tmp_path, monkeypatch, number):
     def refuse(*_):
-        raise OSError(38, "Function not implemented")
+        raise OSError(number, os.strerror(number))
 
-    shared = tmp_path / "s/img_emb/.img_emb_0000.npy.part"
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.warns(UserWarning, match="cannot be locked"):
-        writer = ShardWriter(tmp_path / "s", 0, ["image"], dim=8, dtype="float32")
-    assert not shared.exists()
+    writer = ShardWriter(tmp_path / "s", 0, ["image"], dim=8, dtype="float32")
+    with pytest.raises(InputError, match="another process"):
+        ShardWriter(tmp_path / "s", 0, ["image"], dim=8, dtype="float32")
     writer.abort()
-    with pytest.warns(UserWarning, match="cannot be locked"):
-        assert len(write_store(tmp_path / "t", points())) == 20
-    assert not list((tmp_path / "t").rglob(".*"))
+    with writing_alone(tmp_path / "t"), pytest.raises(InputError, match="another process"):
+        write_store(tmp_path / "t", points())
+    shares = [encoding_share(tmp_path / "t", f"{i}-of-2") for i in range(2)]
+    with shares[0], shares[1], pytest.raises(InputError, match="another process"):
+        write_store(tmp_path / "t", points())
+    assert len(write_store(tmp_path / "t", points())) == 20
+    assert not [file for file in tmp_path.rglob(".*") if file.is_file()]
+
+
+def test_a_killed_writer_without_locks_of_the_system_is_noticed(tmp_path):
+    holder = start("import fcntl\ndef refuse(*_): raise OSError(95, '')\nfcntl.flock = refuse\n" + HOLD, tmp_path)
+    assert holder.stdout.readline() == "held\n"
+    [held] = tmp_path.glob(".shard-*")
+    with pytest.raises(Timeout):
+        SoftFileLock(held, timeout=0).acquire()
+    holder.kill()
+    holder.communicate()
+    SoftFileLock(held, timeout=0).acquire()

@@ -21,7 +21,7 @@ from clipspace.engines import check_engine
 from clipspace.errors import InputError
 from clipspace.sources import Source, open_source
 from clipspace.store import layout
-from clipspace.store.locking import alone, writing
+from clipspace.store.locking import encoding_share
 from clipspace.store.writing import begin, finish, new_header
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def encode(
     # where there is nothing to do nothing is written, so that read-only media will do
     if done["rows"] is None or _todo(path, mine, retry_rejected):
         how = Settings(tuple(modalities), dtype, normalized, batch_size)
-        with alone(writing(path), shared=True), alone(path / f".encoding-{writer}"):
+        with encoding_share(path, writer):
             # again, as another may have written until the lock was ours
             header, todo = begin(path, header, writer=writer), _todo(path, mine, retry_rejected)
             with _bar(source, mine, todo, progress) as bar, _within_memory(batch_size):

@@ -1,90 +1,91 @@
-"""Locks on a store and on its shards, so that no two processes write the same file. They end with their process."""
+"""Locks on a store and on its shards, so that no two processes write the same file. They end with their process.
+
+They are those of `filelock`: of the system, or, where a file system has none, the existence of the lock file.
+"""
 
 from __future__ import annotations
 
-import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from errno import ENOLCK, ENOTSUP, EOPNOTSUPP
 from pathlib import Path
-from typing import BinaryIO
+
+from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 from clipspace.errors import InputError
 
+_NO_LOCKS = (ENOLCK, ENOTSUP, EOPNOTSUPP)
+"""What a file system without locks answers; of ENOSYS, filelock itself falls back to the lock file's existence."""
+_GLANCE = 1.0
+"""Seconds that runs wait for each other's glance at the lock of a store."""
+_SOFT = ".held"
+"""Ending of a lock file whose existence is the lock."""
+
 
 @contextmanager
-def alone(path: Path, *, shared: bool = False) -> Iterator[bool]:
-    """Hold the lock file ``path``, which is removed again; whether it is held: not every file system has locks.
+def alone(path: Path, *, wait: float = 0) -> Iterator[None]:
+    """Hold the lock file ``path``, which is removed again.
 
-    Raises `InputError` while another holds it; ``shared`` lets in all others that ask for it shared.
+    Raises `InputError` while another holds it, after ``wait`` seconds.
     """
     try:
-        import fcntl
-    except ImportError:  # not on this system
-        yield False
-        return
-    how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    file = path.open("ab")
+        lock = _acquired(path, wait)
+    except Timeout as held:
+        raise InputError(
+            f"store: another process is writing into {str(path.parent)!r}; wait for it, or give each of several runs its "
+            f"share of one count (--shard i/n); where none is running, delete {held.lock_file!r}"
+        ) from None
     try:
-        held = _lock(file, how, path)
-        while held and not _is_at(file, path):  # the one before removed it between our opening and locking it
-            file.close()
-            file = path.open("ab")
-            held = _lock(file, how, path)
-        try:
-            yield held
-        finally:
-            if not held or (_last(file) and _is_at(file, path)):
-                path.unlink(missing_ok=True)
+        yield
     finally:
-        file.close()
+        _release(lock)
 
 
 def writing(path: Path) -> Path:
-    """Lock file of a store: shared by runs that encode shares of it, else held by the one that adds rows."""
+    """Lock file of a store, held by the one that adds rows."""
     return path / ".writing"
 
 
 @contextmanager
-def writing_alone(path: Path) -> Iterator[bool]:
-    """The lock of a store as its only writer; the folder is made where there is none."""
+def writing_alone(path: Path) -> Iterator[None]:
+    """The lock of a store as its only writer, beside no share of an encoding; the folder is made where there is none."""
     if path.exists() and not path.is_dir():
         raise InputError(f"store: expected a folder, got the file {str(path)!r}; choose another")
     path.mkdir(parents=True, exist_ok=True)
-    with alone(writing(path)) as held:
-        yield held
+    with alone(writing(path)):
+        for share in sorted(path.glob(".encoding-*")):
+            with alone(share.with_name(share.name.removesuffix(_SOFT))):
+                pass
+        yield
 
 
-def _lock(file: BinaryIO, how: int, path: Path) -> bool:
-    import fcntl
+@contextmanager
+def encoding_share(path: Path, share: str) -> Iterator[None]:
+    """The lock of one share of an encoding into a store: beside other shares, but not beside one that adds rows."""
+    with alone(path / f".encoding-{share}"):
+        with alone(writing(path), wait=_GLANCE):
+            pass
+        yield
 
+
+def _acquired(path: Path, wait: float) -> BaseFileLock:
+    how = {"timeout": wait, "thread_local": False}
+    lock: BaseFileLock = FileLock(path, **how)
     try:
-        fcntl.flock(file, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise InputError(
-            f"store: another process is writing into {str(path.parent)!r}; wait for it, "
-            "or give each of several runs its share of one count (--shard i/n)"
-        ) from None
+        lock.acquire()
     except OSError as error:
-        warnings.warn(
-            f"{str(path.parent)!r} cannot be locked ({error.strerror}); see to it that no other process writes there",
-            stacklevel=2,
-        )
-        return False
-    return True
+        if error.errno not in _NO_LOCKS:
+            raise
+        path.unlink(missing_ok=True)
+        lock = SoftFileLock(f"{path}{_SOFT}", **how)
+        lock.acquire()
+    return lock
 
 
-def _last(file: BinaryIO) -> bool:
-    """Whether nobody else holds the lock, which is then held alone."""
-    import fcntl
-
-    with suppress(OSError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False
-
-
-def _is_at(file: BinaryIO, path: Path) -> bool:
-    with suppress(OSError):
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    return False
+def _release(lock: BaseFileLock) -> None:
+    """Let go, and remove the file. One whose existence is the lock says who holds it, and goes with it; a system's is empty."""
+    file = Path(lock.lock_file)
+    with suppress(OSError):  # Windows removes it after the release
+        if not file.stat().st_size:
+            file.unlink()  # while it is held: whoever waits for it looks whether it is still there
+    lock.release()

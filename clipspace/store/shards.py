@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,14 +34,12 @@ class ShardWriter:
         self._parts: dict[str, Any] = {}
         path.mkdir(parents=True, exist_ok=True)
         self._lock = ExitStack()
-        held = self._lock.enter_context(alone(path / f".shard-{shard:04d}"))
-        # under the lock what a killed run left is taken over; without one no other may write the same file
-        self._writer = "part" if held else f"{platform.node()}-{os.getpid()}.part"
+        self._lock.enter_context(alone(path / f".shard-{shard:04d}"))  # what a killed run left is taken over
         try:
             for modality in modalities:
                 target = path / layout.vectors_file(modality, shard)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                part = target.with_name(f".{target.name}.{self._writer}")
+                part = target.with_name(f".{target.name}.part")
                 self._parts[modality] = (part.open("wb"), part, target)
                 self._write_header(modality)
         except BaseException:
@@ -89,7 +85,7 @@ class ShardWriter:
         else:
             (self.path / layout.rejected_file(self.shard)).unlink(missing_ok=True)  # of an earlier try
         facts = {"rows": self.rows, "rejected": len(self.rejected)}
-        write_record(self.path, self.shard, files, **facts, writer=self._writer)
+        write_record(self.path, self.shard, files, **facts)
         self._lock.close()
 
     def abort(self) -> None:
@@ -98,7 +94,7 @@ class ShardWriter:
             with suppress(OSError):
                 file.close()
         tables = [layout.metadata_file(self.shard), layout.rejected_file(self.shard), layout.record_file(self.shard)]
-        left = [(self.path / name).with_name(f".{Path(name).name}.{self._writer}") for name in tables]
+        left = [(self.path / name).with_name(f".{Path(name).name}.part") for name in tables]
         for part in [*(part for _, part, _ in self._parts.values()), *left]:
             with suppress(OSError):
                 part.unlink()
@@ -114,7 +110,7 @@ class ShardWriter:
         import pyarrow.parquet
 
         write = partial(pyarrow.parquet.write_table, table)
-        layout.write_whole(self.path / name, write, writer=self._writer)
+        layout.write_whole(self.path / name, write)
         return name
 
 
@@ -180,13 +176,11 @@ def copy_shard(source: Path, shard: int, output: Path, target: int) -> None:
     write_record(output, target, copied, rows=record["rows"], rejected=record["rejected"])
 
 
-def write_record(
-    path: Path, shard: int, files: Iterable[str], *, rows: int, rejected: int, writer: str = "part"
-) -> None:
+def write_record(path: Path, shard: int, files: Iterable[str], *, rows: int, rejected: int) -> None:
     """Say that a shard is whole."""
     facts = {name: layout.facts_of(path / name) for name in files}
     record = {"rows": rows, "rejected": rejected, "files": facts}
-    layout.write_json(path / layout.record_file(shard), record, writer=writer)
+    layout.write_json(path / layout.record_file(shard), record)
 
 
 def _array(values: Sequence) -> pyarrow.Array:
