@@ -35,13 +35,13 @@ PATIENCE = 120  # seconds, for a machine that is busy with other things
 
 
 @contextmanager
-def chromium(profile: Path) -> Iterator[Browser]:
-    """A browser with a fresh profile. Skips the test where Chromium or its driver is missing."""
+def chromium(profile: Path, *more: str) -> Iterator[Browser]:
+    """A browser with a fresh profile and ``more`` flags. Skips the test where Chromium or its driver is missing."""
     if CHROMIUM is None or DRIVER is None:
         pytest.skip("no chromium and chromedriver on the path")
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={profile}", "--window-size=1360,900"):
+    for flag in (*FLAGS, *more, f"--user-data-dir={profile}", "--window-size=1360,900"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))

@@ -4,32 +4,18 @@ import base64
 import json
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hostile_names import NAMES
 from PIL import Image
 
-import clipspace.report
 from clipspace.errors import InputError
 from clipspace.maps import Map
 from clipspace.report.explorer import explorer, write_explorer
 
 ADDRESSES = {
     "http://www.w3.org/": "namespaces of SVG and XML",
-    # The rest is plotly's, whose file is kept as released; what it would fetch, the page's policy keeps out.
-    "https://cdn.plot.ly/un/": "where maps of the world would come from; the bundle draws none",
-    "https://plotly.com/": "the link of a logo that is not shown, and a message",
-    "https://github.com/d3/d3-format/tree/v1.4.5#d3-format": "a description of an option",
-    "https://github.com/d3/d3-time-format/tree/v2.2.3#locale_format": "a description of an option",
-    "http://get.webgl.org": "a message",
-    "https://get.webgl.org": "a message",
-    "http://getify.mit-license.org": "a licence",
-    "http://syntheti.cc": "a licence",
-    "https://github.com/voidqk/polybooljs": "a licence",
-    "http://feross.org": "a licence",
-    "https://feross.org": "a licence",
 }
 """Every address in a page, or what it begins with, and why nothing is fetched from there."""
 
@@ -104,7 +90,7 @@ def written(tmp_path_factory):
 def test_every_address_in_a_page_is_known_and_none_is_fetched(written):
     text, parts = written
     found = set(re.findall(r"https?://[^\s\"'`<>)\\\\,]*", text))
-    assert len(found) > 10
+    assert found
     assert {address for address in found if not address.startswith(tuple(ADDRESSES))} == set()
     outside = re.compile(r"\s*(?:https?:)?//", re.IGNORECASE)
     assert [value for _, name, value in parts.attributes if name != "content" and outside.match(value)] == []
@@ -119,7 +105,7 @@ def test_the_policy_keeps_other_hosts_out(written):
     rules = next(policy for policy in policies if "default-src" in policy).split("; ")
     assert "default-src 'none'" in rules
     allowed = {source for rule in rules for source in rule.split()[1:]}
-    assert allowed <= {"'none'", "'self'", "file:", "data:", "blob:", "'unsafe-inline'", "'unsafe-eval'"}
+    assert allowed <= {"'none'", "'self'", "file:", "data:", "blob:", "'unsafe-inline'"}
 
 
 def test_thumbnails_are_in_the_page(written):
@@ -147,9 +133,3 @@ def test_bad_options(options, message):
 def test_maps_that_cannot_be_drawn(coordinates):
     with pytest.raises(InputError, match="finite coordinates"):
         explorer(Map(coordinates, ["a"] * len(coordinates)))
-
-
-def test_what_is_vendored_says_its_licence():
-    folder = Path(clipspace.report.__file__).parent / "vendor"
-    assert "Licensed under the MIT license" in (folder / "plotly-gl2d.min.js").read_text()[:400]
-    assert "MIT License" in (folder / "plotly-gl2d.LICENSE").read_text()

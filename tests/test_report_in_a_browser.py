@@ -16,7 +16,8 @@ from clipspace.report.page import Section, write_page
 
 N, K = 20_000, 6
 LONE = [(20, 0), (25, 1), (21, 6), (15, -1), (19, -6), (32, 0)]  # middle, right, up, left, down, far right
-PLOT = "document.querySelector('#explorer .plot')"
+MAP = "document.querySelector('#explorer .map')"
+LEFT = f"(({{ x, unit, width }}) => x - (unit * width) / 2)({MAP}.explorer.view)"  # of the map, in units of the data
 DRAWN = "performance.getEntriesByName('explorer-drawn').length"
 
 
@@ -76,18 +77,21 @@ def opened(browser, page):
 
 
 def where(browser, i):
-    """The pixel of the window that plotly draws point i at."""
+    """The pixel of the window that point i is painted at."""
     return browser.js(
-        f"const {{ data, _fullLayout: {{ xaxis, yaxis }} }} = {PLOT}, box = {PLOT}.getBoundingClientRect();"
-        "const at = (axis, value) => axis._offset + axis.d2p(value), i = arguments[0];"
-        "return [box.left + at(xaxis, data[0].x[i]), box.top + at(yaxis, data[0].y[i])]",
+        f"const {{ left, top }} = {MAP}.getBoundingClientRect(), [x, y] = {MAP}.explorer.place(arguments[0]);"
+        "return [left + x, top + y]",
         i,
     )
 
 
-def trace(browser, name):
-    """A property of what plotly draws."""
-    return browser.js(f"return {PLOT}.data[0].{name} ?? null")
+def lit(browser):
+    """The points that are not dimmed; None when none is."""
+    return browser.js(f"const {{ lit }} = {MAP}.explorer.state; return lit.length < {N} ? lit : null")
+
+
+def colours(browser):
+    return browser.js(f"return {MAP}.explorer.state.colours")
 
 
 def shows(browser, i):
@@ -120,6 +124,22 @@ def test_20_000_points_are_painted(page, tmp_path):
     assert worked > 0.1
 
 
+def test_a_browser_without_webgl_paints_the_same_points(page, opened, tmp_path):
+    opened.find("#explorer-pictures").click()
+    with_webgl = opened.pixels(opened.find("#explorer .map"))
+    with chromium(tmp_path / "profile", "--disable-webgl", "--disable-webgl2") as plain:
+        plain.open(page)
+        plain.until(DRAWN)
+        assert plain.js("return document.querySelector('#explorer .points').getContext('webgl2')") is None
+        plain.find("#explorer-pictures").click()
+        by_hand = plain.pixels(plain.find("#explorer .map"))
+        plain.point_at(*where(plain, 0))
+        shows(plain, 0)
+    ink = [(np.abs(seen.astype(int) - 255).sum(axis=2) > 60).ravel() for seen in (with_webgl, by_hand)]
+    assert 0.8 < ink[0].sum() / ink[1].sum() < 1.25
+    assert np.corrcoef(*ink)[0, 1] > 0.9
+
+
 @pytest.mark.parametrize("i", [0, 5])
 def test_hover_shows_the_thumbnail_and_the_neighbours(opened, crowd, i):
     opened.point_at(*where(opened, i))
@@ -145,7 +165,7 @@ def test_a_click_keeps_a_point_and_marks_follow_the_map(opened):
     opened.find(".zoom button").click()
     ring = "(({ left, top, width }) => [left + width / 2, top + width / 2])"
     ring += "(document.querySelector('.marks .chosen').getBoundingClientRect())"
-    opened.until(f"{PLOT}._fullLayout.xaxis.range[1] < 32")
+    opened.until(f"(({{ x, unit, width }}) => x + (unit * width) / 2)({MAP}.explorer.view) < 32")
     opened.until(f"((a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]) < 2)({ring}, {json.dumps(where(opened, 0))})")
     assert np.hypot(*np.subtract(opened.js(f"return {ring}"), where(opened, 0))) < 2
 
@@ -156,7 +176,7 @@ def test_search_highlights_and_steps_through_its_matches(opened):
     box = opened.find("#explorer-search")
     box.send_keys("NEEDLE image")
     opened.until("document.querySelector('#explorer .count').textContent === '3 of 20,000'")
-    assert trace(opened, "selectedpoints") == [1, 7000, 9000]
+    assert lit(opened) == [1, 7000, 9000]
     assert opened.pixels(opened.find("#explorer .map")).std() < before / 2
     enter, up, down = Keys.ENTER, Keys.ARROW_UP, Keys.ARROW_DOWN
     for key, i in ((enter, 1), (enter, 7000), (down, 9000), (down, 1), (up, 9000)):
@@ -165,7 +185,7 @@ def test_search_highlights_and_steps_through_its_matches(opened):
     assert opened.text("#explorer .count") == "3 of 3"
     assert "Match 3 of 3" in opened.text("#explorer [role=status]")
     box.send_keys(Keys.ESCAPE)
-    opened.until(f"!{PLOT}.data[0].selectedpoints")
+    opened.until(f"{MAP}.explorer.state.lit.length === {N}")
     box.send_keys("nothing has this name")
     opened.until("document.querySelector('#explorer .count').textContent === '0 of 20,000'")
 
@@ -188,9 +208,9 @@ def test_the_keyboard_is_enough(opened):
     for key, i in ((right, 1), (right, 5), (left, 1), (left, 0), (up, 2), (down, 0), (down, 4), (up, 0)):
         opened.press(key)
         shows(opened, i)
-    before = opened.js(f"return {PLOT}._fullLayout.xaxis.range[0]")
+    before = opened.js(f"return {LEFT}")
     opened.press("+")
-    opened.until(f"{PLOT}._fullLayout.xaxis.range[0] > {before}")
+    opened.until(f"{LEFT} > {before}")
 
     opened.press(Keys.ENTER)
     assert opened.js("return document.activeElement.dataset.row") == "3"
@@ -206,17 +226,17 @@ def test_the_keyboard_is_enough(opened):
 def test_colours_and_the_legend(opened, crowd):
     heaps, place = crowd["columns"]["heap"], crowd["columns"]["place"]
     labels = sorted(set(heaps))
-    assert trace(opened, "marker.color") == [PALETTE[labels.index(heap)] for heap in heaps]
+    assert colours(opened) == [PALETTE[labels.index(heap)] for heap in heaps]
     button = opened.all("#explorer .legend button")[3]
     button.click()
-    assert trace(opened, "selectedpoints") == [i for i, heap in enumerate(heaps) if heap == labels[3]]
+    assert lit(opened) == [i for i, heap in enumerate(heaps) if heap == labels[3]]
     assert button.get_attribute("aria-pressed") == "true"
     opened.find("#explorer-colour").send_keys("place")
-    opened.until(f"{PLOT}.data[0].marker.color.includes('{SCALE[-1]}')")
-    steps = np.array([SCALE.index(colour) for colour in trace(opened, "marker.color")])
+    opened.until(f"{MAP}.explorer.state.colours.includes('{SCALE[-1]}')")
+    steps = np.array([SCALE.index(colour) for colour in colours(opened)])
     assert (np.diff(steps[np.argsort(place)]) >= 0).all()
     assert (steps.min(), steps.max()) == (0, len(SCALE) - 1)
-    assert trace(opened, "selectedpoints") is None
+    assert lit(opened) is None
     ends = [float(part.text) for part in opened.all("#explorer .legend span:not(.scale)")]
     assert np.allclose(ends, [place.min(), place.max()], rtol=1e-3)
 
@@ -224,11 +244,11 @@ def test_colours_and_the_legend(opened, crowd):
 def test_the_wheel_zooms_and_a_drag_moves(opened):
     x, y = where(opened, 0)
     opened.wheel(x, y, -300)
-    opened.until(f"{PLOT}._fullLayout.xaxis.range[0] > 0")
+    opened.until(f"{LEFT} > 0")
     assert np.allclose(where(opened, 0), (x, y), atol=2)  # what is under the pointer stays
-    before = opened.js(f"return {PLOT}._fullLayout.xaxis.range[0]")
+    before = opened.js(f"return {LEFT}")
     opened.drag((x, y), (x - 60, y + 40))
-    opened.until(f"{PLOT}._fullLayout.xaxis.range[0] > {before}")
+    opened.until(f"{LEFT} > {before}")
     assert np.allclose(where(opened, 0), (x - 60, y + 40), atol=2)
     assert opened.text("#explorer [role=status]") == ""  # a drag is no click
 
@@ -272,7 +292,7 @@ def test_on_a_phone_nothing_overflows_and_fingers_work(browser, page, crowd):
     assert browser.js(fits)
     assert np.abs(colour_of(browser, browser.find(".panel .thumbnail")) - crowd["colours"][0]).max() < 12
     browser.js(to_map)
-    width = f"(([a, b]) => b - a)({PLOT}._fullLayout.xaxis.range)"
+    width = f"(({{ unit, width }}) => unit * width)({MAP}.explorer.view)"
     before = browser.js(f"return {width}")
     browser.pinch((180, 150), 60, 180)
     browser.until(f"{width} < {0.5 * before}")

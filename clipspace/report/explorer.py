@@ -30,8 +30,8 @@ def explorer(
     """HTML of an interactive map of ``points``, for `write_page`; one of them a page.
 
     On the page: zoom and pan, colour by column, search over names and captions, and of the point under the pointer
-    its thumbnail, name, caption, columns and nearest neighbours; all of it by keyboard too. The drawing is plotly's,
-    whose script is in the text (1.6 MB); 20,000 thumbnails add 5 to 10 MB.
+    its thumbnail, name, caption, columns and nearest neighbours; all of it by keyboard too. WebGL paints the points, a 2D
+    canvas where a browser has none. 20,000 thumbnails add 5 to 10 MB to the text.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image, UnidentifiedImageError
 
@@ -78,7 +78,7 @@ def write_page(
 
 def render(template: str, **values: Any) -> str:
     """A template of this package, filled in; every value is escaped but `Markup`."""
-    loader = ChoiceLoader([PackageLoader("clipspace.report", folder) for folder in ("templates", "vendor")])
+    loader = PackageLoader("clipspace.report")
     pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     pages.globals["source"] = lambda name: Markup(loader.get_source(pages, name)[0])
     pages.filters["plain"] = _plain

@@ -58,24 +58,40 @@ function goToNeighbour(event) {
   panel.querySelectorAll(".neighbours button")[at]?.focus(); // the panel is new: stay in the same place of the list
 }
 
+/** Where an event is, in pixels of the map. */
+function at(event) {
+  const { left, top } = map.getBoundingClientRect();
+  return [event.clientX - left, event.clientY - top];
+}
+
+/** Shows the point under the pointer; where there is none, the one that was kept, else the one seen last. */
+function hover(i) {
+  const under = i ?? (state.kept === null ? state.under : null);
+  if (under === state.under) return;
+  state.under = under;
+  show();
+}
+
 /** One finger or the mouse moves the map; two fingers zoom it; so does the wheel. */
 function listenToPointers() {
   const down = new Map(); // pointer -> where it is
   const centre = (points) => [0, 1].map((axis) => points.reduce((sum, point) => sum + point[axis] / points.length, 0));
   const distance = ([a, b]) => Math.hypot(a[0] - b[0], a[1] - b[1]);
   const width = (points) => (points.length > 1 ? distance(points) : 1);
-  const at = (event) => {
-    const { left, top } = map.getBoundingClientRect();
-    return [event.clientX - left, event.clientY - top];
-  };
-  map.addEventListener("pointerdown", (event) => down.set(event.pointerId, at(event)));
+  let dragged = false; // since the first finger or button went down: a drag is no click
+  map.addEventListener("pointerdown", (event) => {
+    if (!down.size) dragged = false;
+    down.set(event.pointerId, at(event));
+  });
+  map.addEventListener("click", (event) => dragged || keep(pointAt(...at(event))));
   for (const name of ["pointerup", "pointercancel"]) {
     map.addEventListener(name, (event) => down.delete(event.pointerId));
   }
   map.addEventListener("pointermove", (event) => {
     const [from, to] = [down.get(event.pointerId), at(event)];
     if (!from || (!map.hasPointerCapture(event.pointerId) && distance([from, to]) < 4)) return;
-    map.setPointerCapture(event.pointerId); // a drag now, and no click when it ends
+    map.setPointerCapture(event.pointerId);
+    dragged = true;
     const before = [...down.values()];
     down.set(event.pointerId, to);
     const after = [...down.values()];
@@ -93,19 +109,11 @@ function listenToPointers() {
 function listenToMap() {
   map.addEventListener("keydown", mapKey);
   map.addEventListener("dblclick", showAll);
-  plot.on("plotly_hover", ({ points }) => {
-    state.under = points[0].pointIndex;
-    show();
-  });
-  plot.on("plotly_unhover", () => {
-    if (state.kept !== null) state.under = null; // else what was seen last stays
-    show();
-  });
-  plot.on("plotly_click", ({ points }) => keep(points[0].pointIndex));
+  map.addEventListener("pointermove", (event) => hover(event.buttons ? null : pointAt(...at(event))));
+  map.addEventListener("pointerleave", () => hover(null));
   listenToPointers();
   new ResizeObserver(() => {
     measure();
-    Plotly.relayout(plot, { width: view.width, height: view.height });
     draw(true);
   }).observe(map);
 }

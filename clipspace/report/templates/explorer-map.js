@@ -1,7 +1,6 @@
-// The map: plotly draws the points and finds the one under the pointer; where it looks and what lies over it is here.
+// The map: where it looks, and what lies over its points.
 
 const map = document.querySelector("#explorer .map");
-const plot = map.querySelector(".plot");
 const marks = map.querySelector(".marks");
 const tiles = map.querySelector(".tiles");
 const TILE = 36;
@@ -19,14 +18,6 @@ function fit() {
   const unit = 1.08 * Math.max((right - left) / view.width, (top - bottom) / view.height);
   Object.assign(view, { x: (left + right) / 2, y: (bottom + top) / 2, unit: unit || 1 });
   view.widest = 4 * view.unit;
-}
-
-function ranges() {
-  const { x, y, unit, width, height } = view;
-  return {
-    "xaxis.range": [x - (unit * width) / 2, x + (unit * width) / 2],
-    "yaxis.range": [y - (unit * height) / 2, y + (unit * height) / 2],
-  };
 }
 
 /** Where point i is, in pixels of the map. */
@@ -54,35 +45,6 @@ function zoom(factor, px = view.width / 2, py = view.height / 2) {
 
 function bring(i) {
   if (!inside(place(i), 40)) Object.assign(view, { x: xs[i], y: ys[i] });
-}
-
-function drawMap(colours, symbol) {
-  const size = Math.min(Math.max(0.5 * Math.sqrt((view.width * view.height) / n), 3), 9);
-  const trace = {
-    type: "scattergl",
-    mode: "markers",
-    x: xs,
-    y: ys,
-    hoverinfo: "none",
-    marker: { color: colours, symbol, size, opacity: 0.85 },
-    selected: { marker: { size: size + 2, opacity: 1 } },
-    unselected: { marker: { opacity: 0.1 } },
-  };
-  const axis = { visible: false, fixedrange: true };
-  const ends = ranges();
-  const layout = {
-    margin: { l: 0, r: 0, t: 0, b: 0 },
-    xaxis: { ...axis, range: ends["xaxis.range"] },
-    yaxis: { ...axis, range: ends["yaxis.range"] },
-    width: view.width,
-    height: view.height,
-    dragmode: false,
-    hovermode: "closest",
-    showlegend: false,
-    paper_bgcolor: "transparent",
-    plot_bgcolor: "transparent",
-  };
-  return Plotly.newPlot(plot, [trace], layout, { displayModeBar: false, doubleClick: false });
 }
 
 /** A ring around point i, or around its picture, and lesser ones around its neighbours. */

@@ -27,7 +27,7 @@ function draw(mapMoved = false) {
   moved ||= mapMoved;
   frame ||= requestAnimationFrame(() => {
     frame = 0;
-    if (moved) Plotly.relayout(plot, ranges());
+    if (moved) paint();
     moved = false;
     const i = state.under ?? state.kept;
     drawTiles(pictures?.checked ? state.lit : [], state.colours);
@@ -63,8 +63,8 @@ function keep(i, said = "") {
 function light() {
   const labelled = (i) => state.label === null || state.column.codes[i] === state.label;
   state.lit = state.found || state.label !== null ? (state.found ?? everything).filter(labelled) : everything;
-  Plotly.restyle(plot, { selectedpoints: [state.lit === everything ? null : state.lit] });
-  draw();
+  lightUp(state.lit === everything ? null : state.lit);
+  draw(true);
 }
 
 function find() {
@@ -118,7 +118,7 @@ function colour() {
   state.column = columns[Number(picker.value)] ?? null;
   state.colours = coloursOf(state.column);
   state.label = null;
-  Plotly.restyle(plot, { "marker.color": [state.colours], "marker.symbol": [shapesOf(state.column)] });
+  dress(state.colours, shapesOf(state.column));
   drawLegend();
   light();
   show();
@@ -139,7 +139,9 @@ measure();
 fit();
 drawLegend();
 showPoint(null);
-drawMap(state.colours, shapesOf(state.column)).then(() => {
-  performance.mark("explorer-drawn");
-  listen();
-});
+dress(state.colours, shapesOf(state.column));
+lightUp(null);
+paint();
+performance.mark("explorer-drawn");
+listen();
+map.explorer = { state, view, place }; // for scripts beside the page, and for tests
