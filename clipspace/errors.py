@@ -13,6 +13,14 @@ class InputError(ClipspaceError, ValueError):
     """An argument or a file is not what the operation needs."""
 
 
+class ImageError(InputError):
+    """What is not, or no longer, an image. ``reason`` says in two words why."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(f"read_image: {message}")
+        self.reason = reason
+
+
 class SpaceMismatchError(ClipspaceError, ValueError):
     """Points of one embedding space were used as points of another."""
 

@@ -1,43 +1,45 @@
-"""Images at the border: any picture a user may hand over becomes RGB, or a clear error."""
+"""Images at the border: whatever image a user may hand over becomes RGB, or a clear error."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from clipspace.errors import InputError
+from clipspace import formats
+from clipspace.errors import ImageError, InputError
+from clipspace.pixels import from_array, to_rgb
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+SUFFIXES = formats.SUFFIXES
 
 SAME = 99.0
 """Decibels that stand for equal pictures, whose ratio is infinite."""
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # not EPS and its like, which run other programs
-
-
-class ImageError(InputError):
-    """Bytes that are not, or no longer, a picture. ``reason`` says in two words why."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(f"read_image: {message}")
-        self.reason = reason
 
 
 def read_image(source) -> Image.Image:
-    """An RGB picture from a path, a PIL image, or a NumPy array (uint8, or float in [0, 1]; h x w [x c]).
+    """An RGB image from a path, a PIL image, or a NumPy array (uint8, uint16, or float in [0, 1]; h x w [x c]).
 
     EXIF rotation is applied, transparency is laid on white, CMYK, grey and 16-bit are converted, and of an
-    animation the first frame is taken. Raises `InputError` for what is not, or no longer, a picture, and for
-    pictures of more than 179 million pixels (Pillow's guard against decompression bombs).
+    animation the first frame is taken. A file is judged by its content, whatever its name. Raises `InputError` for
+    what is not, or no longer, an image, for pixels of no known range, and for images of more than 179 million pixels
+    (Pillow's guard against decompression bombs).
     """
     if isinstance(source, Image.Image):
-        return _to_rgb(source)
+        with _as_image_errors("the PIL image"):
+            return to_rgb(source)
     if isinstance(source, np.ndarray):
-        return _to_rgb(_from_array(source))
+        return to_rgb(from_array(source))
+    if hasattr(source, "detach"):  # a torch tensor, whose order of axes and range only its owner knows
+        raise InputError(
+            "read_image: expected a path, PIL image or NumPy array, got a torch tensor; hand over "
+            "tensor.detach().float().cpu().permute(1, 2, 0).numpy() of a tensor (channels, h, w) with values in [0, 1]"
+        )
     if not isinstance(source, (str, Path)):
         raise InputError(f"read_image: expected a path, PIL image or NumPy array, got {type(source).__name__}")
     return _open(Path(source))
@@ -61,8 +63,21 @@ def list_images(sources) -> tuple[list, list[str]]:
 
 
 def images_below(folder: Path) -> list[Path]:
-    """The image files of a folder and of those below it, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    """The image files of a folder and of those below it, sorted; see `sort_out`."""
+    return sort_out(folder)[0]
+
+
+def sort_out(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The image files of a folder and of those below it, and the other files there; both sorted.
+
+    A file is an image by its content, whatever its name. One that is named as an image is listed among them, so that
+    reading it says what is wrong with it. Hidden files (`formats.is_hidden`) are among the others.
+    """
+    images, others = [], []
+    for path in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
+        hidden = formats.is_hidden(path.relative_to(folder).as_posix())
+        (images if not hidden and _is_image_file(path) else others).append(path)
+    return images, others
 
 
 def expand_folders(paths: Iterable[str | Path]) -> list[Path]:
@@ -93,22 +108,39 @@ def psnr(a: Image.Image, b: Image.Image, *, most: float = float("inf")) -> float
 
 
 def decode_image(data: bytes, *, max_pixels: int | None = None, what: str = "the bytes") -> Image.Image:
-    """The RGB picture in ``data``, the content of an image file; ``what`` names it in errors.
+    """The RGB image in ``data``, the content of an image file; ``what`` names it in errors.
 
     Raises `ImageError` with its reason, whatever the bytes are. ``max_pixels`` is 179 million unless given.
     Safe to call from several threads.
     """
     if not data:
         raise ImageError("empty", f"expected an image, got {what}, which is empty (0 bytes)")
+    kind = formats.format_of(data[: formats.HEAD_BYTES])
+    if kind is None:
+        raise ImageError("not an image", f"expected an image, got {what}, whose content is of no known image format")
+    if kind == "HEIF" and not _reads_heif():
+        raise ImageError(
+            "HEIF not installed",
+            f"{what} is a HEIC (HEIF) image, which needs an extra; pip install 'clipspace[heif]', or save it as JPEG",
+        )
     most = max_pixels or 2 * (Image.MAX_IMAGE_PIXELS or 0)
+    with _as_image_errors(what, kind, most), Image.open(BytesIO(data), formats=(kind,)) as image:
+        if most and image.width * image.height > most:
+            raise Image.DecompressionBombError
+        return to_rgb(image, what)
+
+
+@contextmanager
+def _as_image_errors(what: str, kind: str = "image", most: int = 0) -> Iterator[None]:
+    """Errors of Pillow's decoders, which raise almost anything on hostile bytes, as `ImageError`."""
     try:
-        with Image.open(BytesIO(data), formats=_FORMATS) as image:
-            if most and image.width * image.height > most:
-                raise Image.DecompressionBombError
-            return _to_rgb(image)
+        yield
+    except (ImageError, MemoryError):  # the second is of this machine now, and says nothing of the image
+        raise
     except UnidentifiedImageError:
         raise ImageError(
-            "not an image", f"expected an image, got {what}, whose content is of no known image format"
+            "unsupported",
+            f"{what} begins as a {kind} but is broken, or of a kind that Pillow does not read; convert it",
         ) from None
     except Image.DecompressionBombError:
         raise ImageError(
@@ -116,11 +148,25 @@ def decode_image(data: bytes, *, max_pixels: int | None = None, what: str = "the
             f"expected at most {most:,} pixels, got more in {what} "
             "(it could be a decompression bomb); make it smaller first",
         ) from None
-    except MemoryError:  # of this machine now, which says nothing of the picture
-        raise
-    except Exception as error:  # Pillow's decoders raise almost anything on hostile bytes
-        reason = "truncated" if "truncat" in str(error).lower() else "corrupt"
+    except Exception as error:
+        said = str(error).lower()
+        if "closed" in said:
+            raise ImageError(
+                "closed", f"{what} was closed before it was read; load() it first, or pass the path"
+            ) from None
+        reason = "truncated" if "truncat" in said else "corrupt"
         raise ImageError(reason, f"{what} is truncated or corrupt ({error!r}); get a whole copy of it") from None
+
+
+@cache
+def _reads_heif() -> bool:
+    """Whether the extra is there that reads HEIF; Pillow then knows it."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener()
+    return True
 
 
 def _open(path: Path) -> Image.Image:
@@ -135,40 +181,11 @@ def _open(path: Path) -> Image.Image:
         return decode_image(data, what=repr(str(path)))
 
 
-def _from_array(array: np.ndarray) -> Image.Image:
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)) or 0 in array.shape:
-        raise InputError(f"read_image: expected an array of shape (h, w), (h, w, 3) or (h, w, 4), got {array.shape}")
-    if np.issubdtype(array.dtype, np.floating):
-        if not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
-            raise InputError("read_image: expected a float array of finite values in [0, 1]; rescale it, or pass uint8")
-        array = np.rint(array * 255).astype(np.uint8)
-    if array.dtype != np.uint8:
-        raise InputError(f"read_image: expected uint8 or float pixels, got {array.dtype}")
-    return Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array)
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    image = _upright(image)
-    if image.mode.startswith("I") or image.mode == "F":
-        return _deep_grey_to_rgb(image)
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    image.load()
+def _is_image_file(path: Path) -> bool:
+    if path.suffix.lower() in SUFFIXES:
+        return True
     try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # broken EXIF data says nothing of the rotation, and does not spoil the pixels
-        return image
-
-
-def _deep_grey_to_rgb(image: Image.Image) -> Image.Image:
-    """16- and 32-bit grey: PIL's own conversion clips at 255, so scale by the range of the mode first."""
-    values = np.asarray(image, dtype=np.float64)
-    top = 65535.0 if image.mode.startswith("I") else (1.0 if values.max() <= 1 else 255.0)
-    grey = np.rint(np.clip(values / top, 0, 1) * 255).astype(np.uint8)
-    return Image.fromarray(grey).convert("RGB")
+        with path.open("rb") as file:
+            return formats.looks_like_image(file.read(formats.HEAD_BYTES))
+    except OSError:
+        return False

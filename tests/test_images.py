@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from clipspace.errors import InputError
-from clipspace.images import decode_image, expand_folders, psnr, read_image, read_images, square
+from clipspace.images import decode_image, expand_folders, psnr, read_image, read_images, sort_out, square
 
 
 def _png_header(width: int, height: int) -> bytes:
@@ -28,7 +28,10 @@ def test_exif_rotation_is_applied(tmp_path):
     assert read_image(tmp_path / "a.jpg").size == (2, 4)
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F", "I;16"])
+MODES = ["1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV", "LAB", "F", "I;16"]
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_every_mode_becomes_rgb(mode):
     image = Image.new(mode, (3, 3))
     assert read_image(image).mode == "RGB"
@@ -111,6 +114,23 @@ def test_a_folder_stands_for_the_images_below_it(tmp_path):
     assert found == [Path("missing.png"), tmp_path / "a.JPG", tmp_path / "b.png", tmp_path / "deep/c.png"]
 
 
+def test_files_below_a_folder_are_sorted_out_by_content(tmp_path, apple):
+    (tmp_path / "__MACOSX").mkdir()
+    for name, kind in {
+        "a": "JPEG",
+        "b.txt": "PNG",
+        "c.dat": "AVIF",
+        "._d.jpg": "JPEG",
+        "__MACOSX/e.jpg": "JPEG",
+    }.items():
+        apple.save(tmp_path / name, kind)
+    for name in ("notes.txt", "empty", "broken.jpg"):
+        (tmp_path / name).write_bytes(b"" if name == "empty" else b"words")
+    images, others = sort_out(tmp_path)
+    assert [path.name for path in images] == ["a", "b.txt", "broken.jpg", "c.dat"]
+    assert [path.name for path in others] == ["._d.jpg", "e.jpg", "empty", "notes.txt"]
+
+
 def test_psnr_of_a_known_error():
     a, b = Image.new("RGB", (8, 8), (100, 100, 100)), Image.new("RGB", (8, 8), (110, 110, 110))
     assert np.isclose(psnr(a, b), 10 * np.log10(255**2 / 100))
@@ -126,6 +146,6 @@ def test_want_of_memory_is_not_laid_to_the_picture(apple, monkeypatch):
     def full(*_):
         raise MemoryError
 
-    monkeypatch.setattr("clipspace.images._to_rgb", full)
+    monkeypatch.setattr("clipspace.images.to_rgb", full)
     with pytest.raises(MemoryError):
         decode_image(buffer.getvalue())

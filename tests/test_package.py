@@ -15,7 +15,8 @@ import clipspace
 
 ROOT = Path(clipspace.__file__).parent
 LAYERS = [
-    {"errors"},
+    {"errors", "formats"},
+    {"pixels"},
     {"sphere", "images", "saving", "fixed_point", "scenes", "engines", "layout", "tables", "faiss_backend"},
     {"embeddings"},
     {"blocks"},
