@@ -11,6 +11,7 @@ import numpy as np
 
 from clipspace import sphere
 from clipspace.errors import InputError, SpaceMismatchError
+from clipspace.sequences import in_order
 
 Modality = Literal["image", "text", "prior"]
 
@@ -48,7 +49,8 @@ class Embeddings:
     space : Stamp of the space, or None when nothing is known of where the vectors come from
     modality : "image", "text" or "prior" (an image embedding a prior drew from a text)
     names : n strings; row numbers when omitted
-    columns : aligned columns, ``{name: sequence of n values}``
+    columns : aligned columns, ``{name: sequence of n values}``; value i is that of row i, whatever index a pandas
+        column carries
 
     Slicing keeps columns aligned:
 
@@ -70,16 +72,16 @@ class Embeddings:
         n, d = vectors.shape
         if self.space is not None and self.space.dim != d:
             raise SpaceMismatchError(f"Embeddings: expected {self.space.dim} dimensions as in {self.space}, got {d}")
-        names = tuple(map(str, range(n))) if self.names is None else tuple(self.names)
-        columns = {"names": names, **self.columns}
-        for name, column in columns.items():
+        names = tuple(map(str, range(n))) if self.names is None else tuple(in_order(self.names, "names"))
+        columns = {name: in_order(values, f"column {name!r}") for name, values in self.columns.items()}
+        for name, column in {"names": names, **columns}.items():
             if len(column) != n:
                 raise InputError(f"Embeddings: expected {n} values in {name!r}, one per vector, got {len(column)}")
         view = vectors.view()
         view.flags.writeable = False
         object.__setattr__(self, "vectors", view)
         object.__setattr__(self, "names", names)
-        object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
+        object.__setattr__(self, "columns", MappingProxyType(columns))
 
     def __len__(self) -> int:
         return len(self.vectors)

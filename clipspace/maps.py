@@ -21,6 +21,7 @@ from clipspace.index import Index, build_index, list_kind
 from clipspace.index.kinds import FLAT_ROWS
 from clipspace.pca import PCA
 from clipspace.saving import atomically
+from clipspace.sequences import in_order
 
 _KEY = b"clipspace.map"
 _GRAPH_RECALL = 0.9
@@ -103,7 +104,7 @@ class Map:
         taken = sorted(set(columns or ()) & set(arrays))
         if taken:
             raise InputError(f"Map.save: expected columns of other names than the map's own, got {taken}; rename them")
-        arrays |= {name: pa.array(list(values)) for name, values in (columns or {}).items()}
+        arrays |= {name: pa.array(in_order(values, f"Map.save: {name!r}")) for name, values in (columns or {}).items()}
         for name, array in arrays.items():
             if len(array) != len(self):
                 raise InputError(f"Map.save: expected {len(self)} values in {name!r}, one per point, got {len(array)}")

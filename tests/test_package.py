@@ -16,7 +16,7 @@ import clipspace
 ROOT = Path(clipspace.__file__).parent
 LAYERS = [
     {"errors", "formats"},
-    {"pixels"},
+    {"pixels", "sequences"},
     {"sphere", "images", "saving", "fixed_point", "scenes", "engines", "layout", "tables", "faiss_backend"},
     {"embeddings"},
     {"blocks"},

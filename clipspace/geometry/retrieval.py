@@ -8,6 +8,7 @@ import numpy as np
 
 from clipspace.errors import InputError
 from clipspace.geometry.finite import check_finite
+from clipspace.sequences import check_labels, in_order
 
 _ROWS = 1024
 
@@ -20,8 +21,8 @@ def ranks(
     Row i matches row i, or all points of the same id when ids are given (five captions of an image share its id).
     Ties count against, so a constant encoder retrieves nothing. Recall falls as n grows: report n.
     """
-    own = np.arange(len(queries)) if query_ids is None else np.asarray(query_ids)
-    other = np.arange(len(points)) if point_ids is None else np.asarray(point_ids)
+    own = _ids(query_ids, len(queries))
+    other = _ids(point_ids, len(points))
     if len(own) != len(queries) or len(other) != len(points):
         raise InputError(f"ranks: expected {len(queries)} and {len(points)} ids, got {len(own)} and {len(other)}")
     missing = ~np.isin(own, other)
@@ -44,3 +45,12 @@ def ranks(
 def chance_recall(k: int, n: int) -> float:
     """Recall@k of n points in random order, one of them true."""
     return min(1.0, k / n)
+
+
+def _ids(values: Sequence | None, n: int) -> np.ndarray:
+    """The ids given, by position; row numbers when None."""
+    if values is None:
+        return np.arange(n)
+    values = in_order(values, "ranks: ids")
+    check_labels(values, "ranks: ids")
+    return np.asarray(values)

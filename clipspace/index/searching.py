@@ -20,6 +20,7 @@ from clipspace.errors import InputError, RecallError
 from clipspace.index import folder
 from clipspace.index.recall import Truth
 from clipspace.saving import check_parent
+from clipspace.sequences import in_order
 
 if TYPE_CHECKING:
     import pandas
@@ -260,6 +261,7 @@ def _as_names(names: Sequence[str] | pa.Array | None, n: int, start: int) -> pa.
         return names
     if names is None:
         return pa.array(np.arange(start, start + n)).cast(pa.string())
+    names = in_order(names, "index: names")
     if len(names) != n:
         raise InputError(f"index: expected {n} names, one per row, got {len(names)}")
     return pa.array([str(name) for name in names], pa.string())

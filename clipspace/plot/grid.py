@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from clipspace.plot.axes import axes_of
+from clipspace.sequences import in_order
 
 LINE = 0.22
 """Room for a caption under each picture, in cells."""
@@ -36,6 +37,11 @@ def grid(
     characters. The Axes keeps the aspect of the grid.
     """
     ax = axes_of(ax)
+    row_labels, column_labels = (
+        labels if labels is None else list(in_order(labels, "grid")) for labels in (row_labels, column_labels)
+    )
+    if captions is not None:
+        captions = [in_order(row, "grid") for row in in_order(captions, "grid")]
     rows, columns = images.shape[:2]
     x = np.arange(columns) + BREAK * np.sum([np.arange(columns) >= j for j in breaks], axis=0)
     y = np.arange(rows) * (1.0 if captions is None else 1 + LINE)

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from clipspace.plot.axes import axes_of
+from clipspace.sequences import in_order
 
 _ROOM = 12
 """Most rows or columns whose values are written."""
@@ -27,6 +28,9 @@ def heatmap(
     """
     ax = axes_of(ax)
     values = np.asarray(values, dtype=float)
+    row_labels, column_labels = (
+        labels if labels is None else list(in_order(labels, "heatmap")) for labels in (row_labels, column_labels)
+    )
     image = ax.imshow(values, cmap="Blues", vmin=limits[0], vmax=limits[1], aspect="equal")
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)

@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 
 from clipspace.plot.axes import axes_of
 from clipspace.plot.style import COLORS
+from clipspace.sequences import check_labels, in_order
 
 _OTHER, _OTHER_COLOR = "other", "0.72"
 
@@ -33,6 +34,9 @@ def scatter(
     """
     ax = axes_of(ax)
     points = np.asarray(points, dtype=float)
+    if column is not None:
+        column = in_order(column, "scatter")
+        check_labels(column, "scatter")
     known = None if column is None or all(isinstance(value, float) for value in column) else _palette(column)
     frames = [color] * len(points) if known is None else [known.get(str(value), _OTHER_COLOR) for value in column]
     layer = ax.scatter(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from clipspace.blocks import check_one_space, embeddings_of
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError, SampleWarning
 from clipspace.geometry.copies import originals
+from clipspace.sequences import check_labels, in_order, is_missing
 
 if TYPE_CHECKING:
     from clipspace.store import Store
@@ -111,13 +112,15 @@ def check_words(words: Sequence[str], doing: str) -> None:
 
 
 def column(points: Embeddings, values: Sequence | str, doing: str) -> np.ndarray:
-    """``n`` values: those given, or the column of that name. Raises `InputError` for another length, or NaN."""
+    """``n`` values of one kind: those given, or the column of that name. Raises `InputError` for another length, or NaN."""
     if isinstance(values, str):
         if values not in points.columns:
             raise InputError(f"{doing}: expected a column out of {list(points.columns)}, got {values!r}")
         values = points.columns[values]
+    values = in_order(values, doing)
+    check_labels(values, doing)
     array = np.asarray(values)
-    if (array.dtype.kind in "OU" and any(_is_missing(v) for v in values)) or (
+    if (array.dtype.kind in "OU" and any(is_missing(v) for v in values)) or (
         array.dtype.kind in "mM" and np.isnat(array).any()
     ):
         raise InputError(f"{doing}: expected a label for every vector, got None or NaN; drop those rows")
@@ -128,13 +131,6 @@ def column(points: Embeddings, values: Sequence | str, doing: str) -> np.ndarray
     if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
         raise InputError(f"{doing}: expected finite values, got NaN or infinity; drop those rows")
     return array
-
-
-def _is_missing(value: Any) -> bool:
-    """None, NaN, and pandas' NA and NaT, known by their types' names, since pandas need not be there."""
-    return (
-        value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and np.isnan(value))
-    )
 
 
 def warn_of_shared_rows(train: np.ndarray, test: np.ndarray, doing: str) -> None:

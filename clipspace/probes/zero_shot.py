@@ -17,6 +17,7 @@ from clipspace.probes.calibration import calibration_error, reliability
 from clipspace.probes.splits import check_words, column
 from clipspace.probes.templates import PHOTO, read_templates
 from clipspace.scores import Score, Scores, bootstrap
+from clipspace.sequences import in_order
 
 if TYPE_CHECKING:
     from clipspace.space import Space
@@ -45,7 +46,7 @@ def zero_shot(space: Space, images, labels: Sequence[str], *, templates: str | S
     The weight of a label is the mean of the unit embeddings of its ``templates``, made unit again; logits
     are cosines times the model's own scale.
     """
-    labels = tuple(labels)
+    labels = tuple(in_order(labels, "zero_shot"))
     if len(labels) < 2 or len(set(labels)) < len(labels):
         raise InputError(f"zero_shot: expected at least two labels, all different, got {list(labels)}")
     check_words(labels, "zero_shot")
@@ -93,7 +94,7 @@ def zero_shot_accuracy(
     """
     points = _points(space, images)
     values = column(points, truth, "zero_shot_accuracy").astype(str)
-    labels = tuple(np.unique(values).tolist() if labels is None else labels)
+    labels = tuple(np.unique(values).tolist() if labels is None else in_order(labels, "zero_shot_accuracy"))
     strange = sorted(set(values.tolist()) - set(labels))
     if strange:
         raise InputError(f"zero_shot_accuracy: expected true labels among {list(labels)}, got also {strange}")

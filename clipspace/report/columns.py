@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from clipspace.sequences import in_order
+
 # The ten colours of Petroff 2021 (arXiv 2107.02270), less its two greys, which are left for what has no colour.
 PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#92dadd")
 SHAPES = ("circle", "diamond", "triangle-up")  # the colours come again in each
@@ -31,7 +33,7 @@ def column(values: Sequence) -> dict[str, Any]:
     """
     import pandas
 
-    series = pandas.Series(list(values), dtype=object)
+    series = pandas.Series(list(in_order(values, "column")), dtype=object)
     missing = series.isna()
     known = series[~missing]
     if len(known) and all(isinstance(v, (int, float, np.number)) and not isinstance(v, bool) for v in known):

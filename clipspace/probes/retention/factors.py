@@ -12,6 +12,7 @@ from PIL import Image
 from clipspace.errors import InputError
 from clipspace.scenes import Scene, counterfactual, factor_table, render
 from clipspace.scenes.reading import read_color, read_ground, read_size, read_thing, read_x, read_y
+from clipspace.sequences import check_labels, in_order
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def column_factors(images: Callable[[int], Any], n: int, columns: Mapping[str, S
     for name, values in columns.items():
         if len(values) != n:
             raise InputError(f"retention: expected {n} values in the column {name!r}, one per image, got {len(values)}")
-    return [Factor(name, list(values), images) for name, values in columns.items()]
+    return [Factor(name, list(in_order(values, f"retention: {name!r}")), images) for name, values in columns.items()]
 
 
 def features(values: Sequence[Any], *, period: float | None = None) -> tuple[np.ndarray, bool]:
@@ -101,6 +102,7 @@ def features(values: Sequence[Any], *, period: float | None = None) -> tuple[np.
     Labels become one column each (in sorted order), amounts one standardised column, amounts with a
     ``period`` a point of the circle. Raises `InputError` for constant values, and for NaN.
     """
+    check_labels(values, "factor")
     plain = [value.item() if isinstance(value, np.generic) else value for value in values]
     if len(set(plain)) < 2:
         raise InputError(f"factor: expected at least two different values, got {sorted(set(map(str, plain)))} only")
