@@ -6,13 +6,17 @@ import pytest
 from clipspace.analyses.map import _shared, run
 from clipspace.errors import InputError
 from clipspace.figures import draw
+from clipspace.geometry.neighbours import neighbours
 from clipspace.scenes import Scene, Thing, render
 
 
 def test_planted_groups_are_shared_and_shuffled_ones_are_at_chance(rng):
     groups = np.repeat([0, 1], 100)
     x = np.stack([np.cos(groups), np.sin(groups)], axis=1) + 0.01 * rng.normal(size=(200, 2))
-    rows = _shared(x, rng.normal(size=(200, 2)), {"group": groups.tolist(), "noise": rng.permutation(groups).tolist()})
+    near = neighbours(x, 10)[1]
+    rows = _shared(
+        near, rng.normal(size=(200, 2)), {"group": groups.tolist(), "noise": rng.permutation(groups).tolist()}
+    )
     itself, group, noise = rows
     assert itself["shared in the space"] == 1
     assert itself["shared on the map"] == pytest.approx(itself["chance"], abs=0.05)

@@ -4,7 +4,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from clipspace.report.columns import MOST, PALETTE, SCALE, column
+from clipspace.columns import MOST, PALETTE, SCALE, column, most_structured, named_colors, shared, structure
 
 # What dichromats see of linear RGB: Machado, Oliveira and Fernandes 2009, severity 1.
 SIGHT = {
@@ -85,3 +85,56 @@ def test_of_many_labels_the_most_frequent_are_coloured():
     found = column(rare + often + often)
     assert found["labels"] == often + rare
     assert found["codes"].tolist() == [*range(MOST, MOST + 40), *range(MOST), *range(MOST)]
+
+
+def test_labels_that_all_name_a_colour_have_it():
+    assert named_colors(["black", "navy", "mint"]) == ["#18181c", "#1a265c", "#b8e6ce"]  # as scenes draw them
+    assert named_colors(["black", "teal"]) == ["#18181c", "#008080"]
+    assert named_colors(["#0af", "rgb(1, 2, 3)"]) == ["#00aaff", "#010203"]
+    assert named_colors(["black", "cat"]) is None
+    assert named_colors([]) is None
+
+
+def near_of(n, k):
+    """The ``k`` points that follow each of ``n`` points on a circle."""
+    return np.array([[(i + step) % n for step in range(1, k + 1)] for i in range(n)])
+
+
+def test_what_neighbours_share_of_labels_is_counted():
+    near = np.array([[1], [0], [3], [-1]])
+    share, chance = shared(near, ["a", "a", "b", "c"])
+    assert (share, chance) == (2 / 3, 1 / 6)
+    share, chance = shared(near, ["a", None, "b", "b"])
+    assert (share, chance) == (1, 1 / 3)
+    assert shared(near, [None] * 4) == (0, 0)
+    assert structure(near, ["a"] * 4) == 0
+
+
+def test_of_numbers_it_is_what_geary_says_and_nothing_in_shuffled_ones(rng):
+    n, k = 400, 4
+    near, x = near_of(n, k), np.sin(np.arange(n) / 20)
+    ranks = np.argsort(np.argsort(x + 1e-9 * rng.normal(size=n)))
+    weights = np.zeros((n, n))
+    np.put_along_axis(weights, near, 1, axis=1)
+    apart = (ranks[:, None] - ranks) ** 2
+    ratio = (n - 1) * (weights * apart).sum() / (2 * weights.sum() * ((ranks - ranks.mean()) ** 2).sum())
+    assert shared(near, x) == (pytest.approx(1 - ratio, abs=1e-3), 0)
+    assert structure(near, x) > 0.9
+    assert abs(structure(near, rng.permutation(x))) < 0.1
+    assert structure(near, np.exp(5 * x)) == pytest.approx(structure(near, x), abs=1e-9)  # whatever the scale
+    assert structure(near, np.full(n, 0.5)) == 0
+
+
+def test_the_column_to_colour_by_is_the_one_that_neighbours_share(rng):
+    n = 240
+    near = near_of(n, 5)
+    columns = {
+        "noise": rng.permutation(np.arange(n) // 60).tolist(),
+        "groups": (np.arange(n) // 60).tolist(),
+        "place": (np.arange(n) + 0.5).tolist(),
+        "name": [f"row {i}" for i in range(n)],
+    }
+    assert most_structured(near, columns) == max(("groups", "place"), key=lambda name: structure(near, columns[name]))
+    assert most_structured(near, {k: columns[k] for k in ("noise", "groups", "name")}) == "groups"
+    assert most_structured(near, {"pairs": [str(i // 2) for i in range(n)], "noise": columns["noise"]}) == "noise"
+    assert most_structured(near, {}) is None

@@ -49,6 +49,18 @@ def test_the_text_carries_the_map():
     assert np.array_equal(unpacked(x["numbers"], "<f8"), np.arange(8) / 2)
 
 
+def test_it_opens_on_the_column_that_neighbours_share_and_named_colours_are_their_own():
+    columns = {"noise": list("abababab"), "colour": ["black"] * 4 + ["red"] * 4}
+    text = explorer(a_map(), columns=columns)
+    data = payload(text)
+    assert data["first"] == 1
+    assert re.findall(r"<option value=\"(\d)\" selected>(\w+)<", text) == [("1", "colour")]
+    assert [column["own"] for column in data["columns"]] == [None, ["#18181c", "#d4262a"]]
+    assert payload(explorer(a_map()))["first"] is None
+    groups = Map(np.repeat(np.eye(2), 6, axis=0), list("abcdefghijkl"))  # a map without neighbours: those on it
+    assert payload(explorer(groups, columns={"id": list(range(12)), "group": [0] * 6 + [1] * 6}))["first"] == 1
+
+
 def test_hostile_text_stays_text():
     points = Map(np.zeros((4, 2), np.float32), NAMES)
     text = explorer(points, captions=NAMES, columns={NAMES[0]: NAMES}, title=NAMES[1])

@@ -18,7 +18,7 @@ LAYERS = [
     {"errors", "formats"},
     {"pixels", "sequences"},
     {"sphere", "images", "saving", "fixed_point", "scenes", "engines", "layout", "tables", "faiss_backend"},
-    {"embeddings"},
+    {"embeddings", "columns"},
     {"blocks"},
     {"moments"},
     {"adapter", "pca", "codes", "pictures", "diffusion", "gradient", "scores", "index", "geometry", "sources", "store"},

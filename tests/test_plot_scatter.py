@@ -7,7 +7,9 @@ import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.transforms import Bbox
 
-from clipspace.plot import COLORS, scatter
+from clipspace.columns import MOST
+from clipspace.plot import scatter
+from clipspace.scenes import COLORS, GROUNDS
 
 
 @pytest.fixture
@@ -63,16 +65,36 @@ def test_labels_have_a_colour_each_that_the_legend_names(points):
         assert {tuple(c) for c, own in zip(colors, labels, strict=True) if own == label} == {tuple(wanted)}
 
 
-@pytest.mark.parametrize(("kinds", "last"), [(8, "7"), (12, "other")])
-def test_labels_beyond_the_palette_are_grey(points, kinds, last):
-    labels = [str(i % kinds) for i in range(200)]
+def test_labels_beyond_the_palette_are_grey_and_shapes_tell_apart_those_within(points):
+    labels = [f"{i % 27:02}" for i in range(200)]
     ax = scatter(points, column=labels)
     names = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert len(names) == len(COLORS) + 1
-    assert names[-1] == last or kinds == 8
-    grey = to_rgba("0.72")
-    found = {own for own, c in zip(labels, ax.collections[0].get_facecolors(), strict=True) if tuple(c) == grey}
-    assert len(found) == kinds - len(COLORS)
+    assert len(names) == MOST + 1
+    assert names[-1] == "other"
+    layer, grey = ax.collections[0], to_rgba("0.72")
+    marks = [path.vertices.tobytes() for path in layer.get_paths()]
+    looks = {}
+    for own, color, mark in zip(labels, map(tuple, layer.get_facecolors()), marks, strict=True):
+        looks.setdefault((color, mark if color != grey else ""), set()).add(own)
+    assert sorted(len(kinds) for kinds in looks.values()) == [1] * MOST + [27 - MOST]
+    assert len(set(marks)) == 3
+
+
+def test_labels_that_name_colours_are_drawn_in_them_and_black_is_black(points):
+    labels = ["black", "red", "white", None] * 50
+    ax = scatter(points, column=labels)
+    colors = ax.collections[0].get_facecolors()
+    for label, color in zip(labels, colors, strict=True):
+        wanted = "0.72" if label is None else [c / 255 for c in (COLORS | GROUNDS)[label]]
+        np.testing.assert_allclose(color, to_rgba(wanted), atol=0.003)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["black", "red", "white", "missing"]
+    assert ax.collections[0].get_linewidths()[0] > 0  # white is seen on white
+
+
+def test_whole_numbers_are_amounts_where_they_are_many(points):
+    ax = scatter(points, column=list(range(200)))
+    assert ax.get_legend() is None
+    assert len(ax.figure.axes) == 2
 
 
 def test_amounts_have_a_colour_bar(points):

@@ -9,8 +9,8 @@ from browser import Keys, chromium
 from hostile_names import NAMES
 from PIL import Image
 
+from clipspace.columns import PALETTE, SCALE
 from clipspace.maps import Map
-from clipspace.report.columns import PALETTE, SCALE
 from clipspace.report.explorer import write_explorer
 from clipspace.report.page import Section, write_page
 
@@ -48,7 +48,8 @@ def crowd():
     label = rng.integers(8, size=N)
     coordinates = 7 * rng.uniform(-1, 1, size=(8, 2))[label] + rng.normal(size=(N, 2))
     coordinates[: len(LONE)] = LONE
-    rows = rng.integers(100, N, size=(N, K))
+    heaps = [np.flatnonzero(label[100:] == k) + 100 for k in range(8)]
+    rows = np.stack([rng.choice(heaps[k], K) for k in label])  # of the same heap, so the map opens coloured by heap
     rows[0] = [3, 1, 2, 4, 5, -1]
     distances = np.sort(rng.uniform(0.2, 1.2, size=(N, K)), axis=1)
     distances[0] = np.sqrt(2 - 2 * np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4]))

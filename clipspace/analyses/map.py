@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 
 from clipspace.analyses.examples import unseen_scenes
+from clipspace.columns import column as read_column
+from clipspace.columns import most_structured, shared
 from clipspace.errors import InputError
 from clipspace.geometry.neighbours import neighbours
 from clipspace.images import list_images, read_image, square
@@ -31,8 +33,6 @@ _SIDE = 48
 _SHOWN = 400
 """Pictures that are kept for thumbnails: more than fit."""
 _NEAR = 10
-_FEW = 8
-"""Values that a figure can give a colour each."""
 _COLUMNS = {"thing": "thing1", "color": "color1", "texture": "texture1", "size": "size1", "ground": "ground"}
 
 
@@ -50,17 +50,18 @@ def run(space: Space, images: Sequence | None = None, *, n: int = 1000, method: 
     columns = _factors(scenes) if scenes else _folders(sources)
     points = space.encode_images(sources)
     placed = pca_map(points) if method == "pca" else umap_map(points, seed=seed)
-    table = _shared(points.unit, placed.coordinates, columns)
-    few = [row for row in table[1:] if row["values"] <= _FEW] or table[1:]
-    colored = max(few, key=_told, default={"column": ""})["column"]
+    near = neighbours(points.unit.astype(np.float64), _NEAR)[1]
+    table = _shared(near, placed.coordinates, columns)
+    colored = most_structured(near, columns)
+    labels, numbers = _values(columns.get(colored, ()))
     shown = np.random.default_rng(seed).permutation(len(sources))[:_SHOWN]
     pictures = [square(read_image(sources[i]), _SIDE) for i in shown]
     return Result(
         "map",
         table,
-        _findings(table, len(sources), method),
-        {"coordinates": placed.coordinates, "rows": shown, "thumbnails": stacked([pictures])[0]},
-        {"names": names, "colored by": [colored], "values": [str(value) for value in columns.get(colored, [])]},
+        _findings(table, len(sources), method, colored),
+        {"coordinates": placed.coordinates, "rows": shown, "thumbnails": stacked([pictures])[0], **numbers},
+        {"names": names, "colored by": [colored or ""], "values": labels},
         provenance(space, images=len(sources), method=method, seed=seed) | {"map": dict(placed.facts)},
     )
 
@@ -77,16 +78,22 @@ def _folders(sources: Sequence) -> dict[str, list]:
     return {"folder": folders} if len(folders) == len(sources) and len(set(folders)) > 1 else {}
 
 
-def _shared(x: np.ndarray, coordinates: np.ndarray, columns: dict[str, list]) -> list[dict[str, Any]]:
+def _values(values: Sequence) -> tuple[list[str | None], dict[str, np.ndarray]]:
+    """The column that colours the map: as labels, or as an array of numbers, by what `columns.column` takes it for."""
+    found = read_column(values) if len(values) else {"labels": [], "codes": ()}
+    if "numbers" in found:
+        return [], {"numbers": found["numbers"]}
+    return [found["labels"][code] if code >= 0 else None for code in found["codes"]], {}
+
+
+def _shared(near: np.ndarray, coordinates: np.ndarray, columns: dict[str, list]) -> list[dict[str, Any]]:
     """What the nearest ten in the space and on the map share with a point: first themselves, then each column."""
-    near, on_map = (neighbours(points.astype(np.float64), _NEAR)[1] for points in (x, coordinates))
+    on_map = neighbours(coordinates.astype(np.float64), _NEAR)[1]
     both = np.mean([np.isin(a, b).mean() for a, b in zip(near, on_map, strict=True)])
-    rows = [_row("neighbours", len(x), 1.0, both, _NEAR / (len(x) - 1))]
-    for name, column in columns.items():
-        _, codes, counts = np.unique([str(value) for value in column], return_inverse=True, return_counts=True)
-        chance = (counts * (counts - 1)).sum() / (len(x) * (len(x) - 1))
-        same = ((codes[found] == codes[:, None]).mean() for found in (near, on_map))
-        rows.append(_row(name, len(counts), *same, chance))
+    rows = [_row("neighbours", len(near), 1.0, both, _NEAR / (len(near) - 1))]
+    for name, values in columns.items():
+        (share, chance), (there, _) = (shared(found, values) for found in (near, on_map))
+        rows.append(_row(name, len(set(map(str, values))), share, there, chance))
     return rows
 
 
@@ -102,10 +109,10 @@ def _row(column: str, values: int, space: float, on_map: float, chance: float) -
 
 def _told(row: dict[str, Any]) -> float:
     """How far above chance neighbours share a column, 1 being always."""
-    return (row["shared in the space"] - row["chance"]) / (1 - row["chance"])
+    return (row["shared in the space"] - row["chance"]) / (1 - row["chance"]) if row["chance"] < 1 else 0.0
 
 
-def _findings(table: list[dict[str, Any]], n: int, method: str) -> list[str]:
+def _findings(table: list[dict[str, Any]], n: int, method: str, colored: str | None) -> list[str]:
     kept, *columns = table
     found = [
         f"Of the {_NEAR} nearest images in the space, {kept['shared on the map']:.0%} are among the {_NEAR} nearest on "
@@ -116,5 +123,5 @@ def _findings(table: list[dict[str, Any]], n: int, method: str) -> list[str]:
             f"the {row['column']} in {row['shared in the space']:.0%} (chance {row['chance']:.0%})"
             for row in sorted(columns, key=_told, reverse=True)
         ]
-        found.append(f"Neighbours in the space share {', '.join(shares)}.")
+        found.append(f"Neighbours in the space share {', '.join(shares)}; the map is coloured by the {colored}.")
     return found

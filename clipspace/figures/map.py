@@ -10,10 +10,11 @@ from clipspace.results import Result
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
-    """A picture wherever there is room for one; beside it, where a column is known, every point in its colour."""
+    """An image wherever there is room for one; beside it, where a column is known, every point in its colour."""
     arrays, labels = result.arrays, result.labels
     wide, high = np.ptp(arrays["coordinates"], axis=0)
-    panels = 1 + bool(labels["values"])
+    column = labels["values"] or arrays.get("numbers")
+    panels = 1 + (column is not None and len(column) > 0)
     with paper(venue):
         across = width(venue)
         figure = Figure(figsize=(across, across * np.clip(0.9 / panels * high / wide, 0.3, 0.8)))
@@ -21,6 +22,6 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
         pictures = {"thumbnails": arrays["thumbnails"], "rows": arrays["rows"]}
         scatter(arrays["coordinates"], color="0.8", **pictures, ax=left)
         for ax in right:
-            scatter(arrays["coordinates"], column=labels["values"], ax=ax)
-            ax.get_legend().set_title(labels["colored by"][0])
+            scatter(arrays["coordinates"], column=column, ax=ax)
+            ax.set_title(labels["colored by"][0])
     return figure

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.markers import MarkerStyle
 from matplotlib.patches import Rectangle
+from matplotlib.path import Path
 
+from clipspace.columns import MOST, PALETTE, SCALE, SHAPES, named_colors
+from clipspace.columns import column as read_column
 from clipspace.plot.axes import axes_of
 from clipspace.plot.style import COLORS
 from clipspace.sequences import check_labels, in_order
 
 _OTHER, _OTHER_COLOR = "other", "0.72"
+_MARKERS = dict(zip(SHAPES, "oD^", strict=True))
+_RIM = {"edgecolors": "0.5", "linewidths": 0.3}
+"""Round points in their own colour, which may be that of the paper."""
+_LONG = 9
+"""Lines of a legend, above which it has two columns."""
 
 
 def scatter(
@@ -27,9 +36,11 @@ def scatter(
     side: float = 0.06,
     ax: Axes | None = None,
 ) -> Axes:
-    """``points`` ``(n, 2)``, rasterised, in one ``color`` or those of ``column``: labels have a legend, amounts a bar.
+    """``points`` ``(n, 2)``, rasterised, in one ``color`` or those of ``column``: labels have a legend, numbers a bar.
 
-    ``thumbnails`` uint8 ``(m, h, w, 3)`` are pictures of ``rows`` (all, when None), ``side`` of the map's extent each.
+    Labels that all name a colour have that colour; others have one of 8 colours in one of 3 shapes, the most frequent
+    24 of them, and what is left or missing is grey. `clipspace.columns.column` says what is a label and what a number.
+    ``thumbnails`` uint8 ``(m, h, w, 3)`` are images of ``rows`` (all, when None), ``side`` of the map's extent each.
     They are laid at their points in order, each only where it covers no other; its frame has the colour of its label.
     """
     ax = axes_of(ax)
@@ -37,15 +48,18 @@ def scatter(
     if column is not None:
         column = in_order(column, "scatter")
         check_labels(column, "scatter")
-    known = None if column is None or all(isinstance(value, float) for value in column) else _palette(column)
-    frames = [color] * len(points) if known is None else [known.get(str(value), _OTHER_COLOR) for value in column]
-    layer = ax.scatter(
-        *points.T, s=size, c=frames if known or column is None else column, linewidths=0, rasterized=True
-    )
-    if known:
-        _explain(known, ax)
-    elif column is not None:
+    found = {} if column is None else read_column(column)
+    if "labels" in found:
+        frames = _labelled(points, found, size, ax)
+    elif "numbers" in found:
+        frames = [color] * len(points)
+        shades = ListedColormap(SCALE).with_extremes(bad=_OTHER_COLOR)
+        numbers = np.ma.masked_invalid(found["numbers"])
+        layer = ax.scatter(*points.T, s=size, c=numbers, cmap=shades, plotnonfinite=True, linewidths=0, rasterized=True)
         ax.figure.colorbar(layer, ax=ax, shrink=0.6)
+    else:
+        frames = [color] * len(points)
+        ax.scatter(*points.T, s=size, c=frames, linewidths=0, rasterized=True)
     middle, reach = (points.min(axis=0) + points.max(axis=0)) / 2, 1.04 * np.ptp(points, axis=0) / 2
     if thumbnails is not None:
         rows = np.arange(len(points)) if rows is None else np.asarray(rows)
@@ -79,17 +93,30 @@ def _thumbnail(ax: Axes, image: np.ndarray, point: np.ndarray, edge: float, colo
     ax.add_patch(Rectangle((left, bottom), edge, edge, fill=False, edgecolor=color, linewidth=0.8, zorder=4))
 
 
-def _palette(column: Sequence) -> dict[str, str]:
-    """A colour for each of the most common labels, in alphabetical order; grey is that of the rest."""
-    counts = Counter(map(str, column))
-    common = sorted(label for label, _ in counts.most_common(len(COLORS)))
-    rest = sorted(set(counts) - set(common))
-    known = dict(zip(common, COLORS, strict=False))
-    return known | ({rest[0] if len(rest) == 1 else _OTHER: _OTHER_COLOR} if rest else {})
+def _labelled(points: np.ndarray, found: dict, size: float, ax: Axes) -> list[str]:
+    """Points in the colour and shape of their label, and a legend; returns the colours."""
+    labels, codes = found["labels"], found["codes"]
+    own = named_colors(labels)
+    colors = (own or [PALETTE[i % len(PALETTE)] for i in range(len(labels))])[:MOST]
+    shapes = [_MARKERS[SHAPES[0 if own else i // len(PALETTE)]] for i in range(len(colors))]
+    shown = [0 <= code < len(colors) for code in codes]
+    frames = [colors[code] if known else _OTHER_COLOR for code, known in zip(codes, shown, strict=True)]
+    rim = _RIM if own else {"linewidths": 0}
+    layer = ax.scatter(*points.T, s=size, c=frames, rasterized=True, **rim)
+    if len(set(shapes)) > 1:
+        outlines = {mark: _outline(mark) for mark in shapes}
+        marks = [shapes[code] if known else _MARKERS[SHAPES[0]] for code, known in zip(codes, shown, strict=True)]
+        layer.set_paths([outlines[mark] for mark in marks])
+    legend = list(zip(labels, colors, shapes, strict=False))
+    if not all(shown):
+        legend.append((_OTHER if len(labels) > len(colors) else "missing", _OTHER_COLOR, _MARKERS[SHAPES[0]]))
+    for label, color, mark in legend:
+        ax.scatter([], [], s=16, c=color, marker=mark, label=label, **rim)
+    columns = 1 + (len(legend) > _LONG)
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), handletextpad=0.1, columnspacing=0.8, ncols=columns)
+    return frames
 
 
-def _explain(known: dict[str, str], ax: Axes) -> None:
-    """A legend right of ``ax``."""
-    for name, color in known.items():
-        ax.scatter([], [], s=16, c=color, label=name)
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), handletextpad=0.1)
+def _outline(mark: str) -> Path:
+    style = MarkerStyle(mark)
+    return style.get_path().transformed(style.get_transform())

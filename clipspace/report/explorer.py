@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from clipspace.columns import PALETTE, SCALE, SHAPES, column, most_structured, named_colors
 from clipspace.errors import InputError
+from clipspace.geometry.neighbours import neighbours
 from clipspace.maps import Map
-from clipspace.report.columns import PALETTE, SCALE, SHAPES, column
 from clipspace.report.page import render, write_page
 from clipspace.report.sprites import Sprites, pack
 
@@ -30,14 +31,15 @@ def explorer(
     """HTML of an interactive map of ``points``, for `write_page`; one of them a page.
 
     On the page: zoom and pan, colour by column, search over names and captions, and of the point under the pointer
-    its thumbnail, name, caption, columns and nearest neighbours; all of it by keyboard too. WebGL paints the points, a 2D
-    canvas where a browser has none. 20,000 thumbnails add 5 to 10 MB to the text.
+    its thumbnail, name, caption, columns and nearest neighbours; all of it by keyboard too. It opens coloured by the
+    column that neighbours share most, chance apart. WebGL paints the points, a 2D canvas where a browser has none.
+    20,000 thumbnails add 5 to 10 MB to the text.
 
     Parameters
     ----------
     points : the map; its ``neighbours`` are shown where it has them
     thumbnails : n pictures, one a point
-    columns : n values each, by name; see `clipspace.report.columns.column`
+    columns : n values each, by name; see `clipspace.columns.column`. Labels that all name a colour have that colour
     captions : n texts, searched with the names
     """
     n = len(points)
@@ -55,6 +57,7 @@ def explorer(
         "captions": None if captions is None else [str(caption) for caption in captions],
         "neighbours": _neighbours(points),
         "columns": [_column(name, values) for name, values in (columns or {}).items()],
+        "first": _first(points, columns or {}),
         "tiles": _tiles(sprites),
         "palette": PALETTE,
         "shapes": SHAPES,
@@ -65,6 +68,7 @@ def explorer(
         title=title,
         n=n,
         columns=list(columns or {}),
+        first=data["first"],
         data=data,
         sheets=sprites.sheets if sprites else [],
     )
@@ -97,7 +101,18 @@ def _column(name: str, values: Sequence) -> dict[str, Any]:
         raise InputError(f"explorer: expected text or numbers in the column {name!r} ({error})") from None
     if "numbers" in found:
         return {"name": name, "numbers": _packed(found["numbers"], "<f8")}
-    return {"name": name, "labels": found["labels"], "codes": _packed(found["codes"], "<i4")}
+    own = named_colors(found["labels"])
+    return {"name": name, "labels": found["labels"], "codes": _packed(found["codes"], "<i4"), "own": own}
+
+
+def _first(points: Map, columns: Mapping[str, Sequence]) -> int | None:
+    """Which column the map is coloured by when it opens; None without one."""
+    near = points.neighbours
+    if near is None and len(points) > 1:
+        near = neighbours(points.coordinates.astype(np.float64), min(_NEIGHBOURS, len(points) - 1))[1]
+    if not columns or near is None:
+        return 0 if columns else None
+    return list(columns).index(most_structured(near[:, :_NEIGHBOURS], columns))
 
 
 def _tiles(sprites: Sprites | None) -> dict[str, int] | None:

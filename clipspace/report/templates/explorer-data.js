@@ -59,25 +59,31 @@ function extent(numbers) {
   return [low, high];
 }
 
-/** Each label has a colour; after as many labels as there are colours, they come again with another shape. */
-function colourOf(code) {
-  return code < 0 || !shapeOf(code) ? NOTHING : data.palette[code % data.palette.length];
+/** A label that names a colour has it; the others have one each, and after the last they come again with another shape. */
+function colourOf(code, column) {
+  if (code < 0 || code >= data.palette.length * data.shapes.length) return NOTHING;
+  return column.own ? column.own[code] : data.palette[code % data.palette.length];
 }
 
-function shapeOf(code) {
-  return data.shapes[Math.max(Math.floor(code / data.palette.length), 0)];
+function shapeOf(code, column) {
+  return data.shapes[column.own ? 0 : Math.max(Math.floor(code / data.palette.length), 0)];
 }
 
 /** The shape of the points: one for all of them, or one for each. */
 function shapesOf(column) {
-  const many = column?.labels?.length > data.palette.length;
-  return many ? Array.from(column.codes, (code) => shapeOf(code) ?? data.shapes[0]) : data.shapes[0];
+  const many = !column?.own && column?.labels?.length > data.palette.length;
+  return many ? Array.from(column.codes, (code) => shapeOf(code, column) ?? data.shapes[0]) : data.shapes[0];
+}
+
+/** The width of the rim of points: those in their own colour have one, for it may be that of the page. */
+function rimOf(column) {
+  return column?.own ? 1 : 0;
 }
 
 /** A colour for each point. */
 function coloursOf(column) {
   if (!column) return Array(n).fill(data.palette[0]);
-  if (column.codes) return Array.from(column.codes, colourOf);
+  if (column.codes) return Array.from(column.codes, (code) => colourOf(code, column));
   const [low, high] = extent(column.numbers.filter(Number.isFinite));
   const steps = data.scale.length / (high - low || 1);
   const step = (number) => Math.min(Math.floor((number - low) * steps), data.scale.length - 1);

@@ -17,8 +17,9 @@ function thumbnail(i, size) {
 }
 
 /** The mark of a point: its colour and, where it has a label, the label's shape. */
-function dot(colour, code) {
-  const mark = make("span", { class: `dot ${code === undefined ? "" : (shapeOf(code) ?? "")}` });
+function dot(colour, code, column) {
+  const mark = make("span", { class: `dot ${code === undefined ? "" : (shapeOf(code, column) ?? "")}` });
+  if (rimOf(column)) mark.style.outline = `1px solid ${NOTHING}`;
   mark.style.background = colour;
   return mark;
 }
@@ -27,7 +28,7 @@ function facts(i, colours, active) {
   const list = make("dl");
   for (const column of columns) {
     const value = make("dd", {}, valueOf(column, i));
-    if (column === active) value.prepend(dot(colours[i], column.codes?.[i]));
+    if (column === active) value.prepend(dot(colours[i], column.codes?.[i], column));
     list.append(make("dt", {}, column.name), value);
   }
   return list;

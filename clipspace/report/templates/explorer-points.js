@@ -3,7 +3,7 @@
 const REACH = 20; // pixels from the pointer within which a point is found
 const SOLID = { ordinary: 0.85, lit: 1, dim: 0.1 }; // opacities
 const canvas = map.querySelector(".points");
-const look = { colours: [], shapes: "", lit: null, size: 3 }; // lit: null when no point is dimmed
+const look = { colours: [], shapes: "", rim: 0, lit: null, size: 3 }; // lit: null when no point is dimmed
 
 const VERTEX = `#version 300 es
 in vec2 place; in vec4 colour; in float shape; in float lit;
@@ -22,13 +22,15 @@ void main() {
 const FRAGMENT = `#version 300 es
 precision mediump float;
 in vec4 ink; flat in int kind; flat in float across; out vec4 painted;
+uniform vec3 rimColour; uniform float rim;
 void main() {
   vec2 p = (gl_PointCoord - 0.5) * (across + 2.0); // pixels from the middle
   float r = across / 2.0;
   float outside = kind == 0 ? length(p) - r
     : kind == 1 ? (abs(p.x) + abs(p.y) - 1.3 * r) * 0.7
     : max(p.y - 0.75 * r, abs(p.x) * 0.87 - p.y * 0.5 - 0.62 * r);
-  painted = ink * clamp(0.5 - outside, 0.0, 1.0);
+  float edge = rim > 0.0 ? clamp(outside + rim + 0.5, 0.0, 1.0) : 0.0;
+  painted = mix(ink, vec4(rimColour, 1.0) * ink.a, edge) * clamp(0.5 - outside, 0.0, 1.0);
 }`;
 
 const middleOf = (numbers) => extent(numbers).reduce((low, high) => (low + high) / 2);
@@ -78,9 +80,9 @@ function colourBytes(colours) {
   return packed;
 }
 
-/** Sets how the points look: a colour for each; a shape for each, or one for all. */
-function dress(colours, shapes) {
-  Object.assign(look, { colours, shapes });
+/** Sets how the points look: a colour for each; a shape for each, or one for all; the width of their rim in pixels. */
+function dress(colours, shapes, rim) {
+  Object.assign(look, { colours, shapes, rim });
   if (!program) return;
   const code = (shape) => data.shapes.indexOf(shape);
   const kinds = typeof shapes === "string" ? new Uint8Array(n).fill(code(shapes)) : Uint8Array.from(shapes, code);
@@ -113,6 +115,8 @@ function paintByGpu(ratio) {
   set("unit", view.unit);
   set("size", look.size);
   set("ratio", ratio);
+  set("rim", look.rim * ratio);
+  set("rimColour", ...[1, 3, 5].map((k) => parseInt(NOTHING.slice(k, k + 2), 16) / 255));
   for (const pass of look.lit ? [0, 1] : [-1]) {
     set("pass", pass);
     gl.drawArrays(gl.POINTS, 0, n);
@@ -122,6 +126,7 @@ function paintByGpu(ratio) {
 function paintByHand(pen, ratio) {
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   pen.clearRect(0, 0, view.width, view.height);
+  Object.assign(pen, { strokeStyle: NOTHING, lineWidth: look.rim });
   for (const pass of look.lit ? [0, 1] : [-1]) {
     pen.globalAlpha = pass < 0 ? SOLID.ordinary : pass ? SOLID.lit : SOLID.dim;
     const r = (look.size + (pass === 1 ? 2 : 0)) / 2;
@@ -131,6 +136,7 @@ function paintByHand(pen, ratio) {
       pen.fillStyle = look.colours[i];
       outline(pen, typeof look.shapes === "string" ? look.shapes : look.shapes[i], x, y, r);
       pen.fill();
+      if (look.rim) pen.stroke();
     }
   }
 }
@@ -184,7 +190,7 @@ function pointAt(px, py) {
 canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
 canvas.addEventListener("webglcontextrestored", () => {
   program = build();
-  dress(look.colours, look.shapes);
+  dress(look.colours, look.shapes, look.rim);
   lightUp(look.lit && everything.filter((i) => look.lit[i]));
   paint();
 });

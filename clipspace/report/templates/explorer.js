@@ -14,8 +14,8 @@ const state = {
   found: null, // the points a search found, null without one
   at: -1, // which of them was stepped to
   label: null, // the code of the one label that is shown
-  column: columns[0] ?? null,
-  colours: coloursOf(columns[0]),
+  column: columns[data.first] ?? null,
+  colours: coloursOf(columns[data.first]),
   lit: everything, // the points that are neither searched nor labelled away
 };
 
@@ -85,19 +85,20 @@ function step(by) {
   keep(state.found[state.at], `Match ${state.at + 1} of ${total}`);
 }
 
-function labelButton(name, code, size) {
+function labelButton(name, code, size, column) {
   const button = make("button", { type: "button", "data-code": code, "aria-pressed": "false" });
-  button.append(dot(colourOf(code), code), name);
+  button.append(dot(colourOf(code, column), code, column), name);
   button.append(make("small", {}, format(size)));
   return button;
 }
 
-function labelLegend({ labels, codes }) {
+function labelLegend(column) {
+  const { labels, codes } = column;
   const sizes = new Map();
   for (const code of codes) sizes.set(code, (sizes.get(code) ?? 0) + 1);
   const most = data.palette.length * data.shapes.length;
-  const parts = labels.slice(0, most).map((name, code) => labelButton(name, code, sizes.get(code)));
-  if (sizes.has(-1)) parts.push(labelButton("missing", -1, sizes.get(-1)));
+  const parts = labels.slice(0, most).map((name, code) => labelButton(name, code, sizes.get(code), column));
+  if (sizes.has(-1)) parts.push(labelButton("missing", -1, sizes.get(-1), column));
   if (labels.length > most) parts.push(make("span", {}, `${format(labels.length - most)} more in grey`));
   return parts;
 }
@@ -118,7 +119,7 @@ function colour() {
   state.column = columns[Number(picker.value)] ?? null;
   state.colours = coloursOf(state.column);
   state.label = null;
-  dress(state.colours, shapesOf(state.column));
+  dress(state.colours, shapesOf(state.column), rimOf(state.column));
   drawLegend();
   light();
   show();
@@ -139,7 +140,7 @@ measure();
 fit();
 drawLegend();
 showPoint(null);
-dress(state.colours, shapesOf(state.column));
+dress(state.colours, shapesOf(state.column), rimOf(state.column));
 lightUp(null);
 paint();
 performance.mark("explorer-drawn");

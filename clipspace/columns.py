@@ -1,0 +1,118 @@
+"""Columns to colour points by: labels of a few kinds, or numbers on a scale. Figures and pages ask the same functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import ImageColor
+
+from clipspace.scenes.spec import COLORS, GROUNDS
+from clipspace.sequences import in_order
+
+# The ten colours of Petroff 2021 (arXiv 2107.02270), less its two greys, which are left for what has no colour.
+PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#92dadd")
+SHAPES = ("circle", "diamond", "triangle-up")  # the colours come again in each
+MOST = len(PALETTE) * len(SHAPES)
+
+# Viridis (van der Walt and Smith 2015) in 32 steps, dark to light.
+# fmt: off
+SCALE = (
+    "#440154", "#470d60", "#48186a", "#482374", "#472e7c", "#453882", "#424186", "#3e4a89",
+    "#3a548c", "#365d8d", "#32658e", "#2e6d8e", "#2b758e", "#287d8e", "#25848e", "#228c8d",
+    "#1f948c", "#1e9c89", "#20a386", "#25ab82", "#2eb37c", "#3aba76", "#48c16e", "#58c765",
+    "#6ccd5a", "#7fd34e", "#93d741", "#a8db34", "#c0df25", "#d5e21a", "#eae51a", "#fde725",
+)
+# fmt: on
+
+
+def column(values: Sequence) -> dict[str, Any]:
+    """What colouring by a column needs: ``{"numbers": float64 (n,)}``, or ``{"labels": names, "codes": int32 (n,)}``.
+
+    Text, booleans, and whole numbers of at most 24 values are labels; other numbers are numbers. The first 24 labels
+    are the most frequent, for these have a colour and a shape. What is missing is NaN, or the code -1.
+    """
+    import pandas
+
+    series = pandas.Series(list(in_order(values, "column")), dtype=object)
+    missing = series.isna()
+    known = series[~missing]
+    if len(known) and all(isinstance(v, (int, float, np.number)) and not isinstance(v, bool) for v in known):
+        numbers = series.where(~missing, np.nan).astype(np.float64)
+        if numbers.nunique() > MOST or (numbers.dropna() % 1 != 0).any():
+            return {"numbers": numbers.to_numpy()}
+        known = known.astype(int)
+    counts = known.value_counts()
+    named = sorted(counts.index, key=None if known.dtype == int else str)
+    top = set(counts.index[:MOST])
+    order = [v for v in named if v in top] + [v for v in named if v not in top]
+    place = {value: code for code, value in enumerate(order)}
+    codes = [-1 if gone else place[value] for value, gone in zip(series, missing, strict=True)]
+    return {"labels": [str(value) or "(empty)" for value in order], "codes": np.array(codes, np.int32)}
+
+
+def named_colors(labels: Sequence[str]) -> list[str] | None:
+    """The colour that each label names, as ``#rrggbb``: CSS's names, and those of scenes. None unless all name one.
+
+    >>> named_colors(["red", "black", "#00ff00"])
+    ['#d4262a', '#18181c', '#00ff00']
+    >>> named_colors(["red", "apple"]) is None
+    True
+    """
+    try:
+        found = [(COLORS | GROUNDS).get(label) or ImageColor.getrgb(label)[:3] for label in labels]
+    except (ValueError, AttributeError):
+        return None
+    return ["#{:02x}{:02x}{:02x}".format(*rgb) for rgb in found] or None
+
+
+def shared(near: np.ndarray, values: Sequence) -> tuple[float, float]:
+    """How much of a column neighbours share, and what chance gives; ``near`` ``(n, k)`` are rows, -1 where unknown.
+
+    Of labels the share of neighbours that have the same one; chance is that of all pairs. Of numbers 1 minus the
+    contiguity ratio (Geary 1954) of their ranks: 1 where neighbours have the same number, and 0 by chance.
+    Points without a value are left out. Both are 0 where nothing is known.
+    """
+    found = column(values)
+    numeric = "numbers" in found
+    known = np.isfinite(found["numbers"]) if numeric else found["codes"] >= 0
+    x = _ranks(found["numbers"], known) if numeric else found["codes"]
+    i, j = np.repeat(np.arange(len(near)), near.shape[1]), near.ravel()
+    both = (j >= 0) & known[i] & known[j]
+    i, j = i[both], j[both]
+    if not len(i):
+        return 0.0, 0.0
+    if numeric:
+        spread = 2 * x[known].var(ddof=1)  # mean squared difference of two points
+        return (float(1 - ((x[i] - x[j]) ** 2).mean() / spread) if spread else 1.0), (0.0 if spread else 1.0)
+    counts = np.bincount(x[known]).astype(float)
+    n = counts.sum()
+    return float((x[i] == x[j]).mean()), float((counts * (counts - 1)).sum() / (n * (n - 1)))
+
+
+def structure(near: np.ndarray, values: Sequence) -> float:
+    """How far above chance neighbours share a column: 1 always, 0 by chance, and 0 where all values are the same."""
+    share, chance = shared(near, values)
+    return (share - chance) / (1 - chance) if chance < 1 else 0.0
+
+
+def most_structured(near: np.ndarray, columns: dict[str, Sequence]) -> str | None:
+    """The column that neighbours share most, chance apart: the one to colour by. None without columns.
+
+    Columns of more labels than have a colour are taken only where there are no others.
+    """
+
+    def rank(name: str) -> tuple[bool, float]:
+        return len(column(columns[name]).get("labels", ())) <= MOST, structure(near, columns[name])
+
+    return max(columns, key=rank, default=None)
+
+
+def _ranks(numbers: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Ranks of the known numbers, equal ones having their mean rank; 0 for the others."""
+    from scipy.stats import rankdata
+
+    ranks = np.zeros(len(numbers))
+    ranks[known] = rankdata(numbers[known])
+    return ranks
