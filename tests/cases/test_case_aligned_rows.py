@@ -5,13 +5,13 @@ import pandas
 import pyarrow
 import pytest
 
+from clipspace.columns import column
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
 from clipspace.geometry.retrieval import ranks
 from clipspace.index import build_index
 from clipspace.probes.knn import knn_probe
 from clipspace.probes.linear import linear_probe
-from clipspace.report.columns import column
 from clipspace.store import write_store
 
 LETTERS = list("dfcaeb")
