@@ -56,12 +56,13 @@ def looks_like_image(head: bytes) -> bool:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a path below a folder is of what a file manager leaves there: ``._x``, ``.DS_Store``, ``__MACOSX/x``.
+    """Whether a path below a folder is of what file managers and tar leave there: ``._x``, ``.DS_Store``, ``__MACOSX/x``.
 
-    >>> is_hidden("__MACOSX/cat.jpg"), is_hidden("cats/._1.jpg"), is_hidden("cats/1.jpg")
+    >>> is_hidden("__MACOSX/cat.jpg"), is_hidden("cats/._1.jpg"), is_hidden("./cats/1.jpg")
     (True, True, False)
     """
-    return any(part.startswith(".") or part == "__MACOSX" for part in re.split(r"[/\\]", name))
+    parts = (part for part in re.split(r"[/\\]", name) if part not in (".", ".."))
+    return any(part.startswith((".", "PaxHeaders.")) or part in ("__MACOSX", "PaxHeader") for part in parts)
 
 
 def _of_brands(head: bytes) -> str | None:

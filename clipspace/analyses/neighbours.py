@@ -100,10 +100,11 @@ def _scenes(space: Space, n: int, seed: int) -> tuple[Index, Callable]:
 def _stored(store: str, source: str, seed: int) -> tuple[Index, Callable]:
     """An index of a store, and what reads the images of some of its rows, by row, in one pass over the source."""
     opened, listed = open_store(store), open_source(source)
-    read_named(listed, opened.names[:1])  # fails before any work
+    places = opened.places
+    read_named(listed, opened.names[:1], places and places[:1])  # fails before any work
 
     def look_up(names: dict[int, str]) -> dict[int, Image.Image]:
-        files = read_named(listed, list(names.values()))
+        files = read_named(listed, list(names.values()), places and [places[row] for row in names])
         return {row: decode_image(data) for row, data in zip(names, files, strict=True)}
 
     return build_index(opened, seed=seed), look_up

@@ -142,13 +142,14 @@ def map_(
         _check_images_fit(rows)
     listed = encoded_from(source, kind, image_column)
     if listed is not None:
-        read_named(listed, rows.names[:1])
+        places = rows.places
+        read_named(listed, rows.names[:1], places and places[:1])
     if method == "pca":
         made = pca_map(rows)
     else:
         opened = None if index is None else open_index(index)
         made = umap_map(rows, index=opened, n_neighbors=n_neighbors, seed=seed, threads=threads)
-    files = None if listed is None else read_named(listed, made.names)
+    files = None if listed is None else read_named(listed, made.names, places)
     made.save(output, images=files, overwrite=overwrite)
     report({"output": str(output), "points": len(made), **made.facts}, as_json, f"wrote {output}: {len(made)} points")
 

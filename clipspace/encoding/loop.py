@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipspace.images import ImageError, decode_image, grows_too_large
-from clipspace.sources import Row, RowError, Source
+from clipspace.sources import Ignored, Row, RowError, Source
+from clipspace.sources.sidecars import FAULT
 from clipspace.store import layout
 from clipspace.store.shards import ShardWriter, as_stored
 
@@ -43,11 +44,11 @@ class Settings:
 
 @dataclass
 class _Batch:
-    """Rows on their way: read and prepared, or rejected with (name, reason, detail); then their vectors."""
+    """Rows on their way: read and prepared, or rejected with (name, reason, detail, place); then their vectors."""
 
     images: list[torch.Tensor] = field(default_factory=list)
     columns: list[dict[str, Any]] = field(default_factory=list)
-    rejected: list[tuple[str, str, str]] = field(default_factory=list)
+    rejected: list[tuple[str, str, str, str | None]] = field(default_factory=list)
     vectors: dict[str, np.ndarray] = field(default_factory=dict)
 
 
@@ -71,7 +72,8 @@ def encode_parts(
         for shard, batch in _overlapped(space, batches, how, workers):
             if writer is None:
                 writer = ShardWriter(path, shard, how.modalities, dim=space.stamp.dim, dtype=how.dtype)
-            if batch is None:
+            if isinstance(batch, Ignored):
+                writer.ignored = batch.files
                 writer.close()
                 writer = None
                 continue
@@ -84,23 +86,27 @@ def encode_parts(
     return encoded
 
 
-def _batches(source: Source, todo: Sequence[int], batch_size: int) -> Iterator[tuple[int, list[Row] | None]]:
-    """(shard, rows) batch by batch; (shard, None) ends a shard."""
+def _batches(source: Source, todo: Sequence[int], batch_size: int) -> Iterator[tuple[int, list[Row] | Ignored]]:
+    """(shard, rows) batch by batch; what was ignored ends a shard."""
     for shard in todo:
         rows: list[Row] = []
+        ignored = 0
         for row in source.parts[shard].open():
+            if isinstance(row, Ignored):
+                ignored += row.files
+                continue
             rows.append(row)
             if len(rows) == batch_size:
                 yield shard, rows
                 rows = []
         if rows:
             yield shard, rows
-        yield shard, None
+        yield shard, Ignored(ignored)
 
 
 def _overlapped(
-    space: Space, batches: Iterable[tuple[int, list[Row] | None]], how: Settings, workers: int | None
-) -> Iterator[tuple[int, _Batch | None]]:
+    space: Space, batches: Iterable[tuple[int, list[Row] | Ignored]], how: Settings, workers: int | None
+) -> Iterator[tuple[int, _Batch | Ignored]]:
     """Batches with their vectors, in order, while the next are being read.
 
     On a GPU threads decode and the model runs here. On the CPU each thread does both for its batch, with a model
@@ -130,11 +136,11 @@ def _in_order(
 
     def first() -> tuple[int, Any]:
         shard, future = waiting.popleft()
-        return shard, None if future is None else here(future.result())
+        return shard, future if isinstance(future, Ignored) else here(future.result())
 
     try:
         for shard, rows in batches:
-            waiting.append((shard, None if rows is None else pool.submit(in_thread, rows)))
+            waiting.append((shard, rows if isinstance(rows, Ignored) else pool.submit(in_thread, rows)))
             if len(waiting) >= window:
                 yield first()
         while waiting:
@@ -150,19 +156,23 @@ def _prepare(space: Space, how: Settings, rows: Sequence[Row]) -> _Batch:
         try:
             image, columns = _prepare_row(space, row, need_caption="text" in how.modalities)
         except (RowError, ImageError) as error:
-            batch.rejected.append((row.name, error.reason, str(error)))
+            batch.rejected.append((row.name, error.reason, str(error), row.place))
         except MemoryError:  # the machine's want, or bytes made to ask for too much: not to end a run, nor to be final
-            batch.rejected.append((row.name, "out of memory", "no memory was left to read or decode it"))
+            batch.rejected.append((row.name, "out of memory", "no memory was left to read or decode it", row.place))
         else:
             batch.images.append(image)
-            batch.columns.append({"image_path": row.name, **columns})
+            place = {} if row.place is None else {layout.PLACE: row.place}
+            batch.columns.append({"image_path": row.name, **place, **columns})
     return batch
 
 
 def _prepare_row(space: Space, row: Row, *, need_caption: bool) -> tuple[torch.Tensor, dict[str, Any]]:
     sample = row.read()
     if need_caption and not (sample.caption or "").strip():
-        raise RowError("missing caption", "expected a caption, as texts are encoded too")
+        fault = sample.columns.get(FAULT)
+        raise RowError(
+            "broken caption" if fault else "missing caption", fault or "expected a caption, as texts are encoded too"
+        )
     image = decode_image(sample.data, max_pixels=MAX_PIXELS, what=repr(row.name))
     if grows_too_large(image, space.encoder.image_size):
         raise RowError(
@@ -187,8 +197,8 @@ def _forward(space: Space, how: Settings, batch: _Batch) -> _Batch:
 
 def _write(writer: ShardWriter, batch: _Batch, how: Settings) -> None:
     """Store the rows of a batch and record the others; a vector that is not finite, or zero, is recorded too."""
-    for name, reason, detail in batch.rejected:
-        writer.reject(name, reason, detail)
+    for rejected in batch.rejected:
+        writer.reject(*rejected)
     if not batch.images:
         return
     stored, norms, good = {}, {}, np.ones(len(batch.images), bool)
@@ -197,9 +207,8 @@ def _write(writer: ShardWriter, batch: _Batch, how: Settings) -> None:
             stored[modality], norms[modality] = as_stored(vectors, dtype=how.dtype, normalized=how.normalized)
             good &= np.isfinite(stored[modality]).all(axis=1) & (norms[modality] > 0)
     for row in np.flatnonzero(~good):
-        writer.reject(
-            batch.columns[row]["image_path"], "not finite", f"its vector is not finite, or not in {how.dtype}"
-        )
+        columns, detail = batch.columns[row], f"its vector is not finite, or not in {how.dtype}"
+        writer.reject(columns["image_path"], "not finite", detail, columns.get(layout.PLACE))
     kept = np.flatnonzero(good)
     names = dict.fromkeys(name for columns in batch.columns for name in columns)
     columns = {name: [batch.columns[row].get(name) for row in kept] for name in names}

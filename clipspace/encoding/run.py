@@ -33,7 +33,10 @@ _GPU_BATCH = 128
 
 @dataclass(frozen=True)
 class Encoded:
-    """What a run did. Of its share of the input, ``rows`` were read: ``stored`` of them, and ``rejected`` by reason."""
+    """What a run did. Of its share of the input, ``rows`` were read: ``stored`` of them, and ``rejected`` by reason.
+
+    ``ignored`` are files that are no images and belong to none.
+    """
 
     path: Path
     rows: int
@@ -114,9 +117,9 @@ def encode(
                 encoded_now = loop(space, source, todo, path, how, workers=workers, on_rows=bar.update)
             done = finish(path, header, writer=writer) if header["rows"] is None or todo else header
     records = [layout.read_json(path / layout.record_file(k)) for k in mine]
-    stored, bad = (sum(record[key] for record in records) for key in ("rows", "rejected"))
+    stored, bad, ignored = (sum(record.get(key, 0) for record in records) for key in ("rows", "rejected", "ignored"))
     return Encoded(
-        path, stored + bad, stored, _reasons(path, mine), source.ignored, encoded_now,
+        path, stored + bad, stored, _reasons(path, mine), source.ignored + ignored, encoded_now,
         time.perf_counter() - began, done is not None,
     )  # fmt: skip
 

@@ -20,6 +20,7 @@ from clipspace.scenes import caption, render, sample_scenes
 from clipspace.sources import Source, open_source, read_named
 from clipspace.space import Space
 from clipspace.store import open_store
+from clipspace.store.layout import PLACE
 from clipspace.store.reading import Store
 
 SCENES = 2000
@@ -70,7 +71,7 @@ def open_stored(space: Space, path: str | Path, source: str | Path | Source | No
     if source is None:
         return Stored(store)
     listed = source if isinstance(source, Source) else open_source(source)
-    read_named(listed, store.names[:1])
+    read_named(listed, store.names[:1], store.places and store.places[:1])
     return Stored(store, listed)
 
 
@@ -95,15 +96,19 @@ def _of_store(store: Store, source: Source | None, seed: int) -> Points:
     if len(rows) > MOST:
         rows = np.sort(np.random.default_rng(seed).choice(rows, MOST, replace=False))
     table = store.metadata().take(rows)
-    columns = {name: table[name].to_pylist() for name in table.column_names if name not in ("image_path", "caption")}
+    hidden = ("image_path", "caption", PLACE)
+    columns = {name: table[name].to_pylist() for name in table.column_names if name not in hidden}
     captions = table["caption"].to_pylist() if "caption" in table.column_names else None
     points = store[rows]
-    return Points(points, _thumbnails(points.names, source), columns, captions and [text or "" for text in captions])
+    thumbnails = _thumbnails(points.names, points.columns.get(PLACE), source)
+    return Points(points, thumbnails, columns, captions and [text or "" for text in captions])
 
 
-def _thumbnails(names: Sequence[str], source: Source | None) -> list[Image.Image] | None:
+def _thumbnails(
+    names: Sequence[str], places: Sequence[str | None] | None, source: Source | None
+) -> list[Image.Image] | None:
     if source is not None:
-        return [_small(decode_image(data)) for data in read_named(source, names)]
+        return [_small(decode_image(data)) for data in read_named(source, names, places)]
     try:
         return [_small(name) for name in names]
     except ClipspaceError as error:

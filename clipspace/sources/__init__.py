@@ -13,15 +13,16 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from clipspace.errors import InputError
+from clipspace.formats import is_hidden
 from clipspace.images import SUFFIXES
 from clipspace.sources.files import Found, find_files, is_folder, is_url, named_apart
 from clipspace.sources.folder import folder_source
 from clipspace.sources.listing import list_source
 from clipspace.sources.named import read_named
-from clipspace.sources.rows import Part, Row, RowError, Sample, Source
+from clipspace.sources.rows import Ignored, Part, Row, RowError, Sample, Source
 from clipspace.sources.tar import tar_source
 
-__all__ = ["Part", "Row", "RowError", "Sample", "Source", "open_source", "read_named"]
+__all__ = ["Ignored", "Part", "Row", "RowError", "Sample", "Source", "open_source", "read_named"]
 
 Kind = Literal["folder", "parquet", "tar", "list"]
 _SUFFIXES: dict[str, Kind] = {
@@ -66,7 +67,7 @@ def open_source(
         if kind == "folder":
             _check_used("folder", kind, columns)
             return folder_source(path, found, rows_per_part=rows_per_part)
-        files = [file for file in found if _SUFFIXES.get(_suffix(file.name)) == kind]
+        files = [file for file in found if _SUFFIXES.get(_suffix(file.name)) == kind and not is_hidden(file.name)]
         if not files:
             raise InputError(f"encode: expected {kind} files below {path!r}, got none; check the folder")
     else:
@@ -98,7 +99,7 @@ def _check_used(found: Kind, kind: Kind | None, columns: dict[str, str | None]) 
 
 def _kind_of(found: list[Found], path: str) -> Kind:
     """What a folder is of: image files, or the shards of one kind."""
-    suffixes = {_suffix(file.name) for file in found}
+    suffixes = {_suffix(file.name) for file in found if not is_hidden(file.name)}
     kinds = {_SUFFIXES[suffix] for suffix in suffixes & _SUFFIXES.keys()} - {"list"}
     if suffixes & SUFFIXES:
         kinds.add("folder")
@@ -137,4 +138,4 @@ def _expand(path: str) -> list[str]:
     import fsspec
 
     fs, inner = fsspec.url_to_fs(path)
-    return sorted(fs.unstrip_protocol(found) for found in fs.glob(inner))
+    return sorted(fs.unstrip_protocol(found) for found in fs.glob(inner) if not is_hidden(PurePosixPath(found).name))

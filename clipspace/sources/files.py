@@ -86,7 +86,7 @@ def size_of(path: str) -> int | None:
 
 
 def open_text(path: str) -> io.TextIOWrapper:
-    return io.TextIOWrapper(open_file(path), encoding="utf-8", errors="surrogateescape")
+    return io.TextIOWrapper(open_file(path), encoding="utf-8-sig", errors="surrogateescape")
 
 
 def is_folder(path: str) -> bool:

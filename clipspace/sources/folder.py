@@ -1,93 +1,106 @@
-"""A folder of images, nested as it likes, with captions in ``.txt`` and columns in ``.json`` files beside them."""
+"""A folder of images, nested as it likes, with captions and columns beside them."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import PurePosixPath
-from typing import Any
+from typing import NamedTuple
 
 from clipspace.errors import InputError
+from clipspace.formats import HEAD_BYTES, is_hidden, looks_like_image
 from clipspace.images import SUFFIXES
-from clipspace.sources.files import Found, read_file, size_of
+from clipspace.sources.files import Found, open_file, read_file, size_of
+from clipspace.sources.metadata import read_metadata
 from clipspace.sources.rows import Part, Row, RowError, Sample, Source, digest_of, fail, readable
+from clipspace.sources.sidecars import read_sidecars
+
+_NO_IMAGES = (".txt", ".json", ".jsonl", ".csv", ".parquet", ".tar", ".npy", ".md", ".html", ".py")
+"""Suffixes of files that are not looked into; all others are."""
+
+
+class _Beside(NamedTuple):
+    """Where the caption and the columns of an image are, and its line of metadata."""
+
+    text: str | None
+    columns: str | None
+    line: bytes | None
 
 
 def folder_source(folder: str, files: Sequence[Found], *, rows_per_part: int) -> Source:
-    """Every image among ``files``, which were found below ``folder``.
+    """Every image among ``files``, which were found below ``folder``: by their suffix, or by their first bytes.
 
     ``a/b.jpg`` takes its caption from ``a/b.txt`` and its columns from ``a/b.json`` (also its caption, when
-    there is no text file). Raises `InputError` when there is no image.
+    there is no text file), whatever the case of these suffixes, or from a ``metadata.jsonl`` or ``metadata.csv`` of
+    Hugging Face. Hidden files (`formats.is_hidden`) are ignored. Raises `InputError` when there is no image.
     """
-    paths = {file.name: file.path for file in files}
-    images = [file for file in files if file.problem or _suffix(file.name) in SUFFIXES]
+    seen = [file for file in files if not is_hidden(file.name)]
+    lines, broken, used = read_metadata(seen)
+    images = [file for file in seen if file.problem or _is_image(file)]
     if not any(file.problem is None for file in images):
         raise InputError(
             f"encode: expected images ({', '.join(sorted(SUFFIXES))}) below {folder!r}, got none among "
             f"{len(files)} files; check the folder"
         )
-    used = {name for file in images for name in sidecars(file.name) if name in paths}
-    parts = [
-        _part(images[start : start + rows_per_part], paths, start) for start in range(0, len(images), rows_per_part)
-    ]
+    sidecars = _sidecars(seen)
+    rows: list[tuple[Found, _Beside]] = [(line, _Beside(None, None, None)) for line in broken]
+    for image in images:
+        text, columns = _taken(image.name, sidecars)
+        used |= {taken.name for taken in (text, columns) if taken}
+        rows.append((image, _Beside(text and text.path, columns and columns.path, lines.get(image.name))))
+    rows.sort(key=lambda row: row[0].name)
+    parts = [_part(rows[start : start + rows_per_part], start) for start in range(0, len(rows), rows_per_part)]
     return Source(tuple(parts), ignored=len(files) - len(images) - len(used))
 
 
-def sidecars(name: str) -> tuple[str, str]:
-    """Names of the caption and of the columns of the image ``name``."""
-    stem = str(PurePosixPath(name).with_suffix(""))
-    return stem + ".txt", stem + ".json"
-
-
-def read_sidecars(text: bytes | None, columns: bytes | None) -> tuple[str | None, dict[str, Any]]:
-    """Caption and columns from the content of both files. A broken one becomes the column ``sidecar_error``."""
-    caption, found = None, {}
+def _is_image(file: Found) -> bool:
+    suffix = _suffix(file.name)
+    if suffix in SUFFIXES or suffix in _NO_IMAGES:
+        return suffix in SUFFIXES
     try:
-        if columns is not None:
-            found = _flat(json.loads(columns))
-            json.dumps(found, ensure_ascii=False).encode()  # half of a surrogate pair is valid JSON, but no text
-            caption = found.pop("caption", None)
-        if text is not None:
-            caption = text.decode("utf-8").strip()
-    except (ValueError, TypeError, RecursionError) as error:
-        caption, found = None, {"sidecar_error": repr(error)[:200]}
-    return (None if caption is None else str(caption)), found
+        with open_file(file.path) as opened:
+            return looks_like_image(opened.read(HEAD_BYTES))
+    except (RowError, OSError):
+        return False
 
 
-def _part(files: list[Found], paths: dict[str, str], start: int) -> Part:
-    mine = [(file, tuple(paths.get(name) for name in sidecars(file.name))) for file in files]
-    name = f"{start}:{digest_of([f'{file.name}:{size_of(file.path)}' for file in files])}"
-    return Part(name, len(files), partial(_rows, mine))
+def _sidecars(files: Sequence[Found]) -> dict[str, Found]:
+    """Captions and columns by their names with the suffix in lower case; of two that differ in case, the lower."""
+    found = sorted((file for file in files if _suffix(file.name) in (".txt", ".json")), key=lambda file: file.name)
+    return {file.name[: -len(_suffix(file.name))] + _suffix(file.name): file for file in found}
 
 
-def _rows(files: list[tuple[Found, tuple[str | None, str | None]]]) -> Iterator[Row]:
-    for file, beside in files:
-        read = partial(fail, "unreadable", file.problem) if file.problem else partial(_read, file.path, *beside)
+def _taken(name: str, sidecars: dict[str, Found]) -> tuple[Found | None, Found | None]:
+    """The caption and the columns of the image ``name``: ``a.b.txt``, or ``a.b.jpg.txt``, of ``a.b.jpg``."""
+    own = (str(PurePosixPath(name).with_suffix("")), name) if _suffix(name) else (name,)
+    text, columns = (
+        next((sidecars[stem + suffix] for stem in own if stem + suffix in sidecars), None)
+        for suffix in (".txt", ".json")
+    )
+    return text, columns
+
+
+def _part(rows: list[tuple[Found, _Beside]], start: int) -> Part:
+    name = f"{start}:{digest_of([f'{file.name}:{size_of(file.path)}' for file, _ in rows])}"
+    return Part(name, len(rows), partial(_rows, rows))
+
+
+def _rows(rows: list[tuple[Found, _Beside]]) -> Iterator[Row]:
+    for file, beside in rows:
+        read = partial(fail, "unreadable", file.problem) if file.problem else partial(_read, file.path, beside)
         yield Row(readable(file.name), read)
 
 
-def _read(path: str, text: str | None, columns: str | None) -> Sample:
-    data = read_file(path)
+def _read(path: str, beside: _Beside) -> Sample:
+    return Sample(read_file(path), *read_sidecars(_content(beside.text), _content(beside.columns), beside.line))
+
+
+def _content(path: str | None) -> bytes | RowError | None:
     try:
-        contents = [None if side is None else read_file(side, max_bytes=2**20) for side in (text, columns)]
+        return None if path is None else read_file(path, max_bytes=2**20)
     except RowError as error:
-        return Sample(data, None, {"sidecar_error": str(error)})
-    return Sample(data, *read_sidecars(*contents))
+        return error
 
 
 def _suffix(name: str) -> str:
     return PurePosixPath(name).suffix.lower()
-
-
-def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested objects as dotted keys; lists as JSON text."""
-    if not isinstance(values, dict):
-        raise TypeError(f"expected a JSON object, got {type(values).__name__}")
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = json.dumps(value) if isinstance(value, list) else value
-    return flat

@@ -1,4 +1,4 @@
-"""Images of a source by their names, which is what a store keeps of them."""
+"""Images of a source by their names and places, which are what a store keeps of them."""
 
 from __future__ import annotations
 
@@ -6,30 +6,54 @@ from collections import Counter
 from collections.abc import Sequence
 
 from clipspace.errors import InputError
-from clipspace.sources.rows import Source
+from clipspace.sources.rows import Ignored, Row, Source
 
 
-def read_named(source: Source, names: Sequence[str]) -> list[bytes]:
+def read_named(source: Source, names: Sequence[str], places: Sequence[str | None] | None = None) -> list[bytes]:
     """The image files called ``names``, in that order, as they are in ``source``: what was encoded, as `open_source` lists it.
 
-    Raises `InputError` for a name that is twice among ``names``, or not in the source, and `RowError` for a file that
-    cannot be read.
+    ``places`` (`Row.place`, the column ``source_row`` of a store) tell rows of one name apart. A row without one is
+    found by its name, which then must be the name of one row of the source only.
+
+    Raises `InputError` for a name that is twice among ``names``, that the source has twice, or not at all, and
+    `RowError` for a file that cannot be read.
     """
-    if len(set(names)) < len(names):
-        (twice, _), *_ = Counter(names).most_common(1)
-        raise InputError(f"read_named: expected names that tell images apart, got {twice!r} twice")
-    wanted, found = set(names), {}
-    for part in source.parts:
-        if len(found) == len(wanted):
-            break
-        for row in part.open():
-            if row.name in wanted and row.name not in found:
-                found[row.name] = row.read().data
-    missing = next((name for name in names if name not in found), None)
+    wanted = list(zip(names, places or [None] * len(names), strict=True))
+    if len(set(wanted)) < len(wanted):
+        (twice, _), *_ = Counter(wanted).most_common(1)
+        raise InputError(f"read_named: expected names that tell images apart, got {twice[0]!r} twice")
+    found = _find(source, set(wanted))
+    missing = next((name for name, place in wanted if (name, place) not in found), None)
     if missing is not None:
         first = source.parts[0].name if source.parts else "nothing"
         raise InputError(
             f"read_named: expected the image {missing!r} in the source, got none of that name (its first part is "
             f"{first!r}); give what was encoded, as it was given to encode"
         )
-    return [found[name] for name in names]
+    return [found[row] for row in wanted]
+
+
+def _find(source: Source, wanted: set[tuple[str, str | None]]) -> dict[tuple[str, str | None], bytes]:
+    """The content of rows by name and place. A name alone is looked for to the end, as it may come again."""
+    found: dict[tuple[str, str | None], bytes] = {}
+    may_repeat = False
+    for part in source.parts:
+        for row in part.open():
+            if isinstance(row, Ignored):
+                continue
+            if len(found) == len(wanted) and not may_repeat:
+                return found
+            for key in _keys(row, wanted):
+                if key in found and row.place is not None:
+                    raise InputError(
+                        f"read_named: expected one image {row.name!r} in the source, got several, and the store does "
+                        "not say which of them its row is; encode it again"
+                    )
+                if key not in found:
+                    found[key] = row.read().data
+                may_repeat |= key[1] is None and row.place is not None
+    return found
+
+
+def _keys(row: Row, wanted: set[tuple[str, str | None]]) -> set[tuple[str, str | None]]:
+    return {(row.name, row.place), (row.name, None)} & wanted

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,17 +10,12 @@ import pyarrow
 import pyarrow.parquet
 
 from clipspace.errors import InputError
+from clipspace.sources.columns import Columns, columns_of
 from clipspace.sources.files import Found, beside, open_file, read_file, reason_of, size_of
-from clipspace.sources.rows import MAX_BYTES, Part, Row, RowError, Sample, Source, fail, readable
+from clipspace.sources.rows import MAX_BYTES, Part, Row, RowError, Sample, Source, as_caption, fail, readable
+from clipspace.sources.sidecars import with_faults
 
-_PATHS = ("image_path", "path", "file", "file_name", "filename", "image", "filepath", "url")
-_CAPTIONS = ("caption", "text")
-
-
-@dataclass(frozen=True)
-class _Columns:
-    image: str
-    caption: str | None
+_ROWS = 64
 
 
 def parquet_source(
@@ -29,19 +23,20 @@ def parquet_source(
 ) -> Source:
     """Every row of the files, in order. A part is a run of whole row groups.
 
-    ``image_column`` holds bytes, paths (seen from the folder of the file) or ``{bytes, path}``; found by its type and
-    name when not given. Other columns are kept. A file that is no Parquet becomes one bad row. Raises
-    `InputError` when no file is readable or no column is of images.
+    ``image_column`` holds bytes, paths (seen from the folder of the file) or ``{bytes, path}``; found by its type,
+    content and name when not given. Other columns are kept. A file that is no Parquet becomes one bad row, and a cell
+    that cannot be read costs that cell, or the row where it is the image. Raises `InputError` when no file is
+    readable, when a column of images cannot be told, and for two columns of one name.
     """
     parts: list[Part] = []
     problems: list[str] = []
+    usual: Columns | None = None
     for listed in files:
         name = listed.name
         try:
             with open_file(listed.path) as file:
                 found = pyarrow.parquet.ParquetFile(file)
-                columns = _columns(found.schema_arrow, image_column, caption_column, name)
-                usual = _usual(found.schema_arrow)
+                columns, usual = columns_of(found, image_column, caption_column, name, like=usual)
                 sizes = [found.metadata.row_group(i).num_rows for i in range(found.num_row_groups)]
         except (RowError, OSError, pyarrow.ArrowException) as error:
             problems.append(f"{name}: {error}")
@@ -70,93 +65,117 @@ def _runs(sizes: Sequence[int], most: int) -> Iterator[list[int]]:
         yield run
 
 
-def _columns(schema: pyarrow.Schema, image: str | None, caption: str | None, name: str) -> _Columns:
-    for wanted in (image, caption):
-        if wanted is not None and wanted not in schema.names:
-            raise InputError(f"encode: expected a column {wanted!r} in {name}, got {schema.names}")
-    image = image or _image_column(schema)
-    if image is None or not _may_be_images(schema.field(image).type):
-        raise InputError(
-            f"encode: expected a column of images (bytes, {{bytes, path}} or a path) in {name}, got {schema.names}; "
-            "name it with image_column (--image-column)"
-        )
-    plain = _plain(schema, image)
-    if caption is not None and caption not in plain:
-        raise InputError(
-            f"encode: expected one caption a row in {caption!r} of {name}, got {schema.field(caption).type}"
-        )
-    return _Columns(image, caption or next((c for c in _CAPTIONS if c in plain), None))
-
-
-def _usual(schema: pyarrow.Schema) -> _Columns | None:
-    """The columns taken when none is named: only others are part of a part's name, as they make it another input."""
-    image = _image_column(schema)
-    plain = _plain(schema, image)
-    return _Columns(image, next((c for c in _CAPTIONS if c in plain), None)) if image else None
-
-
-def _plain(schema: pyarrow.Schema, image: str | None) -> list[str]:
-    return [field.name for field in schema if not pyarrow.types.is_nested(field.type) and field.name != image]
-
-
-def _image_column(schema: pyarrow.Schema) -> str | None:
-    types = pyarrow.types
-    for is_images in (_is_hugging_face, lambda kind: types.is_binary(kind) or types.is_large_binary(kind)):
-        for column in schema:
-            if is_images(column.type):
-                return column.name
-    texts = [c.name for c in schema if types.is_string(c.type) or types.is_large_string(c.type)]
-    return next((name for name in _PATHS if name in texts), None)
-
-
-def _may_be_images(kind: pyarrow.DataType) -> bool:
-    types = pyarrow.types
-    plain = (types.is_binary, types.is_large_binary, types.is_string, types.is_large_string, _is_hugging_face)
-    return any(is_kind(kind) for is_kind in plain)
-
-
-def _is_hugging_face(kind: pyarrow.DataType) -> bool:
-    return pyarrow.types.is_struct(kind) and {f.name for f in kind} >= {"bytes", "path"}
-
-
 def _unreadable(name: str, message: str) -> Iterator[Row]:
     yield Row(readable(name), partial(fail, "unreadable", message))
 
 
-def _rows(listed: Found, columns: _Columns, groups: list[int], sizes: list[int], start: int) -> Iterator[Row]:
-    """Rows of some row groups. What is left of a group that breaks off is bad, row by row."""
+def _rows(listed: Found, columns: Columns, groups: list[int], sizes: list[int], start: int) -> Iterator[Row]:
+    """Rows of some row groups. A group that breaks off is read on column by column, as far as each of them goes."""
     for group, size in zip(groups, sizes, strict=True):
         done = 0
         try:
             with open_file(listed.path) as file:
-                reader = pyarrow.parquet.ParquetFile(file, buffer_size=2**20)
-                for batch in reader.iter_batches(batch_size=64, row_groups=[group]):
-                    for values in batch.to_pylist():
-                        yield _row(listed, columns, values, start + done)
-                        done += 1
+                for values in _together(file, group):
+                    yield _row(listed, columns, values, start + done)
+                    done += 1
         except MemoryError:
             raise
-        except Exception as error:  # text that is not UTF-8, too
-            broken = partial(fail, reason_of(error, "corrupt"), f"its row group cannot be read ({error})")
-            for row in range(done, size):
-                yield Row(readable(f"{listed.name}:{start + row}"), broken)
+        except Exception:
+            pass
+        if done < size:
+            for values in _apart(listed, columns, group, done, size):
+                yield _row(listed, columns, values, start + done)
+                done += 1
         start += size
 
 
-def _row(listed: Found, columns: _Columns, values: dict[str, Any], number: int) -> Row:
+def _together(file: Any, group: int) -> Iterator[dict[str, Any]]:
+    """The cells of each row of a row group."""
+    reader = pyarrow.parquet.ParquetFile(file, buffer_size=2**20)
+    for batch in reader.iter_batches(batch_size=_ROWS, row_groups=[group]):
+        yield from _as_rows(batch.schema.names, [_cells(column) for column in batch.columns])
+
+
+def _apart(listed: Found, columns: Columns, group: int, first: int, size: int) -> Iterator[dict[str, Any]]:
+    """The cells of the rows from ``first`` on, each column read by itself and row by row."""
+    try:
+        with open_file(listed.path) as file:
+            names = pyarrow.parquet.ParquetFile(file).schema_arrow.names
+    except MemoryError:
+        raise
+    except Exception as error:
+        names, broken = [columns.image], RowError(reason_of(error, "corrupt"), f"its file cannot be read ({error})")
+        yield from _as_rows(names, [[broken] * (size - first)])
+        return
+    yield from _as_rows(names, [_column(listed, name, group, first, size) for name in names])
+
+
+def _column(listed: Found, name: str, group: int, first: int, size: int) -> Iterator[Any]:
+    """The cells of one column from ``first`` on; `RowError` from where it breaks off."""
+    done, broken = 0, RowError("corrupt", f"the column {name!r} ends before its row group does")
+    try:
+        with open_file(listed.path) as file:
+            for batch in pyarrow.parquet.ParquetFile(file).iter_batches(
+                batch_size=1, row_groups=[group], columns=[name]
+            ):
+                [cell] = _cells(batch.column(0))
+                if done >= first:
+                    yield cell
+                done += 1
+    except MemoryError:
+        raise
+    except Exception as error:
+        broken = RowError(reason_of(error, "corrupt"), f"the column {name!r} of its row group cannot be read ({error})")
+    for _ in range(max(done, first), size):
+        yield broken
+
+
+def _as_rows(names: Sequence[str], columns: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    for cells in zip(*columns, strict=True):
+        yield dict(zip(names, cells, strict=True))
+
+
+def _cells(column: pyarrow.Array) -> list[Any]:
+    """The values of a column; `RowError` for one that has none in Python (text that is not UTF-8, the year 10000)."""
+    try:
+        return column.to_pylist()
+    except MemoryError:
+        raise
+    except Exception:
+        return [_cell(value) for value in column]
+
+
+def _cell(value: pyarrow.Scalar) -> Any:
+    try:
+        return value.as_py()
+    except MemoryError:
+        raise
+    except Exception as error:
+        return RowError("corrupt", f"its cell cannot be read ({error!r:.200})")
+
+
+def _row(listed: Found, columns: Columns, values: dict[str, Any], number: int) -> Row:
+    place = readable(f"{listed.name}:{number}")
     image = values.pop(columns.image)
-    caption = values.pop(columns.caption) if columns.caption else None
+    if isinstance(image, RowError):
+        return Row(place, partial(fail, image.reason, str(image)))
     data, at = (image.get("bytes"), image.get("path")) if isinstance(image, dict) else (image, None)
     if isinstance(data, str):
         data, at = None, data
-    name = beside(listed.name, at) if at else f"{listed.name}:{number}"
-    caption = None if caption is None else str(caption)
-    return Row(readable(name), partial(_sample, listed.path, data, at, caption, values))
+    read = partial(_sample, listed.path, data, at, columns.caption, values)
+    return Row(readable(beside(listed.name, at)), read, place) if at else Row(place, read)
 
 
 def _sample(path: str, data: bytes | None, at: str | None, caption: str | None, values: dict[str, Any]) -> Sample:
-    if data is None and at is None:
+    if data is None and not at:
         raise RowError("empty", "expected an image, got a null")
     if data is not None and len(data) > MAX_BYTES:
         raise RowError("too large", f"expected at most {MAX_BYTES:,} bytes")
-    return Sample(read_file(beside(path, at)) if data is None else data, caption, values)
+    broken = [f"{name}: {value}" for name, value in values.items() if isinstance(value, RowError)]
+    values = {name: None if isinstance(value, RowError) else value for name, value in values.items()}
+    text = None
+    try:
+        text = as_caption(values.pop(caption, None))
+    except ValueError as error:
+        broken.append(f"{caption}: {error}")
+    return Sample(read_file(beside(path, at)) if data is None else data, text, with_faults(values, broken))

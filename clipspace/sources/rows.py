@@ -35,10 +35,22 @@ class Sample:
 
 @dataclass(frozen=True)
 class Row:
-    """A named image that is read when asked: ``read()`` gives its `Sample` or raises `RowError`."""
+    """A named image that is read when asked: ``read()`` gives its `Sample` or raises `RowError`.
+
+    ``place`` tells rows of one name apart: the file that the row is in and its number there (``a.parquet:3``). It is
+    None where the name alone does: a path of a folder or a list.
+    """
 
     name: str
     read: Callable[[], Sample]
+    place: str | None = None
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """Files of a part that are no rows and belong to none (``._a.jpg`` of macOS, a stray caption): only counted."""
+
+    files: int
 
 
 @dataclass(frozen=True)
@@ -47,7 +59,7 @@ class Part:
 
     name: str
     rows: int | None
-    open: Callable[[], Iterator[Row]]
+    open: Callable[[], Iterator[Row | Ignored]]
 
 
 @dataclass(frozen=True)
@@ -85,7 +97,7 @@ class Source:
         return digest_of([listed])
 
 
-def _first(rows: Callable[[], Iterator[Row]], n: int) -> Iterator[Row]:
+def _first(rows: Callable[[], Iterator[Row | Ignored]], n: int) -> Iterator[Row | Ignored]:
     return islice(rows(), n)
 
 
@@ -100,6 +112,13 @@ def digest_of(names: list[str]) -> str:
 def readable(name: str) -> str:
     """``name`` as valid Unicode: bytes of a file name that are not UTF-8 become ``\\xNN``."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def as_caption(value: Any) -> str | None:
+    """The text of a caption, without a byte order mark; None of None. Raises `ValueError` for what is no text."""
+    if value is None or isinstance(value, str):
+        return value and value.removeprefix("\ufeff")
+    raise ValueError(f"expected a text as caption, got {str(value)[:80]} ({type(value).__name__})")
 
 
 def fail(reason: str, message: str) -> NoReturn:

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import tarfile
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import count
+from typing import BinaryIO
 
+from clipspace.formats import HEAD_BYTES, is_hidden, looks_like_image
 from clipspace.images import SUFFIXES
 from clipspace.sources.files import Found, open_file, reason_of, size_of
-from clipspace.sources.folder import read_sidecars
-from clipspace.sources.rows import MAX_BYTES, Part, Row, RowError, Sample, Source, fail, readable
+from clipspace.sources.rows import MAX_BYTES, Ignored, Part, Row, RowError, Sample, Source, fail, readable
+from clipspace.sources.sidecars import SUFFIXES as SIDECARS
+from clipspace.sources.sidecars import read_sidecars, stems
+
+_MOST = 256
+"""Members of one stem that are held in memory; more are taken for several rows whose names have dots."""
+_COMPRESSED = (
+    (b"\x1f\x8b", lambda file: gzip.GzipFile(fileobj=file)), (b"BZh", bz2.BZ2File), (b"\xfd7zXZ\0", lzma.LZMAFile),
+)  # fmt: skip
+
+_Members = dict[str, "bytes | RowError"]
 
 
 def tar_source(files: Sequence[Found]) -> Source:
@@ -17,13 +32,20 @@ def tar_source(files: Sequence[Found]) -> Source:
     return Source(tuple(Part(f"{file.name}:{size_of(file.path)}", None, partial(_rows, file)) for file in files))
 
 
-def _rows(found: Found) -> Iterator[Row]:
-    """Rows of one tar. One that breaks off, or cannot be opened, ends with a bad row that says so."""
-    shard = readable(found.name)
+def _rows(found: Found) -> Iterator[Row | Ignored]:
+    """Rows of one tar, or of several written one after the other into one file.
+
+    One that breaks off, or cannot be opened, ends with a bad row that says so.
+    """
+    shard, numbers = readable(found.name), count()
     try:
-        with open_file(found.path) as file, tarfile.open(fileobj=file, mode="r|*", tarinfo=_Header) as tar:
-            for stem, members in _groups(tar):
-                yield from _images(f"{shard}/{readable(stem)}", members)
+        with open_file(found.path) as file, _decompressed(file) as stream, _opened(stream) as tar:
+            for group in _groups(tar):
+                if isinstance(group, Ignored):
+                    yield group
+                    continue
+                stem, members = group
+                yield from _images(shard, stem, members, numbers)
     except RowError as error:
         yield Row(shard, partial(fail, error.reason, str(error)))
     except MemoryError:
@@ -32,30 +54,55 @@ def _rows(found: Found) -> Iterator[Row]:
         yield Row(shard, partial(fail, reason_of(error, "truncated"), f"the archive breaks off here ({error!r})"))
 
 
+def _decompressed(file: BinaryIO) -> BinaryIO:
+    """What a file holds. tarfile's own streams stop after the first of several compressed parts."""
+    head = file.read(8)
+    file.seek(0)
+    return next((opened(file) for start, opened in _COMPRESSED if head.startswith(start)), file)
+
+
+def _opened(stream: BinaryIO) -> tarfile.TarFile:
+    """A tar that is read on past its end mark, behind which another may begin (``cat a.tar b.tar``)."""
+    return tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header, ignore_zeros=True)
+
+
 class _Header(tarfile.TarInfo):
     """A header that says when it is broken: tarfile takes one, or a missing end mark, for the end of the archive."""
 
     @classmethod
     def fromtarfile(cls, tar: tarfile.TarFile) -> tarfile.TarInfo:
         try:
-            return super().fromtarfile(tar)
-        except (tarfile.EmptyHeaderError, tarfile.TruncatedHeaderError, tarfile.InvalidHeaderError) as error:
+            header = super().fromtarfile(tar)
+        except tarfile.EOFHeaderError:
+            tar.ended = True
+            raise
+        except tarfile.EmptyHeaderError as error:
+            if getattr(tar, "ended", False):
+                raise
+            raise tarfile.ReadError(f"broken header: {error}, without an end mark") from None
+        except (tarfile.TruncatedHeaderError, tarfile.InvalidHeaderError) as error:
             raise tarfile.ReadError(f"broken header: {error}") from None
+        tar.ended = False
+        return header
 
 
-def _groups(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, bytes | RowError]]]:
+def _groups(tar: tarfile.TarFile) -> Iterator[tuple[str, _Members] | Ignored]:
     """(stem, contents by suffix) of neighbours that share a stem; why there is none of a link, or of what is too large."""
-    stem, members = None, {}
+    stem, members, own = None, {}, ""
     for member in tar:
+        tar.members = []  # tarfile keeps every header it has seen
         if member.isdir():
             continue
+        if is_hidden(member.name):
+            yield Ignored(1)
+            continue
         name, suffix = _split(member.name)
-        if stem is not None and (name != stem or suffix in members):
+        before, own = own, suffix.rpartition(".")[0]
+        if stem is not None and (name != stem or suffix in members or (len(members) >= _MOST and own != before)):
             yield stem, members
             members = {}
         stem = name
         members[suffix] = _content(tar, member)
-        tar.members = []  # tarfile keeps every header it has seen
     if stem is not None:
         yield stem, members
 
@@ -77,22 +124,39 @@ def _split(name: str) -> tuple[str, str]:
     return folder + slash + stem, (dot + suffix).lower()
 
 
-def _images(name: str, members: dict[str, bytes | RowError]) -> Iterator[Row]:
-    """One row for each image of a stem; they share its caption and columns."""
-    images = [suffix for suffix in members if "." + suffix.rpartition(".")[2] in SUFFIXES]
+def _images(shard: str, stem: str, members: _Members, numbers: Iterator[int]) -> Iterator[Row | Ignored]:
+    """One row for each image of a stem.
+
+    ``a.b.jpg`` has the caption ``a.b.txt`` where there is one, else ``a.txt``, which all images of the stem share.
+    """
+    name = f"{shard}/{readable(stem)}"
+    images = [suffix for suffix, content in members.items() if _is_image(suffix, content)]
     if not images:
-        yield Row(name, partial(fail, "no image", f"expected an image, got {', '.join(members)}"))
-    contents = {suffix: content for suffix, content in members.items() if isinstance(content, bytes)}
+        message = f"expected an image, got {', '.join(members)}"
+        yield Row(name, partial(fail, "no image", message), f"{shard}:{next(numbers)}")
+        return
+    used: set[str] = set()
     for suffix in images:
-        content = members[suffix]
-        if isinstance(content, RowError):
-            yield Row(name + suffix, partial(fail, content.reason, str(content)))
-        else:
-            yield Row(name + suffix, partial(_sample, content, contents))
+        beside = {kind: next((s + kind for s in stems(suffix) if s + kind in members), None) for kind in SIDECARS}
+        used |= {taken for taken in beside.values() if taken}
+        sides = {kind: members.get(taken) for kind, taken in beside.items()}
+        yield Row(name + suffix, partial(_sample, members[suffix], sides), f"{shard}:{next(numbers)}")
+    stray = len(members) - len(used | set(images))
+    if stray:
+        yield Ignored(stray)
 
 
-def _sample(data: bytes, members: dict[str, bytes]) -> Sample:
-    caption, columns = read_sidecars(members.get(".txt"), members.get(".json"))
-    if ".cls" in members:
-        columns["cls"] = members[".cls"].decode("utf-8", "replace").strip()
+def _is_image(suffix: str, content: bytes | RowError) -> bool:
+    own = "." + suffix.rpartition(".")[2]
+    if own in SUFFIXES or own in SIDECARS:
+        return own in SUFFIXES
+    return isinstance(content, bytes) and looks_like_image(content[:HEAD_BYTES])
+
+
+def _sample(data: bytes | RowError, sides: dict[str, bytes | RowError | None]) -> Sample:
+    if isinstance(data, RowError):
+        raise data
+    caption, columns = read_sidecars(sides[".txt"], sides[".json"])
+    if isinstance(sides[".cls"], bytes):
+        columns["cls"] = sides[".cls"].decode("utf-8-sig", "replace").strip()
     return Sample(data, caption, columns)

@@ -24,7 +24,9 @@ FOLDERS = {"image": "img_emb", "prior": "img_emb", "text": "text_emb"}
 """Folder of the vectors of a modality."""
 NORMS = {"image": "norm", "prior": "norm", "text": "text_norm"}
 """Column of the norms, as the encoder gave them, of a modality."""
-RESERVED = ("image_path", "caption", "norm", "text_norm", "score")
+PLACE = "source_row"
+"""Column of where a row stands in what was encoded (`Row.place`), which tells rows of one name apart."""
+RESERVED = ("image_path", "caption", "norm", "text_norm", "score", PLACE)
 
 
 def vectors_file(modality: str, shard: int) -> str:

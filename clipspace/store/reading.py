@@ -135,6 +135,11 @@ class Store:
         return list(map(str, range(len(self)))) if column is None else self.metadata([column])[column].to_pylist()
 
     @cached_property
+    def places(self) -> list[str | None] | None:
+        """Where each row stands in what was encoded, for `clipspace.sources.read_named`; None where it is not known."""
+        return self.metadata([layout.PLACE])[layout.PLACE].to_pylist() if layout.PLACE in self._schema.names else None
+
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """Names of the metadata columns; read them with `metadata`."""
         return tuple(self._schema.names)

@@ -15,6 +15,7 @@ import numpy as np
 
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
+from clipspace.sequences import is_missing
 from clipspace.store import layout
 from clipspace.store.locking import alone
 
@@ -30,7 +31,7 @@ class ShardWriter:
 
     def __init__(self, path: Path, shard: int, modalities: Sequence[str], *, dim: int, dtype: str) -> None:
         self.path, self.shard, self.dim, self.dtype = path, shard, dim, dtype
-        self.rows, self.columns, self.rejected = 0, {}, []
+        self.rows, self.columns, self.rejected, self.ignored = 0, {}, [], 0
         self._parts: dict[str, Any] = {}
         path.mkdir(parents=True, exist_ok=True)
         self._lock = ExitStack()
@@ -56,10 +57,10 @@ class ShardWriter:
             before.extend(columns.get(name, [None] * n))
         self.rows += n
 
-    def reject(self, name: str, reason: str, detail: str) -> None:
-        """Record a row that is not stored."""
+    def reject(self, name: str, reason: str, detail: str, place: str | None = None) -> None:
+        """Record a row that is not stored; ``place`` tells it from others of its name."""
         detail = re.sub(r" at 0x[0-9a-f]+", "", detail)[:500]  # an address would make every run's bytes its own
-        self.rejected.append({"name": name, "reason": reason, "detail": detail})
+        self.rejected.append({"name": name, "reason": reason, "detail": detail, layout.PLACE: place})
 
     def close(self) -> None:
         """Put every file in its place, the record that makes the shard count last."""
@@ -80,11 +81,12 @@ class ShardWriter:
             table = pyarrow.table({name: _array(self.columns[name]) for name in ordered})
             files.append(self._write_table(layout.metadata_file(self.shard), table))
         if self.rejected:
-            table = pyarrow.Table.from_pylist(self.rejected)
+            texts = pyarrow.schema([(name, pyarrow.string()) for name in self.rejected[0]])
+            table = pyarrow.Table.from_pylist(self.rejected, texts)
             files.append(self._write_table(layout.rejected_file(self.shard), table))
         else:
             (self.path / layout.rejected_file(self.shard)).unlink(missing_ok=True)  # of an earlier try
-        facts = {"rows": self.rows, "rejected": len(self.rejected)}
+        facts = {"rows": self.rows, "rejected": len(self.rejected), "ignored": self.ignored}
         write_record(self.path, self.shard, files, **facts)
         self._lock.close()
 
@@ -173,13 +175,14 @@ def copy_shard(source: Path, shard: int, output: Path, target: int) -> None:
         (output / old.parent).mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / name, output / new)
         copied.append(new)
-    write_record(output, target, copied, rows=record["rows"], rejected=record["rejected"])
+    facts = {key: record.get(key, 0) for key in ("rows", "rejected", "ignored")}
+    write_record(output, target, copied, **facts)
 
 
-def write_record(path: Path, shard: int, files: Iterable[str], *, rows: int, rejected: int) -> None:
-    """Say that a shard is whole."""
+def write_record(path: Path, shard: int, files: Iterable[str], *, rows: int, rejected: int, ignored: int) -> None:
+    """Say that a shard is whole, and how many files of its part were no rows."""
     facts = {name: layout.facts_of(path / name) for name in files}
-    record = {"rows": rows, "rejected": rejected, "files": facts}
+    record = {"rows": rows, "rejected": rejected, "ignored": ignored, "files": facts}
     layout.write_json(path / layout.record_file(shard), record)
 
 
@@ -192,7 +195,7 @@ def _array(values: Sequence) -> pyarrow.Array:
     try:
         return pyarrow.array(values)
     except (pyarrow.ArrowException, OverflowError, TypeError):
-        return pyarrow.array([None if value is None else _text(value) for value in values])
+        return pyarrow.array([None if is_missing(value) else _text(value) for value in values])
 
 
 def _text(value: Any) -> str:

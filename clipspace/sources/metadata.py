@@ -1,0 +1,110 @@
+"""``metadata.jsonl`` and ``metadata.csv`` of a folder of images, as Hugging Face's imagefolder reads them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import posixpath
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from clipspace.errors import InputError
+from clipspace.sources.files import Found, read_file
+from clipspace.sources.rows import RowError
+from clipspace.sources.sidecars import as_text
+
+_NAMES = ("metadata.jsonl", "metadata.csv")
+_MAX_BYTES = 2**32
+
+
+def read_metadata(files: Sequence[Found]) -> tuple[dict[str, bytes], list[Found], set[str]]:
+    """Lines of metadata by the name of their image, as JSON; lines of no use; and the names of the files that were read.
+
+    A line has a ``file_name``, seen from the folder of its file, and columns; ``text`` is a caption as ``caption`` is.
+    A line that cannot be read, or names no file or one that another line named, is found with its problem. A file
+    without any ``file_name`` is something else, and left alone.
+    """
+    known = {file.name for file in files}
+    lines: dict[str, bytes] = {}
+    problems: list[Found] = []
+    read: set[str] = set()
+    for file in files:
+        if posixpath.basename(file.name) not in _NAMES or file.problem:
+            continue
+        try:
+            found = list(_lines(file))
+        except RowError as error:
+            problems.append(Found(file.path, file.name, str(error)))
+            continue
+        if not any(isinstance(line, dict) for _, line in found):
+            continue
+        read.add(file.name)
+        for number, line in found:
+            problem = _take(file, line, known, lines)
+            if problem:
+                problems.append(Found(file.path, f"{file.name}:{number}", problem))
+    return lines, problems, read
+
+
+def _take(file: Found, line: dict[str, Any] | str, known: set[str], lines: dict[str, bytes]) -> str | None:
+    """Put a line where its image finds it; what is wrong with it where something is."""
+    if isinstance(line, str):
+        return line
+    folder = posixpath.dirname(file.name)
+    name = posixpath.normpath(posixpath.join(folder, line.pop("file_name")))
+    if name not in known:
+        return f"expected a line of a file in the folder, got {name!r}, which is not there"
+    if name in lines:
+        return f"expected one line a file, got a second one of {name!r}"
+    if "caption" not in line and "text" in line:
+        line["caption"] = line.pop("text")
+    lines[name] = json.dumps(line).encode()
+    return None
+
+
+def _lines(file: Found) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """(number, line) from 1 on: a line as a dict with ``file_name``, or what is wrong with it."""
+    content = read_file(file.path, max_bytes=_MAX_BYTES)
+    if file.name.endswith(".csv"):
+        yield from _csv_lines(file, content)
+        return
+    for number, line in enumerate(content.split(b"\n"), 1):
+        if line.strip():
+            yield number, _checked(line)
+
+
+def _checked(line: bytes) -> dict[str, Any] | str:
+    try:
+        found = json.loads(as_text(line))
+    except (ValueError, RecursionError) as error:
+        return f"expected a line of JSON, got one that cannot be read ({error!r:.200})"
+    if not isinstance(found, dict) or not isinstance(found.get("file_name"), str):
+        return f"expected a line with a file_name, got {str(found)[:80]}"
+    return found
+
+
+def _csv_lines(file: Found, content: bytes) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    try:
+        rows = csv.reader(io.StringIO(as_text(content), newline=""))
+        head = next(rows, [])
+    except (ValueError, csv.Error) as error:
+        raise RowError(
+            "unreadable", f"expected a table in UTF-8, got one that cannot be read ({error!r:.200})"
+        ) from None
+    if twice := sorted({name for name in head if head.count(name) > 1}):
+        raise InputError(
+            f"encode: expected columns of different names in {file.name!r}, got {twice} twice; rename them"
+        )
+    if "file_name" not in head:
+        return
+    try:
+        for row in rows:
+            line = dict(zip(head, (value or None for value in row), strict=False))
+            whole = len(row) == len(head) and line["file_name"]
+            yield (
+                rows.line_num,
+                line if whole else f"expected {len(head)} values and a file_name, got {len(row)} values",
+            )
+    except csv.Error as error:
+        yield rows.line_num, f"expected lines of a table, got one that cannot be read ({error})"
