@@ -196,7 +196,7 @@ def read_scam(folder: str | Path) -> tuple[dict[str, list[Path]], list[str], lis
 def _metadata(folder: Path) -> list[dict]:
     for path in (folder / "metadata.csv", folder / "metadata.jsonl"):
         if path.is_file():
-            with path.open(encoding="utf-8", newline="") as file:
+            with path.open(encoding="utf-8-sig", newline="") as file:
                 rows = (
                     list(csv.DictReader(file))
                     if path.suffix == ".csv"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -169,9 +168,3 @@ def content_hash(records: list[dict[str, Any]]) -> str:
             if not name.startswith("rejected/"):
                 digest.update(facts["sha256"].encode())
     return digest.hexdigest()[:16]
-
-
-def number_of(name: str) -> int:
-    """The number at the end of a file's stem."""
-    digits = re.search(r"(\d+)$", Path(name).stem)
-    return int(digits.group(1)) if digits else -1

@@ -11,6 +11,7 @@ import numpy as np
 from clipspace.embeddings import Stamp, check_same_space
 from clipspace.errors import InputError, SpaceMismatchError
 from clipspace.store import layout, tables
+from clipspace.store.pairing import pair
 from clipspace.store.reading import Shard, Store
 
 
@@ -95,13 +96,9 @@ def _foreign_header(path: Path) -> dict[str, Any]:
 
 
 def _foreign_shards(path: Path, modality: str) -> list[Shard]:
-    shards = []
-    tables = {layout.number_of(file.name): file for file in (path / "metadata").glob("*.parquet")}
-    for file in sorted((path / layout.FOLDERS[modality]).glob("*.npy"), key=lambda f: layout.number_of(f.name)):
-        metadata = tables.get(layout.number_of(file.name))
-        if tables and metadata is None:
-            raise InputError(f"open_store: expected metadata for {file.name}, got none; get a whole copy of the store")
-        shards.append(_shard(file, metadata, _rows_of(metadata)))
+    arrays = list((path / layout.FOLDERS[modality]).glob("*.npy"))
+    paired = pair(arrays, list((path / "metadata").glob("*.parquet")), _rows_of)
+    shards = [_shard(array, metadata, None if metadata is None else _rows_of(metadata)) for array, metadata in paired]
     return [shard for shard in shards if shard.rows]
 
 
@@ -119,7 +116,8 @@ def _shard(vectors: Path, metadata: Path | None, rows: int | None) -> Shard:
         raise InputError(f"open_store: expected whole rows of floats in {str(vectors)!r}, got {dtype} {shape}")
     if rows is not None and rows != shape[0]:
         raise InputError(
-            f"open_store: expected {rows} vectors in {vectors.name}, one per row of metadata, got {shape[0]}"
+            f"open_store: expected {rows} vectors in {vectors.name}, one per row of {metadata.name}, got {shape[0]}; "
+            "get a whole copy of both"
         )
     return Shard(vectors, metadata, *shape, dtype, offset)
 
@@ -129,5 +127,6 @@ def _looks_normalized(shards: Sequence[Shard]) -> bool:
     return bool(np.all(np.abs(np.linalg.norm(first, axis=1) - 1) < 5e-3))
 
 
-def _rows_of(metadata: Path | None) -> int | None:
-    return None if metadata is None else tables.count_rows(metadata)
+def _rows_of(file: Path) -> int:
+    """How many rows an array or a table of metadata says that it has."""
+    return tables.count_rows(file) if file.suffix == ".parquet" else _shard(file, None, None).rows

@@ -197,8 +197,12 @@ class Store:
     def with_modality(self, modality: str) -> Store:
         """The same rows' other side: "text" of a store of images and their texts. Raises `InputError` where it has none."""
         from clipspace.store.opening import open_store
+        from clipspace.store.pairing import check_same_names
 
-        return open_store(self.path, modality=modality, stamp=self.stamp)
+        other = open_store(self.path, modality=modality, stamp=self.stamp)
+        if not self.native:
+            check_same_names(*([shard.vectors for shard in store.shards] for store in (self, other)))
+        return other
 
     def check_raw(self, doing: str) -> None:
         """Raise `CapabilityError` unless vectors as the encoder gave them can be had."""

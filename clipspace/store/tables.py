@@ -25,11 +25,14 @@ def read_schema(path: Path | None) -> pyarrow.Schema:
 
 
 def count_rows(path: Path) -> int:
-    """How many rows one file says that it has."""
+    """How many rows one file says that it has. Raises `InputError` for two columns of one name."""
     import pyarrow.parquet
 
-    with _whole(path):
-        return pyarrow.parquet.read_metadata(path).num_rows
+    with _whole(path), pyarrow.parquet.ParquetFile(path) as file:
+        names, rows = file.schema_arrow.names, file.metadata.num_rows
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"store: expected columns of different names in {str(path)!r}, got {twice} twice; rename them")
+    return rows
 
 
 def read_table(path: Path | None, columns: tuple[str, ...] | None = None) -> pyarrow.Table:
