@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from numbers import Integral
+from reprlib import Repr
 
 
 class ClipspaceError(Exception):
@@ -47,6 +49,19 @@ class ConvergenceWarning(UserWarning):
 
 class SampleWarning(UserWarning):
     """A sample is too small, or too degenerate, for a number to be read as it stands; the message says why."""
+
+
+def shortened(values: Iterable, most: int = 10) -> str:
+    """``values`` as a list for a message: the first ``most``, each cut to a line, and how many more there are.
+
+    >>> shortened(range(1000), 3)
+    '[0, 1, 2, and 997 more]'
+    """
+    values, line = list(values), Repr()
+    line.maxstring = line.maxother = 80
+    shown = [line.repr(str(value) if isinstance(value, str) else value) for value in values[:most]]
+    more = [f"and {len(values) - most:,} more"] if len(values) > most else []
+    return f"[{', '.join(shown + more)}]"
 
 
 def check_count(name: str, value: int, *, least: int = 1) -> None:

@@ -22,7 +22,7 @@ from PIL import Image
 from clipspace import sphere
 from clipspace.codes import Code
 from clipspace.embeddings import Embeddings, check_same_space, concatenate
-from clipspace.errors import InputError, check_count
+from clipspace.errors import InputError, check_count, shortened
 from clipspace.images import SUFFIXES, read_image, read_images
 from clipspace.pca import PCA
 from clipspace.pictures import Pictures
@@ -213,7 +213,7 @@ def reconstruct(
             "embeddings.unit, or with PCA(normalize=True)"
         )
     if not kept:
-        raise InputError(f"reconstruct: expected components from 1 to {pca.n_components_}, got {list(components)}")
+        raise InputError(f"reconstruct: expected components from 1 to {pca.n_components_}, got {shortened(components)}")
     sampling = _sampling(space, [], num_inference_steps, guidance_scale)
     sources, _ = read_images(images)
     points = space.encode_images(sources)

@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from clipspace.blocks import check_fits, float32_blocks, shape, stamp_of
 from clipspace.embeddings import Stamp, check_same_space
-from clipspace.errors import InputError
+from clipspace.errors import InputError, shortened
 from clipspace.index import Index, build_index, list_kind
 from clipspace.index.kinds import FLAT_ROWS
 from clipspace.pca import PCA
@@ -103,7 +103,9 @@ class Map:
             arrays["image"] = pa.array([_as_image(image) for image in images])
         taken = sorted(set(columns or ()) & set(arrays))
         if taken:
-            raise InputError(f"Map.save: expected columns of other names than the map's own, got {taken}; rename them")
+            raise InputError(
+                f"Map.save: expected columns of other names than the map's own, got {shortened(taken)}; rename them"
+            )
         arrays |= {name: pa.array(in_order(values, f"Map.save: {name!r}")) for name, values in (columns or {}).items()}
         for name, array in arrays.items():
             if len(array) != len(self):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from clipspace.errors import InputError
+from clipspace.errors import InputError, shortened
 from clipspace.saving import atomically
 from clipspace.tables import as_html, as_text
 
@@ -53,7 +53,7 @@ class Result:
         """One column of the table. Raises `InputError` for a name it does not have."""
         if not self.table or name not in self.table[0]:
             known = list(self.table[0]) if self.table else []
-            raise InputError(f"{self.analysis}: expected one of the columns {known}, got {name!r}")
+            raise InputError(f"{self.analysis}: expected one of the columns {shortened(known)}, got {name!r}")
         return [row[name] for row in self.table]
 
     def __str__(self) -> str:

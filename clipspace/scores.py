@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipspace.embeddings import Stamp
-from clipspace.errors import InputError
+from clipspace.errors import InputError, shortened
 from clipspace.tables import as_html, as_text
 
 if TYPE_CHECKING:
@@ -65,13 +65,15 @@ class Scores:
         object.__setattr__(self, "rows", tuple(self.rows))
         names = [row.name for row in self.rows]
         if len(set(names)) != len(names):
-            raise InputError(f"Scores: expected one score per name, got {names}")
+            raise InputError(f"Scores: expected one score per name, got {shortened(names)}")
 
     def __getitem__(self, name: str) -> Score:
         for row in self.rows:
             if row.name == name:
                 return row
-        raise InputError(f"{self.probe}: expected one of the scores {[row.name for row in self.rows]}, got {name!r}")
+        raise InputError(
+            f"{self.probe}: expected one of the scores {shortened(row.name for row in self.rows)}, got {name!r}"
+        )
 
     def __iter__(self):
         return iter(self.rows)
@@ -127,7 +129,7 @@ def bootstrap(
     """
     n = len(samples[0])
     if n == 0 or any(len(sample) != n for sample in samples):
-        raise InputError(f"bootstrap: expected samples of one length above 0, got {[len(s) for s in samples]}")
+        raise InputError(f"bootstrap: expected samples of one length above 0, got {shortened(len(s) for s in samples)}")
     rng = np.random.default_rng(seed)
     if statistic is None:
         block = max(1, 5_000_000 // n)  # counts are resamples x n; a block of them fits in memory

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from clipspace.errors import InputError
+from clipspace.errors import InputError, shortened
 
 ANTIPODAL = 1e-4
 """Radians from exactly opposite at which the great circle between two points is no longer defined."""
@@ -94,7 +94,7 @@ def along(keyframes: np.ndarray, positions: np.ndarray) -> np.ndarray:
     positions = np.asarray(positions, dtype=np.float64)
     if len(keyframes) < 2 or (positions < 0).any() or (positions > len(keyframes) - 1).any():
         raise InputError(
-            f"along: expected positions in [0, n - 1] of n >= 2 keyframes, got {positions} of {len(keyframes)}"
+            f"along: expected positions in [0, n - 1] of n >= 2 keyframes, got {shortened(positions.ravel().tolist())} of {len(keyframes)}"
         )
     legs = np.minimum(positions.astype(int), len(keyframes) - 2)
     points = np.empty((len(positions), keyframes.shape[1]))
@@ -139,7 +139,9 @@ def mean(vectors: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     u = unit(np.atleast_2d(np.asarray(vectors, dtype=np.float64)))
     w = np.ones(len(u)) if weights is None else np.asarray(weights, dtype=np.float64)
     if w.shape != (len(u),) or not np.isfinite(w).all() or (w < 0).any() or w.sum() <= 0:
-        raise InputError(f"mean: expected {len(u)} weights, none negative and not all zero, got {weights}")
+        raise InputError(
+            f"mean: expected {len(u)} weights, none negative and not all zero, got {shortened(np.ravel(weights).tolist())}"
+        )
     w = w / w.sum()
     if norm(w @ u) < ANTIPODAL:
         raise InputError(

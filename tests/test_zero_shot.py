@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from clipspace import Embeddings, zero_shot
-from clipspace.errors import InputError, SpaceMismatchError
+from clipspace.errors import InputError, SampleWarning, SpaceMismatchError
 from clipspace.probes.templates import read_templates
 from clipspace.probes.zero_shot import _calibration, label_weights, zero_shot_accuracy
 from clipspace.scenes import COLORS, render, sample_scenes
@@ -35,8 +35,39 @@ def test_colours_are_read_far_above_chance(space):
 def test_one_label_is_refused(space, apple):
     with pytest.raises(InputError, match="at least two labels"):
         zero_shot(space, apple, ["a cat"])
-    with pytest.raises(InputError, match="all different"):
+    with pytest.raises(InputError, match="labels that differ"):
         zero_shot(space, apple, ["a cat", "a cat"])
+
+
+def test_labels_of_one_text_are_classes_of_one_probability(space, apple, house):
+    labels = ["a red apple", "a cat", "a blue house", "a cat"]
+    with pytest.warns(SampleWarning, match=r"\['a cat'\]"):
+        found = zero_shot(space, [apple, house], labels)
+    texts = space.encode_texts([f"a photo of {label}" for label in labels])
+    logits = space.encoder.logit_scale * space.encode_images([apple, house]).unit @ texts.unit.T
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert np.allclose(found.probabilities, expected)
+    assert np.array_equal(found.probabilities[:, 1], found.probabilities[:, 3])
+    assert found.labels == tuple(labels)
+    assert found.chance == 1 / 4
+
+
+@pytest.mark.filterwarnings("ignore:zero_shot")
+def test_class_numbers_count_each_of_two_classes_of_one_text(space, apple, house):
+    labels = ["a red apple", "a blue house", "a red apple"]
+    scores = zero_shot_accuracy(space, [apple, house, apple], [0, 1, 2], labels, k=2, per_class=True)
+    assert scores["top-1"].value == pytest.approx(2 / 3)  # the first of one text is the answer
+    assert scores["top-2"].value == 1
+    assert scores["class a red apple (0)"].value == 1
+    assert scores["class a red apple (2)"].value == 0
+    by_name = zero_shot_accuracy(space, [apple, house, apple], ["a red apple", "a blue house", "a red apple"], labels)
+    assert by_name["top-1"].value == 1
+
+
+def test_class_numbers_beyond_the_labels_are_refused(space, apple):
+    with pytest.raises(InputError, match="from 0 to 1, got 0 to 2"):
+        zero_shot_accuracy(space, [apple, apple], [0, 2], ["an apple", "a house"])
+    assert zero_shot_accuracy(space, [apple], [3], ["3", "4"]).settings["labels"] == ["3", "4"]
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from clipspace.analyses.examples import pictures
-from clipspace.errors import InputError, check_count
+from clipspace.errors import InputError, check_count, shortened
 from clipspace.results import Result, provenance, stacked
 from clipspace.space import Space
 
@@ -34,7 +34,7 @@ def run(
     """``draws`` of each picture's embedding from x_T of their own, at each of ``scales`` from the same."""
     check_count("draws", draws, least=2)
     if not scales or min(scales) <= 0:
-        raise InputError(f"guidance: expected scales above 0, got {list(scales)}")
+        raise InputError(f"guidance: expected scales above 0, got {shortened(scales)}")
     sources, names = pictures(space, images, "guidance")
     points = space.encode_images(sources)
     repeated = points[np.repeat(np.arange(len(points)), draws)]

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from clipspace.analyses.examples import EXAMPLES, pictures
-from clipspace.errors import InputError, check_count
+from clipspace.errors import InputError, check_count, shortened
 from clipspace.probes.typographic import print_word
 from clipspace.probes.zero_shot import zero_shot
 from clipspace.results import Result, provenance, stacked
@@ -89,8 +89,8 @@ def _words(words: Sequence[str], shown: Sequence[str]) -> tuple[str, ...]:
     chosen = words or [word for word in WORDS if word not in shown][:2]
     if not chosen or not all(word.strip() for word in chosen) or set(chosen) & set(shown):
         raise InputError(
-            f"typographic_attack: expected words other than what the pictures show ({', '.join(sorted(set(shown)))}), "
-            f"got {list(chosen)}; pass other words, or say what they show with thing="
+            f"typographic_attack: expected words other than what the pictures show {shortened(sorted(set(shown)))}, "
+            f"got {shortened(chosen)}; pass other words, or say what they show with thing="
         )
     return tuple(chosen)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from clipspace.cli.options import Device, Json, Output, Overwrite, Seed, SpaceName, Steps, load, report
-from clipspace.errors import InputError
+from clipspace.errors import InputError, shortened
 
 app = typer.Typer()
 
@@ -196,7 +196,7 @@ def _pictures(paths: list[Path]) -> list[Path]:
 
     found = expand_folders(paths)
     if not found:
-        raise InputError(f"probe: expected images in {[str(path) for path in paths]}, got none")
+        raise InputError(f"probe: expected images in {shortened(map(str, paths))}, got none")
     return found
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from clipspace.diffusion import Schedule
-from clipspace.errors import CapabilityError, CheckpointError
+from clipspace.errors import CapabilityError, CheckpointError, shortened
 from clipspace.models.contract import DecoderFacts, ImageDecoder, working_dtype
 from clipspace.models.folders import Placement
 
@@ -172,8 +172,8 @@ def _created(folder: Path, file: str, config_class: str, section: str) -> tuple[
     shapes = sorted(k for k in wanted.keys() & weights.keys() if wanted[k].shape != weights[k].shape)
     if missing or unexpected or shapes:
         raise CheckpointError(
-            f"load_space: the weights in {str(folder)!r} do not fit its config: missing {missing}, unexpected {unexpected}, "
-            f"of another shape {shapes}"
+            f"load_space: the weights in {str(folder)!r} do not fit its config: missing {shortened(missing)}, "
+            f"unexpected {shortened(unexpected)}, of another shape {shortened(shapes)}"
         )
     module.load_state_dict(weights)
     return module, config
@@ -183,7 +183,7 @@ def _weights(folder: Path) -> dict[str, torch.Tensor]:
     found = [p for pattern in ("*.safetensors", "*.pth", "*.pt") for p in sorted(folder.glob(pattern))]
     if len(found) != 1:
         raise CheckpointError(
-            f"load_space: expected one file of weights in {str(folder)!r}, got {[p.name for p in found]}"
+            f"load_space: expected one file of weights in {str(folder)!r}, got {shortened(p.name for p in found)}"
         )
     try:
         if found[0].suffix == ".safetensors":

@@ -9,7 +9,7 @@ import numpy as np
 
 from clipspace.blocks import embeddings_of
 from clipspace.embeddings import Embeddings
-from clipspace.errors import InputError
+from clipspace.errors import InputError, shortened
 from clipspace.probes.accuracy import accuracy_rows, confusion_matrix
 from clipspace.probes.logistic import fit_logistic
 from clipspace.probes.ridge import STRENGTHS
@@ -98,7 +98,7 @@ def few_shot(
     if not shots or min(shots) < 1 or 2 * max(shots) > least:
         raise InputError(
             f"few_shot: expected shots from 1 to {least // 2} (the smallest class has {least} training rows, and as "
-            f"many serve to choose the strength), got {list(shots)}"
+            f"many serve to choose the strength), got {shortened(shots)}"
         )
     if draws < 2:
         raise InputError(f"few_shot: expected at least two draws, got {draws}")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from clipspace.errors import ConvergenceWarning, InputError
+from clipspace.errors import ConvergenceWarning, InputError, shortened
 
 ROWS = 4096
 """Rows of data worked on at a time, so that their logits stay near the processor."""
@@ -75,7 +75,7 @@ def fit_logistic(
     """
     strengths = np.asarray(strengths, dtype=np.float64)
     if strengths.ndim != 1 or not len(strengths) or not (np.isfinite(strengths) & (strengths > 0)).all():
-        raise InputError(f"fit_logistic: expected strengths above 0, got {strengths}")
+        raise InputError(f"fit_logistic: expected strengths above 0, got {shortened(strengths.ravel().tolist())}")
     k = int(ids.max()) + 1
     x = x.astype(np.float64) if len(x) <= ROWS else x
     size = max(1, _LARGEST // ((x.shape[1] + 1) * k))
@@ -84,7 +84,7 @@ def fit_logistic(
     weights, intercepts, passes, converged = (np.concatenate(part) for part in zip(*parts, strict=True))
     if not converged.all():
         warnings.warn(
-            f"fit_logistic: strengths {strengths[~converged].tolist()} did not converge to {tol} in {max_passes} passes; "
+            f"fit_logistic: strengths {shortened(strengths[~converged].tolist())} did not converge to {tol} in {max_passes} passes; "
             "use stronger regularisation, or more passes",
             ConvergenceWarning,
             stacklevel=3,

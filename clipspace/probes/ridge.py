@@ -9,7 +9,7 @@ import numpy as np
 
 from clipspace.blocks import check_one_space, embeddings_of, stamp_of
 from clipspace.embeddings import Embeddings
-from clipspace.errors import InputError
+from clipspace.errors import InputError, shortened
 from clipspace.probes.splits import column, finite_vectors, warn_of_shared_rows, warn_small
 from clipspace.scores import Score, Scores, bootstrap
 
@@ -52,7 +52,7 @@ def ridge_probe(
     """
     strengths = np.asarray(strengths, dtype=np.float64)
     if not len(strengths) or not (strengths > 0).all():
-        raise InputError(f"ridge_probe: expected strengths above 0, got {strengths.tolist()}")
+        raise InputError(f"ridge_probe: expected strengths above 0, got {shortened(strengths.tolist())}")
     (x, y), (test, truth), names = _rows(points, targets, held_out, seed)
     warn_small(len(x), x.shape[1], "ridge_probe")
     rng = np.random.default_rng([seed, 1])
@@ -98,7 +98,9 @@ def _rows(points, targets, held_out, seed):
         other, other_targets = held_out
         check_one_space(points, other, "ridge_probe")
         if list(other_targets) != names:
-            raise InputError(f"ridge_probe: expected held-out targets {names}, got {list(other_targets)}")
+            raise InputError(
+                f"ridge_probe: expected held-out targets {shortened(names)}, got {shortened(other_targets)}"
+            )
         train, test = (x, y), _read(other, other_targets)
     else:
         order = np.random.default_rng(seed).permutation(len(x))

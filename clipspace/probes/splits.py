@@ -11,7 +11,7 @@ import numpy as np
 
 from clipspace.blocks import check_one_space, embeddings_of
 from clipspace.embeddings import Embeddings
-from clipspace.errors import InputError, SampleWarning
+from clipspace.errors import InputError, SampleWarning, shortened
 from clipspace.geometry.copies import originals
 from clipspace.sequences import check_labels, in_order, is_missing
 
@@ -59,7 +59,7 @@ def split(points: Embeddings, labels: Sequence | str, held_out: HeldOut | float,
         if not np.isin(test_values, classes).all():
             unseen = sorted(set(test_values.tolist()) - set(classes.tolist()))
             raise InputError(
-                f"{doing}: expected held-out classes among {classes.tolist()}, got also {unseen}; drop those"
+                f"{doing}: expected held-out classes among {shortened(classes.tolist())}, got also {shortened(unseen)}; drop those"
             )
         made = Split(vectors, ids, test, np.searchsorted(classes, test_values), tuple(classes.tolist()))
     else:
@@ -115,7 +115,7 @@ def column(points: Embeddings, values: Sequence | str, doing: str) -> np.ndarray
     """``n`` values of one kind: those given, or the column of that name. Raises `InputError` for another length, or NaN."""
     if isinstance(values, str):
         if values not in points.columns:
-            raise InputError(f"{doing}: expected a column out of {list(points.columns)}, got {values!r}")
+            raise InputError(f"{doing}: expected a column out of {shortened(points.columns)}, got {values!r}")
         values = points.columns[values]
     values = in_order(values, doing)
     check_labels(values, doing)

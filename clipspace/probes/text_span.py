@@ -10,7 +10,7 @@ import numpy as np
 
 from clipspace.blocks import check_one_space, embeddings_of
 from clipspace.embeddings import Embeddings
-from clipspace.errors import InputError
+from clipspace.errors import InputError, shortened
 from clipspace.geometry.cone import ROUNDING
 from clipspace.probes.splits import check_words, finite_vectors
 from clipspace.scores import Score, Scores
@@ -45,7 +45,9 @@ class TextSpan:
         """The images with the directions of ``texts`` set to the set's mean, at their own norms."""
         missing = [text for text in texts if text not in self.texts]
         if missing or not texts:
-            raise InputError(f"TextSpan: expected texts among {list(self.texts)}, got {missing or 'none'}")
+            raise InputError(
+                f"TextSpan: expected texts among {shortened(self.texts)}, got {shortened(missing) if missing else 'none'}"
+            )
         basis = self.directions[[self.texts.index(text) for text in dict.fromkeys(texts)]]
         points = self.images.unit
         moved = points - (points - self.mean) @ basis.T @ basis

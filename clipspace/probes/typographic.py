@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from clipspace.embeddings import Embeddings
-from clipspace.errors import InputError
+from clipspace.errors import InputError, shortened
 from clipspace.images import SUFFIXES, read_images
 from clipspace.probes.templates import PHOTO, read_templates
 from clipspace.probes.zero_shot import zero_shot
@@ -206,7 +206,7 @@ def _metadata(folder: Path) -> list[dict]:
             if rows and needed <= set(rows[0]):
                 return rows
             raise InputError(
-                f"read_scam: expected the columns {sorted(needed)} in {str(path)!r}, got {sorted(rows[0]) if rows else []}"
+                f"read_scam: expected the columns {sorted(needed)} in {str(path)!r}, got {shortened(sorted(rows[0]) if rows else [])}"
             )
     raise InputError(f"read_scam: expected metadata.csv or metadata.jsonl in {str(folder)!r}, which has neither")
 
@@ -223,7 +223,9 @@ def _check(n: int, truth: Sequence[str], words: Sequence[str], labels: Sequence[
     answers = list(dict.fromkeys(labels)) if labels is not None else sorted({*truth, *words})
     missing = {*truth, *words} - set(answers)
     if missing:
-        raise InputError(f"typographic: expected labels that hold every label and word, got none for {sorted(missing)}")
+        raise InputError(
+            f"typographic: expected labels that hold every label and word, got none for {shortened(sorted(missing))}"
+        )
     return answers
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +13,7 @@ import numpy as np
 from clipspace import sphere
 from clipspace.blocks import carries_stamp, embeddings_of
 from clipspace.embeddings import Embeddings, check_same_space
-from clipspace.errors import InputError
+from clipspace.errors import InputError, SampleWarning, shortened
 from clipspace.probes.accuracy import accuracy_rows, confusion_matrix, proportion_interval
 from clipspace.probes.calibration import calibration_error, reliability
 from clipspace.probes.splits import check_words, column
@@ -30,6 +32,9 @@ class ZeroShot:
     probabilities: np.ndarray
     labels: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        return f"ZeroShot({len(self.probabilities)} images, {len(self.labels)} labels: {shortened(self.labels)})"
+
     @property
     def chance(self) -> float:
         return 1 / len(self.labels)
@@ -44,15 +49,20 @@ def zero_shot(space: Space, images, labels: Sequence[str], *, templates: str | S
     """Probabilities of ``labels`` for images, image `Embeddings` or a store (Radford et al. 2021, arXiv 2103.00020, 3.1).
 
     The weight of a label is the mean of the unit embeddings of its ``templates``, made unit again; logits
-    are cosines times the model's own scale.
+    are cosines times the model's own scale. A label that is given twice (ImageNet has two missiles) is two classes of one
+    text, hence of equal probabilities; a `SampleWarning` names it. Raises `InputError` for fewer than two labels that
+    differ, and for empty ones.
     """
     labels = tuple(in_order(labels, "zero_shot"))
-    if len(labels) < 2 or len(set(labels)) < len(labels):
-        raise InputError(f"zero_shot: expected at least two labels, all different, got {list(labels)}")
+    if len(set(labels)) < 2:
+        raise InputError(f"zero_shot: expected at least two labels that differ, got {shortened(labels)}")
     check_words(labels, "zero_shot")
+    _warn_repeated(labels)
     points = _points(space, images)
     check_same_space(space.stamp, points.space, "zero_shot")
-    logits = space.encoder.logit_scale * points.unit @ label_weights(space, labels, templates).T
+    texts = list(dict.fromkeys(labels))
+    logits = space.encoder.logit_scale * points.unit @ label_weights(space, texts, templates).T
+    logits = logits[:, [texts.index(label) for label in labels]]  # equal to the bit for labels of one text
     exps = np.exp(logits - logits.max(axis=1, keepdims=True))
     return ZeroShot(exps / exps.sum(axis=1, keepdims=True), labels)
 
@@ -81,7 +91,8 @@ def zero_shot_accuracy(
     Parameters
     ----------
     images : images, image `Embeddings` or a store
-    truth : label of each image, or the name of a column of the embeddings
+    truth : label of each image, or the name of a column of the embeddings. Integers beside ``labels`` that are no
+        numbers are positions among them, as class numbers of data sets are
     labels : to choose from; those that occur in ``truth`` when None
     templates : "photo", "imagenet-80", "imagenet-7", or templates of one's own
     k : no more than there are labels counts
@@ -93,13 +104,10 @@ def zero_shot_accuracy(
     "class <label>"; arrays ``confusion`` (rows are the truth) and ``reliability`` (3, 15).
     """
     points = _points(space, images)
-    values = column(points, truth, "zero_shot_accuracy").astype(str)
-    labels = tuple(np.unique(values).tolist() if labels is None else in_order(labels, "zero_shot_accuracy"))
-    strange = sorted(set(values.tolist()) - set(labels))
-    if strange:
-        raise InputError(f"zero_shot_accuracy: expected true labels among {list(labels)}, got also {strange}")
+    values = column(points, truth, "zero_shot_accuracy")
+    labels = tuple(np.unique(values.astype(str)).tolist() if labels is None else in_order(labels, "zero_shot_accuracy"))
+    ids = _positions(values, labels)
     found = zero_shot(space, points, labels, templates=templates).probabilities
-    ids = np.array([labels.index(value) for value in values])
     order = np.argsort(-found, axis=1, kind="stable")
     if k < 1:
         raise InputError(f"zero_shot_accuracy: expected k of at least 1, got {k}")
@@ -116,13 +124,47 @@ def zero_shot_accuracy(
     rows.append(calibration)
     if per_class:
         rows += [
-            Score(f"class {label}", float(line[i] / line.sum()), 1 / len(labels), n=int(line.sum()))
-            for i, (label, line) in enumerate(zip(labels, confusion, strict=True))
+            Score(f"class {_told_apart(labels, i)}", float(line[i] / line.sum()), 1 / len(labels), n=int(line.sum()))
+            for i, line in enumerate(confusion)
             if line.sum()
         ]
     settings = {"labels": list(labels), "templates": list(read_templates(templates))}
     arrays = {"confusion": confusion, "reliability": reliability(confidence, right)}
     return Scores("zero-shot", rows, points.space, seed, settings, arrays)
+
+
+def _positions(values: np.ndarray, labels: tuple[str, ...]) -> np.ndarray:
+    """Where each true label stands among ``labels``, first if twice; integers that are no labels are positions already."""
+    texts = values.astype(str).tolist()
+    if values.dtype.kind in "iu" and not set(texts) & set(labels):
+        if values.min() < 0 or values.max() >= len(labels):
+            raise InputError(
+                f"zero_shot_accuracy: expected true labels by name, or positions from 0 to {len(labels) - 1}, got "
+                f"{values.min()} to {values.max()}"
+            )
+        return values.astype(np.int64)
+    first = {label: i for i, label in reversed(list(enumerate(labels)))}
+    strange = sorted(set(texts) - set(labels))
+    if strange:
+        raise InputError(
+            f"zero_shot_accuracy: expected true labels among {shortened(labels)}, got also {shortened(strange)}"
+        )
+    return np.array([first[text] for text in texts])
+
+
+def _warn_repeated(labels: tuple[str, ...]) -> None:
+    repeated = [label for label, count in Counter(labels).items() if count > 1]
+    if repeated:
+        warnings.warn(
+            f"zero_shot: {shortened(repeated)} are each more than one of the {len(labels)} labels; classes of one text get "
+            "one probability, and the first of them is the answer; give each a text of its own to tell them apart",
+            SampleWarning,
+            stacklevel=3,
+        )
+
+
+def _told_apart(labels: tuple[str, ...], i: int) -> str:
+    return labels[i] if labels.count(labels[i]) == 1 else f"{labels[i]} ({i})"
 
 
 def _calibration(confidence: np.ndarray, right: np.ndarray, seed: int, draws: int = 200) -> Score:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from clipspace.analyses import ANALYSES, analysis, question
-from clipspace.errors import CapabilityError, ClipspaceError, InputError
+from clipspace.errors import CapabilityError, ClipspaceError, InputError, shortened
 from clipspace.figures import draw
 from clipspace.images import content, expand_folders, read_image
 from clipspace.plot import save_figure
@@ -95,7 +95,7 @@ def _choose(only: Sequence[str] | None) -> list[str]:
     """The analyses asked for, in the order of a report."""
     unknown = sorted(set(only or ()) - set(ANALYSES))
     if unknown:
-        raise InputError(f"report: expected some of {list(ANALYSES)}, got {unknown}")
+        raise InputError(f"report: expected some of {list(ANALYSES)}, got {shortened(unknown)}")
     return [name for name in ANALYSES if only is None or name in only]
 
 
@@ -118,7 +118,7 @@ def _readable(images: Sequence) -> tuple[list, str]:
             digest.update(content(picture))
             found.append(one)
     if not found:
-        raise InputError(f"report: expected an image or more, got none in {[str(source) for source in images]}")
+        raise InputError(f"report: expected an image or more, got none in {shortened(map(str, images))}")
     return found, digest.hexdigest()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from clipspace.errors import InputError
+from clipspace.errors import InputError, shortened
 from clipspace.sources.files import Found, beside, open_text, read_file
 from clipspace.sources.rows import Part, Row, Sample, Source, digest_of, readable
 
@@ -14,7 +14,7 @@ def list_source(paths: Sequence[str | Found], *, rows_per_part: int) -> Source:
     """The images at ``paths``, in the order given; files among them are lists of paths, seen from their own folder."""
     listed = [line for path in paths for line in (_lines(path) if isinstance(path, Found) else [(path, path)])]
     if not listed:
-        raise InputError(f"encode: expected a list of image paths, got none in {paths!r}")
+        raise InputError(f"encode: expected a list of image paths, got none in {shortened(paths)}")
     chunks = [listed[start : start + rows_per_part] for start in range(0, len(listed), rows_per_part)]
     return Source(
         tuple(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipspace.embeddings import Embeddings, Stamp
-from clipspace.errors import CapabilityError, InputError
+from clipspace.errors import CapabilityError, InputError, shortened
 from clipspace.store import layout, tables
 
 if TYPE_CHECKING:
@@ -148,7 +148,9 @@ class Store:
         """The metadata of all rows, in row order; ``columns`` reads only those."""
         unknown = set(columns or ()) - set(self._schema.names)
         if unknown:
-            raise InputError(f"store: expected columns among {self._schema.names}, got {sorted(unknown)}")
+            raise InputError(
+                f"store: expected columns among {shortened(self._schema.names)}, got {shortened(sorted(unknown))}"
+            )
         return tables.concatenate(
             [tables.read_table(s.metadata, tuple(columns) if columns else None) for s in self.shards]
         )

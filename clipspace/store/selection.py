@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clipspace.embeddings import Embeddings, check_same_space
-from clipspace.errors import InputError, SpaceMismatchError
+from clipspace.errors import InputError, SpaceMismatchError, shortened
 from clipspace.store import layout
 from clipspace.store.opening import open_store
 from clipspace.store.shards import write_rows
@@ -46,7 +46,7 @@ class Selection:
             kept = table.filter(expression)["__position"].to_numpy()
         except (pyarrow.ArrowException, TypeError) as error:
             raise InputError(
-                f"where: expected an expression over {self._table().column_names}, got one that fails: {error}"
+                f"where: expected an expression over {shortened(self._table().column_names)}, got one that fails: {error}"
             ) from None
         return self._take(kept)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from clipspace.errors import InputError
+from clipspace.errors import InputError, shortened
 from clipspace.probes.retention.table import Retention
 from clipspace.scores import Score, Scores
 
@@ -36,7 +36,7 @@ def rank_agreement(
     names = [name for name in result.factors if name in truth]
     known = np.array([truth[name] for name in names], dtype=float)
     if len(names) < 4 or len(set(known)) < 2:
-        raise InputError(f"rank_agreement: expected four factors or more of different truths, got {names}")
+        raise InputError(f"rank_agreement: expected four factors or more of different truths, got {shortened(names)}")
     if over not in ("images", "factors"):
         raise InputError(f"rank_agreement: expected over='images' or 'factors', got {over!r}")
     rows = []

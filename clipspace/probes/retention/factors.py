@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from clipspace.errors import InputError
+from clipspace.errors import InputError, shortened
 from clipspace.scenes import Scene, counterfactual, factor_table, render
 from clipspace.scenes.reading import read_color, read_ground, read_size, read_thing, read_x, read_y
 from clipspace.sequences import check_labels, in_order
@@ -105,7 +105,9 @@ def features(values: Sequence[Any], *, period: float | None = None) -> tuple[np.
     check_labels(values, "factor")
     plain = [value.item() if isinstance(value, np.generic) else value for value in values]
     if len(set(plain)) < 2:
-        raise InputError(f"factor: expected at least two different values, got {sorted(set(map(str, plain)))} only")
+        raise InputError(
+            f"factor: expected at least two different values, got {shortened(sorted(set(map(str, plain))))} only"
+        )
     if not any(isinstance(value, float) for value in plain):
         names, column = np.unique([str(value) for value in plain], return_inverse=True)
         return np.eye(len(names))[column], True

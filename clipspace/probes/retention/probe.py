@@ -10,7 +10,7 @@ import numpy as np
 
 from clipspace import sphere
 from clipspace.embeddings import Embeddings
-from clipspace.errors import InputError
+from clipspace.errors import InputError, shortened
 from clipspace.images import read_images
 from clipspace.probes.retention.augmentations import augmentation_factors
 from clipspace.probes.retention.factors import Factor, column_factors, scene_factors
@@ -182,11 +182,13 @@ def _choose(found: list[Factor], names: Sequence[str] | None) -> list[Factor]:
     known = {factor.name: factor for factor in found}
     if len(known) < len(found):
         twice = sorted({factor.name for factor in found if sum(other.name == factor.name for other in found) > 1})
-        raise InputError(f"retention: expected columns of other names than the factors, got {twice}; rename them")
+        raise InputError(
+            f"retention: expected columns of other names than the factors, got {shortened(twice)}; rename them"
+        )
     unknown = [name for name in names or [] if name not in known]
     if unknown or not found:
         raise InputError(
-            f"retention: expected factors that vary in these images ({', '.join(known)}), got {unknown}; "
+            f"retention: expected factors that vary in these images {shortened(known)}, got {shortened(unknown)}; "
             "a factor that is the same in all of them cannot be measured"
         )
     chosen = [factor for factor in found if names is None or factor.name in names]

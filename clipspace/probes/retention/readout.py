@@ -10,7 +10,7 @@ import numpy as np
 
 from clipspace import sphere
 from clipspace.blocks import carries_stamp, embeddings_of, stamp_of
-from clipspace.errors import InputError, SampleWarning
+from clipspace.errors import InputError, SampleWarning, shortened
 from clipspace.probes.retention.factors import features
 from clipspace.probes.retention.measure import Measure, measured
 from clipspace.scores import Scores
@@ -61,7 +61,7 @@ def read_out_skills(
     if labels and targets.sum(axis=0).min() < 2:
         once = [str(values[int(column.argmax())]) for column in targets.T if column.sum() < 2]
         raise InputError(
-            f"read-out: expected each label twice or more, got {once} once; "
+            f"read-out: expected each label twice or more, got {shortened(once)} once; "
             "a label must be there to learn from and to test on: drop it, merge rare labels, or make amounts of whole "
             "numbers by giving them as floats"
         )
