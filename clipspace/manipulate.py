@@ -27,6 +27,7 @@ from clipspace.images import SUFFIXES, read_image, read_images
 from clipspace.pca import PCA
 from clipspace.pictures import Pictures
 from clipspace.results import made_by
+from clipspace.seeds import child_seed
 
 if TYPE_CHECKING:
     from clipspace.space import Space
@@ -54,7 +55,7 @@ def variations(
 
     From the code (z_i, x_T) of an image, DDIM with ``eta`` > 0; the first column is the reconstruction
     at ``eta`` = 0. Of a text or an embedding, which have no x_T, the noise is drawn from ``seed``. The provenance's
-    ``seeds`` are those of each sample's own generator, so the i-th is the same whatever ``n``.
+    ``seeds`` are the seed and the row of each sample's own generator, so the i-th is the same whatever ``n``.
     """
     check_count("n", n)
     point = _point(space, image, seed)
@@ -97,7 +98,8 @@ def interpolate(
         raise InputError(f"interpolate: expected noise 'inverted' or 'fixed', got {noise!r}")
     if spacing not in ("keyframes", "angle"):
         raise InputError(f"interpolate: expected spacing 'keyframes' or 'angle', got {spacing!r}")
-    points = [_point(space, keyframe, seed + i) for i, keyframe in enumerate(keyframes)]
+    seeds = _keyframe_seeds(seed, len(keyframes))
+    points = [_point(space, keyframe, own) for keyframe, own in zip(keyframes, seeds, strict=True)]
     sampling = _sampling(space, points, num_inference_steps, guidance_scale)
     vectors = np.concatenate([p.embeddings.vectors for p in points])
     n = (len(points) - 1) * (steps - 1) + 1
@@ -106,7 +108,7 @@ def interpolate(
     if noise == "fixed":
         x_T = space.noise(1, seed=seed)
     else:
-        ends = [_noise(space, p, seed + i, sampling) for i, p in enumerate(points)]
+        ends = [_noise(space, point, own, sampling) for point, own in zip(points, seeds, strict=True)]
         flat = np.concatenate(ends).reshape(len(points), -1)
         x_T = sphere.along(flat, positions).reshape(-1, *ends[0].shape[1:])
     embeddings = Embeddings(path.astype(np.float32), space.stamp, "image")
@@ -123,16 +125,18 @@ def interpolate(
 def blend(space: Space, items: Sequence, weights: Sequence[float] | None = None, *, seed: int = 0) -> Embeddings:
     """One point between images, texts and embeddings: their weighted mean on the sphere, ready to decode.
 
-    Texts become image embeddings through the prior, the i-th drawn from ``seed`` + i. The column ``made_of`` says what
-    each item was, and the column ``weights`` what it counted. Of two items it is the great circle of `interpolate`.
+    Texts become image embeddings through the prior, each drawn from a seed of its own that depends on ``seed`` and on
+    its place. The column ``made_of`` says what each item was, with that seed, and the column ``weights`` what it counted.
+    Of two items it is the great circle of `interpolate`.
     """
     if not items:
         raise InputError("blend: expected at least one item, got none")
-    points = [_point(space, item, seed + i) for i, item in enumerate(items)]
+    seeds = _keyframe_seeds(seed, len(items))
+    points = [_point(space, item, own) for item, own in zip(items, seeds, strict=True)]
     vectors = np.concatenate([point.embeddings.vectors for point in points])
     weights = [1.0] * len(points) if weights is None else list(weights)
     middle = sphere.mean(vectors, np.asarray(weights, dtype=float))
-    made_of = [_kind(space, item, point, seed + i) for i, (item, point) in enumerate(zip(items, points, strict=True))]
+    made_of = [_kind(space, *each) for each in zip(items, points, seeds, strict=True)]
     columns = {"made_of": [made_of], "weights": [weights]}
     return Embeddings(middle[None].astype(np.float32), space.stamp, "image", ["blend"], columns)
 
@@ -282,6 +286,11 @@ def _point(space: Space, item, seed: int) -> _Point:
         return _Point(space.prior(item, seed=seed))
     image = read_image(item)
     return _Point(space.encode_images(image), image=image)
+
+
+def _keyframe_seeds(seed: int, n: int) -> list[int]:
+    """A seed for each keyframe, shared with no other place and no other ``seed``."""
+    return [child_seed(seed, "keyframe", i) for i in range(n)]
 
 
 def _kind(space: Space, item, point: _Point, seed: int) -> str:

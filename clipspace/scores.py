@@ -15,6 +15,7 @@ import numpy as np
 
 from clipspace.embeddings import Stamp
 from clipspace.errors import InputError, shortened
+from clipspace.seeds import stream
 from clipspace.tables import as_html, as_text
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def bootstrap(
     n = len(samples[0])
     if n == 0 or any(len(sample) != n for sample in samples):
         raise InputError(f"bootstrap: expected samples of one length above 0, got {shortened(len(s) for s in samples)}")
-    rng = np.random.default_rng(seed)
+    rng = stream(seed, "bootstrap")
     if statistic is None:
         block = max(1, 5_000_000 // n)  # counts are resamples x n; a block of them fits in memory
         sizes = [min(block, resamples - start) for start in range(0, resamples, block)]

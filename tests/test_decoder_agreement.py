@@ -2,16 +2,20 @@ import numpy as np
 import pytest
 
 from clipspace.errors import InputError
-from clipspace.probes.decoder_agreement import decoder_agreement
+from clipspace.probes.decoder_agreement import decoder_agreement, decoder_seed
 from clipspace.scenes import render, sample_scenes
 
 
-def test_a_decoder_agrees_with_itself_wholly(space):
+def test_decoders_share_z_and_not_their_noise(space):
     points = space.encode_images([render(s) for s in sample_scenes(3, seed=31)])
     scores = decoder_agreement({"one": space, "two": space}, points, seed=1, num_inference_steps=4)
-    assert scores["one and two"].value == pytest.approx(1.0)
-    assert scores["cycle: one"].value == scores["cycle: two"].value
-    by_hand = space.encode_images(space.decode(points, seed=1, num_inference_steps=4)).unit
-    assert np.isclose(scores["cycle: one"].value, np.einsum("nd,nd->n", by_hand, points.unit).mean())
+    one, two = (
+        space.encode_images(space.decode(points, seed=decoder_seed(1, name), num_inference_steps=4)).unit
+        for name in ("one", "two")
+    )
+    assert np.isclose(scores["one and two"].value, np.einsum("nd,nd->n", one, two).mean())
+    assert scores["one and two"].value < 0.999  # of one x_T a decoder agrees with itself wholly, whatever z holds
+    for name, by_hand in (("one", one), ("two", two)):
+        assert np.isclose(scores[f"cycle: {name}"].value, np.einsum("nd,nd->n", by_hand, points.unit).mean())
     with pytest.raises(InputError, match="two points"):
         decoder_agreement({"one": space}, points[:1])

@@ -7,6 +7,7 @@ from clipspace import Embeddings, Stamp
 from clipspace.errors import InputError, SampleWarning, SpaceMismatchError
 from clipspace.geometry import dimension, gap, spectrum
 from clipspace.probes.geometry import compare, geometry, modality_gap
+from clipspace.seeds import stream
 from clipspace.sphere import unit
 from clipspace.store import open_store, write_store
 
@@ -176,6 +177,6 @@ def test_a_store_with_texts_has_both_sides_of_its_gap(space, tmp_path):
 
 def test_only_the_pairs_drawn_are_read(points, tmp_path):
     store = write_store(tmp_path / "store", [points[:100], points[100:]])
-    few = np.sort(np.random.default_rng(3).permutation(300)[:50])
+    few = np.sort(stream(3, "sample").permutation(300)[:50])
     scores = modality_gap(store, points, max_points=50, seed=3)
     assert np.allclose(scores.arrays["image mean"], points.unit[few].mean(axis=0), atol=1e-6)

@@ -17,6 +17,7 @@ from clipspace.errors import InputError, RecallError, SpaceMismatchError
 from clipspace.index import build_index, building, choose_kind, list_kind
 from clipspace.index.kinds import Kind
 from clipspace.index.recall import Truth
+from clipspace.seeds import stream
 from clipspace.store import append, write_store
 
 D = 24
@@ -346,6 +347,7 @@ def test_mapped_from_disk_it_takes_no_memory(tmp_path, kind):
 from pathlib import Path
 from clipspace import open_index
 from clipspace.blocks import parts
+from clipspace.seeds import stream
 open_index({str(tmp_path / "first")!r}, mmap=True)  # loads the libraries
 resident = lambda: int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
 before = resident()
@@ -367,7 +369,7 @@ def test_recall_of_others_does_not_count_the_row_itself(rows):
     points, k = Embeddings(rows, STAMP), 5
     index = build_index(points, kind=Kind("IVF16,PQ4x4", 0, "nprobe", (16,), 3000), recall=0.0)
     said = index.verify(points, k=k, queries=200)
-    drawn = np.sort(np.random.default_rng(0).choice(len(rows), 200, replace=False))
+    drawn = np.sort(stream(0, "queries").choice(len(rows), 200, replace=False))
     found = index.search(points[drawn], k + 1).rows
     others = brute_force(rows, rows[drawn], k + 1)[:, 1:]
     assert said["self_recall"] < 0.9

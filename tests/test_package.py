@@ -17,7 +17,7 @@ ROOT = Path(clipspace.__file__).parent
 LAYERS = [
     {"errors", "formats"},
     {"pixels", "sequences"},
-    {"sphere", "images", "saving", "fixed_point", "scenes", "engines", "layout", "tables", "faiss_backend"},
+    {"seeds", "sphere", "images", "saving", "fixed_point", "scenes", "engines", "layout", "tables", "faiss_backend"},
     {"embeddings", "columns"},
     {"blocks"},
     {"moments"},

@@ -30,6 +30,7 @@ from clipspace.probes.metamers import metamers
 from clipspace.results import Result, provenance
 from clipspace.scenes import Scene, factor_table, render
 from clipspace.scores import Scores
+from clipspace.seeds import stream
 from clipspace.space import Space
 
 _SIDE = 64
@@ -103,7 +104,7 @@ def run(
 
 def _levels(x: np.ndarray, shares: Sequence[float], seed: int) -> list[float]:
     """Cosines that these shares of all pairs of unit vectors ``(n, d)`` lie below."""
-    few = x[np.random.default_rng(seed).permutation(len(x))[:_ROWS]]
+    few = x[stream(seed, "sample").permutation(len(x))[:_ROWS]]
     return [float(level) for level in np.quantile((few @ few.T)[np.triu_indices(len(few), 1)], shares)]
 
 

@@ -22,7 +22,7 @@ from clipspace.analyses.tables import score_rows
 from clipspace.errors import InputError
 from clipspace.images import square
 from clipspace.models.gradient_decoder import GradientDecoder
-from clipspace.probes.decoder_agreement import agreement_of
+from clipspace.probes.decoder_agreement import agreement_of, decoder_seed
 from clipspace.results import Result, provenance, stacked
 from clipspace.scores import Scores
 from clipspace.space import Space
@@ -52,7 +52,8 @@ def run(
     spaces = {**own, **(others or {}), "gradient": optimised}
     points = space.encode_images(sources)
     drawn = {
-        name: one.decode(points, num_inference_steps=num_inference_steps, seed=seed) for name, one in spaces.items()
+        name: one.decode(points, num_inference_steps=num_inference_steps, seed=decoder_seed(seed, name))
+        for name, one in spaces.items()
     }
     scores = agreement_of(space, points, drawn, seed=seed)
     side = min([_SIDE, *(image.width for images in drawn.values() for image in images)])

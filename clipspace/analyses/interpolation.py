@@ -22,6 +22,7 @@ from clipspace.errors import check_count
 from clipspace.images import SAME, psnr
 from clipspace.manipulate import interpolate
 from clipspace.results import Result, provenance, stacked
+from clipspace.seeds import child_seed
 from clipspace.space import Space
 
 _BUNDLED = 3
@@ -43,7 +44,9 @@ def run(
     code = inverted(space, sources, num_inference_steps=num_inference_steps)
     shown = _BUNDLED if images is None else len(sources)
     keyframes, names = [code[i] for i in range(shown)], names[:shown]
-    kinds = {"inverted": ("inverted", seed)} | {f"fixed, draw {k + 1}": ("fixed", seed + k) for k in range(draws)}
+    kinds = {"inverted": ("inverted", seed)} | {
+        f"fixed, draw {k + 1}": ("fixed", child_seed(seed, "draw", k)) for k in range(draws)
+    }
     rows, table = [], []
     for name, (noise, drawn_from) in kinds.items():
         path = interpolate(space, *keyframes, steps=steps, noise=noise, seed=drawn_from)

@@ -27,6 +27,7 @@ from clipspace.images import list_images, read_image, square
 from clipspace.maps import pca_map, umap_map
 from clipspace.results import Result, provenance, stacked
 from clipspace.scenes import Scene, factor_table, render
+from clipspace.seeds import stream
 from clipspace.space import Space
 
 _SIDE = 48
@@ -54,7 +55,7 @@ def run(space: Space, images: Sequence | None = None, *, n: int = 1000, method: 
     table = _shared(near, placed.coordinates, columns)
     colored = most_structured(near, columns)
     labels, numbers = _values(columns.get(colored, ()))
-    shown = np.random.default_rng(seed).permutation(len(sources))[:_SHOWN]
+    shown = stream(seed, "images shown").permutation(len(sources))[:_SHOWN]
     pictures = [square(read_image(sources[i]), _SIDE) for i in shown]
     return Result(
         "map",

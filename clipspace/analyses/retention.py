@@ -31,6 +31,7 @@ from clipspace.probes.retention import retention as probe
 from clipspace.probes.retention.readout import FEWEST
 from clipspace.results import Result, provenance, stacked
 from clipspace.scenes import MENTIONS
+from clipspace.seeds import child_seed
 from clipspace.space import Space, untrained_space
 
 _SIDE = 64
@@ -60,7 +61,10 @@ def run(
     factors = {factor.name: factor for factor in known if _is_measurable(factor)}
     if not factors:
         raise InputError(f"retention: expected at least {FEWEST} images, and labels that repeat, got {len(pictures)}")
-    twins = [untrained_space(space.name, seed=seed + i, device=str(space.device)) for i in range(controls)]
+    twins = [
+        untrained_space(space.name, seed=child_seed(seed, "untrained twin", i), device=str(space.device))
+        for i in range(controls)
+    ]
     options = {"pairs": pairs, "seed": seed}
     looking = {"decoded": decoded, "decodes": decodes, "num_inference_steps": num_inference_steps}
     if images is not None or space.decoder is None:

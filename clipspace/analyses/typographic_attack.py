@@ -24,6 +24,7 @@ from clipspace.probes.zero_shot import zero_shot
 from clipspace.results import Result, provenance, stacked
 from clipspace.scenes import THINGS, render
 from clipspace.scenes.captions import article
+from clipspace.seeds import child_seed
 from clipspace.space import Space
 
 WORDS = ("ipod", "pizza", "car", "house", "cat")
@@ -59,7 +60,8 @@ def run(
         }
         answers = [article(answer) for answer in (name, *words)]
         points = space.encode_images(list(cards.values()))
-        decoded = [space.decode(points, seed=seed + k, num_inference_steps=num_inference_steps) for k in range(draws)]
+        seeds = [child_seed(seed, "draw", k) for k in range(draws)]
+        decoded = [space.decode(points, seed=own, num_inference_steps=num_inference_steps) for own in seeds]
         read = zero_shot(space, points, answers).probabilities
         again = np.mean([zero_shot(space, drawn, answers).probabilities for drawn in decoded], axis=0)
         for j, (card, picture) in enumerate(cards.items()):

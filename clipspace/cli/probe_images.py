@@ -206,15 +206,15 @@ def _to_attack(images, truth: list[str], words: list[str], scenes: int, seed: in
         pictures = _pictures(images)
         one_each = [given * len(pictures) if len(given) == 1 else given for given in (truth, words)]
         return pictures, *one_each
-    import numpy as np
 
     from clipspace.scenes import THINGS, render, sample_scenes
+    from clipspace.seeds import stream
 
     if truth or words:
         raise InputError("typographic: expected images for the labels and words given, got none")
     drawn = sample_scenes(scenes, seed=_UNSEEN + seed, layout="one")
     labels = [scene.things[0].kind for scene in drawn]
-    rng = np.random.default_rng(seed)
+    rng = stream(seed, "printed words")
     printed = [str(rng.choice([kind for kind in THINGS if kind != label])) for label in labels]
     return [render(scene) for scene in drawn], labels, printed
 

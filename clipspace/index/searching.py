@@ -20,6 +20,7 @@ from clipspace.errors import InputError, RecallError
 from clipspace.index import folder
 from clipspace.index.recall import Truth
 from clipspace.saving import check_parent
+from clipspace.seeds import stream
 from clipspace.sequences import in_order
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ class Index:
         Raises `RecallError` when either is below the ``recall`` asked for.
         """
         self.check_holds(points, "verify")
-        drawn = np.sort(np.random.default_rng(seed).choice(len(self), min(queries, len(self)), replace=False))
+        drawn = np.sort(stream(seed, "queries").choice(len(self), min(queries, len(self)), replace=False))
         truth, start = Truth(gather(points, drawn, unit=True), k + 1, self.facts["threads"]), 0
         for block in float32_blocks(points, unit=True):
             truth.see(block, np.arange(start, start + len(block)))

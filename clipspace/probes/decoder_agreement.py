@@ -12,6 +12,7 @@ from PIL import Image
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
 from clipspace.scores import Score, Scores, bootstrap
+from clipspace.seeds import child_seed
 
 if TYPE_CHECKING:
     from clipspace.space import Space
@@ -31,9 +32,15 @@ def decoder_agreement(
             f"decoder_agreement: expected two points and a space or more, got {len(points)} and {len(spaces)}"
         )
     drawn = {
-        name: space.decode(points, seed=seed, num_inference_steps=num_inference_steps) for name, space in spaces.items()
+        name: space.decode(points, seed=decoder_seed(seed, name), num_inference_steps=num_inference_steps)
+        for name, space in spaces.items()
     }
     return agreement_of(next(iter(spaces.values())), points, drawn, seed=seed)
+
+
+def decoder_seed(seed: int, name: str) -> int:
+    """A seed for each decoder: two that start from one x_T agree on more than z."""
+    return child_seed(seed, f"decoder {name}")
 
 
 def agreement_of(

@@ -16,6 +16,7 @@ from clipspace.geometry.copies import originals
 from clipspace.probes.accuracy import proportion_interval
 from clipspace.probes.splits import finite_vectors
 from clipspace.scores import Score, Scores, bootstrap
+from clipspace.seeds import stream
 from clipspace.sphere import unit
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def geometry(
             SampleWarning,
             stacklevel=2,
         )
-    few = x[np.sort(np.random.default_rng(seed).permutation(n)[:max_points])]
+    few = x[np.sort(stream(seed, "sample").permutation(n)[:max_points])]
     k, m = min(k, len(few) - 1), len(few)
     values = spectrum.spectrum(x)
     counts = hubness.occurrences(few, k=k)
@@ -109,7 +110,7 @@ def modality_gap(
         raise InputError(
             f"modality_gap: expected the same 4 rows or more of both, got {shape(images)} and {shape(texts)}"
         )
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(images))[:max_points])
+    chosen = np.sort(stream(seed, "sample").permutation(len(images))[:max_points])
     x, t = (unit_rows(points, chosen, "modality_gap") for points in (images, texts))
     paired, n = np.einsum("nd,nd->n", x, t), len(chosen)
     rows = [
@@ -134,7 +135,7 @@ def compare(a: Embeddings | Store, b: Embeddings | Store, *, max_points: int = M
     """
     if len(a) != len(b):
         raise InputError(f"compare: expected the same rows of both, got {len(a)} and {len(b)}")
-    rng = np.random.default_rng(seed)
+    rng = stream(seed, "sample")
     chosen = rng.permutation(len(a))[:max_points]
     x, y, n = unit_rows(a, chosen, "compare"), unit_rows(b, chosen, "compare"), len(chosen)
     z = y[rng.permutation(n)]
@@ -188,7 +189,7 @@ def _unpaired_conformity(x: np.ndarray, t: np.ndarray) -> np.ndarray:
 def _gaps(x: np.ndarray, t: np.ndarray, seed: int, resamples: int = 200) -> list[Score]:
     """The gap as it is and unbiased, with 95 % intervals over resampled pairs, from counts instead of copies."""
     n, noise, square = len(x), _noise(x, t), gap.gap_norm(x, t) ** 2
-    counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
+    counts = stream(seed, "bootstrap").multinomial(n, np.full(n, 1 / n), size=resamples)
     squares = ((counts @ (x - t) / n) ** 2).sum(axis=1) - noise  # a resample adds its own noise to that of the sample
     rows = []
     for name, own, chance in (("gap", 0.0, None), ("gap, unbiased", noise, 0.0)):

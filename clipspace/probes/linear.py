@@ -15,6 +15,7 @@ from clipspace.probes.logistic import fit_logistic
 from clipspace.probes.ridge import STRENGTHS
 from clipspace.probes.splits import HeldOut, Split, split, stratify, warn_small
 from clipspace.scores import Score, Scores
+from clipspace.seeds import child_seed, stream
 
 if TYPE_CHECKING:
     from clipspace.store import Store
@@ -53,14 +54,16 @@ def linear_probe(
     Raises `InputError` for labels that cannot be learnt (see `splits.split`); warns for fewer rows than dimensions.
 
     >>> rng = np.random.default_rng(0)
-    >>> points = Embeddings(rng.normal(size=(200, 8)))
+    >>> points = Embeddings(rng.normal(size=(400, 8)))
     >>> linear_probe(points, points.vectors[:, 0] > 0, search="binary")["accuracy"].value > 0.9
     True
     """
     points = embeddings_of(points, "linear_probe")
     data = split(points, labels, held_out, seed=seed, doing="linear_probe")
     warn_small(len(data.train), data.train.shape[1], "linear_probe")
-    kept, out = stratify(data.train_ids, validation, seed=seed + 1, doing="linear_probe", names=data.classes)
+    kept, out = stratify(
+        data.train_ids, validation, seed=child_seed(seed, "validation"), doing="linear_probe", names=data.classes
+    )
     best, curve = choose_strength(data, kept, out, search, device)
     predicted = fit_logistic(data.train, data.train_ids, [best], device=device).predict(data.test, device=device)[0]
     settings = {
@@ -102,7 +105,9 @@ def few_shot(
         )
     if draws < 2:
         raise InputError(f"few_shot: expected at least two draws, got {draws}")
-    accuracy = np.array([[_one_draw(data, k, search, [seed, k, draw], device) for draw in range(draws)] for k in shots])
+    accuracy = np.array(
+        [[_one_draw(data, k, search, stream(seed, f"{k}-shot", draw), device) for draw in range(draws)] for k in shots]
+    )
     spread = accuracy.std(axis=1, ddof=1)
     middle, half, chance = accuracy.mean(axis=1), 1.96 * spread / np.sqrt(draws), 1 / len(data.classes)
     rows = [
@@ -153,8 +158,7 @@ def binary_search(accuracy: Callable[[np.ndarray], np.ndarray]) -> dict[float, f
     return {float(10.0**e): value for e, value in tried.items()}
 
 
-def _one_draw(data: Split, k: int, search, seed: list[int], device: str | None) -> float:
-    rng = np.random.default_rng(seed)
+def _one_draw(data: Split, k: int, search, rng: np.random.Generator, device: str | None) -> float:
     drawn = [rng.permutation(np.flatnonzero(data.train_ids == c))[: 2 * k] for c in range(len(data.classes))]
     shots, others = (np.concatenate(part) for part in zip(*[(rows[:k], rows[k:]) for rows in drawn], strict=True))
     best, _ = choose_strength(data, shots, others, search, device)

@@ -17,6 +17,7 @@ from clipspace.maps import pca_map, umap_map
 from clipspace.report.explorer import explorer
 from clipspace.report.sprites import SIDES
 from clipspace.scenes import caption, render, sample_scenes
+from clipspace.seeds import stream
 from clipspace.sources import Source, open_source, read_named
 from clipspace.space import Space
 from clipspace.store import open_store
@@ -94,7 +95,7 @@ def _of_store(store: Store, source: Source | None, seed: int) -> Points:
     """Rows of a store, with its metadata as columns and, where all their images can be read, thumbnails."""
     rows = np.arange(len(store))
     if len(rows) > MOST:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, MOST, replace=False))
+        rows = np.sort(stream(seed, "rows shown").choice(rows, MOST, replace=False))
     table = store.metadata().take(rows)
     hidden = ("image_path", "caption", PLACE)
     columns = {name: table[name].to_pylist() for name in table.column_names if name not in hidden}

@@ -1,11 +1,10 @@
-"""Work in batches: how many, which rows, each row's own random generator, and what to lower when memory runs out."""
+"""Work in batches: how many, which rows, and what to lower when memory runs out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -25,13 +24,6 @@ def within_memory(doing: str, batch_size: int) -> Iterator[None]:
             f"{doing}: out of memory with batch_size={batch_size}; lower batch_size, load with dtype='bfloat16', or "
             "offload=True"
         ) from error
-
-
-def rngs_of(seed: int, n: int) -> list[np.random.Generator]:
-    """One generator a row: row i depends on the seed and on i alone, whatever the batch."""
-    if not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise InputError(f"seed: expected a non-negative integer, got {seed!r}")
-    return [np.random.default_rng([int(seed), i]) for i in range(n)]
 
 
 def batch_count(n: int, batch_size: int) -> int:

@@ -19,7 +19,8 @@ from clipspace.embeddings import Embeddings, Stamp, check_same_space
 from clipspace.errors import CapabilityError, ConvergenceWarning, InputError
 from clipspace.images import list_images, read_image, read_images
 from clipspace.models.contract import working_dtype
-from clipspace.space.batches import batch_count, batch_slices, rngs_of, within_memory
+from clipspace.seeds import streams
+from clipspace.space.batches import batch_count, batch_slices, within_memory
 
 if TYPE_CHECKING:
     from clipspace.models.clip import Encoder
@@ -138,7 +139,8 @@ class Space:
             self._check_named_by_texts(points)
         texts_in = [name for name in points.names or () for _ in range(candidates)]
         repeated = np.repeat(points.unit, candidates, axis=0)
-        rngs, chunks = rngs_of(seed, len(repeated)), []
+        drawn_by = [streams(seed, len(points), f"prior candidate {j}") for j in range(candidates)]
+        rngs, chunks = [rng for row in zip(*drawn_by, strict=True) for rng in row], []
         with within_memory("prior", batch_size):
             for rows in batch_slices(len(repeated), batch_size, "prior"):
                 drawn = diffusion.sample(
@@ -172,7 +174,7 @@ class Space:
         ----------
         embeddings : points of this space, of any length
         noise : x_T, float array (n, *latent_shape), or (1, ...) to share one; drawn from ``seed`` when None
-        seed : of the noise, and of the draws of ``eta``; row i depends on the seed and on i alone
+        seed : of x_T, and of the draws of ``eta``, which are independent; row i depends on the seed and on i alone
         num_inference_steps : of the sampler; `Space.num_inference_steps` when None
         guidance_scale : of classifier-free guidance (Ho & Salimans 2022): 1 is none, 0 leaves the condition out
         eta : 0 is deterministic DDIM; above, every step draws fresh noise
@@ -195,9 +197,8 @@ class Space:
                 f"decode: a gradient decoder has no guidance, got guidance_scale={guidance_scale}; leave it at 1, or load a "
                 "space with a diffusion decoder"
             )
-        rngs = rngs_of(seed, n)
-        drawn = diffusion.draw_noise(decoder.latent_shape, rngs).numpy()  # in any case: eta must not draw x_T again
-        x_T = drawn if noise is None else self._as_noise(noise, n)
+        rngs = streams(seed, n, "steps")
+        x_T = self.noise(n, seed=seed) if noise is None else self._as_noise(noise, n)
         sampling = {} if self._optimises else {"guidance_scale": guidance_scale, "eta": eta}
         call = gradient.optimise if self._optimises else diffusion.sample
         images: list[Image.Image] = []
@@ -277,7 +278,7 @@ class Space:
 
     def noise(self, n: int, *, seed: int = 0) -> np.ndarray:
         """x_T for ``n`` images, float32 ``(n, *latent_shape)``: what `decode` draws for ``seed``."""
-        return diffusion.draw_noise(self._decoder("noise").latent_shape, rngs_of(seed, n)).numpy()
+        return diffusion.draw_noise(self._decoder("noise").latent_shape, streams(seed, n, "noise")).numpy()
 
     def _embeddings(self, chunks: list[np.ndarray], modality: Any, names: list[str]) -> Embeddings:
         if not chunks:

@@ -13,6 +13,7 @@ from clipspace.errors import InputError
 from clipspace.probes.retention.factors import Factor, features
 from clipspace.probes.retention.measure import Measure, measured
 from clipspace.probes.retention.readout import linear_map
+from clipspace.seeds import child_seed
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -35,7 +36,7 @@ def decode_often(
 
 def draw_unconditionally(space: Space, points: Embeddings, *, seed: int, num_inference_steps: int) -> list[Image.Image]:
     """As many images as ``points``, drawn with the decoder's null condition: what it draws when told nothing."""
-    how = {"seed": seed, "num_inference_steps": num_inference_steps}
+    how = {"seed": child_seed(seed, "no condition"), "num_inference_steps": num_inference_steps}
     return space.decode(points, guidance_scale=0.0, **how)  # at 0 guidance leaves the null condition alone
 
 
