@@ -7,7 +7,7 @@ import pyarrow
 import pyarrow.parquet
 from PIL import Image
 
-from clipspace.sources import RowError
+from clipspace.sources import Ignored, RowError
 
 
 def png(color="red") -> bytes:
@@ -20,7 +20,7 @@ def read(source) -> list[tuple]:
     """(name, content, caption, columns) of every row; (name, reason) of those that fail."""
     found = []
     for part in source.parts:
-        rows = list(part.open())
+        rows = [row for row in part.open() if not isinstance(row, Ignored)]
         assert part.rows in (None, len(rows))
         for row in rows:
             try:

@@ -33,7 +33,7 @@ def test_a_broken_tar_never_ends_unsaid(tmp_path, damage):
     cut = {"header": None, "cut": second + 600, "boundary": second, "all": 100}[damage]
     path.write_bytes(whole[:cut])
     rows = read(open_source(path))
-    assert [row[0] for row in rows[:-1]] == [] if damage == "all" else ["a.tar/0.jpg"]
+    assert [row[0] for row in rows[:-1]] == ([] if damage == "all" else ["a.tar/0.jpg"])
     assert rows[-1] == ("a.tar", "truncated")
 
 

@@ -89,21 +89,27 @@ class _Header(tarfile.TarInfo):
 def _groups(tar: tarfile.TarFile) -> Iterator[tuple[str, _Members] | Ignored]:
     """(stem, contents by suffix) of neighbours that share a stem; why there is none of a link, or of what is too large."""
     stem, members, own = None, {}, ""
-    for member in tar:
-        tar.members = []  # tarfile keeps every header it has seen
-        if member.isdir():
-            continue
-        if is_hidden(member.name):
-            yield Ignored(1)
-            continue
-        name, suffix = _split(member.name)
-        before, own = own, suffix.rpartition(".")[0]
-        if stem is not None and (name != stem or suffix in members or (len(members) >= _MOST and own != before)):
+    try:
+        for member in tar:
+            tar.members = []  # tarfile keeps every header it has seen
+            if member.isdir():
+                continue
+            if is_hidden(member.name):
+                yield Ignored(1)
+                continue
+            name, suffix = _split(member.name)
+            before, own = own, suffix.rpartition(".")[0]
+            full = len(members) >= _MOST and own != before
+            if stem is not None and (name != stem or suffix in members or full):
+                yield stem, members
+                members = {}
+            stem = name
+            members[suffix] = _content(tar, member)
+    except Exception:  # what was read before the archive broke off is whole
+        if members:
             yield stem, members
-            members = {}
-        stem = name
-        members[suffix] = _content(tar, member)
-    if stem is not None:
+        raise
+    if members:
         yield stem, members
 
 
