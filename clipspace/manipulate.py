@@ -2,7 +2,9 @@
 
 Each takes the space first, then points, then options, and returns `Pictures`. A point is an image (path,
 PIL, array), the `Code` it was inverted to, `Embeddings` of one row, or, in a space with a prior, a text.
-Images and codes have an x_T of their own; for the others it is drawn from the seed.
+Images and codes have an x_T of their own; for the others it is drawn from the seed. A string is a path or a text by
+the rule of `image_or_text`: a ``pathlib.Path`` is always an image, and ``space.encode_texts(...)`` always a text. The
+provenance names every input with a digest (`results.input_of`).
 
 ``num_inference_steps`` and ``guidance_scale`` are the sampler's, for inversion and decoding alike; when None those of a
 code among the points, else the space's default and 1. Guidance above 1 shows z more sharply and varies less; inverting
@@ -13,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -23,10 +24,11 @@ from clipspace import sphere
 from clipspace.codes import Code
 from clipspace.embeddings import Embeddings, check_same_space, concatenate
 from clipspace.errors import InputError, check_count, shortened
-from clipspace.images import SUFFIXES, read_image, read_images
+from clipspace.image_or_text import is_text
+from clipspace.images import list_images, read_image
 from clipspace.pca import PCA
 from clipspace.pictures import Pictures
-from clipspace.results import made_by
+from clipspace.results import input_of, made_by
 from clipspace.seeds import child_seed
 
 if TYPE_CHECKING:
@@ -34,9 +36,10 @@ if TYPE_CHECKING:
 
 
 class _Point(NamedTuple):
-    """An image embedding, and where its x_T comes from: a code, an image to invert, or (neither) the seed."""
+    """An image embedding, what it was made of, and where its x_T comes from: a code, an image, or (neither) the seed."""
 
     embeddings: Embeddings
+    made_of: dict[str, Any]
     image: Image.Image | None = None
     code: Code | None = None
 
@@ -68,7 +71,7 @@ def variations(
     return Pictures(
         [[*first, *others]],
         concatenate([point.embeddings, points]),
-        _provenance(space, "variations", seeds=[[seed, i] for i in range(n)], **options),
+        _provenance(space, "variations", [point.made_of], seeds=[[seed, i] for i in range(n)], **options),
         column_labels=["eta = 0", *[f"eta = {eta:g}"] * n],
     )
 
@@ -117,7 +120,7 @@ def interpolate(
     return Pictures(
         [images],
         embeddings,
-        _provenance(space, "interpolate", **options, **sampling),
+        _provenance(space, "interpolate", [point.made_of for point in points], **options, **sampling),
         column_labels=[f"{position:.2f}" for position in positions],
     )
 
@@ -126,8 +129,8 @@ def blend(space: Space, items: Sequence, weights: Sequence[float] | None = None,
     """One point between images, texts and embeddings: their weighted mean on the sphere, ready to decode.
 
     Texts become image embeddings through the prior, each drawn from a seed of its own that depends on ``seed`` and on
-    its place. The column ``made_of`` says what each item was, with that seed, and the column ``weights`` what it counted.
-    Of two items it is the great circle of `interpolate`.
+    its place. The column ``made_of`` says what each item was, with that seed, ``weights`` what it counted, and
+    ``inputs`` its name and digest. Of two items it is the great circle of `interpolate`.
     """
     if not items:
         raise InputError("blend: expected at least one item, got none")
@@ -137,7 +140,7 @@ def blend(space: Space, items: Sequence, weights: Sequence[float] | None = None,
     weights = [1.0] * len(points) if weights is None else list(weights)
     middle = sphere.mean(vectors, np.asarray(weights, dtype=float))
     made_of = [_kind(space, *each) for each in zip(items, points, seeds, strict=True)]
-    columns = {"made_of": [made_of], "weights": [weights]}
+    columns = {"made_of": [made_of], "weights": [weights], "inputs": [[point.made_of for point in points]]}
     return Embeddings(middle[None].astype(np.float32), space.stamp, "image", ["blend"], columns)
 
 
@@ -177,11 +180,12 @@ def text_diff(
     embeddings = Embeddings(vectors.astype(np.float32), space.stamp, "image")
     images = space.decode(embeddings, noise=noise, **sampling)
     redrawn = space.encode_images(images).unit
+    inputs = [point.made_of, *(input_of(text) for text in (before, after) if text is not None)]
     options = {"before": before, "after": after, "theta": theta, "steps": steps, "seed": seed}
     return Pictures(
         [images],
         embeddings,
-        _provenance(space, "text_diff", **options, **sampling),
+        _provenance(space, "text_diff", inputs, **options, **sampling),
         column_labels=[f"{t:.2f}" for t in np.linspace(0, theta, steps)],
         scores={
             "cosine to after": (embeddings.unit @ texts[0])[None],
@@ -219,7 +223,8 @@ def reconstruct(
     if not kept:
         raise InputError(f"reconstruct: expected components from 1 to {pca.n_components_}, got {shortened(components)}")
     sampling = _sampling(space, [], num_inference_steps, guidance_scale)
-    sources, _ = read_images(images)
+    listed, _ = list_images(images)
+    sources = [read_image(one) for one in listed]
     points = space.encode_images(sources)
     coordinates = pca.transform(points.unit)
     ladder = np.stack([sphere.unit(pca.inverse_transform(coordinates[:, :k])) for k in kept], axis=1)
@@ -228,10 +233,11 @@ def reconstruct(
     noise = np.repeat(space.noise(1, seed=seed), len(embeddings), axis=0)
     decoded = space.decode(embeddings, noise=noise, **sampling)
     width = len(kept)
+    inputs = [input_of(one, source) for one, source in zip(listed, sources, strict=True)]
     return Pictures(
         [[*decoded[i * width : (i + 1) * width], source] for i, source in enumerate(sources)],
         embeddings,
-        _provenance(space, "reconstruct", components=kept, seed=seed, **sampling),
+        _provenance(space, "reconstruct", inputs, components=kept, seed=seed, **sampling),
         column_labels=[*map(str, kept), "source"],
         scores={"cosine to the full embedding": np.einsum("nkd,nd->nk", ladder, points.unit)},
     )
@@ -269,23 +275,24 @@ def generate(
     return Pictures(
         [images[i * n : (i + 1) * n] for i in range(len(listed))],
         repeated,
-        _provenance(space, "generate", texts=listed, n=n, source=source, seed=seed, **sampling),
+        _provenance(space, "generate", [input_of(text) for text in listed], texts=listed, n=n, source=source, seed=seed, **sampling),
         row_labels=listed,
     )
 
 
 def _point(space: Space, item, seed: int) -> _Point:
-    """What a caller may hand over as one point. A string is a path if it ends like one, else a text."""
-    if isinstance(item, (Code, Embeddings)):
-        check_same_space(space.stamp, item.embeddings.space if isinstance(item, Code) else item.space, space.name)
+    """What a caller may hand over as one point. A string is a path or a text; see `is_text`."""
     if isinstance(item, Code):
-        return _Point(_only(item.embeddings), code=item)
+        check_same_space(space.stamp, item.embeddings.space, space.name)
+        return _Point(_only(item.embeddings), input_of(item), code=item)
     if isinstance(item, Embeddings):
-        return _Point(space.prior(_only(item), seed=seed) if item.modality == "text" else _only(item))
-    if isinstance(item, str) and Path(item).suffix.lower() not in SUFFIXES:
-        return _Point(space.prior(item, seed=seed))
+        check_same_space(space.stamp, item.space, space.name)
+        point = _only(item)
+        return _Point(space.prior(point, seed=seed) if item.modality == "text" else point, input_of(item))
+    if is_text(item):
+        return _Point(space.prior(str(item), seed=seed), input_of(item))
     image = read_image(item)
-    return _Point(space.encode_images(image), image=image)
+    return _Point(space.encode_images(image), input_of(item, image), image=image)
 
 
 def _keyframe_seeds(seed: int, n: int) -> list[int]:
@@ -340,5 +347,5 @@ def _noise(space: Space, point: _Point, seed: int, sampling: dict[str, Any]) -> 
     return space.invert(point.image, embeddings=point.embeddings, **sampling).noise
 
 
-def _provenance(space: Space, what: str, **options: Any) -> dict[str, Any]:
-    return {"what": what, **options, **made_by(space)}
+def _provenance(space: Space, what: str, inputs: list[dict[str, Any]], **options: Any) -> dict[str, Any]:
+    return {"what": what, "inputs": inputs, **options, **made_by(space)}

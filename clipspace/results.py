@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from clipspace.codes import Code
+from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError, shortened
+from clipspace.images import content
 from clipspace.saving import atomically
 from clipspace.tables import as_html, as_text
 
@@ -127,6 +131,26 @@ def made_by(space) -> dict[str, Any]:
     """The stamp, name and weights of ``space``, and the versions in use."""
     versions = {package: version(package) for package in PACKAGES}
     return {"space": space.stamp.to_dict(), "name": space.name, "weights": space.weights, "versions": versions}
+
+
+def input_of(item, image: Image.Image | None = None) -> dict[str, Any]:
+    """What an input of a result was, plain values: its ``kind``, its ``name`` and a short SHA-256 ``digest``.
+
+    ``kind`` is "image", "text", "embedding" or "code". ``image`` is the RGB image where ``item`` is the path, PIL image
+    or array it came from; a string without one is a text. The name is the path as given, the text itself or that of the
+    embedding; None of an image that has none. The digest is of the pixels (`images.content`), of the text in UTF-8, of
+    the vector, or of a code's vector and noise.
+    """
+    if isinstance(item, Code):
+        kind, name, data = "code", item.embeddings.names[0], item.embeddings.vectors.tobytes() + item.noise.tobytes()
+    elif isinstance(item, Embeddings):
+        kind, name, data = "embedding", item.names[0], item.vectors.tobytes()
+    elif image is None:
+        kind, name, data = "text", str(item), str(item).encode()
+    else:
+        path = item if isinstance(item, (str, Path)) else getattr(item, "filename", "")
+        kind, name, data = "image", str(path) or None, content(image)
+    return {"kind": kind, "name": name, "digest": hashlib.sha256(data).hexdigest()[:16]}
 
 
 def stacked(rows: Sequence[Sequence[Image.Image]]) -> np.ndarray:

@@ -202,7 +202,7 @@ def test_generate_draws_each_condition(space):
         (lambda s, a: interpolate(s, a, a, steps=1), "at least 2"),
         (lambda s, a: interpolate(s, a, a, noise="white"), "inverted"),
         (lambda s, a: interpolate(s, a, a, spacing="time"), "'keyframes' or 'angle'"),
-        (lambda s, a: interpolate(s, a, "missing.png"), "not a file"),
+        (lambda s, a: interpolate(s, a, "missing.png"), "no such file"),
         (lambda s, a: variations(s, a, n=-1), "at least 1"),
         (lambda s, a: text_diff(s, a, "a cat", "a cat"), "two different texts"),
         (lambda s, a: text_diff(s, a, "a cat", "a dog", theta=0), "theta"),

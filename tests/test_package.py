@@ -17,7 +17,8 @@ ROOT = Path(clipspace.__file__).parent
 LAYERS = [
     {"errors", "formats"},
     {"pixels", "sequences"},
-    {"seeds", "sphere", "images", "saving", "fixed_point", "scenes", "engines", "layout", "tables", "faiss_backend"},
+    {"seeds", "sphere", "images", "image_or_text", "saving", "fixed_point", "scenes", "engines", "layout", "tables"}
+    | {"faiss_backend"},
     {"embeddings", "columns"},
     {"blocks"},
     {"moments"},

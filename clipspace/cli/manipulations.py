@@ -8,8 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from clipspace.cli.options import Device, Guidance, Json, Output, Overwrite, Seed, SpaceName, Steps, load, report
+from clipspace.image_or_text import said
 
 app = typer.Typer()
+
+IMAGE_OR_TEXT = (
+    "An image file, or a text for the prior. A file that is there is an image; image:NAME and text:WORDS say which it is."
+)
 
 
 @app.command()
@@ -30,7 +35,7 @@ def spaces(
 
 @app.command()
 def interpolate(
-    keyframes: Annotated[list[str], typer.Argument(help="Image files, or texts for the prior; two or more.")],
+    keyframes: Annotated[list[str], typer.Argument(help=f"{IMAGE_OR_TEXT} Two or more.")],
     output: Output,
     steps: Annotated[int, typer.Option(help="Images from each keyframe to the next.")] = 7,
     noise: Annotated[
@@ -54,12 +59,12 @@ def interpolate(
 
     options = {"steps": steps, "noise": noise, "spacing": spacing, "seed": seed}
     options |= {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale}
-    _draw(call, keyframes, options, output, space, device, overwrite, as_json, fps=fps, ping_pong=ping_pong)
+    _draw(call, [said(word) for word in keyframes], options, output, space, device, overwrite, as_json, fps=fps, ping_pong=ping_pong)
 
 
 @app.command("text-diff")
 def text_diff(
-    image: Annotated[str, typer.Argument(help="Image file.")],
+    image: Annotated[str, typer.Argument(help=IMAGE_OR_TEXT)],
     before: Annotated[str, typer.Argument(help="What the image is ('' for no baseline).")],
     after: Annotated[str, typer.Argument(help="What it should become.")],
     output: Output,
@@ -78,12 +83,12 @@ def text_diff(
 
     options = {"theta": theta, "steps": steps, "seed": seed}
     options |= {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale}
-    _draw(call, [image, before or None, after], options, output, space, device, overwrite, as_json)
+    _draw(call, [said(image), before or None, after], options, output, space, device, overwrite, as_json)
 
 
 @app.command()
 def vary(
-    image: Annotated[str, typer.Argument(help="Image file, or a text for the prior.")],
+    image: Annotated[str, typer.Argument(help=IMAGE_OR_TEXT)],
     output: Output,
     n: Annotated[int, typer.Option("-n", help="How many.")] = 8,
     eta: Annotated[float, typer.Option(help="Fresh noise at each step: 0 none, 1 most.")] = 1.0,
@@ -100,7 +105,7 @@ def vary(
 
     options = {"n": n, "eta": eta, "seed": seed}
     options |= {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale}
-    _draw(call, [image], options, output, space, device, overwrite, as_json)
+    _draw(call, [said(image)], options, output, space, device, overwrite, as_json)
 
 
 @app.command()

@@ -103,10 +103,11 @@ def search(
     if vectors is not None:
         found = opened.search(_read(vectors), k)
     else:
+        from clipspace.image_or_text import Text
         from clipspace.images import read_image
         from clipspace.retrieval import retrieve
 
-        query, loaded = text if image is None else read_image(image), load(space, device)
+        query, loaded = Text(text) if image is None else read_image(image), load(space, device)
         opened.space = opened.space or loaded.stamp
         found = retrieve(loaded, opened, [query], k=k)
     frame = found.to_frame()

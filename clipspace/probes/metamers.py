@@ -8,7 +8,9 @@ import numpy as np
 
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
+from clipspace.images import list_images, read_image
 from clipspace.pictures import Pictures
+from clipspace.results import input_of
 
 if TYPE_CHECKING:
     from clipspace.space import Space
@@ -40,9 +42,12 @@ def metamers(
     if not 2 <= keep <= n:
         raise InputError(f"metamers: expected 2 <= keep <= n, got keep={keep} and n={n}")
     space.noise(1)
-    point = image if isinstance(image, Embeddings) else space.encode_images(image)
-    if len(point) != 1:
-        raise InputError(f"metamers: expected one image or embedding, got {len(point)}")
+    given = [image] if isinstance(image, Embeddings) else list_images(image)[0]
+    if (found := len(image) if isinstance(image, Embeddings) else len(given)) != 1:
+        raise InputError(f"metamers: expected one image or embedding, got {found}")
+    picture = None if isinstance(image, Embeddings) else read_image(given[0])
+    point = image if picture is None else space.encode_images(picture)
+    inputs = [input_of(given[0], picture)]
     images = space.decode(point[[0] * n], seed=seed, num_inference_steps=num_inference_steps)
     cosine = space.encode_images(images).unit @ point.unit[0]
     agree = np.flatnonzero(cosine >= same)
@@ -61,6 +66,7 @@ def metamers(
         point[[0] * len(rows)],
         {
             "call": "metamers",
+            "inputs": inputs,
             "space": str(space.stamp),
             "n": n,
             "agreeing": len(agree),
