@@ -11,6 +11,7 @@ import numpy as np
 from clipspace import sphere
 from clipspace.embeddings import Embeddings, Stamp, check_same_space
 from clipspace.errors import InputError, SpaceMismatchError
+from clipspace.sequences import as_array
 
 ROWS = 4096
 """Rows a block: large enough for a matrix product to run at full speed, small enough to stay near the cache."""
@@ -26,7 +27,7 @@ def shape(points: Any) -> tuple[int, int]:
         stamp = stamp_of(points)
         d = stamp.dim if stamp else next(iter(points.blocks(rows=1))).shape[1]
         return len(points), d
-    array = np.asanyarray(points)
+    array = as_array(points, "vectors")
     if array.ndim != 2 or not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
         raise InputError(f"expected real vectors of shape (n, d), got {array.dtype} {array.shape}")
     return array.shape
@@ -82,7 +83,7 @@ def blocks(points: Any, *, rows: int = ROWS) -> Iterator[np.ndarray]:
     if hasattr(points, "blocks") and not isinstance(points, Embeddings):
         yield from points.blocks(rows=rows)
         return
-    array = np.asanyarray(points.vectors if isinstance(points, Embeddings) else points)
+    array = as_array(points.vectors if isinstance(points, Embeddings) else points, "vectors")
     for start in range(0, len(array), rows):
         yield array[start : start + rows]
         _give_back(array)
@@ -98,7 +99,7 @@ def parts(points: Any, *, rows: int = PART_ROWS) -> Iterator[tuple[int, Any]]:
     elif hasattr(points, "blocks") and not isinstance(points, Embeddings):
         runs = [points]
     else:
-        array = np.asanyarray(points.vectors if isinstance(points, Embeddings) else points)
+        array = as_array(points.vectors if isinstance(points, Embeddings) else points, "vectors")
         runs = (array[start : start + rows] for start in range(0, len(array), rows))
     start = 0
     for run in runs:

@@ -11,7 +11,7 @@ import numpy as np
 
 from clipspace import sphere
 from clipspace.errors import InputError, SpaceMismatchError
-from clipspace.sequences import in_order
+from clipspace.sequences import as_array, in_order
 
 Modality = Literal["image", "text", "prior"]
 
@@ -66,7 +66,7 @@ class Embeddings:
     columns: Mapping[str, Sequence] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        vectors = np.asanyarray(self.vectors)
+        vectors = as_array(self.vectors, "Embeddings")
         if vectors.ndim != 2 or not np.issubdtype(vectors.dtype, np.floating):
             raise InputError(f"Embeddings: expected a float array of shape (n, d), got {vectors.dtype} {vectors.shape}")
         n, d = vectors.shape
@@ -114,7 +114,7 @@ class Embeddings:
 
     def with_vectors(self, vectors: np.ndarray) -> Embeddings:
         """The same rows, names and columns at other places of the same space."""
-        return replace(self, vectors=np.asarray(vectors, dtype=np.float32))
+        return replace(self, vectors=as_array(vectors, "Embeddings").astype(np.float32, copy=False))
 
 
 def concatenate(parts: Sequence[Embeddings]) -> Embeddings:

@@ -14,10 +14,11 @@ from pathlib import Path
 from clipspace import formats
 from clipspace.errors import InputError
 
-_FILES = frozenset(
-    ".svg .ico .psd .raw .cr2 .cr3 .nef .dng .arw .orf .raf .rw2 .jxl .eps .tga .exr .hdr .pdf .mp4 .mov .avi .mkv .webm "
-    ".txt .csv .json .jsonl .npy .npz .pt .pth .ckpt .safetensors .parquet .tar .zip .gz .html".split()
-)
+_FILES = {
+    ".svg", ".ico", ".psd", ".raw", ".cr2", ".cr3", ".nef", ".dng", ".arw", ".orf", ".raf", ".rw2", ".jxl", ".eps",
+    ".tga", ".exr", ".hdr", ".pdf", ".mp4", ".mov", ".avi", ".mkv", ".webm", ".txt", ".csv", ".json", ".jsonl",
+    ".npy", ".npz", ".pt", ".pth", ".ckpt", ".safetensors", ".parquet", ".tar", ".zip", ".gz", ".html",
+}  # fmt: skip
 """Endings of files that are no images but surely files; words end in ``.com``, ``.js`` or ``. No`` as well."""
 
 SAY_WHICH = (

@@ -131,7 +131,7 @@ def decode_image(data: bytes, *, max_pixels: int | None = None, what: str = "the
 
 
 @contextmanager
-def _as_image_errors(what: str, kind: str = "image", most: int = 0) -> Iterator[None]:
+def _as_image_errors(what: str, kind: str = "PIL image", most: int = 0) -> Iterator[None]:
     """Errors of Pillow's decoders, which raise almost anything on hostile bytes, as `ImageError`."""
     try:
         yield
@@ -150,7 +150,10 @@ def _as_image_errors(what: str, kind: str = "image", most: int = 0) -> Iterator[
         ) from None
     except Exception as error:
         said = str(error).lower()
-        if "closed" in said:
+        lost = "closed" in said or isinstance(
+            error, (AssertionError, AttributeError)
+        )  # of Pillow's file, which is None
+        if kind == "PIL image" and lost:
             raise ImageError(
                 "closed", f"{what} was closed before it was read; load() it first, or pass the path"
             ) from None

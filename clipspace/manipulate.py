@@ -275,7 +275,16 @@ def generate(
     return Pictures(
         [images[i * n : (i + 1) * n] for i in range(len(listed))],
         repeated,
-        _provenance(space, "generate", [input_of(text) for text in listed], texts=listed, n=n, source=source, seed=seed, **sampling),
+        _provenance(
+            space,
+            "generate",
+            [input_of(text) for text in listed],
+            texts=listed,
+            n=n,
+            source=source,
+            seed=seed,
+            **sampling,
+        ),
         row_labels=listed,
     )
 

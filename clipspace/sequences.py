@@ -32,6 +32,22 @@ def in_order(values: Any, what: str) -> Sequence:
     return list(values)
 
 
+def as_array(values: Any, what: str) -> np.ndarray:
+    """``values`` as a NumPy array, not copied where it is one or a tensor in memory that NumPy can read.
+
+    Raises `InputError`, which names ``what``, for a tensor that it cannot (bfloat16, on a GPU, with a gradient) and for
+    rows of unlike lengths.
+    """
+    try:
+        return np.asanyarray(values)
+    except (TypeError, RuntimeError, ValueError) as error:
+        tensor = hasattr(values, "detach") or "tensor" in str(error).lower() or "scalartype" in str(error).lower()
+        cure = "hand over tensor.detach().float().cpu().numpy()" if tensor else "give every row the same length"
+        raise InputError(
+            f"{what}: expected numbers that NumPy can read, got {type(values).__name__} ({error}); {cure}"
+        ) from None
+
+
 def check_labels(values: Sequence, what: str) -> None:
     """Raise `InputError` for labels of several kinds, such as 1 and "1", which read alike and would become one class.
 

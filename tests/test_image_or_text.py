@@ -41,7 +41,9 @@ def test_a_path_to_nothing_is_an_error_that_says_both_readings(path, tmp_path, m
         assert part in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["IMG_1.jfif", "IMG_1", "cat", "a cat and a dog", "x.txt", "y.jpg?w=400", "50%", "e.g"])
+@pytest.mark.parametrize(
+    "name", ["IMG_1.jfif", "IMG_1", "cat", "a cat and a dog", "x.txt", "y.jpg?w=400", "50%", "e.g"]
+)
 def test_a_file_that_is_there_is_an_image(name, tmp_path, monkeypatch, apple):
     monkeypatch.chdir(tmp_path)
     apple.save(name, "JPEG")

@@ -12,9 +12,7 @@ from clipspace.image_or_text import said
 
 app = typer.Typer()
 
-IMAGE_OR_TEXT = (
-    "An image file, or a text for the prior. A file that is there is an image; image:NAME and text:WORDS say which it is."
-)
+IMAGE_OR_TEXT = "An image file, or a text for the prior. A file that is there is an image; image:NAME and text:WORDS say which it is."
 
 
 @app.command()
@@ -59,7 +57,18 @@ def interpolate(
 
     options = {"steps": steps, "noise": noise, "spacing": spacing, "seed": seed}
     options |= {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale}
-    _draw(call, [said(word) for word in keyframes], options, output, space, device, overwrite, as_json, fps=fps, ping_pong=ping_pong)
+    _draw(
+        call,
+        [said(word) for word in keyframes],
+        options,
+        output,
+        space,
+        device,
+        overwrite,
+        as_json,
+        fps=fps,
+        ping_pong=ping_pong,
+    )
 
 
 @app.command("text-diff")

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
-
 from command_line import run
+from PIL import Image
 
 from clipspace import Embeddings, blend, build_index, interpolate, retrieve, text_diff, variations
 from clipspace.errors import InputError
@@ -102,7 +101,11 @@ def test_every_manipulation_names_its_inputs(space, apple, house):
     point, code = space.encode_images(house), space.invert(apple, **FEW)
     image = {"kind": "image", "name": None, "digest": _digest(content(apple))}
     vector = {"kind": "embedding", "name": "0", "digest": _digest(point.vectors.tobytes())}
-    inverted = {"kind": "code", "name": "0", "digest": _digest(code.embeddings.vectors.tobytes() + code.noise.tobytes())}
+    inverted = {
+        "kind": "code",
+        "name": "0",
+        "digest": _digest(code.embeddings.vectors.tobytes() + code.noise.tobytes()),
+    }
     text = {"kind": "text", "name": "a red apple", "digest": _digest(b"a red apple")}
     assert interpolate(space, apple, point, steps=2, noise="fixed", **FEW).provenance["inputs"] == [image, vector]
     assert variations(space, code, n=1).provenance["inputs"] == [inverted]
