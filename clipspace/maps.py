@@ -250,7 +250,7 @@ def _chords(cosines: np.ndarray) -> np.ndarray:
 
 def _names(points: Any) -> Sequence[str]:
     names = getattr(points, "names", None)
-    return [str(row) for row in range(shape(points)[0])] if names is None else list(names)
+    return [str(row) for row in range(shape(points)[0])] if names is None else [str(name) for name in names]
 
 
 def _versions(*packages: str) -> dict[str, str]:

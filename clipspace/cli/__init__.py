@@ -40,15 +40,16 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"clipspace: {_message(error)}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
+        print("clipspace: stopped", file=sys.stderr)
         sys.exit(130)
     finally:
         warnings.formatwarning = usual
 
 
 def _message(error: Exception) -> str:
-    """What an error says; of one from the system (a full disk, a folder that is read-only) in one line, with its path."""
+    """What an error says, in one line; of one from the system (a full disk, a folder that is read-only) with its path."""
     if isinstance(error, ClipspaceError):
-        return str(error)
+        return " ".join(str(error).split())
     where = f"{error.filename!r}: {error.strerror}" if error.filename is not None else " ".join(str(error).split())
     return f"could not read or write {where or type(error).__name__}; --debug shows where"
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from clipspace.errors import InputError
+from clipspace.embeddings import Stamp
+from clipspace.errors import InputError, SpaceMismatchError
 
 SpaceName = Annotated[str, typer.Option("--space", help="Which space; see `clipspace spaces`.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random draw.")]
@@ -36,6 +37,22 @@ def load(name: str, device: str | None, dtype: str = "float32"):
     from clipspace.space import load_space
 
     return load_space(name, device=device, dtype=dtype)
+
+
+def check_space(name: str, dim: int, stamp: Stamp | None, what: str) -> None:
+    """Raise `SpaceMismatchError`, before anything is loaded, where ``--space`` is of another dimension than ``what``."""
+    from clipspace.models.catalogue import dimension_of, pairing
+
+    pairing(name)
+    expected = dimension_of(name)
+    if expected in (None, dim):
+        return
+    cure = "--space must name the space that they were encoded in, such as ViT-L-14/openai"
+    if stamp is not None:
+        cure = f"they are of {stamp}: pass --space {stamp.model}"
+    raise SpaceMismatchError(
+        f"{what}: expected vectors of {expected} dimensions, as of --space {name}, got {dim}; {cure}"
+    )
 
 
 def encoded_from(source: str | None, kind: str | None, image_column: str | None) -> Any:

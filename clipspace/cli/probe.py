@@ -8,23 +8,31 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from clipspace.cli.options import Device, Json, Seed, SpaceName, load, report
+from clipspace.cli.files import ARRAYS, kind_of, split_name, texts_at, values_at, vectors_at
+from clipspace.cli.options import Device, Json, Seed, SpaceName, check_space, load, report
 from clipspace.embeddings import Embeddings
-from clipspace.errors import InputError
+from clipspace.errors import InputError, shortened
 from clipspace.scores import Scores
 
 app = typer.Typer(
     name="probe", help="What is in an embedding: one question each, with what chance is.", no_args_is_help=True
 )
 
-Points = Annotated[Path, typer.Argument(help="A store, vectors (.npy, n x d), or a folder of images to encode.")]
+Points = Annotated[
+    Path, typer.Argument(help="A store, vectors (.npy, .npz, .parquet; n x d), or a folder of images to encode.")
+]
 Labels = Annotated[
     Path | None,
     typer.Option(
-        "--labels", help="One label a line, .npy, or a column of the store; for images, their folders when left out."
+        "--labels",
+        help="One label a line, .npy, .npz, file:column of .csv, .tsv or .parquet, or a column of the store; for images, "
+        "their folders when left out.",
     ),
 ]
-Texts = Annotated[Path, typer.Option("--texts", help="One text a line, or their vectors (.npy).")]
+Texts = Annotated[
+    Path,
+    typer.Option("--texts", help="One text a line, file:column of a .csv or .parquet, or their vectors (.npy, .npz)."),
+]
 
 
 @app.command("zero-shot")
@@ -48,8 +56,9 @@ def zero_shot(
     """Is the right label the nearest (clipspace.probes.zero_shot.zero_shot_accuracy). Vectors are taken as --space's."""
     from clipspace.probes.zero_shot import zero_shot_accuracy
 
-    loaded = load(space, device)
     images, truth = _labelled(points, labels, space, device)
+    check_space(space, images.dim, images.space, str(points))
+    loaded = load(space, device)
     images = images if images.space else Embeddings(images.vectors, loaded.stamp)
     chosen = templates or ["photo"]
     wanted = chosen[0] if len(chosen) == 1 and "{" not in chosen[0] else chosen
@@ -169,11 +178,11 @@ def _show(scores: Scores, as_json: bool) -> None:
 
 
 def _images(path: Path, space: str, device: str | None, *, before: bool = False) -> Embeddings:
-    """The rows of a store, the vectors of a .npy file (without a stamp), or the images of a folder, encoded."""
-    if before and (path.suffix == ".npy" or _is_store(path)):
+    """The rows of a store, the vectors of a file (without a stamp), or the images of a folder, encoded."""
+    if before and (_is_vectors(path) or _is_store(path)):
         raise InputError("probe: expected images for --before-projection, got vectors; give a folder of images")
-    if path.suffix == ".npy":
-        return Embeddings(_array(path))
+    if _is_vectors(path):
+        return _unstamped(path)
     if _is_store(path):
         return _stored(path)
     files = _files(path)
@@ -190,8 +199,8 @@ def _labelled(
     if _is_store(path):
         truth = _column(path, labels)
     elif labels is not None:
-        truth = _array(labels, any_kind=True) if labels.suffix == ".npy" else np.array(_lines(labels))
-    elif path.suffix == ".npy":
+        truth = values_at(labels)
+    elif _is_vectors(path):
         raise InputError(f"probe: expected labels for {str(path)!r}, got none; give them with --labels")
     else:
         truth = np.array([file.parent.name for file in _files(path)])
@@ -199,12 +208,23 @@ def _labelled(
 
 
 def _with_texts(points: Path, texts: Path, space: str, device: str | None) -> tuple[Embeddings, Embeddings]:
-    """Images and texts of one space: that of the images, or the one named, which .npy vectors are then taken to be of."""
-    images = _images(points, space, device)
-    if texts.suffix == ".npy":
-        return images, Embeddings(_array(texts), images.space, "text")
-    words = load(space, device).encode_texts(_lines(texts))
+    """Images and texts of one space: that of the images, or the one named, which vectors of a file are taken to be of."""
+    if kind_of(texts) in ARRAYS:
+        images = _images(points, space, device)
+        return images, Embeddings(_unstamped(texts).vectors, images.space, "text")
+    read, images = texts_at(texts), _images(points, space, device)
+    check_space(space, images.dim, images.space, str(points))
+    words = load(space, device).encode_texts(read)
     return (images if images.space else Embeddings(images.vectors, words.space)), words
+
+
+def _is_vectors(path: Path) -> bool:
+    return kind_of(path) in (*ARRAYS, ".parquet")
+
+
+def _unstamped(path: Path) -> Embeddings:
+    array = vectors_at(path)
+    return Embeddings(array if np.issubdtype(array.dtype, np.floating) else array.astype(np.float32))
 
 
 def _is_store(path: Path) -> bool:
@@ -225,12 +245,14 @@ def _column(store: Path, name: Path | None) -> np.ndarray:
     """Labels of a store: the column that --labels names, or a file as for other sets."""
     from clipspace.store import open_store
 
-    if name is not None and name.is_file():
-        return _array(name, any_kind=True) if name.suffix == ".npy" else np.array(_lines(name))
     opened = open_store(store)
+    if name is not None and str(name) not in opened.columns and split_name(name)[0].is_file():
+        return values_at(name)
     if name is None or str(name) not in opened.columns:
         got = "none" if name is None else repr(str(name))
-        raise InputError(f"probe: expected --labels to name one of the columns {opened.columns}, or a file; got {got}")
+        raise InputError(
+            f"probe: expected --labels to name one of the columns {shortened(opened.columns, 30)}, or a file; got {got}"
+        )
     return opened.metadata([str(name)])[str(name)].to_numpy()
 
 
@@ -238,25 +260,14 @@ def _files(folder: Path) -> list[Path]:
     from clipspace.images import SUFFIXES, images_below
 
     if not folder.is_dir():
-        raise InputError(f"probe: expected a .npy file or a folder of images, got {str(folder)!r}; check the path")
+        raise InputError(
+            f"probe: expected vectors (.npy, .npz, .parquet), a store or a folder of images, got {str(folder)!r}; "
+            "check the path"
+        )
     files = images_below(folder)
     if not files:
         raise InputError(f"probe: expected images ({', '.join(sorted(SUFFIXES))}) in {str(folder)!r}, got none")
     return files
-
-
-def _array(path: Path, *, any_kind: bool = False) -> np.ndarray:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"probe: expected a .npy array of numbers in {str(path)!r}, got: {error}") from None
-    return array if any_kind or np.issubdtype(array.dtype, np.floating) else array.astype(np.float32)
-
-
-def _lines(path: Path) -> list[str]:
-    if not path.is_file():
-        raise InputError(f"probe: expected a text file or .npy, got {str(path)!r}, which is not a file; check the path")
-    return path.read_text(encoding="utf-8").splitlines()
 
 
 def _numbers(values: np.ndarray) -> np.ndarray:

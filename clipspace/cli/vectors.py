@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from clipspace.cli.files import vectors_at
 from clipspace.cli.options import (
     Device,
     Engine,
@@ -20,6 +21,7 @@ from clipspace.cli.options import (
     Source,
     SpaceName,
     Workers,
+    check_space,
     encoded_from,
     load,
     report,
@@ -28,7 +30,10 @@ from clipspace.errors import InputError
 
 app = typer.Typer()
 
-Points = Annotated[Path, typer.Argument(help="A .npy file of shape (n, d), or the folder of a store.")]
+Points = Annotated[
+    Path,
+    typer.Argument(help="A .npy, .npz[:array] or .parquet[:column] file of vectors (n, d), or the folder of a store."),
+]
 MOST_IMAGES = 20_000
 """That a map takes along: some GB of photographs."""
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="All cores when not given.")]
@@ -88,7 +93,9 @@ def search(
     index: Annotated[Path, typer.Argument(help="What `clipspace index` wrote.")],
     text: Annotated[str | None, typer.Option(help="Find what a text says.")] = None,
     image: Annotated[Path | None, typer.Option(help="Find what looks like an image.")] = None,
-    vectors: Annotated[Path | None, typer.Option(help="Find what is near the rows of a .npy file or a store.")] = None,
+    vectors: Annotated[
+        Path | None, typer.Option(help="Find what is near the rows of a file of vectors or a store.")
+    ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many to find.")] = 10,
     space: SpaceName = "mini",
     device: Device = None,
@@ -107,7 +114,9 @@ def search(
         from clipspace.images import read_image
         from clipspace.retrieval import retrieve
 
-        query, loaded = Text(text) if image is None else read_image(image), load(space, device)
+        query = Text(text) if image is None else read_image(image)
+        check_space(space, opened.dim, opened.space, str(index))
+        loaded = load(space, device)
         opened.space = opened.space or loaded.stamp
         found = retrieve(loaded, opened, [query], k=k)
     frame = found.to_frame()
@@ -158,7 +167,9 @@ def map_(
 def _check_images_fit(points: Any) -> None:
     """Raise `InputError` unless ``points`` have names to find images by, and memory holds the images of all."""
     if not hasattr(points, "names"):
-        raise InputError("map: expected a store with --source, got a .npy file, which has no names; leave --source out")
+        raise InputError(
+            "map: expected a store with --source, got a file of vectors, which has no names; leave --source out"
+        )
     if len(points) > MOST_IMAGES:
         raise InputError(
             f"map: expected at most {MOST_IMAGES:,} points with --source, as all images are held in memory, got "
@@ -167,17 +178,12 @@ def _check_images_fit(points: Any) -> None:
 
 
 def _read(path: Path) -> Any:
-    """The vectors at a path: a store when it is a folder, else a .npy file mapped into memory."""
-    import numpy as np
-
+    """The vectors at a path: a store when it is a folder, else those of a file, a .npy file mapped into memory."""
     if path.is_dir():
         from clipspace.store import open_store
 
         return open_store(path)
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"expected a .npy file or the folder of a store, got {str(path)!r} ({error})") from None
+    return vectors_at(path)
 
 
 def _bytes(text: str | None) -> int | None:

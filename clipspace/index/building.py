@@ -11,7 +11,7 @@ from clipspace import faiss_backend
 from clipspace.blocks import float32_blocks, gather, parts, shape, stamp_of
 from clipspace.engines import check_engine, each
 from clipspace.errors import InputError, RecallError
-from clipspace.index.kinds import Kind, choose_kind
+from clipspace.index.kinds import Kind, choose_kind, kind_named
 from clipspace.index.recall import Truth, measure, tune
 from clipspace.index.searching import Index
 
@@ -24,7 +24,7 @@ def build_index(
     recall: float = 0.95,
     k: int = 10,
     queries: int = 1000,
-    kind: Kind | None = None,
+    kind: Kind | str | None = None,
     seed: int = 0,
     threads: int | None = None,
     engine: str = "local",
@@ -42,7 +42,7 @@ def build_index(
     names : n strings; those of ``points``, or row numbers, when omitted
     memory : bytes the index may take; any when None
     recall : share of the true ``k`` nearest neighbours to be found
-    kind : instead of the one that `choose_kind` chooses
+    kind : instead of the one that `choose_kind` chooses: "flat", "hnsw", "ivf", or a `Kind`
     threads : all cores when None
     engine, workers : "local", or "ray" to fill parts on ``workers`` cores of a Ray cluster, which are merged here
         in order. A graph (HNSW) is grown here all the same, as graphs of parts do not make one of the whole
@@ -60,6 +60,7 @@ def build_index(
     if named is not None and len(named) != n:
         raise InputError(f"build_index: expected {n} names, one per row, got {len(named)}")
     kind = kind or choose_kind(n, d, memory=memory, recall=recall)
+    kind = kind if isinstance(kind, Kind) else kind_named(kind, n, d)
     threads = threads or faiss_backend.all_threads()
     held = _held_out(kind, n, queries, seed)
     kept = np.delete(np.arange(n), held)

@@ -47,11 +47,8 @@ def choose_kind(n: int, d: int, *, memory: int | None = None, recall: float = 0.
         raise InputError(f"index: expected at least one row, got {n}")
     if not 0 < recall <= 1:
         raise InputError(f"index: expected a recall in (0, 1], got {recall}")
-    flat = Kind("Flat", 4 * d * n)
+    flat, graph = kind_named("flat", n, d), kind_named("hnsw", n, d)
     lists = [list_kind(n, d, codec) for codec in ("SQfp16", "SQ8", "PQ")]
-    graph = Kind(
-        f"HNSW{_LINKS},Flat", n * (4 * d + 8 * _LINKS + 16), "efSearch", (16, 24, 32, 48, 64, 96, 128, 192, 256, 512)
-    )
     if recall == 1 or n < FLAT_ROWS:
         candidates = [flat] if recall == 1 or n < 16 * _POINTS_PER_LIST else [flat, *lists]
     else:
@@ -64,6 +61,19 @@ def choose_kind(n: int, d: int, *, memory: int | None = None, recall: float = 0.
         f"index: expected a memory of at least {least / 2**20:.1f} MiB for {n} rows of {d} dimensions at recall "
         f"{recall}, got {memory / 2**20:.1f} MiB; allow more, or ask for a lower recall"
     )
+
+
+def kind_named(name: str, n: int, d: int) -> Kind:
+    """The kind called "flat", "hnsw" or "ivf", in any case, for ``n`` rows of ``d`` dimensions. `InputError` for another."""
+    match name.lower() if isinstance(name, str) else name:
+        case "flat":
+            return Kind("Flat", 4 * d * n)
+        case "hnsw":
+            settings = (16, 24, 32, 48, 64, 96, 128, 192, 256, 512)
+            return Kind(f"HNSW{_LINKS},Flat", n * (4 * d + 8 * _LINKS + 16), "efSearch", settings)
+        case "ivf":
+            return list_kind(n, d)
+    raise InputError(f"index: expected kind 'flat', 'hnsw' or 'ivf', or one that choose_kind gives, got {name!r}")
 
 
 def list_kind(n: int, d: int, codec: str = "SQfp16") -> Kind:

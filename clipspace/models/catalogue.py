@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,3 +159,19 @@ def pairing(name: str) -> Pairing | None:
     raise InputError(
         f"load_space: expected one of {sorted(CATALOGUE)} or an open_clip id such as 'ViT-B-32/openai', got {name!r}"
     )
+
+
+def dimension_of(name: str) -> int | None:
+    """Of the embeddings of a space, known before anything is loaded; None where only its weights tell."""
+    if name in CATALOGUE:
+        return CATALOGUE[name].dim
+    if name.startswith("local-dir:"):
+        try:
+            config = json.loads((Path(name.removeprefix("local-dir:")) / "open_clip_config.json").read_text("utf-8"))
+            return int(config["model_cfg"]["embed_dim"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+    import open_clip
+
+    config = open_clip.get_model_config(name.partition("/")[0]) if "/" in name and ":" not in name else None
+    return config and config["embed_dim"]

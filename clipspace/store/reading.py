@@ -132,7 +132,10 @@ class Store:
     def names(self) -> list[str]:
         """Names of all rows: image paths, captions of a text store, or row numbers where there is neither."""
         column = tables.name_column(self._schema.names, self.modality)
-        return list(map(str, range(len(self)))) if column is None else self.metadata([column])[column].to_pylist()
+        if column is None:
+            return list(map(str, range(len(self))))
+        found = self.metadata([column])[column].to_pylist()  # others' stores have whole numbers for paths, too
+        return [name if name is None or isinstance(name, str) else str(name) for name in found]
 
     @cached_property
     def places(self) -> list[str | None] | None:

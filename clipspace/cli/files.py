@@ -1,0 +1,207 @@
+"""What users bring as files: vectors (.npy, .npz, .parquet), and a value a row (text, .npy, .npz, .csv, .tsv, .parquet).
+
+``file:name`` names an array of an .npz file, and a column of a table; where there is only one it need not be named.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clipspace.errors import InputError, shortened
+
+ARRAYS = (".npy", ".npz")
+TABLES = (".csv", ".tsv", ".parquet")
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it begins with
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+
+def split_name(path: Path) -> tuple[Path, str | None]:
+    """The file, and the name of what is meant in it: ``labels.csv:kind``."""
+    where, colon, name = str(path).rpartition(":")
+    if colon and not path.exists() and Path(where).suffix.lower() in (*ARRAYS, *TABLES):
+        return Path(where), name
+    return path, None
+
+
+def kind_of(path: Path) -> str:
+    """The suffix of the file, in lower case."""
+    return split_name(path)[0].suffix.lower()
+
+
+def vectors_at(path: Path) -> np.ndarray:
+    """Real vectors (n, d) of a .npy file (mapped into memory), an .npz file, or a Parquet column of lists."""
+    file, name = split_name(path)
+    array = _vectors_of_parquet(file, name) if kind_of(path) == ".parquet" else _array(file, name)
+    what = f"{str(path)!r}: expected real vectors of shape (n, d)"
+    if np.iscomplexobj(array) or not np.issubdtype(array.dtype, np.number):
+        raise InputError(f"{what}, got values of type {array.dtype}; save them as float32")
+    if array.ndim != 2:
+        cure = "one vector is x[None]" if array.ndim == 1 else "x.reshape(len(x), -1) makes one vector a row"
+        raise InputError(f"{what}, got an array of shape {array.shape}; {cure}")
+    if 0 in array.shape:
+        raise InputError(f"{what}, at least one, got shape {array.shape}; check how the file was made")
+    return array
+
+
+def values_at(path: Path) -> np.ndarray:
+    """One value a row, (n,): the lines of a text file, an array, or a column of a table (None where a cell is empty)."""
+    file, name = split_name(path)
+    kind = kind_of(path)
+    if not file.is_file():
+        raise InputError(f"expected a file of one value a row, got {str(path)!r}, which is not a file; check the path")
+    if kind in ARRAYS:
+        values = _array(file, name)
+        if values.ndim != 1:
+            raise InputError(f"{str(path)!r}: expected one value a row, got an array of shape {values.shape}")
+        return values
+    if kind == ".parquet":
+        return _values_of_parquet(file, name)
+    if kind in TABLES:
+        return _values_of_text_table(file, name)
+    lines = re.split(r"\r\n|\r|\n", read_text(file))
+    return np.array(lines[:-1] if lines[-1] == "" else lines)
+
+
+def texts_at(path: Path) -> list[str]:
+    """One text a row. Raises `InputError` for rows that have none."""
+    values = values_at(path).tolist()
+    wrong = [i for i, value in enumerate(values) if not isinstance(value, str)]
+    if wrong:
+        raise InputError(
+            f"{str(path)!r}: expected a text in every row, got {values[wrong[0]]!r} in row {wrong[0]} ({len(wrong)} such)"
+        )
+    return values
+
+
+def read_text(path: Path) -> str:
+    """A text file in UTF-8, or in the encoding that its byte order mark says. Raises `InputError` for any other."""
+    data = path.read_bytes()
+    encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8")
+    try:
+        text = data.decode(encoding)
+        problem = None
+    except UnicodeDecodeError as error:
+        problem = f"byte 0x{data[error.start]:02x} at {error.start}, as in Latin-1 or Windows-1252"
+    if encoding == "utf-8" and b"\0" in data:
+        problem = "zero bytes, as in UTF-16 without a mark or in a binary file"
+    if problem:
+        raise InputError(f"{str(path)!r}: expected text in UTF-8, got {problem}; save it as UTF-8")
+    return text
+
+
+def _array(file: Path, name: str | None) -> np.ndarray:
+    if kind_of(file) == ".npz":
+        return _member(file, name)
+    wanted = "a .npy file of vectors, an .npz or .parquet one, or the folder of a store"
+    if not file.is_file():
+        raise InputError(f"expected {wanted}, got {str(file)!r}, which is not a file; check the path")
+    try:
+        with file.open("rb") as opened:
+            if opened.read(6) != b"\x93NUMPY":
+                raise InputError(f"expected {wanted}, got {str(file)!r}, which is none of them")
+        return np.load(file, mmap_mode="r", allow_pickle=False)
+    except InputError:
+        raise
+    except (OSError, ValueError, EOFError) as error:
+        raise _unreadable(file, error) from None
+
+
+def _member(file: Path, name: str | None) -> np.ndarray:
+    try:
+        with np.load(file, allow_pickle=False) as opened:
+            return opened[_one(file, opened.files, name, "array")]
+    except InputError:
+        raise
+    except Exception as error:  # a broken zip file raises what it likes
+        raise _unreadable(file, error) from None
+
+
+def _unreadable(file: Path, error: Exception) -> InputError:
+    if "Object arrays" in str(error):
+        return InputError(
+            f"{str(file)!r}: expected an array of numbers or texts, got one of Python objects, which can run code when read; "
+            "save np.stack(x), or x.astype(str)"
+        )
+    return InputError(f"{str(file)!r}: cannot be read as an array ({error}); get a whole copy, or save it again")
+
+
+def _one(file: Path, known: Sequence[str], name: str | None, what: str) -> str:
+    """The name given, or the only one there is."""
+    if name is None and len(known) == 1:
+        return known[0]
+    if name is None or name not in known:
+        got = "none named" if name is None else repr(name)
+        raise InputError(
+            f"{str(file)!r}: expected one of the {what}s {shortened(known, 30)}, got {got}; give it as {file.name}:NAME"
+        )
+    return name
+
+
+def _values_of_text_table(file: Path, name: str | None) -> np.ndarray:
+    import pandas
+
+    text = read_text(file)
+    head = text.split("\n", 1)[0]
+    separator = "\t" if kind_of(file) == ".tsv" else ";" if head.count(";") > head.count(",") else ","
+    try:  # as texts, so that a label "NA" or "007" stays what it is
+        table = pandas.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, index_col=False)
+    except (ValueError, pandas.errors.ParserError) as error:
+        raise InputError(f"{str(file)!r}: cannot be read as a table ({error})") from None
+    cells = table[_one(file, list(table.columns), name, "column")].tolist()
+    values = [
+        cell if isinstance(cell, str) and cell else None for cell in cells
+    ]  # of a row too short, pandas gives NaN
+    return np.array(values, dtype=object if None in values else str)
+
+
+def _values_of_parquet(file: Path, name: str | None) -> np.ndarray:
+    import pyarrow
+
+    column, name = _column_of_parquet(file, name)
+    if pyarrow.types.is_nested(column.type):
+        raise InputError(f"{str(file)!r}: expected one value a row in {name!r}, got {column.type}; name another column")
+    return np.array(column.to_pylist())
+
+
+def _vectors_of_parquet(file: Path, name: str | None) -> np.ndarray:
+    import pyarrow
+    import pyarrow.compute as pc
+
+    column, name = _column_of_parquet(file, name, lists=True)
+    try:
+        lists = column.combine_chunks()
+        lengths = pc.unique(pc.list_value_length(lists)).to_pylist()
+        if len(lengths) != 1 or lengths[0] is None:
+            raise ValueError
+        return lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, lengths[0])
+    except (ValueError, pyarrow.ArrowException):
+        raise InputError(
+            f"{str(file)!r}: expected lists of numbers of one length in every row of {name!r}, got {column.type}; name a "
+            f"column of vectors as {file.name}:NAME"
+        ) from None
+
+
+def _column_of_parquet(file: Path, name: str | None, *, lists: bool = False) -> tuple[Any, str]:
+    """One column, and its name; with ``lists``, the only one that has lists will do."""
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        schema = parquet.read_schema(file)
+        known = [field.name for field in schema if not lists or pyarrow.types.is_nested(field.type)]
+        name = _one(file, known if lists and name is None and len(known) == 1 else schema.names, name, "column")
+        return parquet.read_table(file, columns=[name])[name], name
+    except (OSError, pyarrow.ArrowException) as error:
+        raise InputError(f"{str(file)!r}: cannot be read as Parquet ({' '.join(str(error).split())})") from None

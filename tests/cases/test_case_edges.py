@@ -1,0 +1,150 @@
+"""What users bring to the edges: files of vectors and labels, spaces not named, results read back."""
+
+import codecs
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from command_line import run
+
+from clipspace.embeddings import Embeddings, Stamp
+from clipspace.index import build_index
+from clipspace.store import open_store, write_store
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def no_model(monkeypatch):
+    """Loading a model fails the test: errors come before it."""
+    for module in ("probe", "vectors", "manipulations", "store"):
+        monkeypatch.setattr(f"clipspace.cli.{module}.load", lambda *_: pytest.fail("a model was loaded"))
+
+
+def refused(capsys, *arguments) -> str:
+    """The one line in which a command refuses."""
+    capsys.readouterr()
+    assert run(*map(str, arguments)) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("clipspace: ")
+    assert said.err.count("\n") == 1
+    return said.err
+
+
+@pytest.mark.parametrize("command", ["pca", "map", "index", "probe geometry"])
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.ones(5), "(5,)"),
+        (np.ones((4, 3, 2)), "(4, 3, 2)"),
+        (np.ones((4, 3), complex), "complex128"),
+        (np.array([[1, "a"]], dtype=object), "Python objects"),
+        (np.empty((0, 3)), "at least one"),
+        (np.vstack([np.full(3, np.nan), np.eye(3)]), "NaN"),
+    ],
+)
+def test_arrays_that_are_no_set_are_refused_in_one_line(folder, capsys, command, array, message):
+    np.save("x.npy", array)
+    out = [] if command.startswith("probe") else ["-o", "out"]
+    assert message in refused(capsys, *command.split(), "x.npy", *out)
+    assert sorted(path.name for path in folder.iterdir()) == ["x.npy"]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("command", ["pca", "map --method pca", "index", "probe geometry", "probe knn -k 3"])
+def test_whole_numbers_npz_and_parquet_are_sets(folder, rng, command):
+    x = rng.integers(-5, 5, size=(30, 4))
+    np.save("x.npy", x)
+    np.savez("two.npz", x=x, y=x)
+    pd.DataFrame({"id": range(30), "v": list(x.astype(np.float32))}).to_parquet("x.parquet")
+    (folder / "labels.txt").write_text("a\nb\nc\n" * 10)
+    rest = ["--labels", "labels.txt"] if "knn" in command else []
+    for i, file in enumerate(("x.npy", "two.npz:y", "x.parquet:v")):
+        out = [] if command.startswith("probe") else ["-o", f"out{i}"]
+        assert run(*command.split(), file, *rest, *out) == 0
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["l.txt", "bom.txt", "utf16.txt", "l.npy", "l.npz", "one.csv", "l.csv:kind", "l.tsv:kind", "l.parquet:kind"],
+)
+def test_labels_are_read_from_whatever_holds_them(folder, rng, capsys, given):
+    kinds = ["été", "hiver"] * 20
+    x = rng.normal(size=(40, 4)) + 5 * (np.array(kinds) == "été")[:, None]
+    np.save("x.npy", x)
+    frame = pd.DataFrame({"file": range(40), "kind": kinds})
+    (folder / "l.txt").write_text("\n".join(kinds), encoding="utf-8")
+    (folder / "bom.txt").write_bytes(codecs.BOM_UTF8 + "\n".join(kinds).encode())
+    (folder / "utf16.txt").write_bytes("\n".join(kinds).encode("utf-16"))
+    np.save("l.npy", kinds)
+    np.savez("l.npz", kind=kinds)
+    frame[["kind"]].to_csv("one.csv", index=False)
+    frame.to_csv("l.csv", index=False)
+    frame.to_csv("l.tsv", index=False, sep="\t")
+    frame.to_parquet("l.parquet")
+    assert run("probe", "knn", "x.npy", "--labels", given, "-k", "3", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["scores"][0]["value"] > 0.9
+
+
+def test_labels_that_are_not_told_are_refused_in_one_line(folder, capsys):
+    np.save("x.npy", np.eye(4))
+    pd.DataFrame({"file": range(4), "kind": list("abab")}).to_csv("l.csv", index=False)
+    (folder / "latin.txt").write_bytes("été\nhiver\n".encode("latin-1") * 2)
+    assert "['file', 'kind'], got none named; give it as l.csv:NAME" in refused(
+        capsys, "probe", "knn", "x.npy", "--labels", "l.csv"
+    )
+    assert "Latin-1" in refused(capsys, "probe", "knn", "x.npy", "--labels", "latin.txt")
+
+
+def test_whole_numbers_for_paths_are_names(folder):
+    for name in ("img_emb", "metadata"):
+        (folder / "s" / name).mkdir(parents=True)
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    np.save("s/img_emb/img_emb_0.npy", x)
+    pd.DataFrame({"image_path": [7, 3, 5, 1, 9]}).to_parquet("s/metadata/metadata_0.parquet")
+    store = open_store("s")
+    assert store.names == ["7", "3", "5", "1", "9"]
+    assert build_index(store).search(store[2], 1)[0].names == ["5"]
+    assert run("map", "s", "-o", "m.parquet", "--method", "pca") == 0
+    assert pd.read_parquet("m.parquet")["name"].tolist() == store.names
+
+
+STAMP = Stamp("ViT-L-14/openai", "a" * 16, "b" * 16, 768)
+
+
+@pytest.fixture
+def wide(folder):
+    """Vectors of 768 dimensions: with a stamp and without one, as a store, an index and an array."""
+    x = np.random.default_rng(0).normal(size=(6, 768)).astype(np.float32)
+    np.save("x.npy", x)
+    write_store("stamped", Embeddings(x, STAMP, columns={"kind": list("ababab")}))
+    write_store("bare", Embeddings(x, columns={"kind": list("ababab")}))
+    for name in ("stamped", "bare"):
+        build_index(open_store(name)).save(f"{name}.idx")
+    (folder / "l.txt").write_text("a\nb\n" * 3)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cure"),
+    [
+        (["search", "stamped.idx", "--text", "dog"], "pass --space ViT-L-14/openai"),
+        (["search", "bare.idx", "--text", "dog"], "--space must name the space"),
+        (["probe", "zero-shot", "x.npy", "--labels", "l.txt"], "--space must name the space"),
+        (["probe", "zero-shot", "stamped", "--labels", "kind"], "pass --space ViT-L-14/openai"),
+        (["probe", "concepts", "stamped", "--texts", "l.txt"], "pass --space ViT-L-14/openai"),
+        (["probe", "geometry", "bare", "--texts", "l.txt"], "--space must name the space"),
+        (["search", "bare.idx", "--text", "dog", "--space", "ViT-B-32/openai"], "of 512 dimensions"),
+    ],
+)
+def test_a_space_that_cannot_be_the_right_one_is_told_before_it_is_loaded(wide, capsys, no_model, arguments, cure):
+    said = refused(capsys, *arguments)
+    assert cure in said
+    assert "768" in said

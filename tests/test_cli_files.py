@@ -1,0 +1,171 @@
+"""What users bring as files: each is read, or refused in one line that says what to do."""
+
+import codecs
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clipspace.cli.files import split_name, texts_at, values_at, vectors_at
+from clipspace.errors import InputError
+
+WORDS = ["chat", "garçon", "naïve", "NA", "007"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(path, content):
+    path.write_bytes(content)
+    return path
+
+
+LINES = "\n".join(WORDS)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        LINES.encode(),
+        (LINES + "\n").encode(),
+        LINES.replace("\n", "\r\n").encode(),
+        codecs.BOM_UTF8 + LINES.encode(),
+        LINES.encode("utf-16"),
+        codecs.BOM_UTF16_BE + LINES.encode("utf-16-be"),
+        LINES.encode("utf-32"),
+    ],
+)
+def test_lines_are_read_in_the_encoding_that_their_mark_says(folder, content):
+    assert values_at(write(folder / "labels.txt", content)).tolist() == WORDS
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(LINES.encode("latin-1"), "byte 0xe7 at 8"), (LINES.encode("utf-16-le")[:20], "UTF-16"), (b"a\0b", "UTF-16")],
+)
+def test_lines_in_another_encoding_are_refused(folder, content, message):
+    with pytest.raises(InputError, match=message):
+        values_at(write(folder / "labels.txt", content))
+
+
+def test_a_line_ends_where_an_editor_ends_it(folder):
+    assert values_at(write(folder / "labels.txt", "a\u2028b\nc\x0cd\n".encode())).tolist() == ["a\u2028b", "c\x0cd"]
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "labels.tsv", "labels.parquet", "labels.npy", "labels.npz"])
+def test_a_single_column_or_array_need_not_be_named(folder, name):
+    frame = pd.DataFrame({"kind": WORDS})
+    {
+        ".csv": lambda path: frame.to_csv(path, index=False),
+        ".tsv": lambda path: frame.to_csv(path, index=False, sep="\t"),
+        ".parquet": frame.to_parquet,
+        ".npy": lambda path: np.save(path, WORDS),
+        ".npz": lambda path: np.savez(path, kind=WORDS),
+    }[folder.joinpath(name).suffix](folder / name)
+    assert values_at(folder / name).tolist() == WORDS
+    if "npy" not in name:
+        assert values_at(folder / f"{name}:kind").tolist() == WORDS
+        with pytest.raises(InputError, match=r"\['kind'\], got 'none'"):
+            values_at(folder / f"{name}:none")
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_a_column_of_several_is_named_or_their_names_are_said(folder, separator):
+    frame = pd.DataFrame({"file": list("abcde"), "kind": WORDS, "price": [1.5, 2, 3, 4, 5]})
+    frame.to_csv("t.csv", index=False, sep=separator)
+    frame.to_parquet("t.parquet")
+    for file in ("t.csv", "t.parquet"):
+        assert values_at(folder / f"{file}:kind").tolist() == WORDS
+        assert values_at(folder / f"{file}:price").astype(float).tolist() == frame["price"].tolist()
+        with pytest.raises(InputError, match=rf"\['file', 'kind', 'price'\], got none named; give it as {file}:NAME"):
+            values_at(folder / file)
+
+
+def test_an_empty_cell_is_a_missing_value(folder):
+    write(folder / "t.csv", b"a,b\nx,1\n,2\nz\n")
+    assert values_at(folder / "t.csv:a").tolist() == ["x", None, "z"]
+    assert values_at(folder / "t.csv:b").tolist() == ["1", "2", None]
+    with pytest.raises(InputError, match="expected a text in every row, got None in row 1"):
+        texts_at(folder / "t.csv:a")
+
+
+def test_categories_and_missing_values_of_parquet_are_read(folder):
+    pd.DataFrame({"kind": pd.Categorical(["b", None, "a"])}).to_parquet("t.parquet")
+    assert values_at(folder / "t.parquet").tolist() == ["b", None, "a"]
+    pd.DataFrame({"kind": [[1], [2]]}).to_parquet("lists.parquet")
+    with pytest.raises(InputError, match="expected one value a row in 'kind'"):
+        values_at(folder / "lists.parquet")
+
+
+def test_vectors_are_read_from_arrays_and_lists(folder, rng):
+    x = rng.normal(size=(6, 4)).astype(np.float32)
+    np.save("x.npy", x)
+    np.savez("one.npz", x=x)
+    np.savez("two.npz", x=x, y=x + 1)
+    pd.DataFrame({"name": list("abcdef"), "embedding": list(x)}).to_parquet("x.parquet")
+    for path in ("x.npy", "one.npz", "one.npz:x", "two.npz:x", "x.parquet", "x.parquet:embedding"):
+        assert np.array_equal(vectors_at(folder / path), x)
+    assert isinstance(vectors_at(folder / "x.npy"), np.memmap)
+    np.save("whole.npy", np.arange(6).reshape(3, 2))
+    assert vectors_at(folder / "whole.npy").tolist() == [[0, 1], [2, 3], [4, 5]]
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros(5), r"shape \(5,\); one vector is x\[None\]"),
+        (np.zeros((2, 3, 4)), r"shape \(2, 3, 4\); x.reshape"),
+        (np.zeros((2, 3), complex), "complex128; save them as float32"),
+        (np.zeros((2, 3), bool), "bool; save them as float32"),
+        (np.array([["a"]]), "<U1; save them as float32"),
+        (np.array([[1], None], dtype=object), "Python objects"),
+        (np.zeros((0, 3)), "at least one"),
+        (np.zeros((3, 0)), "at least one"),
+    ],
+)
+def test_arrays_that_are_no_vectors_are_refused(folder, array, message):
+    np.save("x.npy", array)
+    np.savez("x.npz", x=array)
+    for path in ("x.npy", "x.npz"):
+        with pytest.raises(InputError, match=message):
+            vectors_at(folder / path)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("none.npy", "not a file"),
+        ("none.npz:x", "not a file|cannot be read"),
+        ("empty.npy", "expected a .npy file of vectors"),
+        ("text.npy", "expected a .npy file of vectors"),
+        ("cut.npy", "get a whole copy"),
+        ("text.npz", "get a whole copy"),
+        ("text.parquet", "cannot be read as Parquet"),
+        ("ragged.parquet", "of one length in every row of 'v'"),
+        ("holes.parquet", "of one length in every row of 'v'"),
+        ("two.npz", r"\['x', 'y'\], got none named; give it as two.npz:NAME"),
+        (".", "expected a .npy file of vectors"),
+    ],
+)
+def test_files_that_are_no_vectors_are_refused(folder, path, message):
+    (folder / "empty.npy").touch()
+    for name in ("text.npy", "text.npz", "text.parquet"):
+        write(folder / name, b"not what its name says")
+    np.save("whole.npy", np.eye(3))
+    write(folder / "cut.npy", (folder / "whole.npy").read_bytes()[:-8])
+    np.savez("two.npz", x=np.eye(2), y=np.eye(2))
+    pd.DataFrame({"v": [[1.0], [2.0, 3.0], [4.0]]}).to_parquet("ragged.parquet")
+    pd.DataFrame({"v": [[1.0, 2.0], None]}).to_parquet("holes.parquet")
+    with pytest.raises(InputError, match=message):
+        vectors_at(folder / path)
+
+
+def test_a_colon_in_a_name_that_is_there_is_part_of_it(folder):
+    write(folder / "a:b.csv", b"kind\nx\n")
+    assert split_name(folder / "a:b.csv") == (folder / "a:b.csv", None)
+    assert values_at(folder / "a:b.csv").tolist() == ["x"]
+    assert values_at(folder / "a:b.csv:kind").tolist() == ["x"]
+    assert split_name(folder / "kind") == (folder / "kind", None)
