@@ -72,3 +72,37 @@ def test_other_bad_input(rows):
         moments(rows, unit=True)
     with pytest.raises(InputError, match="overflow"):
         moments((rows * 1e30).astype(np.float32))
+
+
+def _worst(rows):
+    """Largest relative error of a variance along the exact axes, and least cosine of an axis, by SVD in float64."""
+    exact = rows.astype(np.float64) - rows.mean(axis=0, dtype=np.float64)
+    values, axes = np.linalg.svd(exact, full_matrices=False)[1:]
+    found = np.linalg.eigh(moments(rows).scatter)
+    variances, vectors = found[0][::-1], found[1].T[::-1]
+    return np.abs(variances / values**2 - 1).max(), np.abs((vectors * axes).sum(axis=1)).min()
+
+
+@pytest.mark.parametrize("moved", [ROWS, ROWS + 904, 100, 19_990])
+def test_a_mean_that_moves_costs_no_accuracy(rng, moved):
+    rows = rng.normal(size=(20_000, 32)).astype("f4") * np.logspace(0, -2, 32, dtype="f4")
+    rows[moved:] += 1000
+    off, cosine = _worst(rows)
+    assert off < 1e-5  # float64 input: 1e-6, as variances span eleven orders
+    assert cosine > 1 - 1e-9
+
+
+def test_a_mean_that_drifts_costs_little(rng):
+    rows = rng.normal(size=(20_000, 32)).astype("f4") * np.logspace(0, -1, 32, dtype="f4")
+    rows += np.linspace(0, 100, len(rows), dtype="f4")[:, None]
+    off, cosine = _worst(rows)
+    assert off < 1e-5
+    assert cosine > 1 - 1e-7
+
+
+def test_one_outlier_is_only_a_row(rng):
+    rows = rng.normal(size=(5000, 8)).astype("f4")
+    rows[1234] *= 1e4
+    off, cosine = _worst(rows)
+    assert off < 1e-6
+    assert cosine > 1 - 1e-9
