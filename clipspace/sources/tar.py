@@ -105,8 +105,8 @@ def _groups(tar: tarfile.TarFile) -> Iterator[tuple[str, _Members] | Ignored]:
                 members = {}
             stem = name
             members[suffix] = _content(tar, member)
-    except Exception:  # what was read before the archive broke off is whole
-        if members:
+    except Exception:  # an image that was read before the archive broke off is whole
+        if any(_is_image(*member) for member in members.items()):
             yield stem, members
         raise
     if members:
