@@ -6,9 +6,11 @@ import gzip
 import io
 import json
 import os
+import signal
 import tarfile
 import zlib
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -232,11 +234,18 @@ def _unchecked(cells: list[bytes | None]) -> pyarrow.Array:
 MADE = {"folder": folder, "tar": tars, "parquet": parquets}
 
 
-def stub_space() -> SimpleNamespace:
-    """A space whose image vectors are mean colors and whose text vectors are a checksum: quick, and easy to check."""
+def stub_space(dies_at: int = 0) -> SimpleNamespace:
+    """A space whose image vectors are mean colors and whose text vectors are a checksum: quick, and easy to check.
+
+    Its process is killed at the image of the number ``dies_at``.
+    """
     import torch
 
+    numbers = count(1)
+
     def prepare(image: Image.Image) -> torch.Tensor:
+        if next(numbers) == dies_at:
+            os.kill(os.getpid(), signal.SIGKILL)
         return torch.from_numpy(np.asarray(image, np.float32).mean(axis=(0, 1)))
 
     def pixels(images: list[torch.Tensor], *, batch_size: int) -> np.ndarray:
@@ -250,9 +259,10 @@ def stub_space() -> SimpleNamespace:
     return SimpleNamespace(encoder=encoder, device=torch.device("cpu"), stamp=stamp, name="stub")
 
 
-def encode_all(source: Path, output: Path) -> dict[str, object]:
+def encode_all(source: Path, output: Path, dies_at: int = 0) -> dict[str, object]:
     """Encode each of the inputs below ``source``; what `encode` said of each."""
-    return {kind: encode(stub_space(), source / kind, output / kind, **HOW) for kind in MADE}
+    space = stub_space(dies_at)
+    return {kind: encode(space, source / kind, output / kind, **HOW) for kind in MADE}
 
 
 def problems(store: Path, made: list[Expected]) -> list[str]:
