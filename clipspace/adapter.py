@@ -13,6 +13,7 @@ from clipspace import sphere
 from clipspace.embeddings import Embeddings, Stamp, check_same_space
 from clipspace.errors import InputError
 from clipspace.saving import atomically
+from clipspace.stamps import differences, read_stamp
 
 STRENGTHS = tuple(10.0 ** np.arange(-6, 4))
 """Of the ridge, in units of the mean variance of the source."""
@@ -60,7 +61,7 @@ def load_adapter(path: str | Path) -> Adapter:
         with safe_open(path, "np") as file:
             facts = json.loads(file.metadata()["clipspace.adapter"])
             arrays = {name: file.get_tensor(name) for name in ("matrix", "offset")}
-        return Adapter(**arrays, **facts | {side: Stamp(**facts[side]) for side in ("source", "target")})
+        return Adapter(**arrays, **facts | {side: read_stamp(facts[side]) for side in ("source", "target")})
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"load_adapter: expected what Adapter.save wrote, got {str(path)!r} ({error!r})") from None
 
@@ -110,7 +111,7 @@ def fit_adapter(
 
 
 def _check_pairs(source: Embeddings, target: Embeddings) -> None:
-    if source.space is None or target.space is None or source.space == target.space:
+    if source.space is None or target.space is None or not differences(source.space, target.space):
         raise InputError(f"fit_adapter: expected points of two spaces, got {source.space} and {target.space}")
     if len(source) != len(target) or tuple(source.names) != tuple(target.names):
         raise InputError(

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from clipspace.embeddings import Embeddings, Stamp
+from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
+from clipspace.stamps import read_stamp
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +88,7 @@ def load_code(path: str | Path) -> Code:
         raise InputError(
             f"load_code: expected a code written by `clipspace invert`, got {str(path)!r} ({error})"
         ) from None
-    stamp = Stamp(**facts["space"]) if facts["space"] else None
+    stamp = read_stamp(facts["space"])
     points = Embeddings(arrays.pop("vectors"), space=stamp, names=facts["names"])
     settings = {name: facts[name] for name in ("num_inference_steps", "guidance_scale")}
     return Code(points, **settings, **arrays, decoder=facts.get("decoder"))

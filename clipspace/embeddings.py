@@ -3,40 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from clipspace import sphere
 from clipspace.errors import InputError, SpaceMismatchError
 from clipspace.sequences import as_array, in_order
+from clipspace.stamps import Stamp, check_same_space
+
+__all__ = ["Embeddings", "Modality", "Stamp", "check_same_space", "concatenate"]
 
 Modality = Literal["image", "text", "prior"]
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """Which space a vector lives in. Two stamps never mix silently.
-
-    ``weights`` and ``preprocess`` are short SHA-256 digests of the encoder's weights and of how images
-    are prepared for it. ``model`` is the name it was loaded by; the same weights by another name are the same space.
-
-    >>> Stamp("mini", "0" * 16, "1" * 16, 128) == Stamp("local-dir:clip", "0" * 16, "1" * 16, 128)
-    True
-    """
-
-    model: str = field(compare=False)
-    weights: str
-    preprocess: str
-    dim: int
-
-    def __str__(self) -> str:
-        return f"{self.model} [{self.weights[:8]}/{self.preprocess[:8]}, d={self.dim}]"
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,12 +117,3 @@ def concatenate(parts: Sequence[Embeddings]) -> Embeddings:
         names=[name for part in parts for name in part.names],
         columns={c: [v for part in parts for v in part.columns[c]] for c in shared},
     )
-
-
-def check_same_space(expected: Stamp | None, got: Stamp | None, doing: str) -> None:
-    """Raise `SpaceMismatchError`, naming both, unless the two stamps are one space."""
-    if expected != got:
-        raise SpaceMismatchError(
-            f"{doing}: expected embeddings of {expected or 'no stamp'}, got embeddings of {got or 'no stamp'}; "
-            "encode them again with the space they are used in"
-        )

@@ -35,6 +35,10 @@ class CheckpointError(ClipspaceError):
     """A model folder is incomplete, corrupt or of another kind."""
 
 
+class PrecisionError(ClipspaceError, ArithmeticError):
+    """A network overflowed the floating-point type that it runs in; the message names it, and what to use."""
+
+
 class OutOfMemoryError(ClipspaceError, MemoryError):
     """A model and its batch did not fit; the message names what to lower."""
 
@@ -49,6 +53,10 @@ class ConvergenceWarning(UserWarning):
 
 class SampleWarning(UserWarning):
     """A sample is too small, or too degenerate, for a number to be read as it stands; the message says why."""
+
+
+class OldStampWarning(UserWarning):
+    """A file holds a stamp of clipspace 0.1, which says less of its space than one does now."""
 
 
 def shortened(values: Iterable, most: int = 10) -> str:

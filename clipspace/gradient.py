@@ -21,9 +21,7 @@ _COARSEST = 8
 
 
 class Differentiable(Protocol):
-    """What `optimise` needs: the side of the image, and raw embeddings of pixels in [0, 1], with a gradient."""
-
-    resolution: int
+    """What `optimise` needs: raw embeddings of pixels in [0, 1], with a gradient."""
 
     def embed(self, pixels: torch.Tensor) -> torch.Tensor: ...
 
@@ -37,7 +35,7 @@ def optimise(
     rngs: Sequence[np.random.Generator],
     on_step: Callable[[], object] = lambda: None,
 ) -> torch.Tensor:
-    """Pixels in [-1, 1], ``(n, 3, side, side)``, whose embedding points along ``embeds`` ``(n, d)``.
+    """Pixels in [-1, 1], ``(n, 3, h, w)``, whose embedding points along ``embeds`` ``(n, d)``.
 
     ``x_T``, of the same shape, is where the search starts; ``rngs``, one for each row, draw its augmentations. Each step
     evaluates the encoder once. Finer levels of the picture join as the steps go on, so that large shapes settle first.
@@ -50,7 +48,7 @@ def optimise(
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * min(1.0, 4 * (1 - step / num_inference_steps))
         with torch.enable_grad():
-            pixels = render(levels[:active], decoder.resolution)
+            pixels = render(levels[:active], x_T.shape[-2:])
             view = jitter(pixels, rngs) if step % 2 else pixels
             cosines = cosine_similarity(decoder.embed(view), target, dim=-1)
             loss = TV_WEIGHT * total_variation(pixels).sum() - cosines.sum()
@@ -59,23 +57,25 @@ def optimise(
             level.grad = grad
         optimizer.step()
         on_step()
-    return render(levels, decoder.resolution).detach() * 2 - 1
+    return render(levels, x_T.shape[-2:]).detach() * 2 - 1
 
 
 def pyramid(start: torch.Tensor) -> list[torch.Tensor]:
-    """Parameters of the picture from coarse to fine: 8 pixels a side, 16, … up to that of ``start``."""
-    side = start.shape[-1]
+    """Parameters of the image from coarse to fine: 8 pixels a shorter side, 16, … up to that of ``start``."""
+    shape = start.shape[-2:]
+    short = min(shape)
     sides = [_COARSEST]
-    while sides[-1] * 2 < side:
+    while sides[-1] * 2 < short:
         sides.append(sides[-1] * 2)
-    coarse = interpolate(0.1 * start, size=_COARSEST, mode="area")
-    finer = [start.new_zeros(len(start), 3, s, s) for s in [*sides[1:], side]]
+    sizes = [[round(length * side / short) for length in shape] for side in sides]
+    coarse = interpolate(0.1 * start, size=sizes[0], mode="area")
+    finer = [start.new_zeros(len(start), 3, *size) for size in [*sizes[1:], shape]]
     return [level.clone().requires_grad_() for level in (coarse, *finer)]
 
 
-def render(levels: list[torch.Tensor], side: int) -> torch.Tensor:
-    """Pixels in [0, 1]: the sigmoid of the sum of all levels."""
-    grown = [interpolate(level, size=side, mode="bilinear", align_corners=False) for level in levels]
+def render(levels: list[torch.Tensor], size: Sequence[int]) -> torch.Tensor:
+    """Pixels in [0, 1], ``size`` high and wide: the sigmoid of the sum of all levels."""
+    grown = [interpolate(level, size=tuple(size), mode="bilinear", align_corners=False) for level in levels]
     return torch.sigmoid(4 * torch.stack(grown).sum(dim=0))
 
 

@@ -22,6 +22,7 @@ from clipspace.index.kinds import FLAT_ROWS
 from clipspace.pca import PCA
 from clipspace.saving import atomically
 from clipspace.sequences import in_order
+from clipspace.stamps import read_stamp
 
 _KEY = b"clipspace.map"
 _GRAPH_RECALL = 0.9
@@ -143,7 +144,7 @@ def load_map(path: str | Path) -> Map:
             rows, distances = np.full((len(lists), width), -1), np.full((len(lists), width), np.inf, np.float32)
             for i, one in enumerate(lists):
                 rows[i, : len(one["ids"])], distances[i, : len(one["ids"])] = one["ids"], one["distances"]
-        stamp = Stamp(**facts["space"]) if facts["space"] else None
+        stamp = read_stamp(facts["space"])
         axes = None if facts["axes"] is None else np.array(facts["axes"])
         return Map(coordinates, table["name"].to_pylist(), rows, distances, facts["facts"], stamp, axes)
     except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:

@@ -11,10 +11,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from clipspace.blocks import blocks, check_fits, check_lengths, shape, stamp_of
-from clipspace.embeddings import Embeddings, Stamp, check_same_space
+from clipspace.embeddings import Embeddings, check_same_space
 from clipspace.errors import InputError
 from clipspace.moments import Moments, moments
 from clipspace.saving import atomically
+from clipspace.stamps import read_stamp
 
 
 class PCA(TransformerMixin, BaseEstimator):
@@ -146,7 +147,7 @@ class PCA(TransformerMixin, BaseEstimator):
                 facts = json.loads((file.metadata() or {})["clipspace.pca"])
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
             loaded = cls(**facts["options"])
-            loaded.space_ = Stamp(**facts["space"]) if facts["space"] else None
+            loaded.space_ = read_stamp(facts["space"])
             kept = Moments(facts["n"], arrays["mean"], arrays["scatter"])
             return loaded._set(kept, arrays["components"], arrays["explained_variance"])
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:

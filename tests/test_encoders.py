@@ -1,6 +1,7 @@
 """Encoders of every open_clip kind, against open_clip itself; preprocessing that is stated, never guessed."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import open_clip
@@ -18,7 +19,7 @@ from clipspace.models.clip import Preprocess
 from clipspace.store import append, write_store
 
 RESNET = {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8, "patch_size": None}
-OPENAI = Preprocess((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+OPENAI = Preprocess((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711), activation="gelu")
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,9 @@ def test_a_bare_weights_file_needs_its_preprocessing(tmp_path):
         load_space(f"ViT-S-32-alt/{path}", device="cpu")
     space = load_space(f"ViT-S-32-alt/{path}", preprocess=OPENAI, device="cpu")
     assert space.stamp.dim == 256
-    other = load_space(f"ViT-S-32-alt/{path}", preprocess=Preprocess((0.5,) * 3, (0.5,) * 3), device="cpu")
+    other = load_space(
+        f"ViT-S-32-alt/{path}", preprocess=replace(OPENAI, mean=(0.5,) * 3, std=(0.5,) * 3), device="cpu"
+    )
     assert other.stamp.weights == space.stamp.weights
     assert other.stamp.preprocess != space.stamp.preprocess
 

@@ -66,7 +66,7 @@ def test_transforms_and_total_variation_are_what_they_say():
     assert gradient.total_variation(stripes).item() == pytest.approx(10)
     levels = gradient.pyramid(torch.zeros(1, 3, 64, 64))
     assert [level.shape[-1] for level in levels] == [8, 16, 32, 64]
-    assert torch.allclose(gradient.render(levels, 64), torch.full((1, 3, 64, 64), 0.5))
+    assert torch.allclose(gradient.render(levels, (64, 64)), torch.full((1, 3, 64, 64), 0.5))
 
 
 def test_guidance_and_few_steps_are_not_passed_over(optimising):

@@ -78,7 +78,7 @@ def encode_parts(
                 writer = None
                 continue
             encoded += len(batch.images)
-            _write(writer, batch, how)
+            _write(writer, batch, how, f"the model ran in {space.encoder.precision}: {space.encoder.wider}")
             on_rows(len(batch.columns) + len(batch.rejected))
     finally:
         if writer is not None:
@@ -168,7 +168,7 @@ def _prepare(space: Space, how: Settings, rows: Sequence[Row]) -> _Batch:
 
 def _prepare_row(space: Space, row: Row, *, need_caption: bool) -> tuple[torch.Tensor, dict[str, Any]]:
     sample = row.read()
-    if need_caption and not (sample.caption or "").strip():
+    if need_caption and (not (sample.caption or "").strip() or space.encoder.says_nothing(sample.caption)):
         fault = sample.columns.get(FAULT)
         raise RowError(
             "broken caption" if fault else "missing caption", fault or "expected a caption, as texts are encoded too"
@@ -195,7 +195,7 @@ def _forward(space: Space, how: Settings, batch: _Batch) -> _Batch:
     return batch
 
 
-def _write(writer: ShardWriter, batch: _Batch, how: Settings) -> None:
+def _write(writer: ShardWriter, batch: _Batch, how: Settings, precision: str) -> None:
     """Store the rows of a batch and record the others; a vector that is not finite, or zero, is recorded too."""
     for rejected in batch.rejected:
         writer.reject(*rejected)
@@ -206,8 +206,14 @@ def _write(writer: ShardWriter, batch: _Batch, how: Settings) -> None:
         for modality, vectors in batch.vectors.items():
             stored[modality], norms[modality] = as_stored(vectors, dtype=how.dtype, normalized=how.normalized)
             good &= np.isfinite(stored[modality]).all(axis=1) & (norms[modality] > 0)
+    finite = np.all([np.isfinite(vectors).all(axis=1) for vectors in batch.vectors.values()], axis=0)
     for row in np.flatnonzero(~good):
-        columns, detail = batch.columns[row], f"its vector is not finite, or not in {how.dtype}"
+        columns = batch.columns[row]
+        detail = (
+            f"its vector is zero, or not finite in {how.dtype}"
+            if finite[row]
+            else f"its vector is not finite; {precision}"
+        )
         writer.reject(columns["image_path"], "not finite", detail, columns.get(layout.PLACE))
     kept = np.flatnonzero(good)
     names = dict.fromkeys(name for columns in batch.columns for name in columns)

@@ -16,6 +16,7 @@ from pyarrow import parquet
 from clipspace import faiss_backend
 from clipspace.embeddings import Stamp
 from clipspace.errors import InputError
+from clipspace.stamps import read_stamp
 
 _FORMAT = 1
 
@@ -82,7 +83,7 @@ def read(folder: Path, *, mmap: bool) -> dict[str, Any]:
             "ids or names changed; build it again"
         )
     faiss_backend.turn(opened, facts["knob"], facts["setting"])
-    stamp = Stamp(**space) if space else None
+    stamp = read_stamp(space)
     described = {"space": stamp, "modality": file.stem, "sources": sources, "facts": facts}
     return {"engine_index": opened, "ids": ids, "names": names, **described}
 

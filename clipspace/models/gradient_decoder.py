@@ -14,7 +14,7 @@ class GradientDecoder:
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
         self.resolution = encoder.image_size
-        self.latent_shape = (3, self.resolution, self.resolution)
+        self.latent_shape = (3, *encoder.image_shape)
 
     def embed(self, pixels: torch.Tensor) -> torch.Tensor:
         return self.encoder.differentiable(pixels).float()

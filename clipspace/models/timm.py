@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
+from PIL import Image
 
 from clipspace.embeddings import Embeddings, Stamp
 from clipspace.errors import CheckpointError
 from clipspace.images import read_images
+from clipspace.models.function import function_of
 from clipspace.models.weights import digest, weights_digest
 
 
@@ -29,13 +33,18 @@ def encode_with_timm(
     config = timm.data.resolve_model_data_config(model)
     prepare = timm.data.create_transform(**config, is_training=False)
     pictures, names = read_images(images)
-    parts = [
-        model(torch.stack([prepare(picture) for picture in pictures[i : i + batch_size]]).to(place))
-        .float()
-        .cpu()
-        .numpy()
-        for i in range(0, len(pictures), batch_size)
-    ]
+
+    def encode(some: Sequence[Image.Image]) -> torch.Tensor:
+        return model(torch.stack([prepare(picture) for picture in some]).to(place)).float().cpu()
+
+    parts = [encode(pictures[i : i + batch_size]).numpy() for i in range(0, len(pictures), batch_size)]
     vectors = np.concatenate(parts)
-    stamp = Stamp(f"timm/{name}", weights_digest(model), digest(repr(prepare).encode()), vectors.shape[1])
+    function = function_of(
+        torch.nn.ModuleDict({"visual": model}),
+        preprocess=config | {"resize_mode": f"{config['crop_mode']} {config['crop_pct']:g}"},
+        image_size=config["input_size"][1:],
+        images=encode,
+    )
+    preparation = digest(repr(prepare).encode())
+    stamp = Stamp(f"timm/{name}", weights_digest(model), preparation, vectors.shape[1], function)
     return Embeddings(vectors, stamp, "image", names)

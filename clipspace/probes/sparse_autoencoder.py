@@ -26,6 +26,7 @@ from clipspace.probes.ridge import r2
 from clipspace.probes.splits import finite_vectors
 from clipspace.saving import atomically
 from clipspace.scores import Score, Scores, bootstrap
+from clipspace.stamps import read_stamp
 
 if TYPE_CHECKING:
     from clipspace.store import Store
@@ -200,7 +201,7 @@ def load_autoencoder(path: str | Path) -> SparseAutoencoder:
         with safe_open(path, "np") as file:
             facts = json.loads((file.metadata() or {})["clipspace.sparse_autoencoder"])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        space, saved = facts["space"] and Stamp(**facts["space"]), facts["scores"]
+        space, saved = read_stamp(facts["space"]), facts["scores"]
         scores = saved and Scores(
             saved["probe"], [Score(**row) for row in saved["scores"]], space, saved["seed"], saved["settings"]
         )

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from clipspace import diffusion, gradient, sphere
 from clipspace.codes import Code
 from clipspace.embeddings import Embeddings, Stamp, check_same_space
-from clipspace.errors import CapabilityError, ConvergenceWarning, InputError
+from clipspace.errors import CapabilityError, ConvergenceWarning, InputError, PrecisionError
 from clipspace.images import list_images, read_image, read_images
 from clipspace.models.contract import working_dtype
 from clipspace.seeds import streams
@@ -79,7 +79,7 @@ class Space:
 
         The last bits of a vector, about 1e-6 of its length in float32, depend on the shape of the batch that it was
         computed in. ``deterministic`` pads every batch to ``batch_size``, as `encode` does, so that on the CPU a vector
-        is the same to the bit whatever came with it.
+        is the same to the bit whatever came with it. Raises `PrecisionError` where the encoder overflows its dtype.
         """
         listed, names = list_images(images)
         padded = batch_size if deterministic else None
@@ -100,9 +100,8 @@ class Space:
         chunks = [self.encoder.features([read_image(s) for s in listed[rows]]) for rows in slices]
         if not chunks:
             raise InputError("encode: expected at least one image, got none")
-        vectors = np.concatenate(chunks)
-        stamp = replace(self.stamp, model=f"{self.stamp.model} before its projection", dim=vectors.shape[1])
-        return Embeddings(vectors, stamp, "image", names)
+        vectors = self._finite(np.concatenate(chunks), "encode_features")
+        return Embeddings(vectors, replace(self.encoder.features_stamp, dim=vectors.shape[1]), "image", names)
 
     def encode_texts(self, texts: str | Sequence[str], *, batch_size: int = _ENCODE_BATCH) -> Embeddings:
         """Raw text embeddings of one text or a sequence. Empty texts raise; what does not fit is cut with a warning."""
@@ -283,7 +282,18 @@ class Space:
     def _embeddings(self, chunks: list[np.ndarray], modality: Any, names: list[str]) -> Embeddings:
         if not chunks:
             raise InputError(f"encode: expected at least one {modality}, got none")
-        return Embeddings(np.concatenate(chunks), self.stamp, modality, names)
+        vectors = self._finite(np.concatenate(chunks), f"encode_{modality}s")
+        return Embeddings(vectors, self.stamp, modality, names)
+
+    def _finite(self, vectors: np.ndarray, doing: str) -> np.ndarray:
+        """Vectors as they are. Raises `PrecisionError` where some are not finite: the encoder overflows its type."""
+        rows = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+        if len(rows):
+            raise PrecisionError(
+                f"{doing}: expected finite vectors, got NaN or infinite ones in {len(rows)} of {len(vectors)} rows (first "
+                f"{rows[:5].tolist()}) from an encoder that runs in {self.encoder.precision}; {self.encoder.wider}"
+            )
+        return vectors
 
     @property
     def _optimises(self) -> bool:

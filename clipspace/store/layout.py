@@ -11,12 +11,12 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from clipspace.embeddings import Stamp
 from clipspace.errors import InputError
+from clipspace.stamps import read_stamp
 
 FORMAT = "clipspace-store/1"
 FOLDERS = {"image": "img_emb", "prior": "img_emb", "text": "text_emb"}
@@ -76,15 +76,7 @@ def finished(path: Path) -> bool:
 
 def stamp_of(header: dict[str, Any]) -> Stamp | None:
     """The stamp that a header holds. Raises `InputError` when it lacks a field of a stamp, or has another."""
-    if header["stamp"] is None:
-        return None
-    try:
-        return Stamp(**header["stamp"])
-    except TypeError as error:
-        raise InputError(
-            f"store: expected a stamp of {[f.name for f in fields(Stamp)]} in store.json, got {header['stamp']!r} "
-            f"({error}); update clipspace, or get a whole copy of the store"
-        ) from None
+    return read_stamp(header["stamp"])
 
 
 def whole_record(path: Path, shard: int) -> dict[str, Any] | None:

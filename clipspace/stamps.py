@@ -1,0 +1,216 @@
+"""The stamp of a space: which function made a vector, so that vectors of two functions never mix silently."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from pathlib import PurePath
+from typing import Any
+
+from clipspace.errors import InputError, OldStampWarning, SpaceMismatchError
+
+VERSION = 2
+"""Of a stamp in a file. Version 1, of clipspace 0.1, said no version and nothing of the function."""
+EMBEDDING, FEATURES = "embedding", "before its projection"
+"""The layer of an encoder that a vector was read from."""
+TOLERANCE = 2e-3
+"""Largest difference of two fingerprints of one function. Float32 gives 1e-5, a GPU's short products up to 1e-3."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """What an encoder computes, beside its weights, read off the built modules, its tokenizer and its preprocessing.
+
+    ``architecture``, ``tokenizer`` and ``text_cleaning`` are short digests; the others are for reading, too.
+    ``fingerprint`` holds the cosines and the logarithms of the norms of a few fixed images and texts in float32. It is
+    no part of ``==``, because numbers are compared with a tolerance, which `differences` does.
+    """
+
+    layer: str
+    activation: str
+    heads: str
+    pooling: str
+    norm_epsilon: str
+    architecture: str
+    image_size: str
+    mean: str
+    std: str
+    resize_mode: str
+    interpolation: str
+    tokenizer: str
+    text_cleaning: str
+    context_length: int
+    fingerprint: tuple[float, ...] = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Which space a vector lives in. Two stamps never mix silently: `check_same_space` holds them to each other.
+
+    ``weights`` and ``preprocess`` are short SHA-256 digests of the encoder's weights and of how images
+    are prepared for it; ``function`` is all else that decides a vector, None where that is not known. ``model`` is the
+    name it was loaded by; the same function of the same weights by another name is the same space.
+
+    >>> Stamp("mini", "0" * 16, "1" * 16, 128) == Stamp("local-dir:clip", "0" * 16, "1" * 16, 128)
+    True
+    """
+
+    model: str = field(compare=False)
+    weights: str
+    preprocess: str
+    dim: int
+    function: Function | None = None
+
+    def __str__(self) -> str:
+        return f"{self.model} [{self.weights[:8]}/{self.preprocess[:8]}, d={self.dim}]"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON; `read_stamp` reads them."""
+        plain = asdict(self) | {"version": VERSION}
+        if self.function is not None:
+            plain["function"]["fingerprint"] = list(self.function.fingerprint)
+        return plain
+
+
+def read_stamp(plain: Mapping[str, Any] | None) -> Stamp | None:
+    """The stamp that a file holds, None for None. Warns (`OldStampWarning`) of one that says nothing of the function.
+
+    Raises `InputError` where fields are missing or unknown.
+    """
+    if plain is None:
+        return None
+    try:
+        facts = dict(plain)
+        version = facts.pop("version", 1)
+        if facts.get("function") is not None:
+            function = dict(facts["function"])
+            facts["function"] = Function(**function | {"fingerprint": tuple(function["fingerprint"])})
+        stamp = Stamp(**facts)
+    except (TypeError, ValueError, KeyError) as error:
+        needed = [f.name for f in fields(Stamp) if f.default is MISSING]
+        raise InputError(
+            f"stamp: expected a stamp of {needed} and its function, got {plain!r} ({error}); "
+            "update clipspace, or get a whole copy of the file"
+        ) from None
+    if version == 1:
+        warnings.warn(_of_old(stamp), OldStampWarning, stacklevel=3)
+    return stamp
+
+
+def check_same_space(expected: Stamp | None, got: Stamp | None, doing: str) -> None:
+    """Raise `SpaceMismatchError`, naming both and what differs, unless the two stamps are one space."""
+    found = differences(expected, got)
+    if found:
+        raise SpaceMismatchError(
+            f"{doing}: expected embeddings of {expected or 'no stamp'}, got embeddings of {got or 'no stamp'}, which "
+            f"differ in {'; '.join(found)}; encode them again with the space they are used in"
+        )
+
+
+def differences(expected: Stamp | None, got: Stamp | None) -> list[str]:
+    """What tells two stamps apart, in words; empty where they are one space."""
+    if expected is None or got is None:
+        return [] if expected is got else ["that one has no stamp"]
+    if expected.weights != got.weights:
+        return ["their weights"]
+    found = [] if expected.dim == got.dim else [f"their dimension (expected {expected.dim}, got {got.dim})"]
+    if expected.function is None or got.function is None:
+        found += _old_differences(expected, got)
+    else:
+        found += _function_differences(expected.function, got.function)
+    if expected.preprocess != got.preprocess and not any(name in " ".join(found) for name in _IMAGE):
+        found.append("how images are prepared")
+    return found
+
+
+_IMAGE = ("image size", "mean", "std", "resize mode", "interpolation")
+_DIGESTS = {"architecture", "tokenizer", "text_cleaning"}
+_IMPLIED = {"architecture": {"activation", "heads", "pooling", "norm_epsilon"}, "text_cleaning": {"tokenizer"}}
+"""A digest that changes with others, and is named only where those agree."""
+
+
+def _function_differences(a: Function, b: Function) -> list[str]:
+    pairs = {f.name: (getattr(a, f.name), getattr(b, f.name)) for f in fields(Function) if f.compare}
+    differ = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    named = [name for name in differ if not _IMPLIED.get(name, set()) & set(differ)]
+    if not named and not _alike(a.fingerprint, b.fingerprint):
+        return ["what they make of the same images and texts (other cosines or norms: another version of a library?)"]
+    words = {name: name.replace("_", " ") for name in named}
+    return [
+        words[name] if name in _DIGESTS else f"{words[name]} (expected {differ[name][0]}, got {differ[name][1]})"
+        for name in named
+    ]
+
+
+def _alike(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return len(a) == len(b) and all(abs(x - y) <= TOLERANCE for x, y in zip(a, b, strict=True))
+
+
+def _old_differences(a: Stamp, b: Stamp) -> list[str]:
+    """Between stamps of which one says nothing of its function, as far as its name does."""
+    found = []
+    if _layer(a) != _layer(b):
+        found.append(f"layer (expected {_layer(a)}, got {_layer(b)})")
+    quick = _ran_quickgelu(a), _ran_quickgelu(b)
+    if None not in quick and quick[0] != quick[1]:
+        old = a if a.function is None else b
+        ran = "QuickGELU" if (quick[0] if old is a else quick[1]) else "GELU"
+        found.append(f"activation (clipspace 0.1 ran {old.model!r} with {ran}, unlike the other: encode it again)")
+    return found
+
+
+def _layer(stamp: Stamp) -> str:
+    if stamp.function is not None:
+        return stamp.function.layer
+    return FEATURES if stamp.model.endswith(FEATURES) else EMBEDDING
+
+
+def _ran_quickgelu(stamp: Stamp) -> bool | None:
+    """Whether vectors of a stamp were made with QuickGELU; None for an old one whose name does not tell.
+
+    clipspace 0.1 took the activation of the architecture's name, whatever the weights had been trained with.
+    """
+    if stamp.function is not None:
+        return "QuickGELU" in stamp.function.activation
+    architecture, slash, _ = stamp.model.partition("/")
+    if not slash or ":" in architecture or architecture == "timm":
+        return None
+    return architecture.endswith("-quickgelu") or architecture == "roberta-ViT-B-32"
+
+
+_WRONG = {
+    "openai": "RN50 RN101 RN50x4 RN50x16 RN50x64 ViT-B-32 ViT-B-16 ViT-L-14 ViT-L-14-336",
+    "yfcc15m": "RN50 RN101",
+    "cc12m": "RN50",
+    "laion400m_e31": "ViT-B-32",
+    "laion400m_e32": "ViT-B-32",
+    "metaclip_400m": "ViT-B-32 ViT-B-16 ViT-L-14",
+    "metaclip_fullcc": "ViT-B-32 ViT-B-16 ViT-L-14 ViT-H-14 ViT-bigG-14",
+    "metaclip2_worldwide": "ViT-H-14-worldwide",
+    "dfn2b": "ViT-B-16 ViT-L-14",
+    "dfn5b": "ViT-H-14 ViT-H-14-378",
+    "laion2b_s12b_b32k": "roberta-ViT-B-32",
+}
+WRONG_IDS = frozenset(f"{name}/{tag}" for tag, names in _WRONG.items() for name in names.split())
+"""Ids that clipspace 0.1 ran with another activation than their weights were trained with (open_clip 3.2 and 3.3)."""
+
+
+def _of_old(stamp: Stamp) -> str:
+    """What to know of a stamp that clipspace 0.1 wrote."""
+    identifier = stamp.model.removesuffix(f" {FEATURES}")
+    name, _, tag = identifier.partition("/")
+    if f"{name}/{tag.lower().replace('-', '_')}" in WRONG_IDS:
+        return (
+            f"stamp of {identifier!r} by clipspace 0.1, which ran it with another activation than its weights were "
+            "trained with: these vectors are wrong, and do not fit the space as it is now; encode again"
+        )
+    if PurePath(tag).suffix == ".safetensors":
+        return (
+            f"stamp of {identifier!r} by clipspace 0.1, which took the activation of the architecture, and may have "
+            "been wrong; encode again unless you know that it was right"
+        )
+    return (
+        f"stamp of {stamp} by clipspace 0.1, which does not name the activation, the heads or the tokenizer; it goes on "
+        "working with its space, and encoding again names them"
+    )
