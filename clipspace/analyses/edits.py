@@ -52,7 +52,11 @@ def after_probability(space: Space, points: Embeddings, edit: Edit) -> list[floa
     """Zero-shot probability, for each point, of the text after an edit against that before it; None without one."""
     if edit.before is None:
         return [None] * len(points)
-    return zero_shot(space, points, [edit.before, edit.after], templates=("{}",)).probabilities[:, 1].tolist()
+    return (
+        zero_shot(space, points, [edit.before, edit.after], templates=("{}",), probability="softmax")
+        .probabilities[:, 1]
+        .tolist()
+    )
 
 
 def _suggested(facts: dict[str, str], factor: str) -> Edit:

@@ -62,8 +62,10 @@ def run(
         points = space.encode_images(list(cards.values()))
         seeds = [child_seed(seed, "draw", k) for k in range(draws)]
         decoded = [space.decode(points, seed=own, num_inference_steps=num_inference_steps) for own in seeds]
-        read = zero_shot(space, points, answers).probabilities
-        again = np.mean([zero_shot(space, drawn, answers).probabilities for drawn in decoded], axis=0)
+        read = zero_shot(space, points, answers, probability="softmax").probabilities
+        again = np.mean(
+            [zero_shot(space, drawn, answers, probability="softmax").probabilities for drawn in decoded], axis=0
+        )
         for j, (card, picture) in enumerate(cards.items()):
             rows.append([picture, decoded[0][j]])
             probabilities = {**_columns("", words, read[j]), **_columns("decoded ", words, again[j])}

@@ -46,6 +46,9 @@ def zero_shot(
         list[str] | None,
         typer.Option("--template", help="photo, imagenet-80, imagenet-7, or a text with {}; repeat for several."),
     ] = None,
+    probability: Annotated[
+        str | None, typer.Option("--probability", help="softmax or sigmoid; as the model was trained when none.")
+    ] = None,
     top: Annotated[int, typer.Option("--top", help="Also count the label among so many.")] = 5,
     per_class: Annotated[bool, typer.Option("--per-class", help="A line for each label.")] = False,
     space: SpaceName = "mini",
@@ -64,7 +67,15 @@ def zero_shot(
     wanted = chosen[0] if len(chosen) == 1 and "{" not in chosen[0] else chosen
     _show(
         zero_shot_accuracy(
-            loaded, images, truth, classes or None, templates=wanted, k=top, per_class=per_class, seed=seed
+            loaded,
+            images,
+            truth,
+            classes or None,
+            templates=wanted,
+            probability=probability,
+            k=top,
+            per_class=per_class,
+            seed=seed,
         ),
         as_json,
     )

@@ -232,7 +232,7 @@ def _check(n: int, truth: Sequence[str], words: Sequence[str], labels: Sequence[
 def _readings(space: Space, view: str, points: Embeddings, truth, words, answers, templates, seed: int) -> list[Score]:
     """How often, and how probably, ``points`` are the thing and the word; several in a row may be of one image."""
     named = [article(a) for a in answers] if read_templates(templates) == PHOTO else answers
-    probabilities = zero_shot(space, points, named, templates=templates).probabilities
+    probabilities = zero_shot(space, points, named, templates=templates, probability="softmax").probabilities
     probabilities = probabilities.reshape(len(truth), -1, len(answers))
     best = np.eye(len(answers))[probabilities.argmax(axis=2)]
     column, every = {answer: k for k, answer in enumerate(answers)}, np.arange(len(truth))

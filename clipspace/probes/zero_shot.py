@@ -6,9 +6,10 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from scipy.special import expit, softmax
 
 from clipspace import sphere
 from clipspace.blocks import carries_stamp, embeddings_of
@@ -25,12 +26,20 @@ if TYPE_CHECKING:
     from clipspace.space import Space
 
 
+Probability = Literal["softmax", "sigmoid"]
+
+
 @dataclass(frozen=True, eq=False)
 class ZeroShot:
-    """Probabilities ``(n, k)`` of ``labels`` for ``n`` images; ``chance`` is 1 / k."""
+    """Probabilities ``(n, k)`` of ``labels`` for ``n`` images; ``chance`` is that the best is right, 1 / k.
+
+    ``probability`` says of what: "softmax", that it is this label rather than the others; "sigmoid", that image and
+    label belong together, whatever the others are, so that those of an image need not sum to 1.
+    """
 
     probabilities: np.ndarray
     labels: tuple[str, ...]
+    probability: Probability = "softmax"
 
     def __repr__(self) -> str:
         return f"ZeroShot({len(self.probabilities)} images, {len(self.labels)} labels: {shortened(self.labels)})"
@@ -45,14 +54,24 @@ class ZeroShot:
         return [self.labels[i] for i in self.probabilities.argmax(axis=1)]
 
 
-def zero_shot(space: Space, images, labels: Sequence[str], *, templates: str | Sequence[str] = PHOTO) -> ZeroShot:
+def zero_shot(
+    space: Space,
+    images,
+    labels: Sequence[str],
+    *,
+    templates: str | Sequence[str] = PHOTO,
+    probability: Probability | None = None,
+) -> ZeroShot:
     """Probabilities of ``labels`` for images, image `Embeddings` or a store (Radford et al. 2021, arXiv 2103.00020, 3.1).
 
     The weight of a label is the mean of the unit embeddings of its ``templates``, made unit again; logits
-    are cosines times the model's own scale. A label that is given twice (ImageNet has two missiles) is two classes of one
-    text, hence of equal probabilities; a `SampleWarning` names it. Raises `InputError` for fewer than two labels that
-    differ, and for empty ones.
+    are cosines times the model's own scale, and of a model trained by the sigmoid plus its bias (Zhai et al. 2023, arXiv
+    2303.15343, equation 1). ``probability`` is as the model was trained when None: "sigmoid" where it has a bias (SigLIP),
+    else "softmax". A label that is given twice (ImageNet has two missiles) is two classes of one text, hence of equal
+    probabilities; a `SampleWarning` names it. Raises `InputError` for fewer than two labels that differ, for empty ones,
+    and for "sigmoid" of a model without a bias.
     """
+    probability = _probability(space, probability)
     labels = tuple(in_order(labels, "zero_shot"))
     if len(set(labels)) < 2:
         raise InputError(f"zero_shot: expected at least two labels that differ, got {shortened(labels)}")
@@ -63,8 +82,21 @@ def zero_shot(space: Space, images, labels: Sequence[str], *, templates: str | S
     texts = list(dict.fromkeys(labels))
     logits = space.encoder.logit_scale * points.unit @ label_weights(space, texts, templates).T
     logits = logits[:, [texts.index(label) for label in labels]]  # equal to the bit for labels of one text
-    exps = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return ZeroShot(exps / exps.sum(axis=1, keepdims=True), labels)
+    if probability == "sigmoid":
+        return ZeroShot(expit(logits + space.encoder.logit_bias), labels, probability)
+    return ZeroShot(softmax(logits, axis=1), labels, probability)
+
+
+def _probability(space: Space, asked: Probability | None) -> Probability:
+    if asked not in (None, "softmax", "sigmoid"):
+        raise InputError(f"zero_shot: expected probability 'softmax' or 'sigmoid', got {asked!r}")
+    bias = getattr(space.encoder, "logit_bias", None)
+    if asked == "sigmoid" and bias is None:
+        raise InputError(
+            f"zero_shot: {space.name!r} has no logit bias, so it was not trained by the sigmoid, and cosines times its scale "
+            "are no logits of one pair; use probability='softmax'"
+        )
+    return asked or ("softmax" if bias is None else "sigmoid")
 
 
 def label_weights(space: Space, labels: Sequence[str], templates: str | Sequence[str] = PHOTO) -> np.ndarray:
@@ -82,6 +114,7 @@ def zero_shot_accuracy(
     labels: Sequence[str] | None = None,
     *,
     templates: str | Sequence[str] = PHOTO,
+    probability: Probability | None = None,
     k: int = 5,
     per_class: bool = False,
     seed: int = 0,
@@ -95,25 +128,32 @@ def zero_shot_accuracy(
         numbers are positions among them, as class numbers of data sets are
     labels : to choose from; those that occur in ``truth`` when None
     templates : "photo", "imagenet-80", "imagenet-7", or templates of one's own
+    probability : "softmax" or "sigmoid"; as the model was trained when None (see `zero_shot`)
     k : no more than there are labels counts
     per_class : also the share of each label's images that are read as it
 
     Returns
     -------
-    `Scores`: "top-1", its mean per class, "top-k", "calibration error" (15 bins, see `calibration`) and, if asked,
+    `Scores`: "top-1", its mean per class, "top-k", "calibration error" (15 bins, see `calibration`; of the label
+    chosen under "softmax", of every pair of image and label under "sigmoid") and, if asked,
     "class <label>"; arrays ``confusion`` (rows are the truth) and ``reliability`` (3, 15).
     """
     points = _points(space, images)
     values = column(points, truth, "zero_shot_accuracy")
     labels = tuple(np.unique(values.astype(str)).tolist() if labels is None else in_order(labels, "zero_shot_accuracy"))
     ids = _positions(values, labels)
-    found = zero_shot(space, points, labels, templates=templates).probabilities
+    read = zero_shot(space, points, labels, templates=templates, probability=probability)
+    found = read.probabilities
     order = np.argsort(-found, axis=1, kind="stable")
     if k < 1:
         raise InputError(f"zero_shot_accuracy: expected k of at least 1, got {k}")
     k = min(k, len(labels))
     among = (order[:, :k] == ids[:, None]).any(axis=1).astype(float)
-    confidence, right = found.max(axis=1), (order[:, 0] == ids).astype(float)
+    if read.probability == "sigmoid":
+        named = np.array(labels)  # of labels of one text each belongs to the image
+        confidence, right = found, (named[ids][:, None] == named).astype(float)
+    else:
+        confidence, right = found.max(axis=1), (order[:, 0] == ids).astype(float)
     calibration = _calibration(confidence, right, seed)
     confusion = confusion_matrix(order[:, 0], ids, len(labels))
     rows = accuracy_rows(order[:, 0], ids, labels, chance=1 / len(labels), seed=seed, name="top-1")
@@ -128,8 +168,8 @@ def zero_shot_accuracy(
             for i, line in enumerate(confusion)
             if line.sum()
         ]
-    settings = {"labels": list(labels), "templates": list(read_templates(templates))}
-    arrays = {"confusion": confusion, "reliability": reliability(confidence, right)}
+    settings = {"labels": list(labels), "templates": list(read_templates(templates)), "probability": read.probability}
+    arrays = {"confusion": confusion, "reliability": reliability(confidence.ravel(), right.ravel())}
     return Scores("zero-shot", rows, points.space, seed, settings, arrays)
 
 
@@ -167,15 +207,28 @@ def _told_apart(labels: tuple[str, ...], i: int) -> str:
     return labels[i] if labels.count(labels[i]) == 1 else f"{labels[i]} ({i})"
 
 
-def _calibration(confidence: np.ndarray, right: np.ndarray, seed: int, draws: int = 200) -> Score:
+_CALIBRATION_DRAWS, _CALIBRATION_RESAMPLES = 200, 1000
+_CALIBRATION_WORK = 200_000_000
+"""Probabilities drawn in all, above which there are fewer draws: those of 50,000 images and 1,000 labels are many."""
+
+
+def _calibration(confidence: np.ndarray, right: np.ndarray, seed: int) -> Score:
     """The error, beside that of answers as often right as they are sure: chance in the bins alone makes one.
 
-    A resample has the noise of the bins twice and lies too high, so the interval has the bootstrap's width only.
+    ``confidence`` is (n,) of the label chosen, or (n, k) of each pair, resampled by image. A resample has the noise of
+    the bins twice and lies too high, so the interval has the bootstrap's width only.
     """
-    value = calibration_error(confidence, right)
+
+    def error(confidence: np.ndarray, right: np.ndarray) -> float:
+        return calibration_error(confidence.ravel(), right.ravel())
+
+    value = error(confidence, right)
     rng = np.random.default_rng([seed, 15])
-    noise = np.mean([calibration_error(confidence, rng.random(len(right)) < confidence) for _ in range(draws)])
-    low, high = bootstrap(confidence, right, statistic=calibration_error, seed=seed)
+    most = max(20, _CALIBRATION_WORK // confidence.size)
+    draws = range(min(_CALIBRATION_DRAWS, most))
+    noise = np.mean([error(confidence, rng.random(right.shape) < confidence) for _ in draws])
+    resamples = min(_CALIBRATION_RESAMPLES, most)
+    low, high = bootstrap(confidence, right, statistic=error, seed=seed, resamples=resamples)
     half = (high - low) / 2
     return Score("calibration error", value, float(noise), max(0.0, value - half), value + half, len(right))
 
