@@ -44,23 +44,33 @@ class Function:
     fingerprint: tuple[float, ...] = field(compare=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stamp:
     """Which space a vector lives in. Two stamps never mix silently: `check_same_space` holds them to each other.
 
     ``weights`` and ``preprocess`` are short SHA-256 digests of the encoder's weights and of how images
-    are prepared for it; ``function`` is all else that decides a vector, None where that is not known. ``model`` is the
-    name it was loaded by; the same function of the same weights by another name is the same space.
+    are prepared for it, the latter as it happens to be spelled; ``function`` says what decides a vector beside the
+    weights, None where that is not known, and then ``preprocess`` counts. ``model`` is the name it was loaded by; the
+    same function of the same weights by another name is the same space.
 
     >>> Stamp("mini", "0" * 16, "1" * 16, 128) == Stamp("local-dir:clip", "0" * 16, "1" * 16, 128)
     True
     """
 
-    model: str = field(compare=False)
+    model: str
     weights: str
     preprocess: str
     dim: int
     function: Function | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stamp) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def _identity(self) -> tuple:
+        return self.weights, self.dim, self.function or self.preprocess
 
     def __str__(self) -> str:
         return f"{self.model} [{self.weights[:8]}/{self.preprocess[:8]}, d={self.dim}]"
@@ -83,6 +93,8 @@ def read_stamp(plain: Mapping[str, Any] | None) -> Stamp | None:
     try:
         facts = dict(plain)
         version = facts.pop("version", 1)
+        if version not in (1, VERSION):
+            raise ValueError(f"version {version}")
         if facts.get("function") is not None:
             function = dict(facts["function"])
             facts["function"] = Function(**function | {"fingerprint": tuple(function["fingerprint"])})
@@ -119,12 +131,9 @@ def differences(expected: Stamp | None, got: Stamp | None) -> list[str]:
         found += _old_differences(expected, got)
     else:
         found += _function_differences(expected.function, got.function)
-    if expected.preprocess != got.preprocess and not any(name in " ".join(found) for name in _IMAGE):
-        found.append("how images are prepared")
     return found
 
 
-_IMAGE = ("image size", "mean", "std", "resize mode", "interpolation")
 _DIGESTS = {"architecture", "tokenizer", "text_cleaning"}
 _IMPLIED = {"architecture": {"activation", "heads", "pooling", "norm_epsilon"}, "text_cleaning": {"tokenizer"}}
 """A digest that changes with others, and is named only where those agree."""
@@ -149,7 +158,7 @@ def _alike(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
 
 def _old_differences(a: Stamp, b: Stamp) -> list[str]:
     """Between stamps of which one says nothing of its function, as far as its name does."""
-    found = []
+    found = [] if a.preprocess == b.preprocess else ["how images are prepared"]
     if _layer(a) != _layer(b):
         found.append(f"layer (expected {_layer(a)}, got {_layer(b)})")
     quick = _ran_quickgelu(a), _ran_quickgelu(b)

@@ -1,7 +1,8 @@
 """Tiny randomly initialised checkpoints in the real libraries' own formats, saved by the libraries' own classes."""
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import open_clip
@@ -25,6 +26,7 @@ from diffusers.pipelines.deprecated.unclip.text_proj import UnCLIPTextProjModel
 from diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer import StableUnCLIPImageNormalizer
 from diffusers.schedulers.scheduling_unclip import UnCLIPScheduler
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import (
     CLIPImageProcessor,
     CLIPTextConfig,
@@ -33,6 +35,7 @@ from transformers import (
     CLIPTokenizer,
     CLIPVisionConfig,
     CLIPVisionModelWithProjection,
+    PreTrainedTokenizerFast,
 )
 
 DIM = 32
@@ -56,6 +59,62 @@ def clip(folder: Path, *, dim: int = DIM, text_width: int = 16, seed: int = 0) -
     folder.mkdir(parents=True)
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    return f"local-dir:{folder}"
+
+
+def variant(identifier: str, folder: Path, change: Callable[[dict], object]) -> str:
+    """A copy of an open_clip folder, of the same weights, with its configuration changed; returns the id that loads it."""
+    shutil.copytree(identifier.removeprefix("local-dir:"), folder)
+    path = folder / "open_clip_config.json"
+    config = json.loads(path.read_text())
+    change(config)
+    path.write_text(json.dumps(config))
+    return f"local-dir:{folder}"
+
+
+WORDS = (
+    "a",
+    "photo",
+    "of",
+    "cat",
+    "dog",
+    "red",
+    "apple",
+    "two",
+    "apples",
+    "on",
+    "table",
+    "blue",
+    "tail",
+    "end",
+    "it's",
+)
+
+
+def words(folder: Path, known: Sequence[str] = WORDS, *, side: str = "right") -> None:
+    """A Hugging Face tokenizer of whole words in lower case, which ends a text by a mark, and states no longest text."""
+    table = {word: i for i, word in enumerate(("<pad>", "<unk>", "</s>", *known))}
+    made = Tokenizer(models.WordLevel(table, unk_token="<unk>"))
+    made.normalizer, made.pre_tokenizer = normalizers.Lowercase(), pre_tokenizers.WhitespaceSplit()
+    made.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", table["</s>"])])
+    marks = {"pad_token": "<pad>", "unk_token": "<unk>", "eos_token": "</s>"}
+    PreTrainedTokenizerFast(tokenizer_object=made, truncation_side=side, **marks).save_pretrained(folder)
+
+
+def siglip(folder: Path, *, context_length: int = 8, seed: int = 0, **tokenizer) -> str:
+    """An open_clip folder as SigLIP's are: a tokenizer of Hugging Face, texts made plain, trained by the sigmoid."""
+    torch.manual_seed(seed)
+    config = json.loads(json.dumps(CLIP)) | {"custom_text": True}
+    config["model_cfg"] |= {"init_logit_scale": 2.0, "init_logit_bias": -5.0, "custom_text": True}
+    config["model_cfg"]["text_cfg"] |= {
+        "context_length": context_length, "vocab_size": 32, "pool_type": "last", "no_causal_mask": True,
+        "hf_tokenizer_name": "its own", "tokenizer_kwargs": {"clean": "canonicalize"},
+    }  # fmt: skip
+    made = {k: v for k, v in config["model_cfg"].items() if k != "custom_text"}
+    folder.mkdir(parents=True)
+    words(folder, **tokenizer)
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    save_file(open_clip.CustomTextCLIP(**made).state_dict(), folder / "open_clip_model.safetensors")
     return f"local-dir:{folder}"
 
 

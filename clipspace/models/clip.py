@@ -122,7 +122,7 @@ def _aliased(visual: torch.nn.Module):
     """How sd-image-variations was trained to see: pixels first, then a bicubic resize without antialiasing."""
     from torchvision.transforms import Compose, InterpolationMode, Normalize, Resize, ToTensor
 
-    size = visual.image_size if isinstance(visual.image_size, tuple) else (visual.image_size,) * 2
+    size = (visual.image_size,) * 2 if isinstance(visual.image_size, int) else tuple(visual.image_size)
     resize = Resize(size, InterpolationMode.BICUBIC, antialias=False)
     visual.preprocess_cfg |= {"resize_mode": "squash-aliased", "interpolation": "bicubic"}
     return Compose([ToTensor(), resize, Normalize(visual.image_mean, visual.image_std)])
