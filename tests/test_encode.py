@@ -291,7 +291,7 @@ def test_other_settings_are_refused_before_work(space, folder, tmp_path):
     with pytest.raises(InputError, match="batch_size"):
         encode(space, folder, tmp_path / "new", batch_size=0, **QUIET)
     header = json.loads((tmp_path / "out/store.json").read_text())
-    header["stamp"]["preprocess"] = "other"
+    header["stamp"]["function"]["mean"] = "other"
     (tmp_path / "out/store.json").write_text(json.dumps(header))
     with pytest.raises(SpaceMismatchError, match="other"):
         encode(space, folder, tmp_path / "out", **QUIET)
