@@ -82,6 +82,13 @@ def test_the_interval_of_few_shots_is_that_of_the_mean_over_draws(planted):
         assert row.value - row.low == pytest.approx(1.96 * spread / 5**0.5)
 
 
+def test_draws_that_are_all_right_do_not_claim_more_than_the_test_rows_say(rng):
+    points = Embeddings(np.repeat(np.eye(4), 30, axis=0) + 0.01 * rng.normal(size=(120, 4)))
+    (row,) = few_shot(points, np.repeat(np.arange(4), 30), shots=(4,), draws=3, search=[1.0], held_out=0.25)
+    assert row.value == row.high == 1
+    assert row.low == pytest.approx(0.025 ** (1 / 32))  # 8 of each class are held out
+
+
 def test_bad_input_is_refused(planted):
     with pytest.raises(InputError, match="'sweep', 'binary'"):
         linear_probe(planted, "label", search="grid")

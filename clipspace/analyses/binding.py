@@ -54,8 +54,8 @@ def run(
         raise InputError(f"binding: expected quartets of each kind, got none of {[k for k in known if not known[k]]}")
     table = []
     for kind, found in known.items():
-        table += score_rows(group_scores(space, found, seed=seed), kind=kind)
-        table += score_rows(choice_accuracy(space, _choices(found), seed=seed), kind=kind)
+        table += score_rows(group_scores(space, found), kind=kind)
+        table += score_rows(choice_accuracy(space, _choices(found)), kind=kind)
     table = [{**row, "score": _SAYS[row["score"]]} for row in table]
     if quartets is None and space.decoder is not None:
         how = {"n": decoded, "num_inference_steps": num_inference_steps, "seed": _UNSEEN + seed}

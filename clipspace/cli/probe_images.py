@@ -111,11 +111,11 @@ def binding(
         ((reader, file),) = given.items()
         items = getattr(probe, reader)(file, images)
         score = probe.group_scores if winoground else probe.choice_accuracy
-        found[file.stem] = score(load(space, device), items, seed=seed)
+        found[file.stem] = score(load(space, device), items)
     else:
         loaded = load(space, device)
         for kind in probe.KINDS:
-            found[kind] = probe.group_scores(loaded, probe.binding_quartets(kind, n, seed=_UNSEEN + seed), seed=seed)
+            found[kind] = probe.group_scores(loaded, probe.binding_quartets(kind, n, seed=_UNSEEN + seed))
         for kind in ("color", "size") if decodes else ():
             how = {"n": n, "decodes": decodes, "num_inference_steps": num_inference_steps, "seed": _UNSEEN + seed}
             found[f"{kind}, decoded"] = probe.decoded_binding(loaded, kind, **how)

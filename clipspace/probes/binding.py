@@ -21,10 +21,11 @@ from PIL import Image
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError, check_count
 from clipspace.images import read_image
+from clipspace.probes.accuracy import proportion_interval
 from clipspace.scenes import COLORS, SIZES, Scene, Thing, render, sample_scene
 from clipspace.scenes.captions import article
 from clipspace.scenes.reading import read_in_color
-from clipspace.scores import Score, Scores, bootstrap
+from clipspace.scores import Score, Scores
 
 if TYPE_CHECKING:
     from clipspace.space import Space
@@ -62,7 +63,7 @@ def binding_quartets(kind: Kind, n: int, *, seed: int) -> list[Quartet]:
     return [_quartet(pair) for pair in _scene_pairs(kind, n, seed)]
 
 
-def group_scores(space: Space, quartets: Sequence[Quartet], *, seed: int = 0) -> Scores:
+def group_scores(space: Space, quartets: Sequence[Quartet]) -> Scores:
     """Winoground's text, image and group scores; chance is 1/4, 1/4 and 1/6.
 
     *text*: each image is nearer to its own caption than to the other; *image*: each caption is nearer to its own
@@ -77,9 +78,9 @@ def group_scores(space: Space, quartets: Sequence[Quartet], *, seed: int = 0) ->
     found = expected_group_scores(similarity)
     rows = []
     for name, chance in (("text", 1 / 4), ("image", 1 / 4), ("group", 1 / 6)):
-        low, high = bootstrap(found[name], seed=seed)
+        low, high = proportion_interval(found[name])
         rows.append(Score(name, float(found[name].mean()), chance, low, high, len(quartets)))
-    return Scores("binding", rows, space.stamp, seed)
+    return Scores("binding", rows, space.stamp)
 
 
 def expected_group_scores(similarity: np.ndarray) -> dict[str, np.ndarray]:
@@ -101,7 +102,7 @@ def expected_group_scores(similarity: np.ndarray) -> dict[str, np.ndarray]:
     return {"text": text.mean(axis=1), "image": image.mean(axis=1), "group": (text & image).mean(axis=1)}
 
 
-def choice_accuracy(space: Space, choices: Sequence[Choice], *, seed: int = 0) -> Scores:
+def choice_accuracy(space: Space, choices: Sequence[Choice]) -> Scores:
     """How often the true caption is the nearest of an image's captions; chance is 1 over their number.
 
     Captions that tie share the hit. Raises `InputError` for fewer than two captions, or a false caption that is
@@ -122,9 +123,9 @@ def choice_accuracy(space: Space, choices: Sequence[Choice], *, seed: int = 0) -
         ends = np.cumsum([len(item.captions) for item in chunk])
         for z, captions in zip(images.unit, np.split(texts, ends[:-1]), strict=True):
             hits.append(_hit(captions @ z))
-    low, high = bootstrap(np.array(hits), seed=seed)
+    low, high = proportion_interval(np.array(hits))
     chance = float(np.mean([1 / len(item.captions) for item in choices]))
-    return Scores("binding", [Score("accuracy", float(np.mean(hits)), chance, low, high, len(hits))], space.stamp, seed)
+    return Scores("binding", [Score("accuracy", float(np.mean(hits)), chance, low, high, len(hits))], space.stamp)
 
 
 def decoded_binding(
@@ -155,7 +156,7 @@ def decoded_binding(
         read = [_bound(kind, picture, scenes[i // times]) for i, picture in enumerate(pictures)]
         for outcome in ("kept", "swapped", "lost"):
             hits = np.array([r == outcome for r in read], dtype=float).reshape(n, times).mean(axis=1)
-            low, high = bootstrap(hits, seed=seed)
+            low, high = proportion_interval(hits, trials=times)
             rows.append(Score(f"{name}: {outcome}", float(hits.mean()), None, low, high, n))
     return Scores(f"binding of {kind}", rows, space.stamp, seed, {"decodes": decodes, "steps": steps})
 

@@ -209,7 +209,7 @@ def _recalls(suffix: str, x: np.ndarray, t: np.ndarray, ks: tuple[int, ...], see
         found, n = retrieval.ranks(queries, points), len(points)
         for k in ks:
             hits = (found < k).astype(float)
-            interval = proportion_interval(hits, seed=seed)
+            interval = proportion_interval(hits)
             rows.append(
                 Score(f"recall@{k}, {way}{suffix}", float(hits.mean()), retrieval.chance_recall(k, n), *interval, n)
             )

@@ -62,7 +62,7 @@ def knn_probe(
     scores = [
         row
         for name, predicted in (("weighted", weighted), ("uniform", uniform))
-        for row in accuracy_rows(predicted, data.test_ids, data.classes, chance=data.chance, seed=seed, name=name)
+        for row in accuracy_rows(predicted, data.test_ids, data.classes, chance=data.chance, name=name)
     ]
     settings = {"k": k, "temperature": temperature, "n_train": len(data.train), "classes": list(map(str, data.classes))}
     arrays = {"confusion": confusion_matrix(weighted, data.test_ids, n_classes)}

@@ -10,7 +10,7 @@ import numpy as np
 from clipspace.blocks import embeddings_of
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError, shortened
-from clipspace.probes.accuracy import accuracy_rows, confusion_matrix
+from clipspace.probes.accuracy import accuracy_rows, clopper_pearson, confusion_matrix
 from clipspace.probes.logistic import fit_logistic
 from clipspace.probes.ridge import STRENGTHS
 from clipspace.probes.splits import HeldOut, Split, split, stratify, warn_small
@@ -73,7 +73,7 @@ def linear_probe(
         "n_train": len(data.train),
         "classes": [str(c) for c in data.classes],
     }
-    rows = accuracy_rows(predicted, data.test_ids, data.classes, chance=data.chance, seed=seed)
+    rows = accuracy_rows(predicted, data.test_ids, data.classes, chance=data.chance)
     confusion = confusion_matrix(predicted, data.test_ids, len(data.classes))
     return Scores("linear", rows, points.space, seed, settings, {**curve, "confusion": confusion})
 
@@ -92,7 +92,8 @@ def few_shot(
     """Accuracy of the linear probe when it sees k examples a class: mean over draws, for each k.
 
     Each draw takes k training rows of each class, and as many others on which the strength is chosen. The interval
-    is that of the mean over draws (1.96 standard errors), chance is 1 / classes. The array ``accuracy``
+    is that of the mean over draws (1.96 standard errors), or where all draws agree that of the test rows. Chance is
+    1 / classes. The array ``accuracy``
     (len(shots), draws) holds them all, and ``spread`` their standard deviation for each k.
     """
     points = embeddings_of(points, "few_shot")
@@ -109,14 +110,22 @@ def few_shot(
         [[_one_draw(data, k, search, stream(seed, f"{k}-shot", draw), device) for draw in range(draws)] for k in shots]
     )
     spread = accuracy.std(axis=1, ddof=1)
-    middle, half, chance = accuracy.mean(axis=1), 1.96 * spread / np.sqrt(draws), 1 / len(data.classes)
+    intervals = [_over_draws(each, len(data.test)) for each in accuracy]
     rows = [
-        Score(f"{k}-shot", float(m), chance, float(m - h), float(m + h), draws)
-        for k, m, h in zip(shots, middle, half, strict=True)
+        Score(f"{k}-shot", float(each.mean()), 1 / len(data.classes), *interval, draws)
+        for k, each, interval in zip(shots, accuracy, intervals, strict=True)
     ]
     settings = {"draws": draws, "n_test": len(data.test), "classes": [str(c) for c in data.classes]}
     arrays = {"shots": np.array(shots), "accuracy": accuracy, "spread": spread}
     return Scores("few-shot", rows, points.space, seed, settings, arrays)
+
+
+def _over_draws(accuracy: np.ndarray, n_test: int) -> tuple[float, float]:
+    """Interval of the mean accuracy (draws,): equal draws say nothing of their spread, so then that of the test rows."""
+    middle, half = float(accuracy.mean()), float(1.96 * accuracy.std(ddof=1) / np.sqrt(len(accuracy)))
+    if half == 0:
+        return clopper_pearson(middle * n_test, n_test)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def choose_strength(

@@ -20,6 +20,7 @@ from PIL import Image
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError, shortened
 from clipspace.images import SUFFIXES, read_images
+from clipspace.probes.accuracy import proportion_interval
 from clipspace.probes.templates import PHOTO, read_templates
 from clipspace.probes.zero_shot import zero_shot
 from clipspace.scenes import Card, draw_card
@@ -239,14 +240,12 @@ def _readings(space: Space, view: str, points: Embeddings, truth, words, answers
     rows = []
     for what, wanted in (("thing", truth), ("word", words)):
         k = [column[value] for value in wanted]
-        rows.append(_mean(f"{view}: read as the {what}", best.mean(axis=1)[every, k], seed))
-        rows.append(_mean(f"{view}: probability of the {what}", probabilities.mean(axis=1)[every, k], seed))
+        read, likely = best.mean(axis=1)[every, k], probabilities.mean(axis=1)[every, k]
+        interval = proportion_interval(read, trials=best.shape[1])
+        rows.append(Score(f"{view}: read as the {what}", float(read.mean()), None, *interval, len(read)))
+        interval = bootstrap(likely, seed=seed)
+        rows.append(Score(f"{view}: probability of the {what}", float(likely.mean()), None, *interval, len(likely)))
     return rows
-
-
-def _mean(name: str, values: np.ndarray, seed: int) -> Score:
-    low, high = bootstrap(values, seed=seed)
-    return Score(name, float(values.mean()), None, low, high, len(values))
 
 
 def _with_control(row: Score, values: Mapping[str, float], chance: float) -> Score:

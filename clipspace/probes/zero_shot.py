@@ -156,11 +156,9 @@ def zero_shot_accuracy(
         confidence, right = found.max(axis=1), (order[:, 0] == ids).astype(float)
     calibration = _calibration(confidence, right, seed)
     confusion = confusion_matrix(order[:, 0], ids, len(labels))
-    rows = accuracy_rows(order[:, 0], ids, labels, chance=1 / len(labels), seed=seed, name="top-1")
+    rows = accuracy_rows(order[:, 0], ids, labels, chance=1 / len(labels), name="top-1")
     if k > 1:
-        rows.append(
-            Score(f"top-{k}", float(among.mean()), k / len(labels), *proportion_interval(among, seed=seed), len(among))
-        )
+        rows.append(Score(f"top-{k}", float(among.mean()), k / len(labels), *proportion_interval(among), len(among)))
     rows.append(calibration)
     if per_class:
         rows += [
