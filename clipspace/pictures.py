@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
+from clipspace.fonts import label_font
 from clipspace.saving import atomically, check_writable
 
-_SIDE, _GAP, _LINE = 112, 6, 16
+_SIDE, _GAP, _LINE, _TEXT = 112, 6, 16, 12
+"""Least pixels of a cell, and what is between cells, a line and the text of such a cell; all grow with it."""
+_FRAME, _MP4, _NOTEBOOK = 224, 256, 256
+"""Least pixels of a frame of an animation and of a video, most of a cell in a notebook."""
+_SMOOTH = Image.Resampling.LANCZOS
 _INK, _PAPER = (34, 34, 38), (255, 255, 255)
 ANIMATIONS = (".gif", ".webp", ".mp4")
 
@@ -43,13 +49,20 @@ class Pictures:
         """All images, row by row."""
         return [image for row in self.rows for image in row]
 
-    def sheet(self) -> Image.Image:
-        """The labelled grid as one picture."""
-        return draw_sheet(self.rows, row_labels=self.row_labels, column_labels=self.column_labels)
+    @property
+    def side(self) -> int:
+        """Pixels of the longer side of most of the images: what the decoder draws."""
+        return Counter(max(image.size) for image in self.images).most_common(1)[0][0]
+
+    def sheet(self, *, side: int | None = None) -> Image.Image:
+        """The labelled grid as one image, its cells ``side`` pixels: those of the images when None, or 112 if fewer."""
+        side = max(_SIDE, self.side) if side is None else side
+        return draw_sheet(self.rows, row_labels=self.row_labels, column_labels=self.column_labels, side=side)
 
     def save(self, path: str | Path, *, overwrite: bool = False, fps: float = 12, ping_pong: bool = False) -> Path:
         """Write a grid (``.png``) or an animation of the first row (``.gif``, ``.webp``, ``.mp4``).
 
+        Images keep their own pixels; those of fewer than 112 (224 in an animation, 256 in a video) are enlarged to that.
         ``ping_pong`` adds the way back, without the two ends, so that a player that repeats it never jumps.
         A PNG carries the provenance in its text chunk ``clipspace``. MP4 needs ``clipspace[video]``.
         """
@@ -64,15 +77,15 @@ class Pictures:
                 info.add_text("clipspace", json.dumps(self.provenance, sort_keys=True))
                 self.sheet().save(part, pnginfo=info)
             elif suffix == ".mp4":
-                _write_mp4(part, frames, fps)
+                _write_mp4(part, [_fit(image, max(_MP4, self.side + self.side % 2)) for image in frames], fps)
             else:
-                first, *rest = [_enlarge(image, 2 * _SIDE) for image in frames]
+                first, *rest = [_fit(image, max(_FRAME, self.side)) for image in frames]
                 first.save(part, save_all=True, append_images=rest, duration=round(1000 / fps), loop=0)
         return path
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
-        self.sheet().save(buffer, "PNG")
+        self.sheet(side=min(max(_SIDE, self.side), _NOTEBOOK)).save(buffer, "PNG")
         return buffer.getvalue()
 
 
@@ -84,41 +97,44 @@ def check_target(path: str | Path, *, overwrite: bool = False) -> Path:
     return path
 
 
-def draw_sheet(rows, *, row_labels=None, column_labels=None) -> Image.Image:
-    """``rows`` of images as one labelled picture. Labels wrap to the width of their cell."""
+def draw_sheet(rows, *, row_labels=None, column_labels=None, side: int = _SIDE) -> Image.Image:
+    """``rows`` of images as one labelled image, each in a cell of ``side`` pixels. Labels wrap to the width of their cell."""
+    scale = side / _SIDE
+    gap, line = round(_GAP * scale), round(_LINE * scale)
+    font = label_font([*(row_labels or []), *(column_labels or [])], round(_TEXT * scale))
+    text = {"fill": _INK, "font": font, "spacing": round((_LINE - _TEXT) * scale)}
     columns = max(len(row) for row in rows)
-    left = (
-        _GAP
-        if row_labels is None
-        else _GAP + max(int(_font().getlength(line)) for label in row_labels for line in label.split("\n")) + _GAP
-    )
-    heads = [_wrap(label, _SIDE) for label in column_labels or []]
-    top = _GAP + _LINE * max((len(head) for head in heads), default=0)
-    sheet = Image.new("RGB", (left + columns * (_SIDE + _GAP), top + len(rows) * (_SIDE + _GAP)), _PAPER)
+    left = gap
+    if row_labels is not None:
+        left += gap + max(int(font.getlength(part)) for label in row_labels for part in label.split("\n"))
+    heads = [_wrap(label, side, font) for label in column_labels or []]
+    top = gap + line * max((len(head) for head in heads), default=0)
+    sheet = Image.new("RGB", (left + columns * (side + gap), top + len(rows) * (side + gap)), _PAPER)
     draw = ImageDraw.Draw(sheet)
     for j, head in enumerate(heads):
-        centre = left + j * (_SIDE + _GAP) + _SIDE / 2
-        draw.multiline_text((centre, top - 3), "\n".join(head), fill=_INK, font=_font(), anchor="md", align="center")
+        where = (left + j * (side + gap) + side / 2, top - gap / 2)
+        draw.multiline_text(where, "\n".join(head), anchor="md", align="center", **text)
     for i, row in enumerate(rows):
-        y = top + i * (_SIDE + _GAP)
+        y = top + i * (side + gap)
         if row_labels is not None:
-            draw.multiline_text((_GAP, y + _SIDE / 2), row_labels[i], fill=_INK, font=_font(), anchor="lm")
+            draw.multiline_text((gap, y + side / 2), row_labels[i], anchor="lm", **text)
         for j, image in enumerate(row):
-            sheet.paste(_enlarge(image, _SIDE), (left + j * (_SIDE + _GAP), y))
+            sheet.paste(_fit(image, side), (left + j * (side + gap), y))
     return sheet
 
 
-def _enlarge(image: Image.Image, side: int) -> Image.Image:
-    return image.resize((side, side), Image.Resampling.LANCZOS)
+def _fit(image: Image.Image, side: int) -> Image.Image:
+    """``image`` in a square of ``side`` pixels, its shape kept: enlarged or reduced only where it is of another size."""
+    return image if image.size == (side, side) else ImageOps.pad(image, (side, side), _SMOOTH, _PAPER)
 
 
-def _wrap(label: str, width: int) -> list[str]:
+def _wrap(label: str, width: int, font: ImageFont.FreeTypeFont) -> list[str]:
     lines: list[str] = []
     for paragraph in label.split("\n"):
         line = ""
         for word in paragraph.split():
             longer = f"{line} {word}".strip()
-            if line and _font().getlength(longer) > width:
+            if line and font.getlength(longer) > width:
                 lines.append(line)
                 line = word
             else:
@@ -127,14 +143,10 @@ def _wrap(label: str, width: int) -> list[str]:
     return lines
 
 
-def _font() -> ImageFont.FreeTypeFont:
-    return ImageFont.load_default(12)
-
-
 def _write_mp4(path: Path, frames: Sequence[Image.Image], fps: float) -> None:
     try:
         import imageio.v3 as imageio
     except ImportError:
         raise InputError("save: MP4 needs the video extra; pip install 'clipspace[video]', or save a .gif") from None
-    stack = np.stack([np.asarray(_enlarge(frame, 256)) for frame in frames])
+    stack = np.stack([np.asarray(frame) for frame in frames])
     imageio.imwrite(path, stack, plugin="pyav", codec="libx264", fps=fps)

@@ -37,6 +37,7 @@ def run(
     *,
     words: tuple[str, ...] = (),
     thing: str = "",
+    font: str = "",
     draws: int = 4,
     seed: int = 0,
     num_inference_steps: int = 20,
@@ -44,7 +45,8 @@ def run(
     """Each picture bare, with a blank card and with each of ``words``, read before and after ``draws`` decodings.
 
     Where ``words`` is empty, two of `WORDS` that no picture shows are printed. ``thing`` says what the pictures show;
-    where it is empty, zero-shot reads it, among the things of scenes. Raises `InputError` where a word is shown.
+    where it is empty, zero-shot reads it, among the things of scenes. ``font`` is the path
+    of a font that has the words' characters, where they need one. Raises `InputError` where a word is shown.
     """
     check_count("draws", draws)
     first = [render(EXAMPLES[0])] if images is None else images
@@ -55,8 +57,8 @@ def run(
     for source, named, name in zip(sources, names, shown, strict=True):
         cards = {
             "bare": source,
-            "blank card": _card(source, ""),
-            **{f"“{word}”": _card(source, word) for word in words},
+            "blank card": _card(source, "", font),
+            **{f"“{word}”": _card(source, word, font) for word in words},
         }
         answers = [article(answer) for answer in (name, *words)]
         points = space.encode_images(list(cards.values()))
@@ -70,7 +72,7 @@ def run(
             rows.append([picture, decoded[0][j]])
             probabilities = {**_columns("", words, read[j]), **_columns("decoded ", words, again[j])}
             table.append({"image": named, "thing": name, "card": card, **probabilities})
-    options = {"pictures": names, "words": list(words), "thing": thing, "draws": draws, "seed": seed}
+    options = {"pictures": names, "words": list(words), "thing": thing, "font": font, "draws": draws, "seed": seed}
     return Result(
         "typographic_attack",
         table,
@@ -99,8 +101,8 @@ def _words(words: Sequence[str], shown: Sequence[str]) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def _card(source: Image.Image, word: str) -> Image.Image:
-    return print_word(source, word, place=(0.5, 0.78))
+def _card(source: Image.Image, word: str, font: str) -> Image.Image:
+    return print_word(source, word, place=(0.5, 0.78), font=font or None)
 
 
 def _columns(view: str, words: Sequence[str], probabilities: np.ndarray) -> dict[str, float]:

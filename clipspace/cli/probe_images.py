@@ -59,6 +59,9 @@ def typographic(
     rta: Annotated[Path | None, typer.Option(help="Folder of images named label=…_text=….png (RTA-100).")] = None,
     scam: Annotated[Path | None, typer.Option(help="Folder of SCAM, with its metadata.csv or .jsonl.")] = None,
     scenes: Annotated[int, typer.Option(help="How many scenes to render when no images are given.")] = 200,
+    font: Annotated[
+        Path | None, typer.Option(help="Font of the words, such as Chinese ones: a .ttf, .otf or .ttc.")
+    ] = None,
     decodes: Annotated[int, typer.Option(help="Decodes of each embedding; 0 for none.")] = 0,
     num_inference_steps: Steps = None,
     space: SpaceName = "mini",
@@ -71,6 +74,10 @@ def typographic(
 
     how = {"decodes": decodes, "num_inference_steps": num_inference_steps, "seed": seed}
     if rta is not None or scam is not None:
+        if font is not None:
+            raise InputError(
+                "typographic: --font is of words printed here, got it with images that have theirs; leave it out"
+            )
         if scam is not None:
             conditions, labels, printed = read_scam(scam)
         else:
@@ -79,7 +86,7 @@ def typographic(
         found = attack_scores(load(space, device), conditions, labels, printed, **how)
     else:
         pictures, labels, printed = _to_attack(images, truth or [], words or [], scenes, seed)
-        found = typographic_attack(load(space, device), pictures, labels, printed, **how)
+        found = typographic_attack(load(space, device), pictures, labels, printed, font=font, **how)
     report(found.to_dict(), as_json, str(found))
 
 

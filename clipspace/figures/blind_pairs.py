@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from clipspace.plot import grid, paper, width
+from clipspace.plot.axes import AS_WRITTEN
 from clipspace.results import Result
 
 
@@ -31,7 +32,7 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
 
 def _pairs(result: Result, way: str, title: str, ax: Axes) -> None:
     """Each pair a column."""
-    ax.set_title(title)
+    ax.set_title(title, **AS_WRITTEN)
     images = result.arrays[f"same to {way}"]
     cosines = [(row["cosine"], row["other cosine"]) for row in result.table if row["same to"] == way]
     if not cosines:

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from clipspace.plot import paper, scatter, width
+from clipspace.plot.axes import AS_WRITTEN
 from clipspace.results import Result
 
 
@@ -23,5 +24,5 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
         scatter(arrays["coordinates"], color="0.8", **pictures, ax=left)
         for ax in right:
             scatter(arrays["coordinates"], column=column, ax=ax)
-            ax.set_title(labels["colored by"][0])
+            ax.set_title(labels["colored by"][0], **AS_WRITTEN)
     return figure

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from clipspace.plot import COLORS, curves, paper, width
+from clipspace.plot.axes import legend
 from clipspace.results import Result
 
 _FLOOR = 1e-5
@@ -27,7 +28,12 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
         left.get_legend().remove()
         right.set(xlabel="components", ylabel="share held together", xlim=(0, 1.4 * needed.max()), ylim=(0, 1.03))
         curves(components, dict(zip(names, cumulative, strict=True)), ends=False, ax=right)
-        right.legend(title=f"components for {', '.join(result.labels['levels'])}", title_fontsize="small")
+        legend(
+            right,
+            right.get_lines(),
+            title=f"components for {', '.join(result.labels['levels'])}",
+            title_fontsize="small",
+        )
         for counts, held, color in zip(needed, cumulative, COLORS, strict=False):
             right.plot(counts, held[counts - 1], "o", color=color, markersize=4)
     return figure

@@ -1,8 +1,15 @@
-"""Where a drawing function draws when it is not told."""
+"""Where a drawing function draws when it is not told, and how it writes labels: as they are."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.legend import Legend
+
+AS_WRITTEN = {"parse_math": False}
+"""Options of every text that a user named: "$" begins no formula. Numbers on an axis may need formulas (powers of ten)."""
 
 
 def axes_of(ax: Axes | None) -> Axes:
@@ -12,3 +19,12 @@ def axes_of(ax: Axes | None) -> Axes:
     from matplotlib.figure import Figure
 
     return Figure().subplots()
+
+
+def legend(ax: Axes, handles: Iterable[Artist], **options) -> Legend:
+    """A legend of ``handles`` under their labels as they are; matplotlib would leave out those that begin with "_"."""
+    listed = list(handles)
+    made = ax.legend(listed, [handle.get_label() for handle in listed], **options)
+    for text in made.get_texts():
+        text.update(AS_WRITTEN)
+    return made

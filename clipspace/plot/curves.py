@@ -8,7 +8,7 @@ from itertools import cycle
 import numpy as np
 from matplotlib.axes import Axes
 
-from clipspace.plot.axes import axes_of
+from clipspace.plot.axes import AS_WRITTEN, axes_of, legend
 from clipspace.plot.style import COLORS
 
 _APART = 0.11
@@ -39,7 +39,7 @@ def curves(
         if bands is not None and name in bands:
             ax.fill_between(across, *bands[name], color=color, alpha=0.2, linewidth=0)
     if not ends:
-        ax.legend()
+        legend(ax, drawn.values())
         return ax
     ax.autoscale_view()
     last = {name: (line.get_xdata()[-1], line.get_ydata()[-1]) for name, line in drawn.items()}
@@ -47,7 +47,7 @@ def curves(
     heights = apart(np.array([to_axes.transform(point)[1] for point in last.values()]), _APART)
     for (name, line), height in zip(drawn.items(), heights, strict=True):
         place = {"xy": (1.02, height), "xycoords": ax.transAxes, "annotation_clip": False}
-        ax.annotate(name, **place, color=line.get_color(), va="center", size="small")
+        ax.annotate(name, **place, color=line.get_color(), va="center", size="small", **AS_WRITTEN)
     return ax
 
 

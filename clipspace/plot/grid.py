@@ -9,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 
-from clipspace.plot.axes import axes_of
+from clipspace.plot.axes import AS_WRITTEN, axes_of
 from clipspace.sequences import in_order
 
 LINE = 0.22
@@ -54,12 +54,12 @@ def grid(
             ax.imshow(images[i, j], extent=extent, interpolation=how, aspect="equal")
             if captions is not None:
                 size = mpl.rcParams["xtick.labelsize"]
-                ax.text(x[j], y[i] + half + 0.03, captions[i][j], ha="center", va="top", fontsize=size)
+                ax.text(x[j], y[i] + half + 0.03, captions[i][j], ha="center", va="top", fontsize=size, **AS_WRITTEN)
     ax.set(xlim=(-0.5, x[-1] + 0.5), ylim=(y[-1] + 0.5 + (0 if captions is None else LINE), -0.5))
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0, pad=2)
-    ax.set_xticks(x, _wrapped(column_labels or [""] * columns, wrap))
-    ax.set_yticks(y, _wrapped(row_labels or [""] * rows, wrap))
+    ax.set_xticks(x, _wrapped(column_labels or [""] * columns, wrap), **AS_WRITTEN)
+    ax.set_yticks(y, _wrapped(row_labels or [""] * rows, wrap), **AS_WRITTEN)
     ax.xaxis.tick_top()
     return ax
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from clipspace.plot.axes import axes_of
+from clipspace.plot.axes import AS_WRITTEN, axes_of
 from clipspace.sequences import in_order
 
 _ROOM = 12
@@ -34,8 +34,8 @@ def heatmap(
     image = ax.imshow(values, cmap="Blues", vmin=limits[0], vmax=limits[1], aspect="equal")
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
-    ax.set_xticks(range(values.shape[1]), column_labels or [""] * values.shape[1])
-    ax.set_yticks(range(values.shape[0]), row_labels or [""] * values.shape[0])
+    ax.set_xticks(range(values.shape[1]), column_labels or [""] * values.shape[1], **AS_WRITTEN)
+    ax.set_yticks(range(values.shape[0]), row_labels or [""] * values.shape[0], **AS_WRITTEN)
     ax.xaxis.tick_top()
     if max(values.shape) > _ROOM:
         ax.figure.colorbar(image, ax=ax, shrink=0.8)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from clipspace.plot.axes import axes_of
+from clipspace.plot.axes import AS_WRITTEN, axes_of
 from clipspace.plot.style import COLORS
 
 _INK, _CHANCE = "0.15", "0.55"
@@ -48,7 +48,7 @@ def intervals(
         rim = {"linewidths": 1.6} if marker in _LINES else {"linewidths": 0.5, "edgecolors": "white"}
         ax.scatter(shown, places, s=size**2, c=color, marker=marker, label=label, zorder=3, **rim)
     ax.hlines(places, low, high, colors=_INK if bars else color, linewidth=1.0, zorder=2.8)
-    ax.set_yticks(rows, labels)
+    ax.set_yticks(rows, labels, **AS_WRITTEN)
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     return ax

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from clipspace.plot.axes import axes_of
+from clipspace.plot.axes import axes_of, legend
 
 _MARKERS = "os^Dv*P"
 
@@ -19,9 +19,10 @@ def ladder(counts: Sequence[int], curves: Mapping[str, Sequence[float]], *, ax: 
     """
     ax = axes_of(ax)
     steps = np.arange(len(counts))
+    lines = []
     for marker, (name, values) in zip(_MARKERS, curves.items(), strict=False):
-        ax.plot(steps, values, marker=marker, markersize=3, label=name)
+        lines += ax.plot(steps, values, marker=marker, markersize=3, label=name)
     ax.set(xlim=(-0.5, len(counts) - 0.5), ylim=(0, 1.03), xlabel="principal components")
     ax.set_xticks(steps, [str(count) for count in counts])
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.3), ncols=3)
+    legend(ax, lines, loc="upper center", bbox_to_anchor=(0.5, -0.3), ncols=3)
     return ax

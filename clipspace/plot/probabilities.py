@@ -8,7 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 
-from clipspace.plot.axes import axes_of
+from clipspace.plot.axes import AS_WRITTEN, axes_of
 from clipspace.plot.style import COLORS
 
 _ROOM = 1.5
@@ -32,7 +32,7 @@ def probabilities(
     for at, value in zip(y.ravel(), values.ravel(), strict=True):
         ax.text(value + 0.03, at, percent(value), va="center_baseline", fontsize=mpl.rcParams["ytick.labelsize"])
     ax.set(xlim=(0, _ROOM), ylim=(rows - 0.5, -0.5), xticks=[])
-    ax.set_yticks(y.ravel(), named.ravel())
+    ax.set_yticks(y.ravel(), named.ravel(), **AS_WRITTEN)
     ax.tick_params(length=0, pad=2)
     ax.spines[["top", "right", "bottom"]].set_visible(False)
     ax.set_box_aspect(rows / cells)

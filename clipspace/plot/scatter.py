@@ -13,7 +13,7 @@ from matplotlib.path import Path
 
 from clipspace.columns import MOST, PALETTE, SCALE, SHAPES, named_colors
 from clipspace.columns import column as read_column
-from clipspace.plot.axes import axes_of
+from clipspace.plot.axes import axes_of, legend
 from clipspace.plot.style import COLORS
 from clipspace.sequences import check_labels, in_order
 
@@ -107,13 +107,12 @@ def _labelled(points: np.ndarray, found: dict, size: float, ax: Axes) -> list[st
         outlines = {mark: _outline(mark) for mark in shapes}
         marks = [shapes[code] if known else _MARKERS[SHAPES[0]] for code, known in zip(codes, shown, strict=True)]
         layer.set_paths([outlines[mark] for mark in marks])
-    legend = list(zip(labels, colors, shapes, strict=False))
+    listed = list(zip(labels, colors, shapes, strict=False))
     if not all(shown):
-        legend.append((_OTHER if len(labels) > len(colors) else "missing", _OTHER_COLOR, _MARKERS[SHAPES[0]]))
-    for label, color, mark in legend:
-        ax.scatter([], [], s=16, c=color, marker=mark, label=label, **rim)
-    columns = 1 + (len(legend) > _LONG)
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), handletextpad=0.1, columnspacing=0.8, ncols=columns)
+        listed.append((_OTHER if len(labels) > len(colors) else "missing", _OTHER_COLOR, _MARKERS[SHAPES[0]]))
+    handles = [ax.scatter([], [], s=16, c=color, marker=mark, label=label, **rim) for label, color, mark in listed]
+    columns = 1 + (len(listed) > _LONG)
+    legend(ax, handles, loc="center left", bbox_to_anchor=(1, 0.5), handletextpad=0.1, columnspacing=0.8, ncols=columns)
     return frames
 
 

@@ -19,6 +19,7 @@ from PIL import Image
 
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError, shortened
+from clipspace.fonts import load_font
 from clipspace.images import SUFFIXES, read_images
 from clipspace.probes.accuracy import proportion_interval
 from clipspace.probes.templates import PHOTO, read_templates
@@ -36,11 +37,18 @@ SCAM = {"NoSCAM": "blank", "SCAM": "word", "SynthSCAM": "pasted word"}
 
 
 def print_word(
-    image: Image.Image, word: str, *, width: float = 0.6, place: tuple[float, float] = (0.5, 0.75)
+    image: Image.Image,
+    word: str,
+    *,
+    width: float = 0.6,
+    place: tuple[float, float] = (0.5, 0.75),
+    font: str | Path | None = None,
 ) -> Image.Image:
     """``image`` with a paper card that reads ``word`` (``""`` for a blank one) laid over it.
 
-    ``width`` of the card is a fraction of the picture's, ``place`` its centre in fractions of width and height.
+    ``width`` of the card is a fraction of the image's, ``place`` its centre in fractions of width and height. ``font`` is
+    the path of a TrueType or OpenType font; without one, fonts for European scripts are at hand
+    (`clipspace.fonts.load_font`). Raises `InputError` that names the characters that the font lacks.
 
     >>> from PIL import Image
     >>> print_word(Image.new("RGB", (64, 64)), "ipod").size
@@ -50,7 +58,7 @@ def print_word(
         raise InputError(
             f"print_word: expected a width in (0, 1] and a place in [0, 1], got width {width} and place {place}"
         )
-    return draw_card(image, Card(word, *place, width))
+    return draw_card(image, Card(word, *place, width), font=None if font is None else str(font))
 
 
 def typographic_attack(
@@ -63,6 +71,7 @@ def typographic_attack(
     width: float = 0.6,
     widths: Sequence[float] = WIDTHS,
     place: tuple[float, float] = (0.5, 0.75),
+    font: str | Path | None = None,
     templates: str | Sequence[str] = PHOTO,
     decodes: int = 0,
     num_inference_steps: int | None = None,
@@ -79,17 +88,20 @@ def typographic_attack(
     images : n pictures
     truth, words : n labels, and n words to print, each other than the label
     labels : what may be answered; all labels and words when None
-    width, widths : of the card as a fraction of the picture, for the main comparison and for the sweep
+    width, widths : of the card as a fraction of the image, for the main comparison and for the sweep
+    font : path of the font of the words, where they need one; the settings name the fonts used
     decodes : with a decoder, how often to decode each embedding; the decodes are encoded and read again
 
-    Raises `InputError` for lists of different lengths, a word that is the label, and an empty word.
+    Raises `InputError` for lists of different lengths, a word that is the label, an empty word, and characters that the
+    font lacks.
     """
     pictures, _ = read_images(images)
     answers = _check(len(pictures), truth, words, labels)
 
     def printed(texts: Sequence[str], across: float) -> list[Image.Image]:
-        return [print_word(i, t, width=across, place=place) for i, t in zip(pictures, texts, strict=True)]
+        return [print_word(i, t, width=across, place=place, font=font) for i, t in zip(pictures, texts, strict=True)]
 
+    fonts = sorted({load_font(word, 12, font).getname()[0] for word in words})
     blank = [""] * len(pictures)
     conditions = {"bare": pictures, "blank": printed(blank, width), "word": printed(words, width)}
     how = {"labels": answers, "templates": templates, "seed": seed}
@@ -106,7 +118,7 @@ def typographic_attack(
             Score(f"width {across:g}: read as the word", success.value, control, success.low, success.high, success.n)
         )
         curve.append((across, success.value, control))
-    settings = {**main.settings, "width": width, "place": list(place)}
+    settings = {**main.settings, "width": width, "place": list(place), "fonts": fonts}
     arrays = dict(zip(("width", "success", "blank"), np.array(curve).reshape(-1, 3).T, strict=True))
     return Scores("typographic", rows, space.stamp, seed, settings, arrays)
 

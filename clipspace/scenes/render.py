@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from clipspace.fonts import load_font
 from clipspace.scenes.spec import COLORS, GROUNDS, SIZES, Card, Scene, Thing
 from clipspace.scenes.things import PAPER, THINGS
 
@@ -31,11 +32,14 @@ def render(scene: Scene, *, resolution: int = RESOLUTION) -> Image.Image:
     return picture if scene.card is None else draw_card(picture, scene.card)
 
 
-def draw_card(image: Image.Image, card: Card) -> Image.Image:
-    """``image`` with ``card`` laid over it. Works on any RGB picture; returns a new one."""
+def draw_card(image: Image.Image, card: Card, *, font: str | None = None) -> Image.Image:
+    """``image`` with ``card`` laid over it. Works on any RGB image; returns a new one.
+
+    ``font`` is the path of a font; see `clipspace.fonts.load_font`. Raises `InputError` for a word that it cannot write.
+    """
     width = max(4, round(card.width * image.width))
     height = max(3, round(width * _CARD_ASPECT))
-    patch = _card_patch(card.word, width, height)
+    patch = _card_patch(card.word, width, height, font)
     out = image.copy()
     out.paste(patch, (round(card.x * image.width - width / 2), round(card.y * image.height - height / 2)))
     return out
@@ -88,7 +92,7 @@ def _mix(color: np.ndarray, towards: float, amount: float) -> tuple[int, int, in
 
 
 @lru_cache(maxsize=4096)
-def _card_patch(word: str, width: int, height: int) -> Image.Image:
+def _card_patch(word: str, width: int, height: int, font: str | None = None) -> Image.Image:
     """A card with ``word`` as large as fits, drawn at four times the size and reduced."""
     w, h = width * _SUPERSAMPLE, height * _SUPERSAMPLE
     patch = Image.new("RGB", (w, h), PAPER)
@@ -96,12 +100,7 @@ def _card_patch(word: str, width: int, height: int) -> Image.Image:
     draw.rectangle((0, 0, w - 1, h - 1), outline=_INK, width=_SUPERSAMPLE)
     if word:
         size = h
-        box = draw.textbbox((0, 0), word, font=_font(size), anchor="lt")
+        box = draw.textbbox((0, 0), word, font=load_font(word, size, font), anchor="lt")
         size = max(4, int(size * min(0.86 * w / box[2], 0.9 * h / box[3], 1.0)))
-        draw.text((w / 2, h / 2), word, fill=_INK, font=_font(size), anchor="mm", stroke_width=1)
+        draw.text((w / 2, h / 2), word, fill=_INK, font=load_font(word, size, font), anchor="mm", stroke_width=1)
     return patch.reduce(_SUPERSAMPLE)
-
-
-@lru_cache(maxsize=256)
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size)
