@@ -20,6 +20,7 @@ from clipspace.embeddings import check_same_space, concatenate
 from clipspace.errors import CheckpointError, InputError, OldStampWarning, SpaceMismatchError
 from clipspace.index import open_index
 from clipspace.maps import load_map, pca_map
+from clipspace.space import untrained_space
 from clipspace.stamps import TOLERANCE, WRONG_IDS, _ran_quickgelu, differences, read_stamp
 from clipspace.store import append, layout, open_store, write_store
 
@@ -97,6 +98,11 @@ def test_another_context_length_is_refused(bert, tmp_path):
     other = tiny.variant(bert, tmp_path / "b", _text(context_length=12))
     a, b = (load_space(i, device="cpu").stamp for i in (bert, other))
     assert differences(a, b) == ["context length (expected 8, got 12)"]
+
+
+def test_a_text_tower_of_hugging_face_is_drawn_anew_in_a_control(bert):
+    a, b = (untrained_space(bert, seed=seed, device="cpu").encode_texts("a cat").unit for seed in (0, 1))
+    assert a @ b.T < 0.9
 
 
 def test_another_tokenizer_is_refused(siglip, tmp_path):

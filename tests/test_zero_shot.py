@@ -107,6 +107,17 @@ def test_chance_of_the_calibration_error_is_that_of_calibrated_answers(rng):
     assert wrong.low > 5 * wrong.chance
 
 
+def test_calibration_of_pairs_is_of_each_image_with_each_label(rng):
+    """As a model trained by the sigmoid promises: of pairs said to belong together with .2, a fifth do."""
+    confidence = rng.uniform(0, 0.4, (300, 20))
+    found = _calibration(confidence, (rng.random((300, 20)) < confidence).astype(float), 0)
+    assert found.value < 2 * found.chance
+    assert found.n == 300
+    never = _calibration(confidence, np.zeros((300, 20)), 0)
+    assert never.value == pytest.approx(confidence.mean())
+    assert never.low > 5 * never.chance
+
+
 def test_a_label_shuffled_truth_scores_chance(space, things, rng):
     row = zero_shot_accuracy(space, things, rng.permutation(things.columns["kind"]))["top-1"]
     assert row.low - 0.02 <= row.chance <= row.high + 0.02

@@ -45,7 +45,7 @@ class Encoder:
 
     @torch.inference_mode()
     def _stamp(self, name: str) -> Stamp:
-        function = function_of(
+        function, dim = function_of(
             self.model,
             preprocess=self.model.visual.preprocess_cfg,
             image_size=self.image_shape,
@@ -54,7 +54,6 @@ class Encoder:
             tokenizer=self.tokenizer,
             context_length=self.context_length,
         )
-        dim = self._encode(self._blank()).shape[-1]
         return Stamp(name, weights_digest(self.model), digest(repr(self.preprocess).encode()), dim, function)
 
     @property

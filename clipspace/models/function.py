@@ -22,8 +22,14 @@ _EPSILON = ("eps", "variance_epsilon")
 _POOLING = ("pool_type", "text_pool_type", "global_pool", "use_pooler_output", "cls_token_position")
 _OTHER = (
     "approximate", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode", "patch_size", "num_groups",
-    "final_ln_after_pool", "pad_id", "eos_id", "text_eos_id", "num_prefix_tokens", "hidden_act", "is_decoder",
+    "final_ln_after_pool", "pad_id", "eos_id", "text_eos_id",
 )  # fmt: skip
+"""Of modules of torch and open_clip, whose attributes keep their names from version to version."""
+_ALSO_CALLED = {
+    "GELUActivation": "GELU", "QuickGELUActivation": "QuickGELU", "SiLUActivation": "SiLU", "Swish": "SiLU",
+    "GELUTanh": "GELU (tanh)", "PytorchGELUTanh": "GELU (tanh)", "NewGELUActivation": "GELU (tanh)",
+}  # fmt: skip
+"""One function by its names in several libraries, and in versions of one."""
 _PLAIN_TEXTS = ("a photo of a cat", "two red apples on a table", "blue")
 _MESSY_TEXTS = (
     "A Photo of A CAT",
@@ -44,13 +50,14 @@ def function_of(
     texts: Callable[[Sequence[str]], torch.Tensor] | None = None,
     tokenizer: Any = None,
     context_length: int = 0,
-) -> Function:
+) -> tuple[Function, int]:
     """The function of a model: its modules' facts, its preprocessing (open_clip's dictionary), and its fingerprint.
 
-    ``images`` and ``texts`` are the encoder's own, to raw vectors. Raises `CheckpointError` where they are not finite.
+    ``images`` and ``texts`` are the encoder's own, to raw vectors. Their dimension is returned beside it. Raises
+    `CheckpointError` where they are not finite.
     """
     vectors = [images(probe_images())] + ([texts(_TEXTS)] if texts else [])
-    return Function(
+    function = Function(
         layer=EMBEDDING,
         activation=_summary(_activations(model)),
         heads=_summary(_facts(model, _HEADS)),
@@ -67,6 +74,7 @@ def function_of(
         context_length=context_length,
         fingerprint=_fingerprint(torch.cat([part.double().cpu() for part in vectors])),
     )
+    return function, vectors[0].shape[1]
 
 
 def probe_images() -> list[Image.Image]:
@@ -107,14 +115,14 @@ def _tower(name: str) -> str:
     return "image" if name.startswith("visual") else "text"
 
 
-def _facts(model: torch.nn.Module, names: Sequence[str]) -> dict[str, str]:
-    """Plain values of the attributes ``names`` by the path of their module."""
+def _facts(model: torch.nn.Module, names: Sequence[str], *, homes: tuple[str, ...] = ("",)) -> dict[str, str]:
+    """Plain values of the attributes ``names`` by the path of their module, of modules defined in one of ``homes``."""
     return {
-        f"{path}.{name}": repr(value)
+        f"{path}.{name}": repr(vars(module)[name])
         for path, module in model.named_modules()
+        if type(module).__module__.startswith(homes)
         for name in names
-        if isinstance(value := vars(module).get(name), (int, float, str, tuple))
-        or (name in vars(module) and value is None)
+        if isinstance(vars(module).get(name, ...), (int, float, str, tuple, type(None)))
     }
 
 
@@ -125,7 +133,7 @@ def _activations(model: torch.nn.Module) -> dict[str, str]:
         home, kind = type(module).__module__, type(module).__name__
         if next(module.parameters(), None) is None and (home.endswith(("activation", "activations")) or "GELU" in kind):
             exact = getattr(module, "approximate", "none") in ("none", False, None)
-            found[path] = kind if exact else f"{kind} ({module.approximate})"
+            found[path] = _ALSO_CALLED.get(kind, kind) if exact else f"{kind} ({module.approximate})"
     return found
 
 
@@ -139,7 +147,8 @@ def _summary(facts: Mapping[str, str]) -> str:
 
 def _architecture(model: torch.nn.Module) -> str:
     """A digest of what the modules say of themselves, each by its path, and of the masks that are in no state dict."""
-    facts = _facts(model, (*_HEADS, *_EPSILON, *_POOLING, *_OTHER)) | _activations(model)
+    facts = _facts(model, (*_HEADS, *_EPSILON, *_POOLING)) | _activations(model)
+    facts |= _facts(model, _OTHER, homes=("torch.", "open_clip."))
     for path, buffer in model.named_buffers():
         if path.endswith("attn_mask"):
             facts[path] = digest(buffer.isinf().cpu().numpy().tobytes())

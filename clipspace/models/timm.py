@@ -39,12 +39,12 @@ def encode_with_timm(
 
     parts = [encode(pictures[i : i + batch_size]).numpy() for i in range(0, len(pictures), batch_size)]
     vectors = np.concatenate(parts)
-    function = function_of(
+    function, dim = function_of(
         torch.nn.ModuleDict({"visual": model}),
         preprocess=config | {"resize_mode": f"{config['crop_mode']} {config['crop_pct']:g}"},
         image_size=config["input_size"][1:],
         images=encode,
     )
     preparation = digest(repr(prepare).encode())
-    stamp = Stamp(f"timm/{name}", weights_digest(model), preparation, vectors.shape[1], function)
+    stamp = Stamp(f"timm/{name}", weights_digest(model), preparation, dim, function)
     return Embeddings(vectors, stamp, "image", names)

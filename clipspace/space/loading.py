@@ -42,7 +42,7 @@ def load_space(
     resize_mode : how pictures that are not square are made so: the centre square of the "shortest" side, "squash", or
         "squash-aliased", without antialiasing; as the decoder was trained when None (but for sd-image-variations, see
         docs/decoders.md), else as the encoder was
-    preprocess : for a bare weights file, which brings none (`models.clip.Preprocess`)
+    preprocess : what a bare weights file cannot say: mean, std, activation (`models.clip.Preprocess`)
     offload : keep weights in main memory and move each layer to the device when it computes; slow, and fits small GPUs
     decoder_options : ``noise_level`` of Stable unCLIP, ``upsample`` of Karlo
 

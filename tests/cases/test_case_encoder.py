@@ -16,7 +16,7 @@ from PIL import Image
 from pyarrow import parquet
 from safetensors.torch import load_file, save_file
 
-from clipspace import load_space, zero_shot
+from clipspace import build_index, load_space, zero_shot
 from clipspace.embeddings import check_same_space, concatenate
 from clipspace.encoding import encode
 from clipspace.errors import CheckpointError, InputError, PrecisionError, SpaceMismatchError
@@ -131,6 +131,14 @@ def test_no_listed_id_runs_another_activation_than_its_tag_says(monkeypatch):
     assert len(open_clip.list_pretrained()) > 150
 
 
+def test_an_untrained_control_is_of_the_function_that_the_tag_names(monkeypatch, tmp_path):
+    _shrink("ViT-B-32", monkeypatch)
+    _shrink("ViT-B-16-SigLIP", monkeypatch, tmp_path / "words")
+    openai, siglip = (untrained_space(i, seed=0, device="cpu") for i in ("ViT-B-32/openai", "ViT-B-16-SigLIP/webli"))
+    assert _runs_quickgelu(openai.encoder.model) == {True}
+    assert (siglip.stamp.function.mean, siglip.stamp.function.resize_mode) == ("0.5 0.5 0.5", "squash")
+
+
 @pytest.mark.parametrize("says", [True, False])
 def test_a_repository_that_contradicts_the_list_is_refused(says, hub, vit):
     repository = "timm/vit_base_patch32_clip_224.openai"  # listed as trained with QuickGELU
@@ -176,7 +184,14 @@ def test_one_state_dict_under_two_configurations_is_two_spaces(changed, vit, tmp
     assert own.stamp.weights == other.stamp.weights
     a, b = own.encode_images(photo), other.encode_images(photo)
     store = write_store(tmp_path / "store", a)
-    for mix in (lambda: concatenate([a, b]), lambda: append(store.path, b), lambda: open_store(store.path).query(b)):
+    optimising = load_space(vit, decoder="gradient", device="cpu")
+    for mix in (
+        lambda: concatenate([a, b]),
+        lambda: append(store.path, b),
+        lambda: open_store(store.path).query(b),
+        lambda: build_index(store).search(b, 1),
+        lambda: optimising.decode(b),
+    ):
         with pytest.raises(SpaceMismatchError, match=f"differ in {changed}"):
             mix()
 
