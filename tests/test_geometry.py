@@ -220,6 +220,15 @@ def test_hubs_appear_in_high_dimensions(rng, n):
     assert skews == sorted(skews)
 
 
+def test_unpaired_means_leave_out_what_belongs_together(rng):
+    x, t = cloud(rng, 7, 5), cloud(rng, 7, 5)
+    value, of_x, of_t = gap.unpaired_means(x, t, np.eye(7, dtype=bool))
+    assert value == pytest.approx(gap.unpaired_cosine(x, t))
+    assert of_x.mean() == pytest.approx(value) == of_t.mean()
+    with pytest.raises(InputError, match="no pair"):
+        gap.unpaired_means(x, t, np.ones((7, 7), dtype=bool))
+
+
 def test_a_planted_hub_is_found_by_queries(rng):
     x = cloud(rng, 50, 16)
     queries = unit(rng.normal(size=(200, 16)) * 0.1 + x[7])
@@ -232,6 +241,21 @@ def test_several_captions_of_one_image_all_count(rng):
     ids = np.repeat(np.arange(30), 5)
     assert (retrieval.ranks(x, captions, point_ids=ids) == 0).all()
     assert (retrieval.ranks(captions, x, query_ids=ids) == 0).all()
+
+
+@pytest.mark.parametrize(("k", "n", "true"), [(1, 8, 1), (5, 20, 3), (10, 12, 2), (20, 20, 4), (12, 12, 12)])
+def test_chance_of_several_true_points_is_that_of_random_orders(rng, k, n, true):
+    orders = rng.permuted(np.tile(np.arange(n), (20_000, 1)), axis=1)
+    assert retrieval.chance_recall(k, n, true) == pytest.approx((orders[:, :k] < true).any(axis=1).mean(), abs=0.015)
+
+
+def test_matches_are_ids_said_in_full(rng):
+    x, ids = cloud(rng, 30, 8), np.arange(30) // 3
+    t = unit(x + 0.5 * cloud(rng, 30, 8))
+    same = ids[:, None] == ids
+    assert (retrieval.ranks(t, x, matches=same) == retrieval.ranks(t, x, query_ids=ids, point_ids=ids)).all()
+    with pytest.raises(InputError, match="matches of shape"):
+        retrieval.ranks(t, x, matches=same[:3])
 
 
 def test_a_constant_encoder_retrieves_nothing():

@@ -134,6 +134,12 @@ def knn(
 def geometry(
     points: Points,
     texts: Annotated[Path | None, typer.Option("--texts", help="The texts of the images, row by row: the gap.")] = None,
+    ids: Annotated[
+        Path | None,
+        typer.Option(
+            "--ids", help="With --texts: one id a row; rows of one id belong together. Equal texts do anyway."
+        ),
+    ] = None,
     other: Annotated[
         Path | None, typer.Option("--other", help="The same things in another space: CKA and RSA.")
     ] = None,
@@ -149,8 +155,13 @@ def geometry(
     from clipspace.probes import geometry as probes
 
     if texts is not None:
-        _show(probes.modality_gap(*_with_texts(points, texts, space, device), seed=seed), as_json)
+        together = None if ids is None else values_at(ids).tolist()
+        _show(probes.modality_gap(*_with_texts(points, texts, space, device), ids=together, seed=seed), as_json)
         return
+    if ids is not None:
+        raise InputError(
+            "geometry: expected --texts with --ids, got none; ids say which images and texts belong together"
+        )
     images = _images(points, space, device)
     if other is not None:
         _show(probes.compare(images, _images(other, space, device), seed=seed), as_json)

@@ -11,6 +11,8 @@ from clipspace.errors import InputError
 from clipspace.geometry.finite import check_finite
 from clipspace.sphere import norm, unit
 
+_ROWS = 1024
+
 
 def gap_vector(x: np.ndarray, t: np.ndarray) -> np.ndarray:
     """mean(x) - mean(t), float64 (d,)."""
@@ -52,6 +54,27 @@ def unpaired_cosine(x: np.ndarray, t: np.ndarray) -> float:
         raise InputError(f"unpaired_cosine: expected two pairs or more, got {np.shape(x)} and {np.shape(t)}")
     paired = np.einsum("nd,nd->", x, t)
     return float((np.sum(x, axis=0) @ np.sum(t, axis=0) - paired) / (n * (n - 1)))
+
+
+def unpaired_means(x: np.ndarray, t: np.ndarray, matches: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Mean cosine of images (n, d) and texts (m, d) that are no ``matches``, bool (n, m); of each image, of each text.
+
+    NaN for an image or a text that belongs to all.
+    """
+    if matches.all():
+        raise InputError(
+            f"unpaired_means: expected an image and a text that are no pair, got none: each of {len(x)} distinct images "
+            f"belongs to each of {len(t)} distinct texts; add pairs, or pass other ids"
+        )
+    rows, columns = np.empty(len(x)), np.zeros(len(t))
+    for start in range(0, len(x), _ROWS):
+        block = slice(start, start + _ROWS)
+        cosines = np.where(matches[block], 0, x[block] @ t.T)
+        rows[block] = cosines.sum(axis=1)
+        columns += cosines.sum(axis=0)
+    others = ~matches
+    with np.errstate(invalid="ignore"):
+        return rows.sum() / others.sum(), rows / others.sum(axis=1), columns / others.sum(axis=0)
 
 
 def shift(x: np.ndarray, t: np.ndarray, amount: float) -> tuple[np.ndarray, np.ndarray]:

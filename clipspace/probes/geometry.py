@@ -13,10 +13,12 @@ from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError, SampleWarning
 from clipspace.geometry import cone, contrast, dimension, gap, hubness, retrieval, similarity, spectrum
 from clipspace.geometry.copies import originals
+from clipspace.geometry.pairing import Pairing, pair
 from clipspace.probes.accuracy import proportion_interval
 from clipspace.probes.splits import finite_vectors
 from clipspace.scores import Score, Scores, bootstrap
 from clipspace.seeds import stream
+from clipspace.sequences import in_order
 from clipspace.sphere import unit
 
 if TYPE_CHECKING:
@@ -90,6 +92,7 @@ def modality_gap(
     images: Embeddings | Store,
     texts: Embeddings | Store | None = None,
     *,
+    ids: Sequence | None = None,
     ks: tuple[int, ...] = (1, 5, 10),
     max_points: int = MAX_POINTS,
     seed: int = 0,
@@ -97,6 +100,11 @@ def modality_gap(
     """How images and the texts paired with them, row by row, lie to each other: gap, cosines, retrieval.
 
     A store that was encoded with its texts holds both: ``modality_gap(open_store(path))``.
+
+    A caption that repeats is of all its images, and an image that repeats has all its captions: each of them is right,
+    and counts once. Captions are one where their texts and their vectors are equal (the vectors, where rows have no names),
+    images where their vectors are. ``ids`` (n,) says more: rows of one id belong together. The settings ``images`` and
+    ``texts`` are how many distinct ones there are; chance is that of a random order of these.
 
     Retrieval is given as it is, after each modality is centred on its own mean, and, in the arrays ``moved``,
     ``moved gap`` and ``moved recall`` (2, 9), after both are moved along the gap by so much (see `geometry.gap.shift`).
@@ -110,22 +118,29 @@ def modality_gap(
         raise InputError(
             f"modality_gap: expected the same 4 rows or more of both, got {shape(images)} and {shape(texts)}"
         )
+    ids = None if ids is None else in_order(ids, "ids")
+    if ids is not None and len(ids) != len(images):
+        raise InputError(f"modality_gap: expected {len(images)} ids, one for each row, got {len(ids)}")
     chosen = np.sort(stream(seed, "sample").permutation(len(images))[:max_points])
     x, t = (unit_rows(points, chosen, "modality_gap") for points in (images, texts))
     paired, n = np.einsum("nd,nd->n", x, t), len(chosen)
+    found = pair(x, t, _words(texts, chosen), None if ids is None else [ids[i] for i in chosen])
+    _warn_of_one_vector(t, found)
+    distinct = x[found.images], t[found.texts]
     rows = [
         *_gaps(x, t, seed),
         Score("separability along the gap", gap.separability(x, t), 0.5, n=n),
         Score("paired cosine", float(paired.mean()), None, *bootstrap(paired, seed=seed), n),
-        _mean_over_pairs("unpaired cosine", gap.unpaired_cosine(x, t), None, _unpaired_conformity(x, t)),
+        _unpaired(*distinct, found),
         Score("mean cosine of images", cone.mean_cosine(x), 0.0, n=n),
         Score("mean cosine of texts", cone.mean_cosine(t), 0.0, n=n),
         Score("alignment", contrast.alignment(x, t), n=n),
-        *_recalls("", x, t, ks, seed),
-        *_recalls(", centred", cone.centred(x), cone.centred(t), ks[:1], seed),
+        *_recalls("", *distinct, found.matches, ks),
+        *_recalls(", centred", *map(cone.centred, distinct), found.matches, ks[:1]),
     ]
-    arrays = {"image mean": x.mean(axis=0), "text mean": t.mean(axis=0), **_moved(x, t)}
-    return Scores("modality gap", rows, stamp_of(images), seed, {"max_points": max_points}, arrays)
+    arrays = {"image mean": x.mean(axis=0), "text mean": t.mean(axis=0), **_moved(x, t, found)}
+    settings = {"max_points": max_points, "images": len(found.images), "texts": len(found.texts)}
+    return Scores("modality gap", rows, stamp_of(images), seed, settings, arrays)
 
 
 def compare(a: Embeddings | Store, b: Embeddings | Store, *, max_points: int = MAX_POINTS, seed: int = 0) -> Scores:
@@ -180,10 +195,31 @@ def _mean_over_pairs(name: str, value: float, chance: float | None, own: np.ndar
     return Score(name, value, chance, float(value - half), float(value + half), len(own))
 
 
-def _unpaired_conformity(x: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """Mean cosine, float64 (n,), of each image to the texts of others and of its text to other images."""
-    across = np.einsum("nd,nd->n", x, t.sum(axis=0) - t) + np.einsum("nd,nd->n", t, x.sum(axis=0) - x)
-    return across / (2 * (len(x) - 1))
+def _unpaired(x: np.ndarray, t: np.ndarray, pairs: Pairing) -> Score:
+    """Mean cosine of distinct images and texts that are no pair; its interval from the means of each image and its text."""
+    value, of_images, of_texts = gap.unpaired_means(x, t, pairs.matches)
+    once = pairs.images if len(pairs.images) <= len(pairs.texts) else pairs.texts
+    own = (of_images[pairs.image_of[once]] + of_texts[pairs.text_of[once]]) / 2
+    return _mean_over_pairs("unpaired cosine", value, None, own[np.isfinite(own)])
+
+
+def _words(texts: Embeddings | Store, rows: np.ndarray) -> list[str] | None:
+    """The names of text rows, None where they are row numbers."""
+    every = texts.names
+    names = [every[i] for i in rows]
+    return None if names == [str(i) for i in rows] else names
+
+
+def _warn_of_one_vector(t: np.ndarray, pairs: Pairing) -> None:
+    """Texts that differ and have one vector, as where they were cut at one place, cannot be told apart by retrieval."""
+    alike = len(pairs.texts) - len(np.unique(originals(t)))
+    if alike:
+        warnings.warn(
+            f"modality_gap: {alike} of {len(pairs.texts)} texts have the vector of another text; retrieval counts them as "
+            "misses. Pass ids= where they belong to one image",
+            SampleWarning,
+            stacklevel=3,
+        )
 
 
 def _gaps(x: np.ndarray, t: np.ndarray, seed: int, resamples: int = 200) -> list[Score]:
@@ -203,24 +239,25 @@ def _noise(x: np.ndarray, t: np.ndarray) -> float:
     return float(np.var(x - t, axis=0, ddof=1).sum() / len(x))
 
 
-def _recalls(suffix: str, x: np.ndarray, t: np.ndarray, ks: tuple[int, ...], seed: int) -> list[Score]:
+def _recalls(suffix: str, x: np.ndarray, t: np.ndarray, matches: np.ndarray, ks: tuple[int, ...]) -> list[Score]:
     rows = []
-    for way, queries, points in (("text to image", t, x), ("image to text", x, t)):
-        found, n = retrieval.ranks(queries, points), len(points)
+    for way, queries, points, right in (("text to image", t, x, matches.T), ("image to text", x, t, matches)):
+        found, n, true = retrieval.ranks(queries, points, matches=right), len(points), right.sum(axis=1)
         for k in ks:
             hits = (found < k).astype(float)
+            chance = np.mean([retrieval.chance_recall(k, n, m) for m in true]) if true.max() > 1 else min(1.0, k / n)
             interval = proportion_interval(hits)
-            rows.append(
-                Score(f"recall@{k}, {way}{suffix}", float(hits.mean()), retrieval.chance_recall(k, n), *interval, n)
-            )
+            rows.append(Score(f"recall@{k}, {way}{suffix}", float(hits.mean()), float(chance), *interval, len(hits)))
     return rows
 
 
-def _moved(x: np.ndarray, t: np.ndarray) -> dict[str, np.ndarray]:
+def _moved(x: np.ndarray, t: np.ndarray, pairs: Pairing) -> dict[str, np.ndarray]:
     amounts = np.linspace(-1, 1, 9)
     gaps, recalls = [], []
     for amount in amounts:
         a, b = gap.shift(x, t, amount)
         gaps.append(gap.gap_norm(a, b))
-        recalls.append([(retrieval.ranks(b, a) == 0).mean(), (retrieval.ranks(a, b) == 0).mean()])
+        a, b = a[pairs.images], b[pairs.texts]
+        both = retrieval.ranks(b, a, matches=pairs.matches.T), retrieval.ranks(a, b, matches=pairs.matches)
+        recalls.append([(found == 0).mean() for found in both])
     return {"moved": amounts, "moved gap": np.array(gaps), "moved recall": np.array(recalls).T}

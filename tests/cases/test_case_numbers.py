@@ -1,11 +1,15 @@
 """Numbers that say no more than they know."""
 
+import json
+
 import numpy as np
 import open_clip
 import pytest
+from command_line import run
 
-from clipspace import zero_shot
+from clipspace import Embeddings, zero_shot
 from clipspace.errors import InputError, SampleWarning
+from clipspace.probes.geometry import modality_gap
 from clipspace.probes.zero_shot import zero_shot_accuracy
 
 
@@ -35,3 +39,73 @@ def test_a_refused_list_of_names_is_shortened(space, apple):
     with pytest.raises(InputError, match="and 990 more") as refused:
         zero_shot_accuracy(space, [apple], ["no such class"], open_clip.IMAGENET_CLASSNAMES)
     assert len(str(refused.value)) < 500
+
+
+@pytest.fixture
+def eight_images_with_four_captions(rng):
+    """Two images of each caption, near it and far from the others."""
+    words = [f"caption {i // 2}" for i in range(8)]
+    texts = np.repeat(np.eye(12)[:4], 2, axis=0)
+    images = texts + 0.1 * rng.normal(size=(8, 12)) + np.eye(12)[8]
+    return Embeddings(images), Embeddings(texts, modality="text", names=words)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_caption_that_repeats_is_right_for_each_of_its_images(eight_images_with_four_captions, named):
+    images, texts = eight_images_with_four_captions
+    scores = modality_gap(images, texts if named else Embeddings(texts.vectors, modality="text"))
+    to_image, to_text = (scores[f"recall@1, {way}"] for way in ("text to image", "image to text"))
+    assert (to_image.value, to_image.chance, to_image.n) == (1.0, pytest.approx(2 / 8), 4)
+    assert (to_text.value, to_text.chance, to_text.n) == (1.0, pytest.approx(1 / 4), 8)
+    assert (scores.settings["images"], scores.settings["texts"]) == (8, 4)
+    cosines = images.unit @ texts.unit.T
+    apart = np.arange(8)[:, None] // 2 != np.arange(8) // 2
+    assert scores["unpaired cosine"].value == pytest.approx(cosines[apart].mean())
+    assert scores.arrays["moved recall"][:, 4].tolist() == [1.0, 1.0]
+
+
+def test_an_image_that_repeats_has_all_its_captions(rng):
+    """Five captions of each of six images, as COCO has them: an image counts once among the points."""
+    images = np.repeat(np.eye(16)[:6], 5, axis=0)
+    texts = images + 0.05 * rng.normal(size=(30, 16)) + np.eye(16)[8]
+    scores = modality_gap(Embeddings(images), Embeddings(texts, modality="text"), ks=(1, 5))
+    to_image, to_text = (scores[f"recall@1, {way}"] for way in ("text to image", "image to text"))
+    assert (to_image.value, to_image.chance, to_image.n) == (1.0, pytest.approx(1 / 6), 30)
+    assert (to_text.value, to_text.chance, to_text.n) == (1.0, pytest.approx(5 / 30), 6)
+    assert scores["recall@5, text to image"].chance == pytest.approx(5 / 6)
+
+
+def test_ids_say_what_belongs_together(rng):
+    """Two photographs of each thing, two sentences about it, none repeated: each of both is right for each."""
+    things = np.repeat(np.eye(12)[:5], 2, axis=0)
+    images, texts = (Embeddings(things + 0.2 * rng.normal(size=(10, 12)) + np.eye(12)[k]) for k in (8, 9))
+    ids = [f"thing {i // 2}" for i in range(10)]
+    plain, known = modality_gap(images, texts), modality_gap(images, texts, ids=ids)
+    for way in ("text to image", "image to text"):
+        assert plain[f"recall@1, {way}"].value < known[f"recall@1, {way}"].value == 1
+        assert known[f"recall@1, {way}"].chance == pytest.approx(2 / 10)
+    with pytest.raises(InputError, match="expected 10 ids"):
+        modality_gap(images, texts, ids=ids[:3])
+
+
+def test_other_captions_of_one_vector_are_misses_and_are_said_to_be(rng):
+    texts = rng.normal(size=(8, 6))
+    texts[1] = texts[0]
+    images = texts + 0.1 * rng.normal(size=(8, 6)) + np.eye(6)[0]
+    names = [f"caption {i}" for i in range(8)]
+    with pytest.warns(SampleWarning, match="1 of 8 texts have the vector of another"):
+        scores = modality_gap(Embeddings(images), Embeddings(texts, modality="text", names=names))
+    assert scores.settings["texts"] == 8
+    assert scores["recall@1, image to text"].value <= 6 / 8
+
+
+def test_the_command_takes_repeated_captions_and_ids(eight_images_with_four_captions, tmp_path, capsys):
+    images, texts = eight_images_with_four_captions
+    np.save(tmp_path / "images.npy", images.vectors)
+    np.save(tmp_path / "texts.npy", texts.vectors)
+    (tmp_path / "ids.txt").write_text("\n".join("aabbccdd"))
+    asked = ["probe", "geometry", str(tmp_path / "images.npy"), "--texts", str(tmp_path / "texts.npy"), "--json"]
+    for more in ([], ["--ids", str(tmp_path / "ids.txt")]):
+        assert run(*asked, *more) == 0
+        values = {row["name"]: row["value"] for row in json.loads(capsys.readouterr().out)["scores"]}
+        assert values["recall@1, text to image"] == values["recall@1, image to text"] == 1
