@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
@@ -52,7 +52,9 @@ def read_images(sources) -> tuple[list[Image.Image], list[str]]:
 
 
 def list_images(sources) -> tuple[list, list[str]]:
-    """The sources, not yet read, and a name for each."""
+    """The sources, not yet read, and a name for each: the key of a mapping, the stem of a path, else a number."""
+    if isinstance(sources, Mapping):
+        return list(sources.values()), [str(name) for name in sources]
     if isinstance(sources, (Image.Image, str, Path)) or (isinstance(sources, np.ndarray) and sources.ndim <= 3):
         sources = [sources]
     if not isinstance(sources, (Sequence, np.ndarray, Iterable)):

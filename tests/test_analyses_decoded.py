@@ -8,6 +8,7 @@ from PIL import Image
 
 from clipspace import encode
 from clipspace.analyses import analysis
+from clipspace.analyses.asking import ask, bring
 from clipspace.analyses.command import main
 from clipspace.errors import CapabilityError, InputError
 from clipspace.images import psnr
@@ -98,7 +99,9 @@ def test_a_ladder_of_scenes_explains_what_numpy_says_and_reads_all_in_the_end(sp
 
 
 def test_a_ladder_fitted_on_a_store_reads_no_scenes(space, apple, store):
-    result = analysis("pca_reconstruction").run(space, [apple], store=str(store), components=(2, 8), **FEW)
+    brought = bring([apple], store, None, store, seed=0)
+    result = ask("pca_reconstruction", space, brought, components=(2, 8), seed=0, **FEW)
+    assert result.provenance["data"] == "Computed on 1 image given; components fitted on 12 rows of store store (mini)."
     assert list(result.table[0]) == ["components", "variance explained", "cosine to z", "cosine of E(decode) to z"]
     assert result.column("variance explained")[1] > result.column("variance explained")[0]
 
@@ -159,9 +162,9 @@ def test_guidance_of_one_is_a_plain_decode_and_numbers_are_of_the_pictures(space
         analysis("guidance").run(space, [apple], scales=(0.0, 1.0))
 
 
-def test_a_picture_of_the_set_is_its_own_neighbour(space, folder, store):
-    picture = folder / "more" / "01.png"
-    result = analysis("neighbours").run(space, [picture], store=str(store), source=str(folder), k=3, **FEW)
+def test_a_picture_of_the_set_is_its_own_neighbour(space, folder, store, tmp_path):
+    brought = bring([folder / "more" / "01.png"], store, folder, tmp_path, seed=0)
+    result = ask("neighbours", space, brought, k=3, seed=0, **FEW)
     rows = {(row["of"], row["picture"]): row for row in result.table}
     first = rows["z", "neighbour 1"]
     assert first["name"].endswith("01.png")
@@ -177,7 +180,7 @@ def test_a_picture_of_the_set_is_its_own_neighbour(space, folder, store):
 def test_neighbours_without_their_image_files_are_refused(space, apple, store, tmp_path):
     apple.save(tmp_path / "stranger.png")
     with pytest.raises(InputError, match="give what was encoded"):
-        analysis("neighbours").run(space, [apple], store=str(store), source=str(tmp_path))
+        bring([apple], store, tmp_path, tmp_path, seed=0)
 
 
 def test_scripts_take_folders_texts_and_lists(folder, tmp_path, capsys):

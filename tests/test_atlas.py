@@ -10,10 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from clipspace.analyses.given import given_images, given_store
 from clipspace.embeddings import Embeddings, Stamp
 from clipspace.encoding import encode
 from clipspace.errors import InputError
-from clipspace.report.atlas import atlas, open_stored
+from clipspace.report.atlas import atlas
 from clipspace.scenes import render, sample_scenes
 
 
@@ -41,11 +42,13 @@ def test_a_store_shows_the_images_it_was_encoded_from(space, tmp_path):
     for name, rows in (("here", files), ("elsewhere", files[:0] + files[1:2])):
         pq.write_table(pa.table({"image": pa.array(rows, pa.binary())}), tmp_path / f"{name}.parquet")
     encode(space, tmp_path / "here.parquet", tmp_path / "store", progress=False)
-    html = atlas(space, None, open_stored(space, tmp_path / "store", tmp_path / "here.parquet"), seed=0)
+    (tmp_path / "spool").mkdir()
+    given = given_store(tmp_path / "store", tmp_path / "here.parquet", tmp_path / "spool", seed=0)
+    html = atlas(space, given, seed=0)
     for shown, picture in zip(tiles(html, 64), pictures, strict=False):
         assert np.abs(shown - np.asarray(picture, float)).mean() < 12
     with pytest.raises(InputError, match="give what was encoded"):
-        open_stored(space, tmp_path / "store", tmp_path / "elsewhere.parquet")
+        given_store(tmp_path / "store", tmp_path / "elsewhere.parquet", tmp_path, seed=0)
 
 
 @pytest.mark.parametrize("beside", [0, 64])
@@ -54,6 +57,6 @@ def test_thumbnails_are_as_sharp_as_the_pictures(beside):
     stripes = np.tile(np.repeat([[0, 255]], 2, axis=1), (64, 16))
     pixels = np.stack([np.roll(stripes, i, axis=1) for i in range(5)]).astype(np.uint8)
     pictures = [Image.fromarray(np.pad(one, ((0, 0), (beside, beside)))).convert("RGB") for one in pixels]
-    html = atlas(AnySpace(), pictures, None, seed=0)
+    html = atlas(AnySpace(), given_images(pictures), seed=0)
     for shown, picture in zip(tiles(html, 64), pixels, strict=True):
         assert np.abs(shown - picture[:, :, None]).mean() < 25

@@ -2,8 +2,6 @@
 
 import re
 import shutil
-from functools import partial
-from types import SimpleNamespace
 
 import pytest
 from matplotlib.figure import Figure
@@ -67,24 +65,33 @@ def test_other_weights_in_the_same_folder_are_not_made_alike(tmp_path, quick):
     assert (tmp_path / "out/spectrum.npz").stat().st_mtime_ns > before
 
 
-def test_a_large_folder_is_asked_whole_and_shown_in_part(tmp_path, monkeypatch, apple, capsys):
-    """Where each picture is a row of decodes, the first six are; the file that cannot be read is left out, and said."""
+def test_a_large_folder_is_measured_whole_and_shown_in_part(tmp_path, monkeypatch, apple):
+    """Where each image is a row of decodes, six are; the file that cannot be read is left out, and said."""
     for i in range(8):
         apple.save(tmp_path / f"{i}.png")
     (tmp_path / "0.jpg").write_bytes(b"no picture")
     asked = {}
 
-    def run(name, space, images=None, *, seed):
-        asked[name] = images
-        return Result(name, [], [])
+    def variations(space, images=None, *, seed):
+        asked["variations"] = images
+        return Result("variations", [], [], provenance={"options": {}})
+
+    def spectrum(space, images=None, *, points=None, seed):
+        asked["spectrum"] = points
+        return Result("spectrum", [], [], provenance={"options": {}})
 
     monkeypatch.setattr(building, "ANALYSES", ("variations", "spectrum"))
-    monkeypatch.setattr(building, "analysis", lambda name: SimpleNamespace(run=partial(run, name)))
+    monkeypatch.setattr("clipspace.analyses.variations.run", variations)
+    monkeypatch.setattr("clipspace.analyses.spectrum.run", spectrum)
     monkeypatch.setattr(building, "draw", lambda result: Figure())
     with pytest.warns(UserWarning, match=r"left out.*0\.jpg"):
         write_report(tmp_path / "out", [tmp_path], explore=False)
-    assert asked == {"variations": sorted(tmp_path.glob("*.png"))[:6], "spectrum": sorted(tmp_path.glob("*.png"))}
-    assert "first 6 of 8" in capsys.readouterr().err
+    names = [str(i) for i in (0, 1, 3, 4, 6, 7)]
+    assert asked["variations"] == {name: tmp_path / f"{name}.png" for name in names}
+    assert asked["spectrum"].names == tuple(map(str, range(8)))
+    text = (tmp_path / "out/index.html").read_text()
+    assert f"Computed on 6 of 8 images of {tmp_path}, evenly spaced." in text
+    assert f"Computed on 8 images of {tmp_path}." in text
 
 
 def test_what_is_wrong_is_said_before_any_work(tmp_path, quick, monkeypatch):

@@ -30,6 +30,9 @@ from clipspace.probes.binding import (
 from clipspace.results import Result, provenance, stacked
 from clipspace.space import Space
 
+TAKES = ("scenes",)
+SCENES = "{n:,} rendered examples of each kind"
+
 _SIDE = 128
 _UNSEEN = 1000
 _SAYS = {"text": "text", "image": "image", "group": "group", "accuracy": "two-way"}

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,9 @@ from clipspace.scores import Scores
 from clipspace.seeds import stream
 from clipspace.space import Space
 
+TAKES = ("images",)
+SCENES = "{images:,} rendered scenes"
+
 _SIDE = 64
 _SOURCES = 2
 _ROWS = 2000
@@ -45,6 +49,7 @@ def run(
     images: Sequence | None = None,
     other: Embeddings | None = None,
     *,
+    points: Embeddings | None = None,
     n: int = 1000,
     k: int = 5,
     same: float = 0.0005,
@@ -56,8 +61,9 @@ def run(
     """The ``k`` widest pairs each way among the user's ``images``, or among ``n`` scenes; and metamers of two of them.
 
     The same is what is in the ``same`` share of all pairs with the highest cosines, different what is in the lower half,
-    each set less its mean. A decode agrees with z where their cosine is in the highest ``agree`` share. ``other`` are
-    embeddings of ``images`` by another encoder (`models.timm.encode_with_timm`). Without a decoder there are no metamers.
+    each set less its mean. A decode agrees with z where their cosine is in the highest ``agree`` share. ``points`` are
+    embeddings of ``images``, where they are known, and ``other`` those by another encoder
+    (`models.timm.encode_with_timm`). Without a decoder there are no metamers.
     """
     if images is None and other is not None:
         raise InputError("blind_pairs: expected the images that the embeddings in `other` are of, got none")
@@ -66,10 +72,11 @@ def run(
     sources, names = list_images([render(scene) for scene in scenes] if images is None else images)
     if len(sources) < 2:
         raise InputError(f"blind_pairs: expected two images or more, got {len(sources)}")
-    z, second = space.encode_images(sources), pixel_points(sources) if other is None else other
+    z = space.encode_images(sources) if points is None else replace(points, names=names)
+    second = replace(pixel_points(sources), names=names) if other is None else other
     (agreeing,) = _levels(z.unit, (1 - agree,), seed)
     (same_z, half_z), (same_other, half_other) = (
-        _levels(centred(points.unit), (1 - same, 0.5), seed) for points in (z, second)
+        _levels(centred(embedded.unit), (1 - same, 0.5), seed) for embedded in (z, second)
     )
     ways = {
         "z": probe(z, second, same=same_z, different=half_other, k=k, centred=True),

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import tempfile
 from pathlib import Path
 
 from clipspace.analyses import analysis
-from clipspace.errors import ClipspaceError
-from clipspace.images import expand_folders
+from clipspace.analyses.asking import ask, bring, missing
+from clipspace.errors import ClipspaceError, InputError
 from clipspace.space import load_space
 
 _GIVEN = {
-    "images": "pictures or folders of yours; bundled scenes when none",
-    "texts": "captions of yours; those of sampled scenes when none",
+    "images": "images or folders of yours; rendered scenes when none",
+    "texts": "captions of yours; those of rendered scenes when none",
 }
 
 
@@ -29,8 +30,12 @@ def main(name: str, arguments: list[str] | None = None) -> Path:
     )
     parameters = inspect.signature(run).parameters
     given = [key for key in _GIVEN if key in parameters]
+    takes_sets = analysis(name).TAKES != ("scenes",)
     for key in given:
         parser.add_argument(key, nargs="*", help=_GIVEN[key])
+    if takes_sets:
+        parser.add_argument("--store", help="a store, whose points are measured and whose images are shown")
+        parser.add_argument("--source", help="what the store was encoded from, to read its images")
     parser.add_argument("--space", default="mini", help="which space; see `clipspace spaces`")
     parser.add_argument("--decoder", help="another decoder than the space's own")
     parser.add_argument("--device", help="cpu, cuda, …; a GPU when there is one")
@@ -44,13 +49,19 @@ def main(name: str, arguments: list[str] | None = None) -> Path:
     options = vars(parser.parse_args(arguments))
     where = {key: options.pop(key) for key in ("decoder", "device")}
     named, output = options.pop("space"), options.pop("output")
-    options.update({key: options[key] or None for key in given})
-    if options.get("images"):
-        options["images"] = expand_folders(options["images"])
+    images, store, source = (options.pop(key, None) for key in ("images", "store", "source"))
+    if "texts" in given:
+        options["texts"] = options["texts"] or None
     try:
-        result = run(load_space(named, **where), **options)
+        with tempfile.TemporaryDirectory() as spool:
+            brought = bring(images or None, store, source, Path(spool), seed=options["seed"])
+            if not options.get("texts") and (reason := missing(name, brought)):
+                raise InputError(f"{name} cannot be computed on what is given: {reason}")
+            space = load_space(named, **where)
+            brought.check(space)
+            result = ask(name, space, brought, **options)
         path = result.save(output)
     except ClipspaceError as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
-    print("\n".join([*result.findings, f"wrote {path}"]))
+    print("\n".join([result.provenance["data"], *result.findings, f"wrote {path}"]))
     return path

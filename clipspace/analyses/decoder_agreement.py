@@ -27,6 +27,10 @@ from clipspace.results import Result, provenance, stacked
 from clipspace.scores import Scores
 from clipspace.space import Space
 
+TAKES = ("rows",)
+SCENES = "{pictures} rendered scenes"
+ROWS = 4
+
 _SIDE = 128
 
 

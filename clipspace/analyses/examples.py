@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from clipspace.errors import CapabilityError, InputError
-from clipspace.images import list_images, read_images, square
+from clipspace.images import list_images, read_image, square
 from clipspace.scenes import Scene, Thing, caption, render, sample_scenes
 from clipspace.space import Space
 
@@ -42,7 +42,8 @@ def pictures(
         scenes = EXAMPLES[:most]
         found, names = [render(scene) for scene in scenes], [_name(scene) for scene in scenes]
     else:
-        found, names = read_images(list_images(images)[0][:most])
+        listed, names = (every[:most] for every in list_images(images))
+        found = [read_image(image) for image in listed]
         names = [f"image {i + 1}" if name == str(i) else name for i, name in enumerate(names)]
     if len(found) < least:
         raise InputError(f"{doing}: expected {least} images or more, got {len(found)}")

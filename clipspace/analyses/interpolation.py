@@ -25,6 +25,9 @@ from clipspace.results import Result, provenance, stacked
 from clipspace.seeds import child_seed
 from clipspace.space import Space
 
+TAKES = ("rows",)
+SCENES = "{pictures} rendered scenes"
+
 _BUNDLED = 3
 """Keyframes of the bundled scenes, all of which are inverted: other analyses of a report ask for the same set."""
 

@@ -27,6 +27,10 @@ from clipspace.images import SAME, psnr
 from clipspace.results import Result, provenance, stacked
 from clipspace.space import Space
 
+TAKES = ("rows",)
+SCENES = "{pictures} rendered scenes"
+ROWS = 2
+
 _CLOSE = 0.1
 """dB below what the autoencoder alone gives that still count as exact."""
 NAMES = {"exact": "exact", "ddim": "DDIM"}

@@ -12,7 +12,7 @@ in the space, which would be the map's own doing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import numpy as np
 from clipspace.analyses.examples import unseen_scenes
 from clipspace.columns import column as read_column
 from clipspace.columns import most_structured, shared
+from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
 from clipspace.geometry.neighbours import neighbours
 from clipspace.images import list_images, read_image, square
@@ -30,6 +31,9 @@ from clipspace.scenes import Scene, factor_table, render
 from clipspace.seeds import stream
 from clipspace.space import Space
 
+TAKES = ("points",)
+SCENES = "{images:,} rendered scenes"
+
 _SIDE = 48
 _SHOWN = 400
 """Pictures that are kept for thumbnails: more than fit."""
@@ -37,19 +41,35 @@ _NEAR = 10
 _COLUMNS = {"thing": "thing1", "color": "color1", "texture": "texture1", "size": "size1", "ground": "ground"}
 
 
-def run(space: Space, images: Sequence | None = None, *, n: int = 1000, method: str = "umap", seed: int = 0) -> Result:
+def run(
+    space: Space,
+    images: Sequence | None = None,
+    *,
+    points: Embeddings | None = None,
+    rows: Sequence[int] | None = None,
+    columns: Mapping[str, Sequence] | None = None,
+    n: int = 1000,
+    method: str = "umap",
+    seed: int = 0,
+) -> Result:
     """A map of the user's ``images``, whose folders are the known column, or of ``n`` scenes of one thing.
 
-    ``method`` is "umap" or "pca". Raises `InputError` for another one, and for fewer than a dozen images.
+    Or of ``points``: then ``columns`` are what is known of them, of which those that can group them are kept, and ``images``,
+    where there are any, are those of ``rows``. ``method`` is "umap" or "pca". Raises `InputError` for another one, and
+    for fewer than a dozen points.
     """
     if method not in ("umap", "pca"):
         raise InputError(f"map: expected method 'umap' or 'pca', got {method!r}")
-    scenes = [] if images is not None else unseen_scenes(n, seed=seed, layout="one")
-    sources, names = list_images([render(scene) for scene in scenes] if images is None else images)
-    if len(sources) < _NEAR + 2:
-        raise InputError(f"map: expected {_NEAR + 2} images or more, got {len(sources)}")
-    columns = _factors(scenes) if scenes else _folders(sources)
-    points = space.encode_images(sources)
+    scenes = [] if images is not None or points is not None else unseen_scenes(n, seed=seed, layout="one")
+    sources, names = list_images([render(scene) for scene in scenes] if scenes else images or ())
+    count = len(sources) if points is None else len(points)
+    if count < _NEAR + 2:
+        raise InputError(f"map: expected {_NEAR + 2} images or more, got {count}")
+    if points is None:
+        columns, points = _factors(scenes) if scenes else _folders(sources), space.encode_images(sources)
+        rows = range(count)
+    else:
+        columns, names = _that_group(columns or {}), list(points.names)
     placed = pca_map(points) if method == "pca" else umap_map(points, seed=seed)
     near = neighbours(points.unit.astype(np.float64), _NEAR)[1]
     table = _shared(near, placed.coordinates, columns)
@@ -57,13 +77,19 @@ def run(space: Space, images: Sequence | None = None, *, n: int = 1000, method: 
     labels, numbers = _values(columns.get(colored, ()))
     shown = stream(seed, "images shown").permutation(len(sources))[:_SHOWN]
     pictures = [square(read_image(sources[i]), _SIDE) for i in shown]
+    thumbnails = stacked([pictures])[0] if pictures else np.zeros((0, _SIDE, _SIDE, 3), np.uint8)
     return Result(
         "map",
         table,
-        _findings(table, len(sources), method, colored),
-        {"coordinates": placed.coordinates, "rows": shown, "thumbnails": stacked([pictures])[0], **numbers},
+        _findings(table, count, method, colored),
+        {
+            "coordinates": placed.coordinates,
+            "rows": np.array([rows[i] for i in shown], dtype=int),
+            "thumbnails": thumbnails,
+            **numbers,
+        },
         {"names": names, "colored by": [colored or ""], "values": labels},
-        provenance(space, images=len(sources), method=method, seed=seed) | {"map": dict(placed.facts)},
+        provenance(space, images=count, method=method, seed=seed) | {"map": dict(placed.facts)},
     )
 
 
@@ -71,6 +97,16 @@ def _factors(scenes: Sequence[Scene]) -> dict[str, list]:
     """What captions may say of scenes of one thing."""
     table = factor_table(scenes)
     return {name: table[column] for name, column in _COLUMNS.items()}
+
+
+def _that_group(columns: Mapping[str, Sequence]) -> dict[str, list]:
+    """Numbers, and labels of two values or more, each of two points on average."""
+    found = {name: list(values) for name, values in columns.items()}
+    return {
+        name: values
+        for name, values in found.items()
+        if "numbers" in (read := read_column(values)) or 2 <= len(read["labels"]) <= len(values) / 2
+    }
 
 
 def _folders(sources: Sequence) -> dict[str, list]:

@@ -29,22 +29,31 @@ from clipspace.scores import Scores
 from clipspace.space import Space
 from clipspace.sphere import unit
 
+TAKES = ("pairs",)
+SCENES = "{pairs:,} rendered scenes and captions of them"
+
 _BINS = 60
 _SHOWN = 1000
 
 
-def run(space: Space, pairs: Sequence[tuple[Any, str]] | None = None, *, n: int = 1000, seed: int = 0) -> Result:
+def run(
+    space: Space,
+    pairs: Sequence[tuple[Any, str]] | None = None,
+    *,
+    points: tuple[Embeddings, Embeddings] | None = None,
+    n: int = 1000,
+    seed: int = 0,
+) -> Result:
     """Gap, cosines and retrieval of ``pairs`` (image, caption) of the user, or of ``n`` scenes and captions of them.
 
-    Raises `InputError` for fewer than four pairs.
+    ``points`` are those of images and of the caption of each, where they are known. Raises `InputError` for fewer than
+    four pairs.
     """
-    if pairs is None:
-        scenes = unseen_scenes(n, seed=seed)
-        pairs = list(zip([render(scene) for scene in scenes], captions_of(scenes, seed=seed), strict=True))
-    if len(pairs) < 4:
-        raise InputError(f"modality_gap: expected at least 4 pairs of an image and its caption, got {len(pairs)}")
-    images = space.encode_images([image for image, _ in pairs])
-    texts = space.encode_texts([text for _, text in pairs])
+    if points is None:
+        points = _encoded(space, pairs, n, seed)
+    images, texts = points
+    if len(images) < 4:
+        raise InputError(f"modality_gap: expected at least 4 pairs of an image and its caption, got {len(images)}")
     scores = probe(images, texts, seed=seed)
     edges, paired, unpaired = _cosines(images.unit, texts.unit)
     return Result(
@@ -58,8 +67,17 @@ def run(space: Space, pairs: Sequence[tuple[Any, str]] | None = None, *, n: int 
             "plane": _plane(images, texts),
         },
         {"cosines": ["paired", "unpaired"], "modalities": ["images", "captions"]},
-        provenance(space, pairs=len(pairs), seed=seed),
+        provenance(space, pairs=len(images), seed=seed),
     )
+
+
+def _encoded(space: Space, pairs: Sequence[tuple[Any, str]] | None, n: int, seed: int) -> tuple[Embeddings, Embeddings]:
+    if pairs is None:
+        scenes = unseen_scenes(n, seed=seed)
+        pairs = list(zip([render(scene) for scene in scenes], captions_of(scenes, seed=seed), strict=True))
+    if len(pairs) < 4:
+        raise InputError(f"modality_gap: expected at least 4 pairs of an image and its caption, got {len(pairs)}")
+    return space.encode_images([image for image, _ in pairs]), space.encode_texts([text for _, text in pairs])
 
 
 def _cosines(x: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

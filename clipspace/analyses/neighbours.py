@@ -16,20 +16,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from PIL import Image
 
 from clipspace.analyses.edits import after_probability, edits
 from clipspace.analyses.examples import pictures
-from clipspace.errors import check_count
-from clipspace.images import decode_image, square
+from clipspace.embeddings import Embeddings
+from clipspace.errors import InputError, check_count
+from clipspace.images import read_image, square
 from clipspace.index import Index, build_index
+from clipspace.index.searching import Hits
 from clipspace.manipulate import text_diff
 from clipspace.probes.descriptions import sentence, truth
 from clipspace.results import Result, provenance, stacked
 from clipspace.scenes import render, sample_scenes
-from clipspace.sources import open_source, read_named
 from clipspace.space import Space
-from clipspace.store import open_store
+
+TAKES = ("rows", "among")
+SCENES = "{pictures} rendered scenes, with neighbours among {n:,} others"
 
 _OF = ("z", "edited z")
 
@@ -38,8 +40,9 @@ def run(
     space: Space,
     images: Sequence | None = None,
     *,
-    store: str = "",
-    source: str = "",
+    points: Embeddings | None = None,
+    look_up: Callable[[Sequence[int]], Sequence] | None = None,
+    own: Sequence[int] = (),
     before: str = "",
     after: str = "",
     theta: float = 0.35,
@@ -50,18 +53,21 @@ def run(
 ) -> Result:
     """Decode and ``k`` neighbours of each picture's z, and of z moved from ``before`` to ``after`` (see `edits`).
 
-    The neighbours are rows of ``store``, which was encoded from ``source`` (a folder, Parquet or tar files); ``n``
-    sampled scenes without a store.
+    The neighbours are ``points``, whose images ``look_up`` gives by row; ``own`` says which rows the pictures themselves
+    are, where they are of the set: they are no neighbours of their own. Without points, ``n`` sampled scenes.
     """
     check_count("k", k)
     sources, names = pictures(space, images, "neighbours")
-    points = space.encode_images(sources)
-    chosen = edits(space, points, before, after)
-    index, look_up = _scenes(space, n, seed) if not store else _stored(store, source, seed)
+    z = space.encode_images(sources)
+    chosen = edits(space, z, before, after)
+    if points is not None:
+        index, read = _among(points, look_up, len(own), seed)
+    else:
+        index, read = _scenes(space, n, seed)
     how = {"theta": theta, "steps": 2, "seed": seed, "num_inference_steps": num_inference_steps}
-    moves = [text_diff(space, points[i], *edit, **how) for i, edit in enumerate(chosen)]
-    nearest = [index.search(moved.embeddings, k) for moved in moves]
-    known = look_up(
+    moves = [text_diff(space, z[i], *edit, **how) for i, edit in enumerate(chosen)]
+    nearest = [_nearest(index, moved.embeddings, k, own[i] if own else None) for i, moved in enumerate(moves)]
+    known = read(
         {row: name for both in nearest for hits in both for row, name in zip(hits.rows, hits.names, strict=True)}
     )
     found, table = [], []
@@ -76,7 +82,13 @@ def run(
                 facts = dict(zip(("picture", "cosine", "P(after)", "name"), row, strict=True))
                 table.append({"image": names[i], "edit": edit.label, "of": _OF[j], **facts})
         found.append([np.asarray(square(image, sources[0].width)) for image in near])
-    options = {"store": store, "source": source, "before": before, "after": after, "theta": theta, "n": n, "k": k}
+    options = {
+        "before": before,
+        "after": after,
+        "theta": theta,
+        "n": n if points is None else len(points),
+        "k": k,
+    }
     return Result(
         "neighbours",
         table,
@@ -88,6 +100,25 @@ def run(
     )  # fmt: skip
 
 
+def _among(points: Embeddings, look_up: Callable, shown: int, seed: int) -> tuple[Index, Callable]:
+    """An index of points, and what gives the images of some of its rows, by row."""
+    if len(points) < 2 and shown:
+        raise InputError("neighbours: expected images beside the one that is shown, got none")
+    return build_index(points, seed=seed), lambda names: dict(
+        zip(names, map(read_image, look_up(list(names))), strict=True)
+    )
+
+
+def _nearest(index: Index, points: Embeddings, k: int, own: int | None) -> list[Hits]:
+    """The ``k`` nearest of each point, as many as there are; a row that is the picture itself is none of them."""
+    found = index.search(points, min(k + (own is not None), len(index)))
+    kept = [[i for i, row in enumerate(hits.rows) if row != own and row >= 0][:k] for hits in found]
+    return [
+        Hits(hits.rows[few], hits.cosines[few], [hits.names[i] for i in few])
+        for hits, few in zip(found, kept, strict=True)
+    ]
+
+
 def _scenes(space: Space, n: int, seed: int) -> tuple[Index, Callable]:
     """An index of ``n`` scenes of one thing, named by what is true of them, and what draws some of its rows, by row."""
     check_count("n", n)
@@ -95,19 +126,6 @@ def _scenes(space: Space, n: int, seed: int) -> tuple[Index, Callable]:
     points = space.encode_images([render(scene) for scene in scenes])
     index = build_index(points, names=[sentence(truth(scene)) for scene in scenes], seed=seed)
     return index, lambda names: {row: render(scenes[row]) for row in names}
-
-
-def _stored(store: str, source: str, seed: int) -> tuple[Index, Callable]:
-    """An index of a store, and what reads the images of some of its rows, by row, in one pass over the source."""
-    opened, listed = open_store(store), open_source(source)
-    places = opened.places
-    read_named(listed, opened.names[:1], places and places[:1])  # fails before any work
-
-    def look_up(names: dict[int, str]) -> dict[int, Image.Image]:
-        files = read_named(listed, list(names.values()), places and [places[row] for row in names])
-        return {row: decode_image(data) for row, data in zip(names, files, strict=True)}
-
-    return build_index(opened, seed=seed), look_up
 
 
 def _findings(table: list[dict]) -> list[str]:

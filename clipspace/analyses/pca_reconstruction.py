@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from clipspace.analyses.examples import pictures
+from clipspace.embeddings import Embeddings
 from clipspace.errors import check_count
 from clipspace.manipulate import reconstruct
 from clipspace.pca import PCA
@@ -25,6 +26,9 @@ from clipspace.results import Result, provenance, stacked
 from clipspace.scenes import render, sample_scenes
 from clipspace.space import Space
 
+TAKES = ("rows", "others")
+SCENES = "{pictures} rendered scenes, with components of {n:,} others, read off {readings:,} more"
+
 _COLUMNS = {"color": "colour read", "thing": "thing read", "ground": "ground read"}
 
 
@@ -32,28 +36,28 @@ def run(
     space: Space,
     images: Sequence | None = None,
     *,
-    store: str = "",
+    points: Embeddings | None = None,
     n: int = 1000,
     readings: int = 200,
     components: tuple[int, ...] = (2, 4, 8, 16, 32, 64, 128, 256, 512),
     seed: int = 0,
     num_inference_steps: int = 20,
 ) -> Result:
-    """The ladder of each picture. Components are fitted on ``store``, or on ``n`` sampled scenes where there is none.
+    """The ladder of each picture. Components are fitted on ``points``, or on ``n`` sampled scenes where there are none.
 
     Of scenes, ``readings`` held out ones are read as well. Counts beyond the components there are, are left out.
     """
     sources, names = pictures(space, images, "pca_reconstruction")
     check_count("n", n, least=2)
     check_count("readings", readings)
-    fitted = _fitted(space, store, n, seed)
+    fitted = PCA(normalize=True).fit(points) if points is not None else _fitted(space, n, seed)
     ladder = reconstruct(
         space, sources, fitted, components=components, seed=seed, num_inference_steps=num_inference_steps
     )
     kept = ladder.provenance["components"]
     again = space.encode_images([image for row in ladder.rows for image in row[:-1]]).unit
     cycle = np.einsum("nkd,nd->k", again.reshape(len(sources), len(kept), -1), space.encode_images(sources).unit)
-    read = {} if store else _read(space, fitted, kept, readings, seed)
+    read = _read(space, fitted, kept, readings, seed) if points is None else {}
     table = [
         {
             "components": k,
@@ -64,7 +68,13 @@ def run(
         }
         for j, k in enumerate(kept)
     ]
-    options = {"store": store, "n": n, "readings": readings, "components": list(components), "seed": seed}
+    fitted_on = n if points is None else len(points)
+    options = {
+        "n": fitted_on,
+        "readings": readings if read else 0,
+        "components": list(components),
+        "seed": seed,
+    }
     return Result(
         "pca_reconstruction",
         table,
@@ -75,12 +85,8 @@ def run(
     )
 
 
-def _fitted(space: Space, store: str, n: int, seed: int) -> PCA:
-    """All components of a store, or of scenes that no picture and no reading is one of."""
-    if store:
-        from clipspace.store import open_store
-
-        return PCA(normalize=True).fit(open_store(store))
+def _fitted(space: Space, n: int, seed: int) -> PCA:
+    """All components of scenes that no picture and no reading is one of."""
     scenes = sample_scenes(n, seed=seed + 1)
     return PCA(normalize=True).fit(space.encode_images([render(scene) for scene in scenes]))
 

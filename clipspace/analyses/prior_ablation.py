@@ -25,6 +25,9 @@ from clipspace.results import Result, provenance, stacked
 from clipspace.scenes import render, sample_scenes
 from clipspace.space import Space
 
+TAKES = ("captions",)
+SCENES = "captions of {n:,} rendered scenes"
+
 _CONDITIONS = {"none": "no condition", "text": "text embedding", "prior": "prior"}
 
 

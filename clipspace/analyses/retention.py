@@ -34,6 +34,9 @@ from clipspace.scenes import MENTIONS
 from clipspace.seeds import child_seed
 from clipspace.space import Space, untrained_space
 
+TAKES = ("images",)
+SCENES = "{images:,} rendered scenes"
+
 _SIDE = 64
 _CANDIDATES = 8
 _HALF = 0.5

@@ -19,18 +19,32 @@ import numpy as np
 
 from clipspace.analyses.examples import captions_of, unseen_scenes
 from clipspace.analyses.tables import score_rows
+from clipspace.embeddings import Embeddings
 from clipspace.geometry.spectrum import components_for
 from clipspace.probes.geometry import geometry
 from clipspace.results import Result, provenance
 from clipspace.scenes import render
 from clipspace.space import Space
 
+TAKES = ("points",)
+SCENES = "{images:,} rendered scenes and captions of them"
+
 SHARES = (0.9, 0.95, 0.99)
+_KINDS = {"image": "images", "prior": "images", "text": "texts"}
 
 
-def run(space: Space, images: Sequence | None = None, *, n: int = 3000, seed: int = 0) -> Result:
-    """Spectrum and dimension of the embeddings of the user's ``images``; or of ``n`` scenes, and of captions of them."""
-    if images is None:
+def run(
+    space: Space,
+    images: Sequence | None = None,
+    *,
+    points: Embeddings | None = None,
+    n: int = 3000,
+    seed: int = 0,
+) -> Result:
+    """Spectrum and dimension of ``points``, or of the embeddings of ``images``; or of ``n`` scenes, and of captions of them."""
+    if points is not None:
+        sets = {_KINDS[points.modality]: points}
+    elif images is None:
         scenes = unseen_scenes(n, seed=seed)
         texts = list(dict.fromkeys(captions_of(scenes, seed=seed)))
         sets = {
@@ -39,7 +53,7 @@ def run(space: Space, images: Sequence | None = None, *, n: int = 3000, seed: in
         }
     else:
         sets = {"images": space.encode_images(images)}
-    found = {name: geometry(points, seed=seed) for name, points in sets.items()}
+    found = {name: geometry(embedded, seed=seed) for name, embedded in sets.items()}
     values = np.stack([scores.arrays["spectrum"] for scores in found.values()])
     shares = values / values.sum(axis=1, keepdims=True)
     needed = [[components_for(row, share) for share in SHARES] for row in values]
@@ -49,7 +63,7 @@ def run(space: Space, images: Sequence | None = None, *, n: int = 3000, seed: in
         [_finding(name, scores, values.shape[1]) for name, scores in found.items()],
         {"shares": shares, "cumulative": np.cumsum(shares, axis=1), "needed": np.array(needed)},
         {"sets": list(found), "levels": [f"{share:.0%}" for share in SHARES]},
-        provenance(space, images=len(sets["images"]), seed=seed),
+        provenance(space, **{name: len(embedded) for name, embedded in sets.items()}, seed=seed),
     )
 
 

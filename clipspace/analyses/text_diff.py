@@ -26,6 +26,9 @@ from clipspace.manipulate import text_diff
 from clipspace.results import Result, provenance, stacked
 from clipspace.space import Space
 
+TAKES = ("rows",)
+SCENES = "{pictures} rendered scenes"
+
 
 def run(
     space: Space,

@@ -27,6 +27,9 @@ from clipspace.scenes.captions import article
 from clipspace.seeds import child_seed
 from clipspace.space import Space
 
+TAKES = ("rows",)
+SCENES = "{pictures} rendered scenes"
+
 WORDS = ("ipod", "pizza", "car", "house", "cat")
 """Printed where the caller names none: the first two that no picture shows."""
 

@@ -21,6 +21,9 @@ from clipspace.manipulate import variations
 from clipspace.results import Result, provenance, stacked
 from clipspace.space import Space
 
+TAKES = ("rows",)
+SCENES = "{pictures} rendered scenes"
+
 
 def run(
     space: Space,

@@ -52,7 +52,7 @@ def report(
     only: Annotated[
         list[str] | None, typer.Option("--only", help="An analysis; give it again for more. All when none.")
     ] = None,
-    store: Annotated[Path | None, typer.Option("--store", help="A store for the explorer to show.")] = None,
+    store: Annotated[Path | None, typer.Option("--store", help="Compute on the points of this store.")] = None,
     source: Source = None,
     kind: Kind = None,
     image_column: ImageColumn = None,
@@ -64,9 +64,14 @@ def report(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """All analyses of a space as figures on one offline page, with a map to explore (clipspace.report.building.write_report)."""
+    """Analyses of your images or store, or of rendered scenes when none, on one offline page with a map to explore.
+
+    The first line of each section says what it was computed on. What cannot be computed on what you give is left out, with
+    the reason (clipspace.report.building.write_report).
+    """
     where = {"space": space, "decoder": decoder, "seed": seed, "device": device, "overwrite": overwrite}
-    listed = encoded_from(source, kind, image_column) if store or not source else source  # refused before it is listed
+    plain = not (kind or image_column) or (source and not store)  # refused before it is listed
+    listed = source if plain else encoded_from(source, kind, image_column)
     _write(images, output, as_json, only=only or None, store=store, source=listed, explore=explorer, **where)
 
 

@@ -20,7 +20,7 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
         across = width(venue)
         figure = Figure(figsize=(across, across * np.clip(0.9 / panels * high / wide, 0.3, 0.8)))
         left, *right = figure.subplots(1, panels, squeeze=False)[0]
-        pictures = {"thumbnails": arrays["thumbnails"], "rows": arrays["rows"]}
+        pictures = {"thumbnails": arrays["thumbnails"], "rows": arrays["rows"]} if len(arrays["rows"]) else {}
         scatter(arrays["coordinates"], color="0.8", **pictures, ax=left)
         for ax in right:
             scatter(arrays["coordinates"], column=column, ax=ax)

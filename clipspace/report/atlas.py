@@ -1,32 +1,24 @@
-"""The set that a report's explorer shows: rows of a store, the user's images, or scenes of the mini world."""
+"""The set that a report's explorer shows: what the user gave, rows of a store or images; or scenes of the mini world."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from clipspace.embeddings import Embeddings, check_same_space
-from clipspace.errors import ClipspaceError
-from clipspace.images import decode_image, read_image, square
+from clipspace.analyses.given import Given
+from clipspace.embeddings import Embeddings
+from clipspace.images import read_image, square
 from clipspace.maps import pca_map, umap_map
 from clipspace.report.explorer import explorer
 from clipspace.report.sprites import SIDES
 from clipspace.scenes import caption, render, sample_scenes
-from clipspace.seeds import stream
-from clipspace.sources import Source, open_source, read_named
 from clipspace.space import Space
-from clipspace.store import open_store
-from clipspace.store.layout import PLACE
-from clipspace.store.reading import Store
 
 SCENES = 2000
-MOST = 20_000
-"""Rows of a store that a page is made for; of a larger one, so many are drawn."""
 _FEWEST = 4
 
 
@@ -39,41 +31,14 @@ class Points(NamedTuple):
     captions: Sequence[str] | None = None
 
 
-class Stored(NamedTuple):
-    """A store, and the source that its images are read from again."""
-
-    store: Store
-    source: Source | None = None
-
-
-def atlas(space: Space, images: Sequence | None, shown: Stored | None, *, seed: int) -> str | None:
-    """HTML of the explorer of a store, else of ``images``, else of scenes; None where there are fewer than 4 points."""
-    if shown is not None:
-        points = _of_store(*shown, seed)
-    elif images is not None:
-        points = Points(space.encode_images(images), [_small(image) for image in images])
-    else:
-        points = _of_scenes(space, seed)
+def atlas(space: Space, given: Given | None, *, seed: int) -> str | None:
+    """HTML of the explorer of what was given, else of scenes; None where there are fewer than 4 points."""
+    points = _of_scenes(space, seed) if given is None else _of_given(space, given)
     if len(points.embeddings) < _FEWEST:
         return None
     lay_out = umap_map if len(points.embeddings) > 15 else lambda x, seed: pca_map(x)
     placed = lay_out(points.embeddings, seed=seed)
     return explorer(placed, thumbnails=points.thumbnails, columns=points.columns, captions=points.captions)
-
-
-def open_stored(space: Space, path: str | Path, source: str | Path | Source | None) -> Stored:
-    """The store at ``path``, and what it was encoded from, listed.
-
-    Raises, before any work, `SpaceMismatchError` when the store is of another space, and `InputError` when the images
-    of ``source`` are not its own.
-    """
-    store = open_store(path)
-    check_same_space(space.stamp, store.stamp, "report")
-    if source is None:
-        return Stored(store)
-    listed = source if isinstance(source, Source) else open_source(source)
-    read_named(listed, store.names[:1], store.places and store.places[:1])
-    return Stored(store, listed)
 
 
 def _of_scenes(space: Space, seed: int) -> Points:
@@ -91,32 +56,22 @@ def _of_scenes(space: Space, seed: int) -> Points:
     return Points(space.encode_images(pictures), pictures, columns, captions)
 
 
-def _of_store(store: Store, source: Source | None, seed: int) -> Points:
-    """Rows of a store, with its metadata as columns and, where all their images can be read, thumbnails."""
-    rows = np.arange(len(store))
-    if len(rows) > MOST:
-        rows = np.sort(stream(seed, "rows shown").choice(rows, MOST, replace=False))
-    table = store.metadata().take(rows)
-    hidden = ("image_path", "caption", PLACE)
-    columns = {name: table[name].to_pylist() for name in table.column_names if name not in hidden}
-    captions = table["caption"].to_pylist() if "caption" in table.column_names else None
-    points = store[rows]
-    thumbnails = _thumbnails(points.names, points.columns.get(PLACE), source)
-    return Points(points, thumbnails, columns, captions and [text or "" for text in captions])
+def _of_given(space: Space, given: Given) -> Points:
+    captions = given.captions and [text or "" for text in given.captions]
+    return Points(given.points(space), _thumbnails(given), given.columns, captions)
 
 
-def _thumbnails(
-    names: Sequence[str], places: Sequence[str | None] | None, source: Source | None
-) -> list[Image.Image] | None:
-    if source is not None:
-        return [_small(decode_image(data)) for data in read_named(source, names, places)]
-    try:
-        return [_small(name) for name in names]
-    except ClipspaceError as error:
-        warnings.warn(
-            f"report: the explorer shows no thumbnails, since {error}; say what was encoded (--source)", stacklevel=2
-        )
+def _thumbnails(given: Given) -> list[Image.Image] | None:
+    if given.read is None:
+        if given.store.modality != "text":
+            warnings.warn(
+                "report: the explorer shows no thumbnails, since the names of the rows are no paths of images; say what "
+                "was encoded (--source)",
+                stacklevel=2,
+            )
         return None
+    small = {i: _small(image) for i, image in given.each(range(len(given)))}
+    return [small[i] for i in range(len(given))]
 
 
 def _small(image: Any) -> Image.Image:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import shlex
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Sequence
-from inspect import signature
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from clipspace.analyses import ANALYSES, analysis, question
+from clipspace.analyses.asking import Brought, ask, bring, inputs, missing
 from clipspace.errors import CapabilityError, ClipspaceError, InputError, shortened
 from clipspace.figures import draw
-from clipspace.images import content, expand_folders, read_image
 from clipspace.plot import save_figure
-from clipspace.report.atlas import atlas, open_stored
+from clipspace.report.atlas import atlas
 from clipspace.report.page import Section, write_page
 from clipspace.results import Result, load_result, made_by
-from clipspace.saving import atomically
+from clipspace.saving import atomically, check_writable
 from clipspace.sources import Source
 from clipspace.space import Space, load_space
+from clipspace.store import Store
 
 MANIPULATIONS = (
     "inversion",
@@ -34,11 +37,6 @@ MANIPULATIONS = (
     "prior_ablation",
 )
 """What `clipspace demo` shows: sections 3 and 4 of DALL-E 2."""
-ROW_EACH = (
-    "variations", "interpolation", "text_diff", "pca_reconstruction", "typographic_attack", "guidance", "neighbours",
-)  # fmt: skip
-"""Analyses that draw a row of decodes for each picture, and so are given few."""
-MOST_ROWS = 6
 TITLES = {"pca_reconstruction": "PCA reconstruction"}
 
 
@@ -50,7 +48,7 @@ def write_report(
     decoder: str | None = None,
     only: Sequence[str] | None = None,
     explore: bool = True,
-    store: str | Path | None = None,
+    store: str | Path | Store | None = None,
     source: str | Path | Source | None = None,
     seed: int = 0,
     device: str | None = None,
@@ -58,35 +56,38 @@ def write_report(
 ) -> Path:
     """Run analyses of ``space``, and write their results, figures and one page into ``folder``; returns the page.
 
-    ``images``, files or folders of them, are asked instead of the bundled scenes where an analysis takes images: all
-    of them where a set is asked, the first six where each is a row of a figure. ``only`` names some of
-    `clipspace.analyses.ANALYSES`, all when None; an analysis that the space has no model for is listed with the
-    reason. ``explore`` puts a map on the page, of ``store`` where one is given, with the images of ``source``, which it
-    was encoded from. A run that was interrupted goes on: what is there and was made alike is not computed again.
+    Each analysis is computed on what is given, and the first line of its section says on what: points of ``store`` where
+    it measures points, images of ``source`` where it shows images, those that the store was encoded from; or ``images``,
+    files or folders of them, which are encoded once. One that cannot be computed on what is given is left out, with the
+    reason. Where nothing is given, all are computed on rendered scenes. ``only`` names some of
+    `clipspace.analyses.ANALYSES`, all when None. ``explore`` puts a map of the points on the page.
+
+    What is wrong with the arguments is said before a model is loaded. An analysis that fails later is warned of and has
+    its error on the page. A run that was interrupted goes on: what is there and was made alike is not computed again.
     """
     folder, names = Path(folder), _choose(only)
-    if source is not None and store is None:
+    if source is not None and store is None:  # said before the folder is made
         raise InputError("report: expected the store that was encoded from the source, got none; pass --store")
     page = _page_in(folder, overwrite)
-    pictures, digest = (None, None) if images is None else _readable(images)
-    loaded = load_space(space, decoder=decoder, device=device)
-    opened = None if store is None else open_stored(loaded, store, source)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"report: could not make the folder {str(folder)!r}: {error}") from error
-    asked = f"--space {space}{f' --decoder {decoder}' if decoder else ''} --seed {seed}"
-    made = {"images": digest, "asked": asked, **made_by(loaded)}
-    if pictures is not None and len(pictures) > MOST_ROWS and set(names) & set(ROW_EACH):
-        print(
-            f"report: figures with a row for each picture show the first {MOST_ROWS} of {len(pictures)}",
-            file=sys.stderr,
-        )
-    begun, sections = time.monotonic(), []
-    for name in names:
-        sections.append(_section(name, loaded, pictures, folder, made, seed=seed, asked=asked))
-        print(f"{time.monotonic() - begun:5.0f} s  {sections[-1].title}", file=sys.stderr)
-    explorer = atlas(loaded, pictures, opened, seed=seed) if explore else None
+    with tempfile.TemporaryDirectory() as spool:
+        brought = bring(images, store, source, Path(spool), seed=seed)
+        reasons = {name: reason for name in names if (reason := missing(name, brought))}
+        for name, reason in reasons.items():
+            print(f"report: left out {name}: {reason}", file=sys.stderr)
+        loaded = load_space(space, decoder=decoder, device=device)
+        brought.check(loaded)
+        asked = f"--space {space}{f' --decoder {decoder}' if decoder else ''} --seed {seed}"
+        called = f"clipspace report{_arguments(images, store, source)}"
+        begun, sections = time.monotonic(), []
+        for name in names:
+            section = Section(_title(name), question(name)[0], command=f"{called} --only {name} {asked}")
+            if name in reasons:
+                section = replace(section, data=f"Left out: {reasons[name]}.")
+            else:
+                section = _section(name, section, loaded, brought, folder, {"asked": asked, **made_by(loaded)}, seed)
+            sections.append(section)
+            print(f"{time.monotonic() - begun:5.0f} s  {section.title}", file=sys.stderr)
+        explorer = _explorer(loaded, brought, seed) if explore else None
     intro = f"Space {loaded.stamp}, seed {seed}. Every figure is beside this page as PDF, its numbers as csv and json."
     return write_page(page, f"clipspace: {loaded.name}", sections, intro=intro, explorer=explorer, overwrite=True)
 
@@ -99,75 +100,87 @@ def _choose(only: Sequence[str] | None) -> list[str]:
     return [name for name in ANALYSES if only is None or name in only]
 
 
-def _readable(images: Sequence) -> tuple[list, str]:
-    """The images given and those below the folders given, and a digest of their pixels; none is kept in memory.
-
-    Of a folder, what cannot be read is said and left out.
-    """
-    found, digest = [], hashlib.sha256()
-    for source in images:
-        folder = isinstance(source, (str, Path)) and Path(source).is_dir()
-        for one in expand_folders([source]) if folder else [source]:
-            try:
-                picture = read_image(one)
-            except ClipspaceError as error:
-                if not folder:
-                    raise
-                warnings.warn(f"report: left out {str(one)!r}: {error}", stacklevel=3)
-                continue
-            digest.update(content(picture))
-            found.append(one)
-    if not found:
-        raise InputError(f"report: expected an image or more, got none in {shortened(map(str, images))}")
-    return found, digest.hexdigest()
-
-
 def _page_in(folder: Path, overwrite: bool) -> Path:
+    """The page to write, in a folder that is made here and can be written to."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"report: expected a folder, got the file {str(folder)!r}; choose another name")
     page = folder / "index.html"
     if page.exists() and not overwrite:
         raise InputError(f"report: {str(folder)!r} holds a page already; choose another folder with -o, or --overwrite")
-    return page
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"report: could not make the folder {str(folder)!r}: {error}") from error
+    return check_writable(page, overwrite=True)
+
+
+def _arguments(images: Sequence | None, store: Any, source: Any) -> str:
+    """What was given, as on a command line; a word in capitals for what has no name there."""
+    words = []
+    if images is not None:
+        paths = [str(one) for one in images if isinstance(one, (str, Path))]
+        words += paths if len(paths) == len(images) <= 3 else ["IMAGES"]
+    if store is not None:
+        words += ["--store", str(store.path if isinstance(store, Store) else store)]
+    if source is not None:
+        words += ["--source", "SOURCE" if isinstance(source, Source) else str(source)]
+    return "".join(f" {shlex.quote(word)}" for word in words)
+
+
+def _title(name: str) -> str:
+    return TITLES.get(name, name.replace("_", " ").capitalize())
 
 
 def _section(
-    name: str,
-    space: Space,
-    images: list | None,
-    folder: Path,
-    made: dict[str, Any],
-    *,
-    seed: int,
-    asked: str,
+    name: str, section: Section, space: Space, brought: Brought, folder: Path, made: dict[str, Any], seed: int
 ) -> Section:
-    """One analysis, computed or found, drawn and described."""
-    title = TITLES.get(name, name.replace("_", " ").capitalize())
-    asks, paragraphs = question(name)
-    command = f"clipspace report{' IMAGES' if images else ''} --only {name} {asked}"
+    """One analysis, computed or found, drawn and described; or, where it fails, its error."""
     try:
-        result = _result(name, space, images, folder, made, seed)
+        result = _result(name, space, brought, folder, made, seed)
     except CapabilityError as error:
-        return Section(title, asks, seen=f"Not run: {error}", command=command)
-    _, png = save_figure(draw(result), folder / name)
-    table = [list(result.table[0]), *(list(row.values()) for row in result.table)] if result.table else ()
-    files = [f"{name}{suffix}" for suffix in (".pdf", ".csv", ".json", ".npz")]
-    seen = " ".join(result.findings)
-    return Section(
-        title, " ".join([asks, *paragraphs]), seen, [png.name], table, files, result.provenance, command=command
+        return replace(section, data=f"Not run: {error}")
+    except Exception as error:  # whatever it is, the other sections are kept
+        return replace(section, data=_failure(name, error))
+    described = replace(
+        section,
+        data=result.provenance.get("data", ""),
+        question=" ".join([section.question, *question(name)[1]]),
+        seen=" ".join(result.findings),
+        table=[list(result.table[0]), *(list(row.values()) for row in result.table)] if result.table else (),
+        files=[f"{name}{suffix}" for suffix in (".csv", ".json", ".npz")],
+        provenance=result.provenance,
     )
+    try:
+        pdf, png = save_figure(draw(result), folder / name)
+    except Exception as error:  # the numbers are kept
+        return replace(described, seen=f"{described.seen} {_failure(name, error, 'Its figure could not be drawn')}")
+    return replace(described, pictures=[png.name], files=[pdf.name, *described.files])
 
 
-def _result(name: str, space: Space, images: list | None, folder: Path, made: dict[str, Any], seed: int) -> Result:
-    """The result in ``folder`` if it was made alike, else a fresh one, saved there."""
+def _failure(name: str, error: Exception, what: str = "Not computed") -> str:
+    """What the page says of an error, which is warned of as well."""
+    said = str(error) if isinstance(error, ClipspaceError) else f"{type(error).__name__}: {error}"
+    warnings.warn(f"report: {name}: {what[0].lower()}{what[1:]}: {said}", stacklevel=3)
+    return f"{what}: {said}"
+
+
+def _explorer(space: Space, brought: Brought, seed: int) -> str | None:
+    try:
+        return atlas(space, brought.points, seed=seed)
+    except Exception as error:  # the sections are kept
+        _failure("explorer", error)
+        return None
+
+
+def _result(name: str, space: Space, brought: Brought, folder: Path, made: dict[str, Any], seed: int) -> Result:
+    """The result in ``folder`` if it was made alike, of the same data, else a fresh one, saved there."""
     path, record = folder / f"{name}.json", folder / f".{name}.made"
-    if path.is_file() and record.is_file() and json.loads(record.read_text()) == made:
-        return load_result(path)
-    run = analysis(name).run
-    options: dict[str, Any] = {"seed": seed}
-    if images is not None and "images" in signature(run).parameters:
-        options["images"] = images[:MOST_ROWS] if name in ROW_EACH else images
-    result = run(space, **options)
+    looked_at = brought.images is not None
+    made = {**made, "inputs": inputs(name, brought), "images": looked_at, "takes": list(analysis(name).TAKES)}
+    with suppress(OSError, ValueError, ClipspaceError):
+        if json.loads(record.read_text()) == made:
+            return load_result(path)
+    result = ask(name, space, brought, seed=seed)
     result.save(folder)
     with atomically(record, overwrite=True) as part:
         part.write_text(json.dumps(made))

@@ -29,6 +29,7 @@ class Section:
     Parameters
     ----------
     title : heading, and entry of the table of contents
+    data : what it was computed on, or why it was not
     question : what the section asks
     seen : what the pictures show
     pictures : names of image files beside the page, or the bytes of image files, to embed
@@ -40,6 +41,7 @@ class Section:
 
     title: str
     question: str = ""
+    data: str = ""
     seen: str = ""
     pictures: Sequence[str | bytes] = ()
     table: Sequence[Sequence[Any]] = ()
@@ -94,7 +96,7 @@ def data_uri(data: bytes) -> str:
 
 def _view(section: Section, folder: Path) -> dict[str, Any]:
     """What the template shows of a section."""
-    view = {name: getattr(section, name) for name in ("title", "question", "seen", "provenance", "command")}
+    view = {name: getattr(section, name) for name in ("title", "data", "question", "seen", "provenance", "command")}
     view["files"] = [_beside(name, folder, section.title).name for name in section.files]
     view["pictures"] = [_picture(picture, folder, section.title) for picture in section.pictures]
     head, *rows = [[_cell(value) for value in row] for row in section.table] or [[]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from clipspace.errors import InputError
 from clipspace.sources.rows import Ignored, Row, Source
@@ -18,11 +18,22 @@ def read_named(source: Source, names: Sequence[str], places: Sequence[str | None
     Raises `InputError` for a name that is twice among ``names``, that the source has twice, or not at all, and
     `RowError` for a file that cannot be read.
     """
+    found = dict(each_named(source, names, places))
+    return [found[i] for i in range(len(names))]
+
+
+def each_named(
+    source: Source, names: Sequence[str], places: Sequence[str | None] | None = None
+) -> Iterator[tuple[int, bytes]]:
+    """(position among ``names``, image file) one by one, in one pass over ``source``; raises as `read_named`."""
     wanted = list(zip(names, places or [None] * len(names), strict=True))
     if len(set(wanted)) < len(wanted):
         (twice, _), *_ = Counter(wanted).most_common(1)
         raise InputError(f"read_named: expected names that tell images apart, got {twice[0]!r} twice")
-    found = _find(source, set(wanted))
+    position, found = {row: i for i, row in enumerate(wanted)}, set()
+    for row, data in _find(source, set(wanted)):
+        found.add(row)
+        yield position[row], data
     missing = next((name for name, place in wanted if (name, place) not in found), None)
     if missing is not None:
         first = source.parts[0].name if source.parts else "nothing"
@@ -30,19 +41,18 @@ def read_named(source: Source, names: Sequence[str], places: Sequence[str | None
             f"read_named: expected the image {missing!r} in the source, got none of that name (its first part is "
             f"{first!r}); give what was encoded, as it was given to encode"
         )
-    return [found[row] for row in wanted]
 
 
-def _find(source: Source, wanted: set[tuple[str, str | None]]) -> dict[tuple[str, str | None], bytes]:
-    """The content of rows by name and place. A name alone is looked for to the end, as it may come again."""
-    found: dict[tuple[str, str | None], bytes] = {}
+def _find(source: Source, wanted: set[tuple[str, str | None]]) -> Iterator[tuple[tuple[str, str | None], bytes]]:
+    """Rows by name and place, and their content. A name alone is looked for to the end, as it may come again."""
+    found: set[tuple[str, str | None]] = set()
     may_repeat = False
     for part in source.parts:
         for row in part.open():
             if isinstance(row, Ignored):
                 continue
             if len(found) == len(wanted) and not may_repeat:
-                return found
+                return
             for key in _keys(row, wanted):
                 if key in found and row.place is not None:
                     raise InputError(
@@ -50,9 +60,9 @@ def _find(source: Source, wanted: set[tuple[str, str | None]]) -> dict[tuple[str
                         "not say which of them its row is; encode it again"
                     )
                 if key not in found:
-                    found[key] = row.read().data
+                    found.add(key)
+                    yield key, row.read().data
                 may_repeat |= key[1] is None and row.place is not None
-    return found
 
 
 def _keys(row: Row, wanted: set[tuple[str, str | None]]) -> set[tuple[str, str | None]]:

@@ -147,6 +147,11 @@ class Store:
         """Names of the metadata columns; read them with `metadata`."""
         return tuple(self._schema.names)
 
+    @property
+    def schema(self) -> pyarrow.Schema:
+        """Names and types of the metadata columns."""
+        return self._schema
+
     def metadata(self, columns: Sequence[str] | None = None) -> pyarrow.Table:
         """The metadata of all rows, in row order; ``columns`` reads only those."""
         unknown = set(columns or ()) - set(self._schema.names)

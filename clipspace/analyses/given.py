@@ -1,0 +1,250 @@
+"""What a user gives to be analysed: rows of a store, or images; listed and checked before a model is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from clipspace.blocks import gather
+from clipspace.embeddings import Embeddings
+from clipspace.errors import ClipspaceError, InputError, shortened
+from clipspace.images import content, decode_image, expand_folders, list_images, read_image
+from clipspace.seeds import stream
+from clipspace.sources import Source, open_source
+from clipspace.sources.named import each_named
+from clipspace.space import Space
+from clipspace.store import Store, open_store
+from clipspace.store.layout import PLACE
+from clipspace.store.plain import plain_columns
+
+MOST = 20_000
+"""Rows that are measured; of a larger set, so many are drawn."""
+PAIRS = 5000
+"""Captions that are encoded to be compared with their images."""
+CHECKED = 6
+"""Images that are read, and later encoded, to see that a source is what a store was made from."""
+_SAME = 0.98
+"""Cosine of an image's embedding to the row of a store that is made from it, whatever the precision of either."""
+_OWN = ("image_path", "caption", "norm", "text_norm", "score", PLACE)
+"""Columns of a store that say nothing of what an image shows."""
+
+Read = Callable[[Sequence[int]], dict[str, Any]]
+Each = Callable[[Sequence[int]], Iterator[tuple[int, Image.Image]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """A set to be analysed.
+
+    Parameters
+    ----------
+    kind : "store" or "images"
+    name : what a sentence calls it
+    digest : SHA-256 of the content, in short
+    total : how many rows or images there are
+    rows : numbers of those that are taken, at most `MOST`, rising; ``names``, ``captions`` and ``columns`` are of them
+    read : images by name, of positions among those taken, as paths where they are files; None where there are none to read
+    each : (position, RGB image) one by one, of such positions, in any order
+    store : where the points are stored; encoded from the images otherwise
+    """
+
+    kind: str
+    name: str
+    digest: str
+    total: int
+    rows: np.ndarray
+    names: Sequence[str]
+    captions: Sequence[str | None] | None = None
+    columns: Mapping[str, Sequence] = field(default_factory=dict)
+    read: Read | None = None
+    each: Each | None = None
+    store: Store | None = None
+    _encoded: dict[Space, Embeddings] = field(default_factory=dict, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def points(self, space: Space) -> Embeddings:
+        """The rows taken as points of ``space``, float32: as stored, or encoded once."""
+        if space not in self._encoded:
+            if self.store is None:
+                found = space.encode_images(self.read(range(len(self))))
+            else:
+                found = Embeddings(gather(self.store, self.rows), self.store.stamp, self.store.modality, self.names)
+            self._encoded[space] = found
+        return self._encoded[space]
+
+    @property
+    def captioned(self) -> list[int]:
+        """Positions that have a caption, at most `PAIRS`, evenly spaced."""
+        known = [i for i, text in enumerate(self.captions or ()) if isinstance(text, str) and text.strip()]
+        return [known[i] for i in evenly(len(known), PAIRS)]
+
+    def pairs(self, space: Space) -> tuple[Embeddings, Embeddings]:
+        """The images that have a caption, and their captions, as points: stored beside them, or encoded."""
+        chosen = self.captioned
+        images, texts = self.points(space)[chosen], [self.captions[i] for i in chosen]
+        if self.store is None or "text" not in self.store.modalities:
+            return images, space.encode_texts(texts)
+        vectors = gather(self.store.with_modality("text"), self.rows[chosen])
+        return images, Embeddings(vectors, self.store.stamp, "text", texts)
+
+    def check(self, space: Space) -> None:
+        """Raise `InputError` where the images that can be read are not those that the rows of the store were made from."""
+        if self.store is None or self.read is None:
+            return
+        chosen = evenly(len(self), CHECKED)
+        again = space.encode_images(self.read(chosen))
+        cosines = np.einsum("nd,nd->n", again.unit, self.points(space)[chosen].unit)
+        worst = int(cosines.argmin())
+        if cosines[worst] < _SAME:
+            raise InputError(
+                f"report: expected images that {self.name} was encoded from, but the image {again.names[worst]!r} has a "
+                f"cosine of {cosines[worst]:.2f} to its row (1 where it is the same image); give the source that was "
+                "encoded (--source)"
+            )
+
+
+def given_images(images: Sequence) -> Given:
+    """The images given and those below the folders given. Of a folder, what cannot be read is said and left out.
+
+    Every image is read once, and none is kept in memory. Raises `InputError` where there is none.
+    """
+    found, digest = [], hashlib.sha256()
+    for source in images:
+        folder = isinstance(source, (str, Path)) and Path(source).is_dir()
+        for one in expand_folders([source]) if folder else [source]:
+            try:
+                picture = read_image(one)
+            except ClipspaceError as error:
+                if not folder:
+                    raise
+                warnings.warn(f"report: left out {str(one)!r}: {error}", stacklevel=3)
+                continue
+            digest.update(content(picture))
+            found.append(one)
+    if not found:
+        raise InputError(f"report: expected an image or more, got none in {shortened(map(str, images))}")
+    rows = np.array(evenly(len(found), MOST))
+    taken = [found[row] for row in rows]
+    names = _apart(list_images(taken)[1])
+    return Given(
+        "images",
+        _called(images),
+        digest.hexdigest()[:16],
+        len(found),
+        rows,
+        names,
+        columns=_folders(taken),
+        read=lambda positions: {names[i]: taken[i] for i in positions},
+        each=lambda positions: ((i, read_image(taken[i])) for i in positions),
+    )
+
+
+def given_store(store: str | Path | Store, source: str | Path | Source | None, spool: Path, *, seed: int) -> Given:
+    """Rows of a store, and the images of ``source``, which it was encoded from, or those that its names are paths of.
+
+    Images of a source are put into the folder ``spool`` when they are asked for. Raises `InputError` where ``source``
+    lacks images of the store; columns that a page cannot show are said and left out.
+    """
+    opened = store if isinstance(store, Store) else open_store(store)
+    rows = np.arange(len(opened))
+    if len(rows) > MOST:
+        rows = np.sort(stream(seed, "rows shown").choice(rows, MOST, replace=False))
+    named = [opened.names[row] for row in rows]
+    names = _apart(list(map(str, named)))
+    table = plain_columns(opened, rows)
+    captions = table.pop("caption", None)
+    if opened.modality == "text":
+        if source is not None:
+            raise InputError(f"report: expected a store of images with its source, got texts in {str(opened.path)!r}")
+        read = each = None
+    else:
+        read, each = _from_files(named) if source is None else _from_source(source, opened, rows, names, spool)
+    return Given(
+        "store",
+        f"store {opened.path.resolve().name}" + (f" ({opened.stamp.model})" if opened.stamp else ""),
+        opened.hash,
+        len(opened),
+        rows,
+        names,
+        captions,
+        {name: values for name, values in table.items() if name not in _OWN},
+        read,
+        each,
+        opened,
+    )
+
+
+def evenly(n: int, most: int) -> list[int]:
+    """``most`` of the numbers below ``n``, evenly spaced from the first to the last; all where there are no more.
+
+    >>> evenly(8, 6)
+    [0, 1, 3, 4, 6, 7]
+    """
+    return list(range(n)) if n <= most else np.linspace(0, n - 1, most).round().astype(int).tolist()
+
+
+def _from_source(
+    source: str | Path | Source, store: Store, rows: np.ndarray, names: Sequence[str], spool: Path
+) -> tuple[Read, Each]:
+    """What reads the images of rows; a few are read at once, so that another source is refused."""
+    listed = source if isinstance(source, Source) else open_source(source)
+
+    def files(positions: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        chosen = rows[list(positions)]
+        places = None if store.places is None else [store.places[row] for row in chosen]
+        for i, data in each_named(listed, [store.names[row] for row in chosen], places):
+            yield positions[i], data
+
+    def read(positions: Sequence[int]) -> dict[str, Path]:
+        for i, data in files([i for i in positions if not (spool / str(i)).is_file()]):
+            (spool / str(i)).write_bytes(data)
+        return {names[i]: spool / str(i) for i in positions}
+
+    for path in read(evenly(len(names), CHECKED)).values():
+        read_image(path)
+    return read, lambda positions: ((i, decode_image(data)) for i, data in files(positions))
+
+
+def _from_files(names: Sequence[str]) -> tuple[Read, Each] | tuple[None, None]:
+    """What reads images whose names are paths; nothing where they are not."""
+    try:
+        for i in evenly(len(names), CHECKED):
+            read_image(Path(names[i]))
+    except (ClipspaceError, OSError, ValueError, TypeError):
+        return None, None
+    told = _apart(list(map(str, names)))
+    return (
+        lambda positions: {told[i]: Path(names[i]) for i in positions},
+        lambda positions: ((i, read_image(Path(names[i]))) for i in positions),
+    )
+
+
+def _called(images: Sequence) -> str:
+    """What a sentence calls these arguments: the folder, or nothing where there are several."""
+    paths = [str(one) for one in images if isinstance(one, (str, Path))]
+    return f"of {paths[0]}" if len(paths) == len(images) == 1 and Path(paths[0]).is_dir() else "given"
+
+
+def _apart(names: Sequence[str]) -> list[str]:
+    """Names by which images are told apart: a number after one that came before."""
+    seen: set[str] = set()
+    told = []
+    for i, name in enumerate(names):
+        told.append(name if name not in seen else f"{name} ({i + 1})")
+        seen.update((name, told[-1]))
+    return told
+
+
+def _folders(sources: Sequence) -> dict[str, list[str]]:
+    """The folder of each file, where they are in more than one."""
+    folders = [Path(source).parent.name for source in sources if isinstance(source, (str, Path))]
+    return {"folder": folders} if len(folders) == len(sources) and len(set(folders)) > 1 else {}
