@@ -49,10 +49,14 @@ _REASONS = {
 
 @dataclass(frozen=True, eq=False)
 class Brought:
-    """The set whose images are looked at, and that whose points are measured: often one; None where nothing is given."""
+    """The set whose images are looked at, and that whose points are measured: often one; None where nothing is given.
+
+    At most ``rows`` images are rows of a figure; None for six, or what an analysis says in ``ROWS``.
+    """
 
     images: Given | None = None
     points: Given | None = None
+    rows: int | None = None
 
     @property
     def everything(self) -> list[Given]:
@@ -72,6 +76,7 @@ def bring(
     source: str | Path | Source | None,
     spool: Path,
     *,
+    rows: int | None = None,
     seed: int,
 ) -> Brought:
     """What analyses look at, and what they measure: of images and a store both, the images and the store's points.
@@ -84,7 +89,7 @@ def bring(
     shown = None if images is None else given_images(images)
     if shown is None and stored is not None and stored.read is not None:
         shown = stored
-    return Brought(shown, stored or shown)
+    return Brought(shown, stored or shown, rows)
 
 
 def missing(name: str, brought: Brought) -> str | None:
@@ -142,13 +147,13 @@ def _arguments(name: str, space: Space, brought: Brought) -> dict[str, Any]:
     return {key: value for key, value in found.items() if key in known}
 
 
-def _most(name: str) -> int:
-    """Images that are rows of a figure: six, or fewer where an analysis says so."""
-    return getattr(analysis(name), "ROWS", MOST_ROWS)
+def _rows(name: str, brought: Brought) -> list[int]:
+    """Positions of the images that are rows of a figure."""
+    return evenly(len(brought.images), brought.rows or getattr(analysis(name), "ROWS", MOST_ROWS))
 
 
 def _shown(name: str, brought: Brought) -> dict[str, Any]:
-    return brought.images.read(evenly(len(brought.images), _most(name)))
+    return brought.images.read(_rows(name, brought))
 
 
 def _images(space: Space, brought: Brought) -> dict[str, Any]:
@@ -167,7 +172,7 @@ def _points(space: Space, brought: Brought) -> dict[str, Any]:
 
 def _own(brought: Brought) -> list[int]:
     """Positions, among the points, of the images that are shown."""
-    return evenly(len(brought.points), MOST_ROWS) if brought.images is brought.points else []
+    return evenly(len(brought.points), brought.rows or MOST_ROWS) if brought.images is brought.points else []
 
 
 def _others(space: Space, brought: Brought) -> dict[str, Any]:
@@ -207,8 +212,8 @@ def _part(kind: str, name: str, brought: Brought, counts: Mapping[str, Any]) -> 
     """What a sentence says of one kind."""
     given = brought.images if kind in ("rows", "images") else brought.points
     if kind in ("rows", "images"):
-        most = _most(name) if kind == "rows" else MOST_IMAGES
-        return _of(given, min(len(given), most), "images", "evenly spaced")
+        n = len(_rows(name, brought)) if kind == "rows" else min(len(given), MOST_IMAGES)
+        return _of(given, n, "images", "evenly spaced")
     if kind == "others":
         rest = len(given) - len(_own(brought))
         if not _enough(rest, brought):

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from clipspace.analyses import analysis
-from clipspace.analyses.asking import ask, bring, missing
+from clipspace.analyses.asking import MOST_IMAGES, ask, bring, missing
 from clipspace.errors import ClipspaceError, InputError
 from clipspace.space import load_space
 
@@ -54,7 +54,8 @@ def main(name: str, arguments: list[str] | None = None) -> Path:
         options["texts"] = options["texts"] or None
     try:
         with tempfile.TemporaryDirectory() as spool:
-            brought = bring(images or None, store, source, Path(spool), seed=options["seed"])
+            rows = options["n"] if hasattr(analysis(name), "ROWS") else MOST_IMAGES if images else None
+            brought = bring(images or None, store, source, Path(spool), rows=rows, seed=options["seed"])
             if not options.get("texts") and (reason := missing(name, brought)):
                 raise InputError(f"{name} cannot be computed on what is given: {reason}")
             space = load_space(named, **where)

@@ -29,7 +29,6 @@ class Section:
     Parameters
     ----------
     title : heading, and entry of the table of contents
-    data : what it was computed on, or why it was not
     question : what the section asks
     seen : what the pictures show
     pictures : names of image files beside the page, or the bytes of image files, to embed
@@ -37,17 +36,18 @@ class Section:
     files : names of files beside the page to link to
     provenance : what the numbers were made with, plain values by name
     command : the shell command that makes the section again
+    data : what it was computed on, or why it was not: its first line
     """
 
     title: str
     question: str = ""
-    data: str = ""
     seen: str = ""
     pictures: Sequence[str | bytes] = ()
     table: Sequence[Sequence[Any]] = ()
     files: Sequence[str] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
+    data: str = ""
 
     def __post_init__(self) -> None:
         if len({len(row) for row in self.table}) > 1:
