@@ -1,0 +1,78 @@
+"""Numbers of a report, each again by a line of NumPy, from vectors and images alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def _cosines(x, y=None):
+    cosines = x @ (x if y is None else y).T
+    return cosines[~np.eye(len(cosines), dtype=bool)].reshape(len(cosines), -1)
+
+
+def _eigenvalues(x):
+    return np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2 / (len(x) - 1)
+
+
+def spectrum(x: np.ndarray, *, k: int = 10, levels=(0.9, 0.95, 0.99)) -> dict[str, float]:
+    """What `probes.geometry.geometry` says of unit vectors (n, d)."""
+    n = len(x)
+    values = _eigenvalues(x)
+    shares = values[values > 0] / values.sum()
+    held = np.cumsum(values) / values.sum()
+    centred = x - x.mean(axis=0)
+    centred /= np.linalg.norm(centred, axis=1, keepdims=True)
+    square = np.maximum(2 - 2 * _cosines(x), 0)
+    distances = np.sqrt(np.sort(square, axis=1))
+    nearest = np.argsort(-(x @ x.T) + 9 * np.eye(n), axis=1, kind="stable")[:, :k]
+    counts = np.bincount(nearest.ravel(), minlength=n)
+    log = np.sort(np.log(distances[:, 1] / distances[:, 0]))[: int(0.9 * n)]
+    heights = -np.log(1 - np.arange(1, len(log) + 1) / n)
+    m = min(20, n - 1)
+    by_coordinate = x.sum(axis=0) ** 2 - (x**2).sum(axis=0)
+    return {
+        "mean cosine": _cosines(x).mean(),
+        "mean cosine, centred": _cosines(centred).mean(),
+        "norm of the mean": np.linalg.norm(x.mean(axis=0)),
+        "largest coordinate's share of it": (by_coordinate / by_coordinate.sum()).max(),
+        "uniformity": np.log(np.exp(-2 * square).mean()),
+        "participation ratio": values.sum() ** 2 / (values**2).sum(),
+        "effective rank": np.exp(-(shares * np.log(shares)).sum()),
+        **{f"components for {share:.0%}": 1 + int((held < share).sum()) for share in levels},
+        "dimension, TwoNN": (log @ heights) / (log @ log),
+        "dimension, MLE": (m - 1) / np.log(distances[:, m - 1 : m] / distances[:, : m - 1]).sum(axis=1).mean(),
+        f"hubness, skew of {k}-occurrences": ((counts - counts.mean()) ** 3).mean() / counts.std() ** 3,
+        "largest hub's share of lists": counts.max() / n,
+    }
+
+
+def gap(x: np.ndarray, t: np.ndarray, captions: list[str]) -> dict[str, float]:
+    """What `probes.geometry.modality_gap` says of unit vectors of images (n, d) and of the caption of each."""
+    apart = x.mean(axis=0) - t.mean(axis=0)
+    noise = np.trace(np.cov(x - t, rowvar=False)) / len(x)
+    middle = (x.mean(axis=0) + t.mean(axis=0)) @ apart / 2
+    same = np.array([[a == b for b in captions] for a in captions])
+    found = {
+        "gap": np.linalg.norm(apart),
+        "gap, unbiased": np.sqrt(max(apart @ apart - noise, 0)),
+        "separability along the gap": np.mean([*(x @ apart > middle), *(t @ apart < middle)]),
+        "paired cosine": (x * t).sum(axis=1).mean(),
+        "unpaired cosine": _cosines(x, t).mean(),
+        "mean cosine of images": _cosines(x).mean(),
+        "mean cosine of texts": _cosines(t).mean(),
+        "alignment": ((x - t) ** 2).sum(axis=1).mean(),
+    }
+    for way, cosines in (("text to image", t @ x.T), ("image to text", x @ t.T)):
+        best = np.where(same, cosines, -np.inf).max(axis=1, keepdims=True)
+        wrong = ((cosines >= best) & ~same).sum(axis=1)
+        found |= {f"recall@{k}, {way}": np.mean(wrong < k) for k in (1, 5, 10)}
+    return found
+
+
+def shared(x: np.ndarray, labels, *, k: int = 10) -> tuple[float, float]:
+    """How many of the ``k`` nearest have the same label, and by chance."""
+    nearest = np.argsort(-(x @ x.T) + 9 * np.eye(len(x)), axis=1, kind="stable")[:, :k]
+    labels = np.array([str(label) for label in labels])
+    pairs = _cosines(np.zeros((len(x), 1))).size
+    same = (labels[:, None] == labels).sum() - len(x)
+    return float((labels[nearest] == labels[:, None]).mean()), same / pairs
