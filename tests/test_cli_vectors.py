@@ -93,7 +93,7 @@ def test_images_are_read_when_the_map_is_made(folder, space, monkeypatch):
         render(scene).save(f"photos/{i}.png")
     encode(space, "photos", "store", progress=False)
     asked = []
-    monkeypatch.setattr("clipspace.sources.read_named", lambda source, names: asked.append(len(names)) or [b""] * 4)
+    monkeypatch.setattr("clipspace.sources.read_named", lambda source, names, _: asked.append(len(names)) or [b""] * 4)
     monkeypatch.setattr("clipspace.maps.pca_map", lambda rows, make=pca_map: asked.append("made") or make(rows))
     assert run("map", "store", "-o", "placed.parquet", "--source", "photos", "--method", "pca") == 0
     assert asked == [1, "made", 4]

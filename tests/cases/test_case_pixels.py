@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sourced import write_tar
 
 from clipspace import Embeddings
 from clipspace.blocks import shape
@@ -14,6 +15,7 @@ from clipspace.encoding import encode
 from clipspace.errors import ImageError, InputError
 from clipspace.images import decode_image, images_below, read_image
 from clipspace.sources import open_source
+from clipspace.store import open_store
 
 ONE_NAN = np.full((8, 8), 0.5, np.float32)
 ONE_NAN[3, 3] = np.nan
@@ -219,3 +221,42 @@ def test_rows_of_unlike_lengths_are_refused():
 def test_a_folder_of_odd_names_can_be_listed(tmp_path, apple):
     apple.save(tmp_path / "a.jfif", "JPEG")
     assert sum(part.rows for part in open_source(tmp_path).parts) == 1
+
+
+def nine(folder, picture):
+    """One image under nine names and of four kinds, among files that are none."""
+    kinds = {
+        "a.jpg": "JPEG", "b.JPG": "JPEG", "c.png": "PNG", "d.jfif": "JPEG", "e.jpe": "JPEG", "IMG_6": "JPEG",
+        "g.ppm": "PPM", "h.avif": "AVIF", "i.jp2": "JPEG2000",
+    }  # fmt: skip
+    folder.mkdir()
+    for name, kind in kinds.items():
+        picture.save(folder / name, kind)
+    (folder / "IMG_6.txt").write_text("a word")
+    for name, content in {
+        "notes": b"words",
+        "x.pdf": b"%PDF-1.7",
+        ".DS_Store": b"\0",
+        "._a.jpg": b"\0\5\x16\7",
+    }.items():
+        (folder / name).write_bytes(content)
+    return sorted(kinds)
+
+
+def test_a_folder_is_encoded_by_content_and_the_rest_is_counted(space, tmp_path, apple):
+    names = nine(tmp_path / "in", apple)
+    done = encode(space, tmp_path / "in", tmp_path / "out", progress=False)
+    assert (done.rows, done.stored, done.ignored) == (9, 9, 4)
+    store = open_store(tmp_path / "out")
+    assert store.names == names
+    assert store[:].columns["caption"] == ["a word" if name == "IMG_6" else None for name in names]
+    expected = space.encode_images([tmp_path / "in" / name for name in names])
+    assert np.allclose(store[:].vectors, expected.vectors, atol=1e-4)
+
+
+def test_a_tar_is_encoded_by_content_and_the_rest_is_counted(space, tmp_path, apple):
+    names = nine(tmp_path / "in", apple)
+    write_tar(tmp_path / "t.tar", {path.name: path.read_bytes() for path in sorted((tmp_path / "in").iterdir())})
+    done = encode(space, tmp_path / "t.tar", tmp_path / "out", progress=False)
+    assert sorted(open_store(tmp_path / "out").names) == sorted(f"t.tar/{name.replace('JPG', 'jpg')}" for name in names)
+    assert (done.stored, done.rejected, done.ignored) == (9, {"no image": 2}, 2)
