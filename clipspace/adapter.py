@@ -12,6 +12,7 @@ import numpy as np
 from clipspace import sphere
 from clipspace.embeddings import Embeddings, Stamp, check_same_space
 from clipspace.errors import InputError
+from clipspace.reprs import brief
 from clipspace.saving import atomically
 from clipspace.stamps import differences, read_stamp
 
@@ -35,6 +36,8 @@ class Adapter:
     chance: float
     strength: float
     held_out: int
+
+    __repr__ = brief
 
     def __call__(self, points: Embeddings) -> Embeddings:
         """The same rows in the target space. Raises `SpaceMismatchError` for points that are not of the source."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
+from clipspace.reprs import brief
 from clipspace.stamps import read_stamp
 
 
@@ -29,6 +30,8 @@ class Code:
     residual: np.ndarray
     evaluations: np.ndarray
     decoder: str | None = None
+
+    __repr__ = brief
 
     def __len__(self) -> int:
         return len(self.embeddings)

@@ -20,6 +20,7 @@ from clipspace.errors import InputError, shortened
 from clipspace.index import Index, build_index, list_kind
 from clipspace.index.kinds import FLAT_ROWS
 from clipspace.pca import PCA
+from clipspace.reprs import brief
 from clipspace.saving import atomically
 from clipspace.sequences import in_order
 from clipspace.stamps import read_stamp
@@ -50,6 +51,8 @@ class Map:
     facts: Mapping[str, Any] = field(default_factory=dict)
     space: Stamp | None = None
     axes: np.ndarray | None = None
+
+    __repr__ = brief
 
     def __len__(self) -> int:
         return len(self.coordinates)
@@ -91,7 +94,7 @@ class Map:
         """Write Parquet: name, x, y, neighbors {ids, distances}, and what is given of images and columns.
 
         embedding-atlas reads it as it is (``--x x --y y --neighbors neighbors --image image``). ``images`` are
-        n files or encoded images, stored as {bytes, path}; ``columns`` are n values each.
+        n files or encoded images, stored as {bytes, path}; ``columns`` are n values each, Arrow's in the type they have.
         """
         arrays: dict[str, Any] = {
             "name": pa.array(list(self.names), pa.string()),
@@ -107,7 +110,7 @@ class Map:
             raise InputError(
                 f"Map.save: expected columns of other names than the map's own, got {shortened(taken)}; rename them"
             )
-        arrays |= {name: pa.array(in_order(values, f"Map.save: {name!r}")) for name, values in (columns or {}).items()}
+        arrays |= {name: _as_column(values, name) for name, values in (columns or {}).items()}
         for name, array in arrays.items():
             if len(array) != len(self):
                 raise InputError(f"Map.save: expected {len(self)} values in {name!r}, one per point, got {len(array)}")
@@ -247,6 +250,12 @@ def _self_first(rows: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np
 def _chords(cosines: np.ndarray) -> np.ndarray:
     """Distances between unit vectors from their cosines; 0 where rounding took a cosine above 1."""
     return np.sqrt(np.maximum(2 - 2 * cosines, 0))
+
+
+def _as_column(values: Any, name: str) -> pa.Array | pa.ChunkedArray:
+    if isinstance(values, (pa.Array, pa.ChunkedArray)):
+        return values
+    return pa.array(in_order(values, f"Map.save: {name!r}"))
 
 
 def _names(points: Any) -> Sequence[str]:

@@ -12,6 +12,7 @@ import numpy as np
 from clipspace.blocks import blocks, check_lengths, parts, shape
 from clipspace.engines import each
 from clipspace.errors import InputError
+from clipspace.reprs import brief
 
 _RUN = 256
 """Rows that are shifted by a mean of their own."""
@@ -28,6 +29,8 @@ class Moments:
     n: int
     mean: np.ndarray
     scatter: np.ndarray
+
+    __repr__ = brief
 
     def merge(self, other: Moments) -> Moments:
         """The moments of both sets of rows together (Chan, Golub & LeVeque 1979).

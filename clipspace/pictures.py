@@ -17,6 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
 from clipspace.fonts import label_font
+from clipspace.reprs import brief
 from clipspace.saving import atomically, check_writable
 
 _SIDE, _GAP, _LINE, _TEXT = 112, 6, 16, 12
@@ -43,6 +44,8 @@ class Pictures:
     row_labels: Sequence[str] | None = None
     column_labels: Sequence[str] | None = None
     scores: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    __repr__ = brief
 
     @property
     def images(self) -> list[Image.Image]:

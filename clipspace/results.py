@@ -18,8 +18,9 @@ from clipspace.codes import Code
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError, shortened
 from clipspace.images import content
+from clipspace.plain import to_json, to_number
 from clipspace.saving import atomically
-from clipspace.tables import as_html, as_text
+from clipspace.tables import FEW_ROWS, as_html, as_text
 
 PACKAGES = ("clipspace", "torch", "diffusers", "open_clip_torch", "numpy", "scikit-learn")
 
@@ -64,7 +65,8 @@ class Result:
         return "\n".join([*self.findings, as_text(self._cells())]).rstrip()
 
     def __repr__(self) -> str:
-        return str(self)
+        said = f"Result({self.analysis}: {len(self.table)} rows, {len(self.findings)} findings)"
+        return "\n".join([said, as_text(self._cells(), most=FEW_ROWS)]).rstrip()
 
     def _repr_html_(self) -> str:
         return as_html(self._cells(), notes=self.findings)
@@ -89,13 +91,14 @@ class Result:
             write_csv(part, self.table)
         facts = {
             "analysis": self.analysis,
-            "table": list(self.table),
-            "findings": list(self.findings),
-            "labels": {name: list(texts) for name, texts in self.labels.items()},
-            "provenance": dict(self.provenance),
+            "table": self.table,
+            "floats": [name for name in (self.table[0] if self.table else ()) if _has_floats(self.column(name))],
+            "findings": self.findings,
+            "labels": self.labels,
+            "provenance": self.provenance,
         }
         with atomically(path, overwrite=True) as part:
-            part.write_text(json.dumps(facts, indent=2, ensure_ascii=False, default=_plain), encoding="utf-8")
+            part.write_text(to_json(facts), encoding="utf-8")
         return path
 
 
@@ -106,6 +109,10 @@ def load_result(path: str | Path) -> Result:
         facts = json.loads(path.read_text(encoding="utf-8"))
         with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
+        floats = set(facts.pop("floats", ()))
+        facts["table"] = [
+            {name: to_number(cell) if name in floats else cell for name, cell in row.items()} for row in facts["table"]
+        ]
         return Result(**facts, arrays=arrays)
     except (OSError, ValueError, TypeError, EOFError) as error:
         raise InputError(
@@ -164,9 +171,7 @@ def _shown(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, (float, np.floating)) else str(value)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, (np.integer, np.floating, np.bool_)):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    raise TypeError(f"expected plain values in a result, got {type(value).__name__}")
+def _has_floats(values: list) -> bool:
+    """Whether a column is of numbers, some of which JSON may not have."""
+    kinds = {type(value) for value in values if value is not None}
+    return bool(kinds) and all(issubclass(kind, (float, np.floating, int, np.integer)) for kind in kinds)

@@ -15,8 +15,10 @@ import numpy as np
 
 from clipspace.embeddings import Stamp
 from clipspace.errors import InputError, shortened
+from clipspace.plain import to_json, to_number, to_plain
 from clipspace.seeds import stream
-from clipspace.tables import as_html, as_text
+from clipspace.stamps import read_stamp
+from clipspace.tables import FEW_ROWS, as_html, as_text
 
 if TYPE_CHECKING:
     import pandas
@@ -86,7 +88,7 @@ class Scores:
         return as_text(self._cells())
 
     def __repr__(self) -> str:
-        return str(self)
+        return as_text(self._cells(), most=FEW_ROWS)
 
     def _repr_html_(self) -> str:
         return as_html(self._cells())
@@ -98,18 +100,43 @@ class Scores:
         return [[line[c] for c in kept] for line in lines]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON; ``arrays`` become nested lists."""
-        return {
-            "probe": self.probe,
-            "space": None if self.space is None else self.space.to_dict(),
-            "seed": self.seed,
-            "settings": dict(self.settings),
-            "scores": [asdict(row) for row in self.rows],
-            "arrays": {name: np.asarray(array).tolist() for name, array in self.arrays.items()},
-        }
+        """Plain values, for JSON (see `clipspace.plain.to_plain`); ``arrays`` become nested lists."""
+        arrays = {name: np.asarray(array) for name, array in self.arrays.items()}
+        return to_plain(
+            {
+                "probe": self.probe,
+                "space": self.space,
+                "seed": self.seed,
+                "settings": self.settings,
+                "scores": [asdict(row) for row in self.rows],
+                "arrays": arrays,
+                "array_types": {name: [array.dtype.str, array.shape] for name, array in arrays.items()},
+            }
+        )
 
     def to_json(self) -> str:
-        return json.dumps(self.to_dict(), indent=2, default=_plain)
+        """`to_dict` as strict JSON, which `Scores.from_json` reads."""
+        return to_json(self.to_dict())
+
+    @classmethod
+    def from_json(cls, text: str) -> Scores:
+        """The scores that `to_json` wrote. Raises `InputError` for any other text."""
+        try:
+            plain = json.loads(text)
+            rows = [
+                Score(**{key: v if key == "name" else to_number(v) for key, v in row.items()})
+                for row in plain["scores"]
+            ]
+            space = read_stamp(plain["space"])
+            arrays = {
+                name: np.array(plain["arrays"][name], dtype=dtype).reshape(shape)
+                for name, (dtype, shape) in plain["array_types"].items()
+            }
+            return cls(plain["probe"], rows, space, plain["seed"], plain["settings"], arrays)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"Scores.from_json: expected what Scores.to_json gave, got {error!r} in reading it"
+            ) from None
 
     def to_frame(self) -> pandas.DataFrame:
         """A pandas frame, one score a row, indexed by name."""
@@ -150,9 +177,3 @@ def _of(row: Score) -> tuple[str, ...]:
 
     interval = "" if row.low is None or row.high is None else f"[{row.low:.3f}, {row.high:.3f}]"
     return row.name, shown(row.value), shown(row.chance), interval, "" if row.n is None else str(row.n)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (np.integer, np.floating, np.bool_)):
-        return value.item()
-    return str(value)

@@ -7,21 +7,31 @@ from html import escape
 
 MOST_ROWS = 60
 """Of an HTML table; a longer one says how many it leaves out."""
+FEW_ROWS = 8
+"""Of a table as the repr of a value."""
+LINE = 90
+"""Characters of a line of a repr."""
 _LEFT, _RIGHT = ' style="text-align: left"', ' style="text-align: right"'
 
 
-def as_text(cells: Sequence[Sequence[str]]) -> str:
+def as_text(cells: Sequence[Sequence[str]], *, most: int | None = None) -> str:
     """Columns two spaces apart: the first aligned left, the others right.
+
+    With ``most``, only so many rows, each cut to a line, and how many there are beside them.
 
     >>> print(as_text([["factor", "kept"], ["color", "0.9"]]))
     factor  kept
     color    0.9
     """
+    if most is not None and len(cells) > most + 1:
+        return f"{as_text(cells[: most + 1], most=most)}\nand {len(cells) - most - 1:,} more rows; print() shows all"
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [
         "  ".join(cell.rjust(w) if c else cell.ljust(w) for c, (cell, w) in enumerate(zip(row, widths, strict=True)))
         for row in cells
     ]
+    if most is not None:
+        lines = [line if len(line) <= LINE else f"{line[: LINE - 1]}…" for line in lines]
     return "\n".join(line.rstrip() for line in lines)
 
 

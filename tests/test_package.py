@@ -16,7 +16,7 @@ import clipspace
 ROOT = Path(clipspace.__file__).parent
 LAYERS = [
     {"errors", "formats"},
-    {"pixels", "sequences", "stamps", "fonts"},
+    {"pixels", "sequences", "stamps", "fonts", "plain", "reprs"},
     {"seeds", "sphere", "images", "image_or_text", "saving", "fixed_point", "scenes", "engines", "layout", "tables"}
     | {"faiss_backend"},
     {"embeddings", "columns"},

@@ -1,6 +1,7 @@
 """Results: what is saved comes back, and what is not a result is refused."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -42,3 +43,17 @@ def test_a_broken_or_missing_file_is_named(tmp_path, broken):
 def test_an_unknown_column_is_named():
     with pytest.raises(InputError, match=r"'components', 'share'.*'loss'"):
         RESULT.column("loss")
+
+
+def test_numbers_that_json_has_not_come_back(tmp_path):
+    def refuse(name):
+        raise AssertionError(f"bare {name}")
+
+    table = [{"name": "NaN", "score": np.nan, "n": 1}, {"name": "b", "score": -np.inf, "n": None}]
+    path = Result("analysis", table, ["seen"], provenance={"options": {"scale": float("inf")}}).save(tmp_path)
+    json.loads(path.read_text("utf-8"), parse_constant=refuse)
+    again = load_result(path)
+    assert again.column("name") == ["NaN", "b"]
+    assert np.isnan(again.column("score")[0])
+    assert again.column("score")[1] == -np.inf
+    assert again.column("n") == [1, None]

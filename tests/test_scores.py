@@ -1,10 +1,12 @@
 """Scores print, save and tabulate; the bootstrap covers a known mean."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from clipspace.embeddings import Stamp
 from clipspace.errors import InputError
 from clipspace.scores import Score, Scores, bootstrap
 
@@ -54,3 +56,37 @@ def test_the_bootstrap_resamples_rows_together():
     assert high == pytest.approx(1.0)
     with pytest.raises(InputError, match="one length"):
         bootstrap(np.zeros(0))
+
+
+def test_scores_are_strict_json_that_is_read_back_equal():
+    def refuse(name):
+        raise AssertionError(f"bare {name}")
+
+    class Silent:
+        pass
+
+    rows = [Score("a", float("nan")), Score("b", np.float32(0.5), 0.1, -np.inf, np.inf, np.int64(7))]
+    settings = {"strengths": np.array([1.0, np.nan]), "reader": Silent(), "path": Path("x"), "pair": (1, 2)}
+    arrays = {
+        "curve": np.array([1, np.nan, np.inf], np.float32),
+        "none": np.empty((0, 2)),
+        "names": np.array(["é", "b"]),
+    }
+    scores = Scores("probe", rows, Stamp("a", "a" * 16, "b" * 16, 8), 3, settings, arrays)
+    text = scores.to_json()
+    json.loads(text, parse_constant=refuse)
+    assert " at 0x" not in text
+    again = Scores.from_json(text)
+    assert again.to_dict() == scores.to_dict()
+    assert (again.probe, again.space, again.seed) == (scores.probe, scores.space, scores.seed)
+    assert np.isnan(again["a"].value)
+    assert again["b"] == rows[1]
+    for name, array in arrays.items():
+        assert again.arrays[name].dtype == array.dtype
+        assert np.array_equal(again.arrays[name], array, equal_nan=array.dtype.kind == "f")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"probe": "a"}', "not JSON"])
+def test_other_json_is_no_scores(text):
+    with pytest.raises(InputError, match=r"Scores\.from_json"):
+        Scores.from_json(text)

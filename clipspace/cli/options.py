@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 
 from clipspace.embeddings import Stamp
 from clipspace.errors import InputError, SpaceMismatchError
+from clipspace.plain import to_json
 
 SpaceName = Annotated[str, typer.Option("--space", help="Which space; see `clipspace spaces`.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random draw.")]
@@ -67,4 +67,4 @@ def encoded_from(source: str | None, kind: str | None, image_column: str | None)
 
 
 def report(facts: Any, as_json: bool, text: str) -> None:
-    typer.echo(json.dumps(facts, indent=2) if as_json else text)
+    typer.echo(to_json(facts) if as_json else text)

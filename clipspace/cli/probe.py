@@ -18,6 +18,8 @@ app = typer.Typer(
     name="probe", help="What is in an embedding: one question each, with what chance is.", no_args_is_help=True
 )
 
+SHOWN = 20
+"""Images that the text of `concepts` lists."""
 Points = Annotated[
     Path, typer.Argument(help="A store, vectors (.npy, .npz, .parquet; n x d), or a folder of images to encode.")
 ]
@@ -191,7 +193,9 @@ def concepts(
 
     found = decompose(images, Vocabulary.of(words, images), strength=strength, device=device)
     each = [{"name": name, "words": row} for name, row in zip(images.names, found.top(top), strict=True)]
-    lines = [f"{e['name']}: " + ", ".join(f"{word} {weight:.2f}" for word, weight in e["words"]) for e in each]
+    lines = [f"{e['name']}: " + ", ".join(f"{word} {weight:.2f}" for word, weight in e["words"]) for e in each[:SHOWN]]
+    if len(each) > SHOWN:
+        lines.append(f"and {len(each) - SHOWN:,} more images; --json lists all")
     report({**found.scores.to_dict(), "images": each}, as_json, "\n".join([*lines, "", str(found.scores)]))
 
 

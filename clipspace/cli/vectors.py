@@ -34,6 +34,8 @@ Points = Annotated[
     Path,
     typer.Argument(help="A .npy, .npz[:array] or .parquet[:column] file of vectors (n, d), or the folder of a store."),
 ]
+MAP_COLUMNS = ("name", "x", "y", "neighbors", "image")
+"""What a map calls its own columns."""
 MOST_IMAGES = 20_000
 """That a map takes along: some GB of photographs."""
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="All cores when not given.")]
@@ -138,7 +140,7 @@ def map_(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Every point placed in the plane, as Parquet that embedding-atlas opens (clipspace.umap_map, pca_map)."""
+    """Every point in the plane, with the columns of its store, as Parquet for embedding-atlas (clipspace.umap_map, pca_map)."""
     from clipspace.index import open_index
     from clipspace.maps import pca_map, umap_map
     from clipspace.saving import check_writable
@@ -160,8 +162,17 @@ def map_(
         opened = None if index is None else open_index(index)
         made = umap_map(rows, index=opened, n_neighbors=n_neighbors, seed=seed, threads=threads)
     files = None if listed is None else read_named(listed, made.names, places)
-    made.save(output, images=files, overwrite=overwrite)
+    made.save(output, images=files, columns=_columns_of(rows), overwrite=overwrite)
     report({"output": str(output), "points": len(made), **made.facts}, as_json, f"wrote {output}: {len(made)} points")
+
+
+def _columns_of(points: Any) -> dict[str, Any]:
+    """All columns of a store, those called as a map calls its own with "store_" before; none of an array."""
+    from clipspace.store.layout import PLACE
+
+    table = points.metadata() if hasattr(points, "metadata") else None
+    names = [name for name in table.column_names if name != PLACE] if table is not None else []
+    return {f"store_{name}" if name in MAP_COLUMNS else name: table[name] for name in names}
 
 
 def _check_images_fit(points: Any) -> None:

@@ -19,6 +19,7 @@ from clipspace.embeddings import Stamp
 from clipspace.errors import InputError, RecallError
 from clipspace.index import folder
 from clipspace.index.recall import Truth
+from clipspace.reprs import brief
 from clipspace.saving import check_parent
 from clipspace.seeds import stream
 from clipspace.sequences import in_order
@@ -34,6 +35,8 @@ class Hits(NamedTuple):
     cosines: np.ndarray
     names: list[str]
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
@@ -42,6 +45,8 @@ class Neighbours:
     rows: np.ndarray
     cosines: np.ndarray
     index: Index
+
+    __repr__ = brief
 
     def __len__(self) -> int:
         return len(self.rows)

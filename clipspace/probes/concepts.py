@@ -18,6 +18,7 @@ from clipspace.geometry.cone import centred
 from clipspace.geometry.copies import originals
 from clipspace.probes.sparse import sparse_codes
 from clipspace.probes.splits import check_words, finite_vectors
+from clipspace.reprs import brief
 from clipspace.scores import Score, Scores, bootstrap
 from clipspace.sphere import norm, unit
 
@@ -40,6 +41,8 @@ class Vocabulary:
     image_mean: np.ndarray
     text_mean: np.ndarray
     space: Stamp | None
+
+    __repr__ = brief
 
     @classmethod
     def of(cls, texts: Embeddings | Store, images: Embeddings | Store) -> Vocabulary:
@@ -95,6 +98,8 @@ class Decomposition:
     weights: sparse.csr_array
     strength: float
     excess: np.ndarray
+
+    __repr__ = brief
 
     @cached_property
     def scores(self) -> Scores:

@@ -9,6 +9,7 @@ import torch
 from tqdm import tqdm
 
 from clipspace.errors import InputError
+from clipspace.reprs import brief
 
 DEAD_AFTER = 50
 """Steps without firing after which a feature is helped."""
@@ -22,6 +23,8 @@ class Dictionary:
     directions: np.ndarray
     encoder: np.ndarray
     bias: np.ndarray
+
+    __repr__ = brief
 
     def activations(self, x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The ``k`` features that fire most on each row of ``x`` (n, d), and how much, none negative: both (n, k)."""

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from clipspace.errors import ConvergenceWarning, InputError, shortened
+from clipspace.reprs import brief
 
 ROWS = 4096
 """Rows of data worked on at a time, so that their logits stay near the processor."""
@@ -37,6 +38,8 @@ class LogisticFits:
     intercepts: np.ndarray
     passes: np.ndarray
     converged: np.ndarray
+
+    __repr__ = brief
 
     def predict(self, x: np.ndarray, *, device: str | None = None) -> np.ndarray:
         """Class numbers (b, n) of the rows of ``x`` (n, d), for each strength."""

@@ -24,6 +24,7 @@ from clipspace.errors import InputError, SampleWarning
 from clipspace.probes.dictionary import Dictionary, check_sizes, learn_dictionary
 from clipspace.probes.ridge import r2
 from clipspace.probes.splits import finite_vectors
+from clipspace.reprs import brief
 from clipspace.saving import atomically
 from clipspace.scores import Score, Scores, bootstrap
 from clipspace.stamps import read_stamp
@@ -56,6 +57,8 @@ class SparseAutoencoder:
     space: Stamp | None
     modality: Modality = "image"
     scores: Scores | None = None
+
+    __repr__ = brief
 
     @property
     def directions(self) -> np.ndarray:

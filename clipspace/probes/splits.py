@@ -13,6 +13,7 @@ from clipspace.blocks import check_one_space, embeddings_of
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError, SampleWarning, shortened
 from clipspace.geometry.copies import originals
+from clipspace.reprs import brief
 from clipspace.sequences import check_labels, in_order, is_missing
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class Split:
     test: np.ndarray
     test_ids: np.ndarray
     classes: tuple
+
+    __repr__ = brief
 
     @property
     def chance(self) -> float:

@@ -13,6 +13,7 @@ from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError, shortened
 from clipspace.geometry.cone import ROUNDING
 from clipspace.probes.splits import check_words, finite_vectors
+from clipspace.reprs import brief
 from clipspace.scores import Score, Scores
 from clipspace.sphere import unit
 
@@ -33,6 +34,8 @@ class TextSpan:
     explained: np.ndarray
     mean: np.ndarray
     images: Embeddings
+
+    __repr__ = brief
 
     @property
     def scores(self) -> Scores:

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any, NoReturn
 
 from clipspace.errors import InputError
+from clipspace.reprs import brief
 
 MAX_BYTES = 2**28
 """The largest image file that is read, 256 MiB: what is above is recorded, not loaded."""
@@ -31,6 +32,8 @@ class Sample:
     data: bytes
     caption: str | None = None
     columns: Mapping[str, Any] = field(default_factory=dict)
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ class Source:
 
     parts: tuple[Part, ...]
     ignored: int = 0
+
+    __repr__ = brief
 
     @property
     def rows(self) -> int | None:

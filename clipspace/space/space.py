@@ -19,6 +19,7 @@ from clipspace.embeddings import Embeddings, Stamp, check_same_space
 from clipspace.errors import CapabilityError, ConvergenceWarning, InputError, PrecisionError
 from clipspace.images import list_images, read_image, read_images
 from clipspace.models.contract import working_dtype
+from clipspace.reprs import brief
 from clipspace.seeds import streams
 from clipspace.space.batches import batch_count, batch_slices, within_memory
 
@@ -51,6 +52,8 @@ class Space:
     encoder: Encoder
     decoder: ImageDecoder | GradientDecoder | None = None
     prior_model: EmbeddingPrior | TextPrior | None = None
+
+    __repr__ = brief
 
     @property
     def stamp(self) -> Stamp:

@@ -13,6 +13,7 @@ import numpy as np
 
 from clipspace.embeddings import Embeddings, Stamp
 from clipspace.errors import CapabilityError, InputError, shortened
+from clipspace.reprs import brief
 from clipspace.store import layout, tables
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Run:
 
     shards: tuple[Shard, ...]
     stamp: Stamp | None
+
+    __repr__ = brief
 
     def __len__(self) -> int:
         return sum(shard.rows for shard in self.shards)

@@ -10,6 +10,7 @@ import numpy as np
 
 from clipspace.embeddings import Embeddings, check_same_space
 from clipspace.errors import InputError, SpaceMismatchError, shortened
+from clipspace.reprs import brief
 from clipspace.store import layout
 from clipspace.store.opening import open_store
 from clipspace.store.shards import write_rows
@@ -31,6 +32,8 @@ class Selection:
     store: Store
     rows: np.ndarray
     scores: np.ndarray | None = None
+
+    __repr__ = brief
 
     def __len__(self) -> int:
         return len(self.rows)

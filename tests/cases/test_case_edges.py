@@ -7,9 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from command_line import run
+from pyarrow import parquet
 
+from clipspace.cli.options import report
 from clipspace.embeddings import Embeddings, Stamp
 from clipspace.index import build_index
+from clipspace.maps import load_map
 from clipspace.store import open_store, write_store
 
 
@@ -148,3 +151,39 @@ def test_a_space_that_cannot_be_the_right_one_is_told_before_it_is_loaded(wide, 
     said = refused(capsys, *arguments)
     assert cure in said
     assert "768" in said
+
+
+def test_a_map_keeps_the_columns_of_its_store(folder, rng):
+    columns = {
+        "kind": list("abc") * 4,
+        "price": [1.5, None, 2.0] * 4,
+        "tags": [["x"], [], ["y", "z"]] * 4,
+        "place": [{"lat": 1.0}, None, {"lat": 2.0}] * 4,
+        "x": list(range(12)),
+    }
+    write_store("s", Embeddings(rng.normal(size=(12, 4)).astype(np.float32), columns=columns))
+    assert run("map", "s", "-o", "m.parquet", "--method", "pca") == 0
+    kept = parquet.read_table("m.parquet")
+    stored = open_store("s").metadata()
+    for name in columns:
+        assert kept["store_x" if name == "x" else name].to_pylist() == stored[name].to_pylist()
+    assert kept["x"].type == "float"
+    assert load_map("m.parquet").coordinates.shape == (12, 2)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_concepts_of_many_images_are_a_screen_of_text(folder, rng, capsys):
+    np.save("x.npy", rng.normal(size=(300, 8)))
+    np.save("t.npy", rng.normal(size=(20, 8)))
+    assert run("probe", "concepts", "x.npy", "--texts", "t.npy") == 0
+    said = capsys.readouterr().out
+    assert said.count("\n") < 40
+    assert "and 280 more images; --json lists all" in said
+    assert run("probe", "concepts", "x.npy", "--texts", "t.npy", "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)["images"]) == 300
+
+
+def test_json_of_a_command_is_strict(capsys):
+    report({"residual": [float("nan"), np.inf], "rows": np.int64(3)}, True, "")
+    found = json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(f"bare {name}"))
+    assert found == {"residual": ["NaN", "Infinity"], "rows": 3}

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from clipspace.errors import InputError, shortened
+from clipspace.reprs import brief
 from clipspace.scenes import Scene, counterfactual, factor_table, render
 from clipspace.scenes.reading import read_color, read_ground, read_size, read_thing, read_x, read_y
 from clipspace.sequences import check_labels, in_order
@@ -35,6 +36,8 @@ class Factor:
     change: Callable[[int, np.random.Generator], tuple[Image.Image, Any]] | None = None
     read: Callable[[Image.Image], Any] | None = None
     period: float | None = None
+
+    __repr__ = brief
 
     @property
     def rows(self) -> np.ndarray:

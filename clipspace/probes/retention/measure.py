@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from clipspace.reprs import brief
 from clipspace.scores import Score
 
 DRAWS = 1000
@@ -19,6 +20,8 @@ class Measure:
     value: float
     draws: np.ndarray
     n: int
+
+    __repr__ = brief
 
     def score(self, name: str, chance: float | None = 0.0) -> Score:
         """As a `Score` with its 95 % interval."""

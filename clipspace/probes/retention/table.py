@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clipspace.embeddings import Stamp
 from clipspace.errors import InputError
+from clipspace.plain import to_json
 from clipspace.probes.retention.measure import Measure
 from clipspace.scores import Scores
-from clipspace.tables import as_html, as_text
+from clipspace.tables import FEW_ROWS, as_html, as_text
 
 if TYPE_CHECKING:
     import pandas
@@ -54,7 +54,7 @@ class Retention:
         return "\n".join([as_text(self._cells()), *self._notes()])
 
     def __repr__(self) -> str:
-        return str(self)
+        return as_text(self._cells(), most=FEW_ROWS)
 
     def _repr_html_(self) -> str:
         return as_html(self._cells(), notes=self._notes())
@@ -79,7 +79,7 @@ class Retention:
         return {name: self[name].to_dict() for name in self.measures}
 
     def to_json(self) -> str:
-        return json.dumps(self.to_dict(), indent=2)
+        return to_json(self.to_dict())
 
     def to_frame(self) -> pandas.DataFrame:
         """A pandas frame, one factor a row and one component a column."""
