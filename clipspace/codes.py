@@ -18,6 +18,7 @@ from clipspace.stamps import read_stamp
 class Code:
     """(z_i, x_T) of ``n`` images, and the sampler settings under which they decode to those images.
 
+    Those are of deterministic steps that do not clip x_0, which is what inverts, whatever the decoder's own sampler does.
     ``noise`` is ``(n, *latent_shape)``, float32, or float64 of a space that is. ``residual`` is the root-mean-square error, in
     latent units, of what each code decodes to; ``evaluations`` counts those of the network that finding it took. ``decoder`` is the
     digest of the weights that ``noise`` holds for, None where they were not in memory to be read.
@@ -55,6 +56,7 @@ class Code:
             "noise": self.noise,
             "num_inference_steps": self.num_inference_steps,
             "guidance_scale": self.guidance_scale,
+            "clip_sample": False,
         }
 
 

@@ -6,14 +6,14 @@ parameterisation writes one DDIM step (Song et al. 2021, arXiv 2010.02502, equat
     x_s = A x_t + B f(x_t, t, z) + sigma noise,          s the timestep after t,
 
 with two numbers A and B per step, so sampling is a loop over this line. Inverting a step is solving the
-same line for x_t. The bipartite code of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 3) is the
+same line for x_t. Samplers of some checkpoints also clip the x_0 that a step predicts, which `sample` does where asked to
+and which has no inverse. The bipartite code of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 3) is the
 pair (z, x_T) that results.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -21,6 +21,7 @@ import torch
 
 from clipspace import fixed_point
 from clipspace.errors import InputError
+from clipspace.schedule import Schedule
 
 FINEST = 1e-6
 """Smallest residual asked of a step at first."""
@@ -38,40 +39,6 @@ JITTER = 0.1
 """What first guesses are then moved by, in units of the noise."""
 TELLING = 1e-4
 """Least factor of the network's output in a step from which that output can be told again in float32."""
-Prediction = Literal["epsilon", "v_prediction", "sample"]
-
-
-@dataclass(frozen=True, eq=False)
-class Schedule:
-    """A noise schedule: cumulative alphas per training timestep, and which of them ``n`` steps visit."""
-
-    alphas_cumprod: torch.Tensor
-    final_alpha_cumprod: float
-    prediction: Prediction
-    spacing: Callable[[int], Sequence[int]]
-
-    def timesteps(self, num_inference_steps: int) -> list[int]:
-        """Timesteps from noise to image. Raises `InputError` unless there are 1 to T of them."""
-        most = len(self.alphas_cumprod)
-        if not isinstance(num_inference_steps, (int, np.integer)) or not 1 <= num_inference_steps <= most:
-            raise InputError(f"num_inference_steps: expected an integer from 1 to {most}, got {num_inference_steps!r}")
-        return [int(t) for t in self.spacing(int(num_inference_steps))]
-
-    def alpha(self, t: int | None) -> float:
-        """The cumulative alpha of a timestep; None is the image."""
-        return self.final_alpha_cumprod if t is None else float(self.alphas_cumprod[t])
-
-    def step(self, t: int | None, s: int | None, eta: float = 0.0) -> tuple[float, float, float]:
-        """``A, B, sigma`` of the DDIM step from timestep ``t`` to ``s`` (None: the image)."""
-        a_t, a_s = self.alpha(t), self.alpha(s)
-        signal, noise = a_t**0.5, (1 - a_t) ** 0.5
-        sigma = eta * ((1 - a_s) / (1 - a_t) * max(0.0, 1 - a_t / a_s)) ** 0.5 if eta else 0.0
-        to_image, to_noise = a_s**0.5, max(0.0, 1 - a_s - sigma**2) ** 0.5
-        if self.prediction == "v_prediction":  # x_0 = signal x - noise f,  eps = noise x + signal f
-            return to_image * signal + to_noise * noise, to_noise * signal - to_image * noise, sigma
-        if self.prediction == "epsilon":  # x_0 = (x - noise f) / signal,  eps = f
-            return to_image / signal, to_noise - to_image * noise / signal, sigma
-        return to_noise / noise, to_image - to_noise * signal / noise, sigma  # x_0 = f
 
 
 class Denoiser(Protocol):
@@ -112,17 +79,21 @@ def sample(
     num_inference_steps: int,
     guidance_scale: float = 1.0,
     eta: float = 0.0,
+    clip_sample: bool = False,
     rngs: Sequence[np.random.Generator] | None = None,
     on_step: Callable[[], object] = lambda: None,
 ) -> torch.Tensor:
     """Latents decoded from ``embeds`` (n, d), or what else the decoder conditions on, and ``x_T`` (n, *latent_shape).
 
     ``eta`` = 0 is deterministic DDIM; larger values put fresh noise from ``rngs``, one generator per row,
-    into every step. ``on_step`` is called after each step.
+    into every step. ``clip_sample`` limits the x_0 that each step predicts as the checkpoint's own sampler does
+    (`Schedule.limit`), which nothing inverts: leave it out for an ``x_T`` of `invert`. ``on_step`` is called after each step.
     """
     network = _guided(decoder, embeds, guidance_scale)
     steps = _steps(decoder.schedule, num_inference_steps)
-    return _sample_steps(network, decoder.schedule, x_T, steps, eta=eta, rngs=rngs, on_step=on_step)
+    return _sample_steps(
+        network, decoder.schedule, x_T, steps, eta=eta, clip_sample=clip_sample, rngs=rngs, on_step=on_step
+    )
 
 
 def _steps(schedule: Schedule, num_inference_steps: int) -> list[tuple[int, int | None]]:
@@ -132,11 +103,24 @@ def _steps(schedule: Schedule, num_inference_steps: int) -> list[tuple[int, int 
 
 
 def _sample_steps(
-    network, schedule: Schedule, x: torch.Tensor, steps, *, eta=0.0, rngs=None, on_step=lambda: None
+    network,
+    schedule: Schedule,
+    x: torch.Tensor,
+    steps: list[tuple[int, int | None]],
+    *,
+    eta: float = 0.0,
+    clip_sample: bool = False,
+    rngs: Sequence[np.random.Generator] | None = None,
+    on_step: Callable[[], object] = lambda: None,
 ) -> torch.Tensor:
+    limited = clip_sample and schedule.limit is not None
     for t, s in steps:
-        a, b, sigma = schedule.step(t, s, eta)
-        x = torch.add(a * x, network(x, t), alpha=b)
+        output = network(x, t)
+        if limited:
+            x, sigma = schedule.limited_step(x, output, t, s, eta)
+        else:
+            a, b, sigma = schedule.step(t, s, eta)
+            x = torch.add(a * x, output, alpha=b)
         if sigma > 0:
             if rngs is None:
                 raise InputError("sample: eta > 0 draws noise; expected one generator per row in rngs, got None")
@@ -171,7 +155,41 @@ def invert(
     the last digits, from other first guesses. What it misses in the end is its ``residual`` (0 for "ddim", which is not
     checked). ``x_0`` is float32, or float64 where the decoder's networks are: where sampling enlarges an error a million
     times, only float64 holds a code.
+
+    A row of ``x_0`` or ``embeds`` that is not finite has no inverse: its ``x_T`` and ``residual`` are NaN, its evaluations 0.
     """
+    finite = x_0.isfinite().flatten(1).all(dim=1) & embeds.isfinite().flatten(1).all(dim=1).to(x_0.device)
+    how = {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale, "method": method, "tol": tol}
+    how |= {"max_evaluations": max_evaluations, "restarts": restarts, "on_step": on_step}
+    if finite.all():
+        return _invert(decoder, x_0, embeds, **how)
+    all_rows = Inversion(
+        torch.full_like(x_0, torch.nan),
+        x_0.new_full((len(x_0),), torch.nan),
+        torch.zeros(len(x_0), dtype=torch.long, device=x_0.device),
+    )
+    if finite.any():
+        for values, found in zip(
+            all_rows, _invert(decoder, x_0[finite], embeds[finite.to(embeds.device)], **how), strict=True
+        ):
+            values[finite] = found
+    return all_rows
+
+
+def _invert(
+    decoder: Denoiser,
+    x_0: torch.Tensor,
+    embeds: torch.Tensor,
+    *,
+    num_inference_steps: int,
+    guidance_scale: float,
+    method: Literal["exact", "ddim"],
+    tol: float,
+    max_evaluations: int,
+    restarts: int,
+    on_step: Callable[[], object],
+) -> Inversion:
+    """`invert` of rows that are finite."""
     network, schedule = _guided(decoder, embeds, guidance_scale), decoder.schedule
     steps = _steps(schedule, num_inference_steps)
     for t, s in reversed(steps):
@@ -278,7 +296,8 @@ def _solve_step(network, schedule: Schedule, x_s, guess, t, s, tol, max_evaluati
         residual = again.residual * abs(a) / cosine
         better = residual < found.residual[stalled]
         found.x[stalled[better]], found.residual[stalled[better]] = again.x[better], residual[better]
-    for row in stalled[found.residual[stalled] > max(tol, ROUNDING[x_s.dtype] * abs(a))]:
+    lost = found.residual[stalled].isfinite() & (found.residual[stalled] > max(tol, ROUNDING[x_s.dtype] * abs(a)))
+    for row in stalled[lost]:
         fixed_point.newton(iteration(cosine, everyone), found, row.reshape(1), tol=tol)
     return found._replace(x=found.x.reshape(x_s.shape))
 

@@ -33,9 +33,9 @@ def anderson(
     """The fixed point of ``g`` near each row of ``x``, found row by row but evaluated together.
 
     Anderson acceleration (Anderson 1965; Walker & Ni 2011, "Anderson acceleration for fixed-point
-    iterations") of depth ``memory``. Rows that have converged are no longer evaluated. A row whose residual
-    grows past ten times its best goes back to the best point with half the step and an empty memory.
-    No row ever ends worse than it began.
+    iterations") of depth ``memory``. Rows that have converged are no longer evaluated, nor is a row whose start ``g`` takes to
+    what is not finite: its residual is infinite. A row whose residual grows past ten times its best goes back to the best
+    point with half the step and an empty memory. No row ever ends worse than it began.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def anderson(
             xs[slot, kept], fs[slot, kept] = here[~lost], f[~lost]
             filled[kept] += 1
             x[kept] = _mix(xs[:, kept], fs[:, kept], filled[kept], slot, step[kept])
-        active = active[best_residual[active] > tol]
+        active = active[(best_residual[active] > tol) & best_residual[active].isfinite()]
         if not len(active):
             break
     return Solution(best, best_residual, evaluations)

@@ -6,9 +6,11 @@ Images and codes have an x_T of their own; for the others it is drawn from the s
 the rule of `image_or_text`: a ``pathlib.Path`` is always an image, and ``space.encode_texts(...)`` always a text. The
 provenance names every input with a digest (`results.input_of`).
 
-``num_inference_steps`` and ``guidance_scale`` are the sampler's, for inversion and decoding alike; when None those of a
-code among the points, else the space's default and 1. Guidance above 1 shows z more sharply and varies less; inverting
-under it takes twice the evaluations, and may not converge.
+``num_inference_steps`` and ``guidance_scale`` are the sampler's, for inversion and decoding alike. When None, the steps are
+those of a code among the points, else the space's default. Where x_T is drawn, guidance is the decoder's own
+(`Space.guidance_scale`) and x_0 is clipped as the checkpoint's own sampler does. Where an x_T is inverted, guidance is that of
+a code among the points, else 1, and nothing is clipped, for a clipped step has no inverse. The provenance says which. Guidance
+above 1 shows z more sharply and varies less; inverting under it takes twice the evaluations, and may not converge.
 """
 
 from __future__ import annotations
@@ -43,6 +45,11 @@ class _Point(NamedTuple):
     image: Image.Image | None = None
     code: Code | None = None
 
+    @property
+    def inverts(self) -> bool:
+        """Whether its x_T is that of an image, and not drawn."""
+        return self.image is not None or self.code is not None
+
 
 def variations(
     space: Space,
@@ -62,7 +69,7 @@ def variations(
     """
     check_count("n", n)
     point = _point(space, image, seed)
-    sampling = _sampling(space, [point], num_inference_steps, guidance_scale)
+    sampling = _sampling(space, [point], num_inference_steps, guidance_scale, drawn=not point.inverts)
     noise = _noise(space, point, seed, sampling)
     first = space.decode(point.embeddings, noise=noise, **sampling)
     points = concatenate([point.embeddings] * n)
@@ -103,7 +110,8 @@ def interpolate(
         raise InputError(f"interpolate: expected spacing 'keyframes' or 'angle', got {spacing!r}")
     seeds = _keyframe_seeds(seed, len(keyframes))
     points = [_point(space, keyframe, own) for keyframe, own in zip(keyframes, seeds, strict=True)]
-    sampling = _sampling(space, points, num_inference_steps, guidance_scale)
+    drawn = noise == "fixed" or not any(point.inverts for point in points)
+    sampling = _sampling(space, points, num_inference_steps, guidance_scale, drawn=drawn)
     vectors = np.concatenate([p.embeddings.vectors for p in points])
     n = (len(points) - 1) * (steps - 1) + 1
     positions = sphere.evenly(vectors, n) if spacing == "angle" else np.linspace(0, len(points) - 1, n)
@@ -166,7 +174,7 @@ def text_diff(
     if not 0 < theta <= 1:
         raise InputError(f"text_diff: expected theta in (0, 1], a fraction of the angle, got {theta}")
     point = _point(space, image, seed)
-    sampling = _sampling(space, [point], num_inference_steps, guidance_scale)
+    sampling = _sampling(space, [point], num_inference_steps, guidance_scale, drawn=not point.inverts)
     texts = space.encode_texts([after] if before is None else [after, before]).unit
     difference = texts[0] if before is None else texts[0] - texts[1]
     if np.linalg.norm(difference) < 1e-6:
@@ -222,7 +230,7 @@ def reconstruct(
         )
     if not kept:
         raise InputError(f"reconstruct: expected components from 1 to {pca.n_components_}, got {shortened(components)}")
-    sampling = _sampling(space, [], num_inference_steps, guidance_scale)
+    sampling = _sampling(space, [], num_inference_steps, guidance_scale, drawn=True)
     listed, _ = list_images(images)
     sources = [read_image(one) for one in listed]
     points = space.encode_images(sources)
@@ -259,11 +267,13 @@ def generate(
     the text: the conditions that figure 8 compares, for a decoder that takes no caption.
     """
     check_count("n", n)
-    sampling = _sampling(space, [], num_inference_steps, guidance_scale)
+    sampling = _sampling(space, [], num_inference_steps, guidance_scale, drawn=True)
     listed = [texts] if isinstance(texts, str) else list(texts)
     points = space.encode_texts(listed)
     repeated = points[np.repeat(np.arange(len(points)), n)]
+    prior: dict[str, Any] = {}
     if source == "prior":
+        prior = {"prior_steps": space.prior_steps, "prior_guidance_scale": space.prior_guidance_scale}
         repeated = space.prior(repeated, seed=seed)
     elif source not in ("text", "none"):
         raise InputError(f"generate: expected source 'prior', 'text' or 'none', got {source!r}")
@@ -284,6 +294,7 @@ def generate(
             source=source,
             seed=seed,
             **sampling,
+            **prior,
         ),
         row_labels=listed,
     )
@@ -325,21 +336,32 @@ def _only(points: Embeddings) -> Embeddings:
 
 
 def _sampling(
-    space: Space, points: Sequence[_Point], num_inference_steps: int | None, guidance_scale: float | None
+    space: Space,
+    points: Sequence[_Point],
+    num_inference_steps: int | None,
+    guidance_scale: float | None,
+    *,
+    drawn: bool,
 ) -> dict[str, Any]:
-    """What was asked for; else what the codes among the points were inverted with; else the space's default."""
+    """What was asked for; else what the codes among the points were inverted with; else the space's default.
+
+    Where x_T is ``drawn`` and not inverted, guidance and clipping are the decoder's own.
+    """
     codes = [point.code for point in points if point.code is not None]
     if num_inference_steps is None:
         num_inference_steps = codes[0].num_inference_steps if codes else space.num_inference_steps
-    if guidance_scale is None:
+    if guidance_scale is None and drawn:
+        guidance_scale = space.guidance_scale
+    elif guidance_scale is None:
         guidance_scale = codes[0].guidance_scale if codes else 1.0
-    return {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale}
+    return {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale, "clip_sample": drawn}
 
 
 def _noise(space: Space, point: _Point, seed: int, sampling: dict[str, Any]) -> np.ndarray:
     """x_T of one point, ``(1, *latent_shape)``. A code's holds only under the sampling that it was inverted with."""
+    inverted_with = {name: sampling[name] for name in ("num_inference_steps", "guidance_scale")}
     if point.code is not None:
-        for name, wanted in sampling.items():
+        for name, wanted in inverted_with.items():
             if (found := getattr(point.code, name)) != wanted:
                 raise InputError(
                     f"expected a code inverted with {name}={wanted}, got one with {found}; pass its own {name}, or "
@@ -353,7 +375,7 @@ def _noise(space: Space, point: _Point, seed: int, sampling: dict[str, Any]) -> 
         return point.code.noise
     if point.image is None:
         return space.noise(1, seed=seed)
-    return space.invert(point.image, embeddings=point.embeddings, **sampling).noise
+    return space.invert(point.image, embeddings=point.embeddings, **inverted_with).noise
 
 
 def _provenance(space: Space, what: str, inputs: list[dict[str, Any]], **options: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Every adapter against the pipeline of the library its checkpoint comes from: same tiny weights, same image."""
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -153,21 +154,66 @@ def test_karlo_equals_its_pipeline_under_its_own_sampler(home, z, guidance_scale
     assert np.abs(ours.permute(0, 2, 3, 1).numpy() - theirs).max() < 1e-4
 
 
-def test_karlo_under_ddim_equals_diffusers_ddim(home, z):
+@pytest.mark.parametrize("clip", [False, True])
+def test_karlo_under_ddim_equals_diffusers_ddim(home, z, clip):
+    """Of all 1,000 steps the last four, where both walk one timestep at a time."""
     from diffusers import DDIMScheduler
 
     space = _space(home, "karlo", decoder_options={"upsample": False})
     decoder, x_T = space.decoder, _x_T(space)
-    scheduler = DDIMScheduler(beta_schedule="squaredcos_cap_v2", clip_sample=False, timestep_spacing="linspace")
+    scheduler = DDIMScheduler(beta_schedule="squaredcos_cap_v2", clip_sample=clip, timestep_spacing="linspace")
     scheduler.set_timesteps(1000)
-    x = expected = x_T
+    expected, cond = x_T, decoder.condition(z)
     with torch.inference_mode():
-        for t in scheduler.timesteps[-4:]:  # of all 1,000 steps the last four, where both walk one timestep at a time
-            expected = scheduler.step(decoder.predict(expected, int(t), decoder.condition(z)), t, expected).prev_sample
-        for t, s in zip([3, 2, 1, 0], [2, 1, 0, None], strict=True):
-            a, b, _ = decoder.schedule.step(t, s)
-            x = a * x + b * decoder.predict(x, t, decoder.condition(z))
+        for t in scheduler.timesteps[-4:]:
+            guess = decoder.predict(expected, int(t), cond)
+            expected = scheduler.step(guess, t, expected, use_clipped_model_output=clip).prev_sample
+    decoder.schedule = replace(decoder.schedule, spacing=lambda n: [3, 2, 1, 0])
+    with pytest.warns(ConvergenceWarning, match="start at t=3"):
+        x = diffusion.sample(decoder, z, x_T, num_inference_steps=4, clip_sample=clip)
     assert torch.allclose(x, expected, atol=1e-5)
+    assert (x.abs().max() <= 1) == clip
+
+
+def _pixels(images):
+    return np.stack([np.asarray(image, int) for image in images])
+
+
+@pytest.mark.parametrize("name", ["karlo", "kandinsky"])
+def test_where_the_noise_is_drawn_guidance_and_clipping_are_the_decoder_s_own(home, name):
+    options = {"decoder_options": {"upsample": False}} if name == "karlo" else {}
+    space = _space(home, name, **options)
+    points = space.encode_images([np.full((8, 8, 3), v, np.uint8) for v in (10, 200)])
+    steps, x_T = {"num_inference_steps": 4}, space.noise(2, seed=3)
+    own = space.decode(points, noise=x_T, guidance_scale=space.decoder.facts.guidance_scale, clip_sample=True, **steps)
+    plain = space.decode(points, noise=x_T, guidance_scale=1.0, clip_sample=False, **steps)
+    assert space.guidance_scale == {"karlo": 8.0, "kandinsky": 4.0}[name]
+    assert np.array_equal(_pixels(space.decode(points, seed=3, **steps)), _pixels(own))
+    assert np.array_equal(_pixels(space.decode(points, noise=x_T, **steps)), _pixels(plain))
+    assert not np.array_equal(_pixels(own), _pixels(plain))
+
+
+def test_a_code_of_a_decoder_that_clips_decodes_unclipped_to_its_image(home, apple):
+    """Kandinsky's own sampler, clipping latents to [-0.5, 0.5]: no code of its steps could give this image back."""
+    import shutil
+
+    from diffusers import DDPMScheduler
+
+    folder = home[0] / "clips"
+    shutil.copytree(home[0] / "kandinsky", folder, dirs_exist_ok=True)
+    how = {"beta_schedule": "linear", "beta_start": 0.00085, "beta_end": 0.012, "clip_sample_range": 0.5}
+    DDPMScheduler(variance_type="learned_range", steps_offset=1, **how).save_pretrained(folder / "scheduler")
+    space = _space(home, "clips")
+    latents = space.decoder.to_latents([apple])
+    assert latents.abs().max() > 0.5
+    code = space.invert(apple, num_inference_steps=25)
+    (back,), (bound,) = space.decode(code.embeddings, **code.settings), space.decoder.to_images(latents)
+    assert psnr(back, square(apple, 16)) > psnr(bound, square(apple, 16)) - 0.5
+    z, x_T = torch.from_numpy(code.embeddings.vectors.copy()), torch.from_numpy(code.noise)
+    clipped = diffusion.sample(space.decoder, z, x_T, num_inference_steps=25, clip_sample=True)
+    unclipped = diffusion.sample(space.decoder, z, x_T, num_inference_steps=25)
+    assert (unclipped - latents).square().mean().sqrt() < 0.02
+    assert (clipped - latents).square().mean().sqrt() > 0.1
 
 
 @pytest.mark.parametrize("name", ["kandinsky", "stable_unclip", "image_variations"])

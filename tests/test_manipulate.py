@@ -2,8 +2,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tiny
 
-from clipspace import PCA, blend, diffusion, generate, interpolate, reconstruct, sphere, text_diff, variations
+from clipspace import (
+    PCA,
+    blend,
+    diffusion,
+    generate,
+    interpolate,
+    load_space,
+    reconstruct,
+    sphere,
+    text_diff,
+    variations,
+)
 from clipspace.errors import InputError, SpaceMismatchError
 from clipspace.images import psnr
 from clipspace.scenes import render, sample_scenes
@@ -254,3 +266,38 @@ def test_a_code_holds_for_the_decoder_that_it_was_found_with(space, codes):
         variations(space, replace(codes[0], decoder="0" * 16), n=1)
     unknown = replace(codes[0], decoder=None)  # of weights that were not in memory
     assert variations(space, unknown, n=1, eta=0.0).images == variations(space, codes[0], n=1, eta=0.0).images
+
+
+@pytest.fixture(scope="module")
+def guided(tmp_path_factory):
+    """A tiny space whose decoder and prior were made for guidance 4."""
+    folder = tmp_path_factory.mktemp("guided")
+    tiny.clip(folder / "clip")
+    tiny.kandinsky(folder / "decoder")
+    tiny.kandinsky_prior(folder / "prior")
+    return load_space(folder / "clip", decoder=folder / "decoder", prior=folder / "prior", device="cpu")
+
+
+@pytest.mark.filterwarnings("ignore::clipspace.errors.ConvergenceWarning")
+def test_guidance_is_the_decoder_s_own_where_noise_is_drawn_and_1_where_an_image_is_inverted(guided):
+    image = np.full((16, 16, 3), 120, np.uint8)
+    points, steps = guided.encode_images([image, 255 - image]), {"num_inference_steps": 2}
+    made = {
+        "variations of an image": variations(guided, image, n=1, **steps),
+        "variations of an embedding": variations(guided, points[0], n=1, **steps),
+        "inverted": interpolate(guided, points[0], image, steps=2, **steps),
+        "fixed": interpolate(guided, image, image[:8], steps=2, noise="fixed", **steps),
+        "drawn": interpolate(guided, points[0], points[1], steps=2, **steps),
+        "generate": generate(guided, "a cat", n=1, **steps),
+        "asked": variations(guided, points[0], n=1, guidance_scale=2.0, **steps),
+    }
+    scales = {name: result.provenance["guidance_scale"] for name, result in made.items()}
+    assert scales == {
+        "variations of an image": 1.0, "variations of an embedding": 4.0, "inverted": 1.0, "fixed": 4.0, "drawn": 4.0,
+        "generate": 4.0, "asked": 2.0,
+    }  # fmt: skip
+    assert not made["inverted"].provenance["clip_sample"]
+    assert made["fixed"].provenance["clip_sample"]
+    assert {result.provenance["num_inference_steps"] for result in made.values()} == {2}
+    assert made["generate"].provenance["prior_guidance_scale"] == guided.prior_guidance_scale == 4.0
+    assert made["generate"].provenance["prior_steps"] == 25

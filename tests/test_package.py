@@ -18,7 +18,7 @@ LAYERS = [
     {"errors", "formats"},
     {"pixels", "sequences", "stamps", "fonts", "plain", "reprs"},
     {"seeds", "sphere", "images", "image_or_text", "saving", "fixed_point", "scenes", "engines", "layout", "tables"}
-    | {"faiss_backend"},
+    | {"faiss_backend", "schedule"},
     {"embeddings", "columns"},
     {"blocks"},
     {"moments"},

@@ -92,6 +92,21 @@ def test_the_mini_prior_takes_embeddings_without_their_texts(space):
     assert np.array_equal(*drawn)
 
 
+@pytest.mark.parametrize("name", ["kandinsky", "karlo"])
+def test_a_prior_takes_its_authors_guidance_and_clips_as_its_own_sampler(home, name):
+    space = _space(home, name)
+    own = space.prior("a cat", num_inference_steps=3)
+    assert np.array_equal(own.vectors, space.prior("a cat", num_inference_steps=3, guidance_scale=4.0).vectors)
+    assert not np.allclose(own.vectors, space.prior("a cat", num_inference_steps=3, guidance_scale=1.0).vectors)
+    x_T = 20 * torch.ones(1, tiny.DIM)
+    far = diffusion.sample(space.prior_model, ["a cat"], x_T, num_inference_steps=1, guidance_scale=60.0)
+    near = diffusion.sample(
+        space.prior_model, ["a cat"], x_T, num_inference_steps=1, guidance_scale=60.0, clip_sample=True
+    )
+    assert torch.allclose(near, far.clamp(-5, 5), atol=1e-5)
+    assert far.abs().max() > 5
+
+
 def test_guidance_moves_the_draw_away_from_the_empty_text(home):
     prior = _space(home, "kandinsky").prior_model
     x = torch.zeros(1, tiny.DIM)

@@ -18,7 +18,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 Steps = Annotated[int | None, typer.Option("--num-inference-steps", help="Steps of the sampler.")]
 Guidance = Annotated[
-    float | None, typer.Option("--guidance-scale", help="How far from the unconditional decode: 1 none, above sharper.")
+    float | None,
+    typer.Option(
+        "--guidance-scale",
+        help="How far from the unconditional decode: 1 none, above sharper. The decoder's own where noise is drawn, 1 where an "
+        "image is inverted.",
+    ),
 ]
 Engine = Annotated[str, typer.Option("--engine", help="local, or ray: workers of a Ray cluster.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="All cores, or GPUs, when not given.")]

@@ -6,17 +6,25 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from clipspace.errors import CheckpointError, InputError
 
 MINI = Path(__file__).resolve().parent.parent / "mini"
 _SUFFIXES = (".json", ".safetensors", ".txt")
+_SAFETENSORS = "17e2bedc1469eab4446e3e2c0219b9e868bf0473"
+"""The commit of sd-image-variations that holds safetensors; its branches hold pickles alone."""
+_UNREAD = ("safety_checker", "image_encoder", "feature_extractor")
+"""Parts of a repository that no decoder or prior here reads."""
 _L14, _BIG = "ViT-L-14/openai", "ViT-bigG-14/laion2b_s39b_b160k"
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """One row of the catalogue: an open_clip id, and the folder or repository of a decoder and of a prior."""
+    """One row of the catalogue: an open_clip id, and the folder or repository of a decoder and of a prior.
+
+    A repository is ``"org/name"``, or ``"org/name:revision"`` with a branch, tag, commit or ``refs/pr/N``.
+    """
 
     name: str
     clip: str
@@ -62,23 +70,24 @@ CATALOGUE: dict[str, Pairing] = {
             "768 px", "OpenRAIL++-M",
         ),
         Pairing(
-            "karlo", _L14, "kakaobrain/karlo-v1-alpha-image-variations", "kakaobrain/karlo-v1-alpha", 768, "256 px",
+            "karlo", _L14, "kakaobrain/karlo-v1-alpha", "kakaobrain/karlo-v1-alpha", 768, "256 px",
             "CreativeML OpenRAIL-M", "nearest to the DALL-E 2 decoder; inversion at its 64 px",
         ),
         Pairing(
-            "sd-image-variations", _L14, "lambdalabs/sd-image-variations-diffusers:v2.0", None, 768, "512 px",
+            "sd-image-variations", _L14, f"lambdalabs/sd-image-variations-diffusers:{_SAFETENSORS}", None, 768, "512 px",
             "CreativeML OpenRAIL-M",
         ),
     )
 }  # fmt: skip
 
 
-def locate(place: str | Path) -> tuple[Path, str | None]:
+def locate(place: str | Path, part: Literal["decoder", "prior"] = "decoder") -> tuple[Path, str | None]:
     """The folder of a decoder or prior, and the name it was asked for by.
 
-    ``place`` is a folder, a repository ``"org/name"`` or ``"org/name:revision"``, a name of the catalogue, or ``"name@folder"`` and
-    ``"name@org/name"``. A repository is taken from the local cache, and downloaded (safetensors and configs only)
-    where ``HF_HUB_OFFLINE`` is not set. Raises `CheckpointError` when it cannot be had.
+    ``place`` is a folder, a repository ``"org/name"`` or ``"org/name:revision"``, a name of the catalogue, which stands for
+    the ``part`` of its row, or ``"name@folder"`` and ``"name@org/name"``. A repository is taken from the local cache, and
+    downloaded (safetensors and configs only) where ``HF_HUB_OFFLINE`` is not set. Raises `CheckpointError` when it cannot be
+    had.
     """
     if "@" in str(place) and Path(place).is_dir():
         return Path(place), None
@@ -86,15 +95,20 @@ def locate(place: str | Path) -> tuple[Path, str | None]:
     if not at:
         name, where = "", name
     if not at and where in CATALOGUE:
-        name, where = where, CATALOGUE[where].decoder
+        row = CATALOGUE[where]
+        name, where = where, row.decoder if part == "decoder" else row.prior
+        if where is None:
+            raise CheckpointError(
+                f"load_space: {name!r} has no prior; expected the folder or repository of one in prior="
+            )
     if Path(where).is_dir():
         return Path(where), name or None
-    if where.count("/") != 1 or where.startswith((".", "/", "~")):
+    if where.partition(":")[0].count("/") != 1 or where.startswith((".", "/", "~")):
         raise CheckpointError(
             f"load_space: expected a folder, a repository 'org/name' or one of {sorted(CATALOGUE)}, "
             f"got {str(place)!r}; there is no such folder"
         )
-    return _from_hub(where), name or None
+    return _from_hub(where, part), name or None
 
 
 def download_size(pairing: Pairing) -> int:
@@ -123,7 +137,7 @@ def is_offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}
 
 
-def _from_hub(repo: str) -> Path:
+def _from_hub(repo: str, part: str) -> Path:
     import huggingface_hub
 
     wanted = [f"{where}*{suffix}" for where in ("", "**/") for suffix in _SUFFIXES]
@@ -135,9 +149,11 @@ def _from_hub(repo: str) -> Path:
             )
         )
     except Exception as error:  # the hub raises many types; each means that the files cannot be had
+        why = "HF_HUB_OFFLINE forbids to download it" if is_offline() else f"it could not be downloaded ({error})"
+        cure = "unset HF_HUB_OFFLINE, or copy" if is_offline() else "copy"
         raise CheckpointError(
-            f"load_space: {repo!r} is not in the local cache and could not be downloaded ({error}); copy its folder from a "
-            "machine with a network and name it, decoder='name@/the/folder'"
+            f"load_space: the {part} {repo!r} is not in the local cache, and {why}; {cure} the repository from a machine with a "
+            f"network into a folder and load that, {part}='/the/folder'"
         ) from error
 
 
@@ -147,7 +163,11 @@ def _is_local(place: str) -> bool:
     from huggingface_hub import try_to_load_from_cache
 
     repo, _, revision = place.partition(":")
-    return isinstance(try_to_load_from_cache(repo, "model_index.json", revision=revision or None), str)
+    index = try_to_load_from_cache(repo, "model_index.json", revision=revision or None)
+    if not isinstance(index, str):
+        return False
+    parts = [config.parent for config in Path(index).parent.glob("*/config.json") if config.parent.name not in _UNREAD]
+    return bool(parts) and all(any(part.glob("*.safetensors")) for part in parts)
 
 
 def pairing(name: str) -> Pairing | None:

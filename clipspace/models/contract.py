@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from PIL import Image
 
+from clipspace.errors import PrecisionError
 from clipspace.images import square
+from clipspace.models.folders import Placement, check_config, load_part
 
 if TYPE_CHECKING:
+    from diffusers import AutoencoderKL
+
     from clipspace.diffusion import Schedule
 
 Scale = Literal["raw", "any length"]
@@ -31,7 +36,8 @@ class DecoderFacts:
     scale : "raw" for the projection as it leaves the encoder; "any length" where only the direction is used
     takes : what is done with the vector before the network sees it
     null : what stands for "no condition" under classifier-free guidance
-    guidance_scale : what its authors use
+    guidance_scale : what its authors use where they draw the noise
+    prior_guidance_scale : what the authors of the prior in the same repository use
     resize_mode : how images were made square for its training, as open_clip names it
     """
 
@@ -47,13 +53,14 @@ class DecoderFacts:
     licence: str
     status: str
     resize_mode: Literal["squash", "shortest"] | None = None
+    prior_guidance_scale: float = 1.0
 
 
 class ImageDecoder(ABC):
     """z -> image: *what to predict* (`predict` under `condition`) and *where* (latents and schedule).
 
-    ``resolution`` is the side of its images in pixels; ``clip_weights`` the digest of the CLIP it was trained
-    for, where its folder tells.
+    ``resolution`` is the side of its images in pixels; ``dtype`` the precision of its networks; ``clip_weights`` the digest
+    of the CLIP it was trained for, where its folder tells.
     """
 
     facts: DecoderFacts
@@ -62,6 +69,7 @@ class ImageDecoder(ABC):
     dim: int
     resolution: int
     device: torch.device
+    dtype: torch.dtype
     clip_weights: str | None = None
 
     @abstractmethod
@@ -92,9 +100,32 @@ class ImageDecoder(ABC):
 
     @torch.inference_mode()
     def to_images(self, latents: torch.Tensor) -> list[Image.Image]:
-        pixels = self.pixels(latents).float().cpu()
-        array = pixels.add(1).mul(127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
-        return [Image.fromarray(a) for a in array]
+        """Images of latents. Raises `PrecisionError` where they, or the pixels of them, are not finite."""
+        check_finite(latents, "decode: latents", self.dtype)
+        return as_images(self.pixels(latents), self.dtype)
+
+
+def as_images(pixels: torch.Tensor, dtype: torch.dtype) -> list[Image.Image]:
+    """Images of pixels in [-1, 1], ``(n, 3, h, w)``, clamped, that networks of ``dtype`` gave."""
+    check_finite(pixels, "decode: pixels", dtype)
+    array = pixels.float().cpu().add(1).mul(127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+    return [Image.fromarray(a) for a in array]
+
+
+def check_finite(values: torch.Tensor, what: str, dtype: torch.dtype) -> None:
+    """Raise `PrecisionError` where rows that networks of ``dtype`` gave hold NaN or infinity."""
+    rows = torch.nonzero(~values.isfinite().flatten(1).all(dim=1)).flatten().tolist()
+    if rows:
+        name = str(dtype).removeprefix("torch.")
+        cure = (
+            "which overflows above 65,504; load the space with dtype='bfloat16' or 'float32'"
+            if dtype == torch.float16
+            else "whose range is not at fault; check the weights and the vectors, or use fewer or more steps"
+        )
+        raise PrecisionError(
+            f"{what}: expected finite numbers, got NaN or infinity in rows {rows[:5]} of a batch of {len(values)} from networks "
+            f"in {name}, {cure}"
+        )
 
 
 def working_dtype(dtype: torch.dtype) -> torch.dtype:
@@ -110,7 +141,7 @@ def widened(x: torch.Tensor) -> torch.Tensor:
 class Autoencoded(ImageDecoder):
     """A decoder whose latents are those of a KL autoencoder (Rombach et al. 2022, arXiv 2112.10752)."""
 
-    def _set_autoencoder(self, vae, sample_size: int) -> None:
+    def _set_autoencoder(self, vae: AutoencoderKL, sample_size: int) -> None:
         self.vae = vae
         self.scaling_factor = float(vae.config.scaling_factor)
         self.latent_shape = (int(vae.config.latent_channels), sample_size, sample_size)
@@ -121,3 +152,12 @@ class Autoencoded(ImageDecoder):
 
     def pixels(self, latents: torch.Tensor) -> torch.Tensor:
         return widened(self.vae.decode((latents / self.scaling_factor).to(self.vae.dtype), return_dict=False)[0])
+
+
+def load_autoencoder(folder: Path, place: Placement) -> AutoencoderKL:
+    """The ``vae`` of a folder, whose latents are scaled by one factor and not shifted."""
+    from diffusers import AutoencoderKL
+
+    vae = load_part(AutoencoderKL, folder, "vae", place)
+    check_config(vae, "vae", shift_factor=None, latents_mean=None, latents_std=None)
+    return vae

@@ -1,11 +1,15 @@
 """DALLE2-pytorch (lucidrains 2022), the implementation in which DALL-E 2 was first rebuilt: its base decoder and prior.
 
+Weights are published without the CLIP that their configs name, which the space brings. Of a folder that holds ``best.pth``
+beside ``latest.pth``, as the priors' do, ``best.pth`` is read.
+
 An extra: the package ``dalle2-pytorch`` wants older versions of what clipspace uses, so give it an environment of its own.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,10 +18,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from clipspace.diffusion import Schedule
 from clipspace.errors import CapabilityError, CheckpointError, shortened
 from clipspace.models.contract import DecoderFacts, ImageDecoder, working_dtype
 from clipspace.models.folders import Placement
+from clipspace.schedule import Schedule, clipping, thresholding
 
 if TYPE_CHECKING:
     from clipspace.models.clip import Encoder
@@ -40,7 +44,10 @@ FACTS = DecoderFacts(
 
 
 class Dalle2(ImageDecoder):
-    """The first network of a DALLE2-pytorch `Decoder`, without text; its upsamplers are not used."""
+    """The first network of a DALLE2-pytorch `Decoder`, without text; its upsamplers are not used.
+
+    A network that also reads texts is given those that its training put for a text left out.
+    """
 
     facts = FACTS
 
@@ -52,7 +59,9 @@ class Dalle2(ImageDecoder):
         self.resolution = int(decoder.image_sizes[0])
         self.latent_shape = (self.channels, self.resolution, self.resolution)
         alphas = noise.alphas_cumprod.double().cpu()
-        self.schedule = Schedule(alphas, float(alphas[0]), _prediction(decoder), _spacing(len(alphas)))
+        limit = thresholding(decoder.dynamic_thres_percentile, math.inf) if decoder.use_dynamic_thres else clipping(1.0)
+        self.schedule = Schedule(alphas, float(alphas[0]), _prediction(decoder), _spacing(len(alphas)), limit)
+        self.text_width = int(self.unet.text_embed_dim) if self.unet.cond_on_text_encodings else None
 
     def condition(self, embeds: torch.Tensor) -> torch.Tensor:
         """Unit vectors, and a last column that says whether a row is conditioned at all."""
@@ -68,8 +77,16 @@ class Dalle2(ImageDecoder):
             if rows.any():
                 x = x_t[rows].to(self.dtype)
                 times = torch.full((len(x),), t, device=self.device)
+                texts = (
+                    None if self.text_width is None else x.new_zeros(len(x), 1, self.text_width)
+                )  # zeros are no text
                 guess = self.unet(
-                    x, times, image_embed=cond[rows, :-1], image_cond_drop_prob=drop, text_cond_drop_prob=drop
+                    x,
+                    times,
+                    image_embed=cond[rows, :-1],
+                    text_encodings=texts,
+                    image_cond_drop_prob=drop,
+                    text_cond_drop_prob=1.0,
                 )
                 out[rows] = guess[:, : self.channels].to(out)
         return out
@@ -98,13 +115,15 @@ class Dalle2Prior:
     facts, clip_weights, reads_texts = FACTS, None, True
 
     def __init__(self, prior, encoder: Encoder, *, place: Placement) -> None:
+        if getattr(prior.net, "self_cond", False):
+            raise CheckpointError("load_space: this DALLE2-pytorch prior conditions on its own output; not supported")
         self.net, self.encoder, self.device, self.dtype = prior.net, encoder, place.device, place.dtype
         self.reads_tokens, self.scale = bool(prior.condition_on_text_encodings), float(prior.image_embed_scale)
         self.dim = int(prior.image_embed_dim)
         self.latent_shape = (self.dim,)
         alphas = prior.noise_scheduler.alphas_cumprod.double().cpu()
         kind = "v_prediction" if prior.predict_v else "sample" if prior.predict_x_start else "epsilon"
-        self.schedule = Schedule(alphas, 1.0, kind, _trailing(len(alphas)))
+        self.schedule = Schedule(alphas, 1.0, kind, _trailing(len(alphas)), _prior_limit(prior))
 
     def inputs(self, texts: Sequence[str], unit: np.ndarray) -> Sequence[str]:
         return texts
@@ -163,11 +182,12 @@ def _created(folder: Path, file: str, config_class: str, section: str) -> tuple[
         ) from error
     try:
         config = json.loads((folder / file).read_text())
-        config = config.get(section, config)
+        config = {key: value for key, value in config.get(section, config).items() if key != "clip"}
         module = getattr(train_configs, config_class)(**config).create()
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise CheckpointError(f"load_space: could not read {file} of {str(folder)!r}: {error}") from error
-    weights, wanted = _weights(folder), module.state_dict()
+    weights = {key: value for key, value in _weights(folder).items() if not key.startswith("clip.")}
+    wanted = module.state_dict()
     missing, unexpected = sorted(wanted.keys() - weights.keys()), sorted(weights.keys() - wanted.keys())
     shapes = sorted(k for k in wanted.keys() & weights.keys() if wanted[k].shape != weights[k].shape)
     if missing or unexpected or shapes:
@@ -181,6 +201,8 @@ def _created(folder: Path, file: str, config_class: str, section: str) -> tuple[
 
 def _weights(folder: Path) -> dict[str, torch.Tensor]:
     found = [p for pattern in ("*.safetensors", "*.pth", "*.pt") for p in sorted(folder.glob(pattern))]
+    if {p.name for p in found} == {"best.pth", "latest.pth"}:
+        found = [folder / "best.pth"]
     if len(found) != 1:
         raise CheckpointError(
             f"load_space: expected one file of weights in {str(folder)!r}, got {shortened(p.name for p in found)}"
@@ -204,6 +226,15 @@ def _prediction(decoder) -> str:
     if decoder.predict_v[0]:
         return "v_prediction"
     return "sample" if decoder.predict_x_start[0] else "epsilon"
+
+
+def _prior_limit(prior):
+    """What the package does to the x_0 that a prior predicts."""
+    if not prior.predict_x_start:
+        return clipping(1.0)
+    if prior.sampling_clamp_l2norm:
+        return lambda x_0: torch.nn.functional.normalize(x_0, dim=-1) * prior.image_embed_scale
+    return None
 
 
 def _spacing(total: int):

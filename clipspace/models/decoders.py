@@ -83,11 +83,16 @@ def check_serves(encoder: Encoder, facts: DecoderFacts, dim: int, clip_weights: 
         )
 
 
+def _guidance(facts: DecoderFacts) -> str:
+    prior = facts.prior_guidance_scale
+    return f"{facts.guidance_scale:g}" + (f"; prior {prior:g}" if prior != 1 else "")
+
+
 def table() -> str:
     """The table of decoders in Markdown, as docs/decoders.md holds it."""
     head = ("decoder", "CLIP", "d", "takes", "no condition", "output", "guidance", "images", "licence", "status")
     lines = [head, ("---",) * len(head)]
     for f in DECODERS.values():
-        row = (f"`{f.name}`", f"`{f.clip[0]}`", f.dim, f.takes, f.null, f.output, f"{f.guidance_scale:g}")
+        row = (f"`{f.name}`", f"`{f.clip[0]}`", f.dim, f.takes, f.null, f.output, _guidance(f))
         lines.append((*row, f.resize_mode or "square", f.licence, f.status))
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"

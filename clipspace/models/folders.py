@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any
 import torch
 
 from clipspace.errors import CapabilityError, CheckpointError
+
+PLAIN = {"addition_embed_type": None, "encoder_hid_dim_type": None, "time_cond_proj_dim": None}
+"""Further inputs of a diffusers UNet that most decoders leave out."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ def load_part(cls, folder: Path, part: str, place: Placement):
     if not (folder / part).is_dir():
         raise CheckpointError(f"load_space: expected a folder {part!r} in {str(folder)!r}; found none")
     _refuse_pickles(folder / part)
+    _check_part(cls, folder, part)
     try:
         network, info = cls.from_pretrained(
             folder, subfolder=part, torch_dtype=place.dtype, use_safetensors=True, local_files_only=True,
@@ -55,12 +60,14 @@ def load_part(cls, folder: Path, part: str, place: Placement):
     return _place(network.eval().requires_grad_(False), place)
 
 
-def load_scheduler(cls, folder: Path, part: str, **changes):
-    """A diffusers scheduler from the config of ``part``, with some of its entries changed."""
+def load_scheduler(cls, folder: Path, part: str):
+    """The diffusers scheduler of ``part``, whose config must name ``cls``."""
     try:
-        return cls.from_pretrained(folder, subfolder=part, local_files_only=True, **changes)
+        scheduler = cls.from_pretrained(folder, subfolder=part, local_files_only=True)
     except Exception as error:
         raise CheckpointError(f"load_space: could not read {part!r} of {str(folder)!r}: {error}") from error
+    _check_named(cls, cls.load_config(folder / part), f"{part!r} of {str(folder)!r}")
+    return scheduler
 
 
 def load_tokenizer(folder: Path):
@@ -73,35 +80,60 @@ def load_tokenizer(folder: Path):
         raise CheckpointError(f"load_space: could not read the tokenizer of {str(folder)!r}: {error}") from error
 
 
-def load_schedule(folder: Path, part: str = "scheduler"):
-    """The `diffusion.Schedule` of a checkpoint: the noise levels it was trained with, visited by DDIM.
-
-    Clipping is left out, for a clipped step has no inverse. Karlo's own scheduler names no spacing; it
-    spreads timesteps from the last to 0, which diffusers calls "linspace".
-    """
-    from diffusers import DDIMScheduler
-
-    from clipspace.diffusion import Schedule
-
-    config = _read_config(folder, part)
-    of_karlo = config.get("_class_name") == "UnCLIPScheduler"
-    changes = {"timestep_spacing": "linspace", "beta_schedule": "squaredcos_cap_v2"} if of_karlo else {}
-    scheduler = load_scheduler(DDIMScheduler, folder, part, **changes)
-
-    def spacing(num_inference_steps: int) -> list[int]:
-        scheduler.set_timesteps(num_inference_steps)
-        return scheduler.timesteps.tolist()
-
-    final = float(scheduler.final_alpha_cumprod)
-    return Schedule(scheduler.alphas_cumprod.double(), final, scheduler.config.prediction_type, spacing)
+def side_of(network: torch.nn.Module, part: str) -> int:
+    """The side of the squares that a network works on, by its config. Raises `CheckpointError` for another shape, or none."""
+    size = network.config.sample_size
+    sides = size if isinstance(size, (list, tuple)) else [size]
+    if not sides or not all(isinstance(side, int) and side > 0 for side in sides) or len(set(sides)) != 1:
+        raise CheckpointError(
+            f"load_space: expected sample_size, the side of a square, in the config.json of {part!r}, got {size!r}; write there "
+            "the side, in latents, of the images it was trained on"
+        )
+    return int(sides[0])
 
 
-def _read_config(folder: Path, part: str) -> dict[str, Any]:
-    path = folder / part / "scheduler_config.json"
+def check_config(network: torch.nn.Module, part: str, **wanted: Any) -> None:
+    """Raise `CheckpointError` unless a network is built as its decoder runs it: inputs that are left out go unnoticed."""
+    got = {key: network.config.get(key) for key in wanted}
+    other = {key: value for key, value in got.items() if value != wanted[key]}
+    if other:
+        raise CheckpointError(
+            f"load_space: expected { ({key: wanted[key] for key in other}) } in the config.json of {part!r}, got {other}: this is "
+            "another kind of network, which takes what is not given here; load the checkpoint of the decoder named"
+        )
+
+
+def _check_part(cls, folder: Path, part: str) -> None:
+    """A part's config names the class that reads it, and nothing that this class would leave out."""
+    path = folder / part / "config.json"
     try:
-        return json.loads(path.read_text())
+        written = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"load_space: could not read the {part} of {str(folder)!r}: {error}") from error
+        raise CheckpointError(f"load_space: could not read {str(path)!r}: {error}; get a whole copy") from error
+    if hasattr(cls, "config_class"):  # of transformers, which names the kind and not the class
+        name, wanted = written.get("model_type"), cls.config_class.model_type
+        if name not in (None, wanted):
+            raise CheckpointError(f"load_space: expected model_type {wanted!r} in {str(path)!r}, got {name!r}")
+        return
+    _check_named(cls, written, str(path))
+    takes = {*inspect.signature(cls.__init__).parameters, *getattr(cls, "_deprecated_kwargs", ())}
+    unknown = {
+        key: value
+        for key, value in written.items()
+        if key[0] != "_" and key not in takes and value not in (None, False)
+    }
+    if unknown:
+        raise CheckpointError(
+            f"load_space: {str(path)!r} sets {unknown}, which {cls.__name__} of this diffusers does not know and would leave "
+            "out; update diffusers, or take them out where you know that they do nothing"
+        )
+
+
+def _check_named(cls, written: dict[str, Any], where: str) -> None:
+    if (name := written.get("_class_name")) != cls.__name__:
+        raise CheckpointError(
+            f"load_space: expected a {cls.__name__} in {where}, got {name!r}; load the part made for it"
+        )
 
 
 def _refuse_pickles(part: Path) -> None:

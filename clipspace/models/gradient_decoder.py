@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from clipspace.models.clip import Encoder
+from clipspace.models.contract import as_images
 
 
 class GradientDecoder:
@@ -20,8 +21,7 @@ class GradientDecoder:
         return self.encoder.differentiable(pixels).float()
 
     def to_images(self, latents: torch.Tensor) -> list[Image.Image]:
-        array = latents.cpu().add(1).mul(127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
-        images = [Image.fromarray(a) for a in array]
+        images = as_images(latents, self.encoder.dtype)
         for image in images:
             image.info["clipspace"] = "optimised until its embedding matched; not decoded"
         return images

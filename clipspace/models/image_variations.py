@@ -7,8 +7,9 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 
-from clipspace.models.contract import Autoencoded, DecoderFacts, widened
-from clipspace.models.folders import Placement, device_of, load_part, load_schedule
+from clipspace.models.contract import Autoencoded, DecoderFacts, load_autoencoder, widened
+from clipspace.models.folders import PLAIN, Placement, check_config, device_of, load_part, side_of
+from clipspace.models.scheduler_config import load_schedule
 
 FACTS = DecoderFacts(
     name="sd-image-variations",
@@ -33,9 +34,9 @@ class ImageVariations(Autoencoded):
 
     def __init__(self, unet: UNet2DConditionModel, vae: AutoencoderKL, schedule) -> None:
         self.unet, self.schedule = unet, schedule
-        self._set_autoencoder(vae, int(unet.config.sample_size))
+        self._set_autoencoder(vae, side_of(unet, "unet"))
         self.dim = int(unet.config.cross_attention_dim)
-        self.device = device_of(unet)
+        self.device, self.dtype = device_of(unet), unet.dtype
 
     def condition(self, embeds: torch.Tensor) -> torch.Tensor:
         return embeds[:, None].to(self.device, self.unet.dtype)
@@ -50,4 +51,5 @@ class ImageVariations(Autoencoded):
 def load(folder: Path, place: Placement) -> ImageVariations:
     """The safety checker of the folder is not used."""
     unet = load_part(UNet2DConditionModel, folder, "unet", place)
-    return ImageVariations(unet, load_part(AutoencoderKL, folder, "vae", place), load_schedule(folder))
+    check_config(unet, "unet", class_embed_type=None, in_channels=4, out_channels=4, **PLAIN)
+    return ImageVariations(unet, load_autoencoder(folder, place), load_schedule(folder))

@@ -9,7 +9,8 @@ from diffusers import UNet2DConditionModel, VQModel
 
 from clipspace.errors import CheckpointError
 from clipspace.models.contract import DecoderFacts, ImageDecoder, widened
-from clipspace.models.folders import Placement, device_of, load_part, load_schedule
+from clipspace.models.folders import PLAIN, Placement, check_config, device_of, load_part, side_of
+from clipspace.models.scheduler_config import load_schedule
 
 FACTS = DecoderFacts(
     name="kandinsky-2.2",
@@ -24,6 +25,7 @@ FACTS = DecoderFacts(
     licence="Apache-2.0",
     status="current",
     resize_mode="shortest",
+    prior_guidance_scale=4.0,
 )
 
 
@@ -38,11 +40,11 @@ class Kandinsky(ImageDecoder):
     def __init__(self, unet: UNet2DConditionModel, movq: VQModel, schedule, *, null_embeds: torch.Tensor) -> None:
         self.unet, self.movq, self.schedule = unet, movq, schedule
         self.channels = int(unet.config.in_channels)
-        side = int(unet.config.sample_size)
+        side = side_of(unet, "unet")
         self.latent_shape = (self.channels, side, side)
         self.dim = int(unet.config.encoder_hid_dim)
         self.resolution = side * 2 ** (len(movq.config.block_out_channels) - 1)
-        self.device = device_of(unet)
+        self.device, self.dtype = device_of(unet), unet.dtype
         if null_embeds.shape[-1] != self.dim:
             raise CheckpointError(
                 f"load_space: this Kandinsky decoder takes {self.dim} dimensions, the CLIP gives {null_embeds.shape[-1]}; "
@@ -71,5 +73,8 @@ class Kandinsky(ImageDecoder):
 
 def load(folder: Path, place: Placement, *, null_embeds: torch.Tensor) -> Kandinsky:
     unet = load_part(UNet2DConditionModel, folder, "unet", place)
+    takes = PLAIN | {"addition_embed_type": "image", "encoder_hid_dim_type": "image_proj", "class_embed_type": None}
+    check_config(unet, "unet", in_channels=4, out_channels=8, **takes)
     movq = load_part(VQModel, folder, "movq", place)
+    check_config(movq, "movq", norm_type="spatial", latent_channels=4)
     return Kandinsky(unet, movq, load_schedule(folder), null_embeds=null_embeds)

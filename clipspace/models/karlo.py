@@ -12,7 +12,17 @@ from diffusers.schedulers.scheduling_unclip import UnCLIPScheduler
 from transformers import CLIPTextModelWithProjection
 
 from clipspace.models.contract import DecoderFacts, ImageDecoder, widened
-from clipspace.models.folders import Placement, device_of, load_part, load_schedule, load_scheduler, load_tokenizer
+from clipspace.models.folders import (
+    PLAIN,
+    Placement,
+    check_config,
+    device_of,
+    load_part,
+    load_scheduler,
+    load_tokenizer,
+    side_of,
+)
+from clipspace.models.scheduler_config import load_schedule
 
 FACTS = DecoderFacts(
     name="karlo",
@@ -27,6 +37,7 @@ FACTS = DecoderFacts(
     licence="CreativeML OpenRAIL-M",
     status="deprecated in diffusers, still loads",
     resize_mode="squash",
+    prior_guidance_scale=4.0,
 )
 
 
@@ -51,7 +62,7 @@ class Upsampler(NamedTuple):
         self, small: torch.Tensor, noise: torch.Tensor | None = None, generator: torch.Generator | None = None
     ) -> torch.Tensor:
         """Pixels of the large image; all noise is drawn from ``seed`` unless given."""
-        side, channels = int(self.first.config.sample_size), int(self.first.config.in_channels) // 2
+        side, channels = side_of(self.first, "super_res_first"), int(self.first.config.in_channels) // 2
         generator = generator or torch.Generator().manual_seed(self.seed)
         if noise is None:
             noise = torch.randn(len(small), channels, side, side, generator=generator)
@@ -86,13 +97,13 @@ class Karlo(ImageDecoder):
         upsampler: Upsampler | None = None,
     ) -> None:
         self.unet, self.projection, self.schedule, self.upsampler = unet, projection, schedule, upsampler
-        self.device = device_of(unet)
+        self.device, self.dtype = device_of(unet), unet.dtype
         self.prompt = Prompt(
             prompt.pooled.to(self.device, unet.dtype), prompt.hidden.to(self.device, unet.dtype),
             prompt.mask.to(self.device),
         )  # fmt: skip
         self.channels = int(unet.config.in_channels)
-        self.resolution = int(unet.config.sample_size)
+        self.resolution = side_of(unet, "decoder")
         self.latent_shape = (self.channels, self.resolution, self.resolution)
         self.dim = int(projection.config.clip_embeddings_dim)
 
@@ -139,8 +150,10 @@ def load(folder: Path, place: Placement, *, upsample: bool = True) -> Karlo:
             load_part(UNet2DModel, folder, "super_res_last", place),
             load_scheduler(UnCLIPScheduler, folder, "super_res_scheduler"),
         )
+    unet = load_part(UNet2DConditionModel, folder, "decoder", place)
+    check_config(unet, "decoder", class_embed_type="identity", in_channels=3, out_channels=6, **PLAIN)
     return Karlo(
-        load_part(UNet2DConditionModel, folder, "decoder", place),
+        unet,
         load_part(UnCLIPTextProjModel, folder, "text_proj", place),
         load_schedule(folder, "decoder_scheduler"),
         prompt=_empty_prompt(folder),

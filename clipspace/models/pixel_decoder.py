@@ -8,7 +8,8 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from clipspace.models.contract import DecoderFacts, ImageDecoder, widened
-from clipspace.models.folders import Placement, device_of, load_part, load_schedule, read_index
+from clipspace.models.folders import PLAIN, Placement, check_config, device_of, load_part, read_index, side_of
+from clipspace.models.scheduler_config import load_schedule
 
 FACTS = DecoderFacts(
     name="mini",
@@ -32,11 +33,11 @@ class PixelDecoder(ImageDecoder):
 
     def __init__(self, unet: UNet2DConditionModel, schedule, *, unshuffle: int, clip_weights: str) -> None:
         self.unet, self.schedule, self.unshuffle, self.clip_weights = unet, schedule, unshuffle, clip_weights
-        side = int(unet.config.sample_size)
+        side = side_of(unet, "unet")
         self.latent_shape = (int(unet.config.in_channels), side, side)
         self.dim = int(unet.config.projection_class_embeddings_input_dim)
         self.resolution = side * unshuffle
-        self.device = device_of(unet)
+        self.device, self.dtype = device_of(unet), unet.dtype
 
     def condition(self, embeds: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.normalize(embeds, dim=-1).mul(self.dim**0.5).to(self.device, self.unet.dtype)
@@ -58,6 +59,7 @@ class PixelDecoder(ImageDecoder):
 def load(folder: Path, place: Placement) -> PixelDecoder:
     index = read_index(folder)
     unet = load_part(UNet2DConditionModel, folder, "unet", place).to(memory_format=torch.channels_last)
+    check_config(unet, "unet", class_embed_type="projection", out_channels=unet.config.in_channels, **PLAIN)
     return PixelDecoder(
         unet, load_schedule(folder), unshuffle=index["pixel_unshuffle"], clip_weights=index["clip_weights"]
     )

@@ -15,7 +15,8 @@ from clipspace.errors import CheckpointError
 from clipspace.models import dalle2, kandinsky, karlo, pixel_decoder
 from clipspace.models.contract import DecoderFacts, widened
 from clipspace.models.decoders import check_serves
-from clipspace.models.folders import Placement, device_of, load_part, load_schedule, load_tokenizer, read_index
+from clipspace.models.folders import Placement, device_of, load_part, load_tokenizer, read_index
+from clipspace.models.scheduler_config import load_schedule
 
 if TYPE_CHECKING:
     from clipspace.models.clip import Encoder

@@ -11,8 +11,18 @@ from diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer import 
 from transformers import CLIPTextModel
 
 from clipspace.errors import InputError
-from clipspace.models.contract import Autoencoded, DecoderFacts, widened
-from clipspace.models.folders import Placement, device_of, load_part, load_schedule, load_scheduler, load_tokenizer
+from clipspace.models.contract import Autoencoded, DecoderFacts, load_autoencoder, widened
+from clipspace.models.folders import (
+    PLAIN,
+    Placement,
+    check_config,
+    device_of,
+    load_part,
+    load_scheduler,
+    load_tokenizer,
+    side_of,
+)
+from clipspace.models.scheduler_config import load_schedule
 
 _COMMON = {
     "class_names": ("StableUnCLIPImg2ImgPipeline", "StableUnCLIPPipeline"),
@@ -65,10 +75,10 @@ class StableUnCLIP(Autoencoded):
         if noise_level is not None and not 0 <= noise_level < most:
             raise InputError(f"noise_level: expected None or 0 to {most - 1}, got {noise_level}")
         self.noise_level, self.noise_seed = noise_level, noise_seed
-        self._set_autoencoder(vae, int(unet.config.sample_size))
+        self._set_autoencoder(vae, side_of(unet, "unet"))
         self.dim = int(unet.config.projection_class_embeddings_input_dim) // 2
         self.facts = LARGE if self.dim == LARGE.dim else HUGE
-        self.device = device_of(unet)
+        self.device, self.dtype = device_of(unet), unet.dtype
         self.empty_prompt = empty_prompt.to(self.device, unet.dtype)
 
     def condition(self, embeds: torch.Tensor) -> torch.Tensor:
@@ -92,9 +102,11 @@ class StableUnCLIP(Autoencoded):
 def load(folder: Path, place: Placement, *, noise_level: int | None = None, noise_seed: int = 0) -> StableUnCLIP:
     """``noise_level`` and ``noise_seed`` as `StableUnCLIP` takes them."""
     on_cpu = Placement(torch.device("cpu"), torch.float32)
+    unet = load_part(UNet2DConditionModel, folder, "unet", place)
+    check_config(unet, "unet", class_embed_type="projection", in_channels=4, out_channels=4, **PLAIN)
     return StableUnCLIP(
-        load_part(UNet2DConditionModel, folder, "unet", place),
-        load_part(AutoencoderKL, folder, "vae", place),
+        unet,
+        load_autoencoder(folder, place),
         load_schedule(folder),
         normalizer=load_part(StableUnCLIPImageNormalizer, folder, "image_normalizer", on_cpu),
         noising=load_scheduler(DDPMScheduler, folder, "image_noising_scheduler"),

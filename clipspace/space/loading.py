@@ -18,7 +18,7 @@ DTYPES = ("float32", "bfloat16", "float16", "float64")
 
 
 def load_space(
-    name: str = "mini",
+    name: str | Path = "mini",
     *,
     decoder: str | Path | None = None,
     prior: str | Path | None = None,
@@ -33,7 +33,8 @@ def load_space(
 
     Parameters
     ----------
-    name : ``"mini"``, ``"kandinsky-2.2"``, …; or ``"ViT-B-32/openai"``, ``"hf-hub:…"``, ``"local-dir:…"``
+    name : ``"mini"``, ``"kandinsky-2.2"``, …; or ``"ViT-B-32/openai"``, ``"hf-hub:…"``, ``"local-dir:…"``; a `Path` is a local
+        folder
     decoder : replaces that of the name: a folder in diffusers' layout, ``"karlo"``, ``"karlo@a/local/folder"``,
         or ``"gradient"``, which optimises pixels and works for any CLIP
     prior : likewise; a folder or a repository
@@ -56,6 +57,7 @@ def load_space(
     from clipspace.models.clip import load_encoder
     from clipspace.models.folders import Placement
 
+    name = _identifier(name)
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if dtype not in DTYPES:
         raise InputError(f"load_space: expected dtype as one of {list(DTYPES)}, got {dtype!r}")
@@ -65,6 +67,7 @@ def load_space(
     if known is not None:
         decoder, prior = decoder or known.decoder, prior or known.prior
     found, decoder_name = catalogue.locate(decoder) if decoder not in (None, "gradient") else (None, None)
+    prior_found = None if prior is None else catalogue.locate(prior, "prior")[0]
     if resize_mode is None and found is not None:
         from clipspace.models.decoders import facts_of
 
@@ -87,14 +90,14 @@ def load_space(
         from clipspace.models.decoders import load_decoder
 
         parts["decoder"] = load_decoder(found, encoder, how, name=decoder_name, **(decoder_options or {}))
-    if prior is not None:
+    if prior_found is not None:
         from clipspace.models.prior import load_prior
 
-        parts["prior_model"] = load_prior(catalogue.locate(prior)[0], encoder, how)
+        parts["prior_model"] = load_prior(prior_found, encoder, how)
     return Space(name, encoder, **parts)
 
 
-def untrained_space(name: str = "mini", *, seed: int, device: str | None = None) -> Space:
+def untrained_space(name: str | Path = "mini", *, seed: int, device: str | None = None) -> Space:
     """The encoder of a space with freshly drawn weights: same architecture and preprocessing, nothing learned.
 
     A control: what a probe finds here, training did not put there. ``name`` as for `load_space`; a bare
@@ -103,7 +106,17 @@ def untrained_space(name: str = "mini", *, seed: int, device: str | None = None)
     from clipspace.models.catalogue import CATALOGUE
     from clipspace.models.clip import draw_encoder
 
+    name = _identifier(name)
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     known = CATALOGUE.get(name)
     title = f"{name} untrained, seed {seed}"
     return Space(title, draw_encoder(known.clip if known else name, seed=seed, stamp_name=title, device=place))
+
+
+def _identifier(name: str | Path) -> str:
+    """What open_clip, or the catalogue, calls a space."""
+    if isinstance(name, Path):
+        return f"local-dir:{name}"
+    if not isinstance(name, str):
+        raise InputError(f"load_space: expected a name or the path of a folder, got {type(name).__name__}")
+    return name

@@ -18,7 +18,7 @@ from clipspace.codes import Code
 from clipspace.embeddings import Embeddings, Stamp, check_same_space
 from clipspace.errors import CapabilityError, ConvergenceWarning, InputError, PrecisionError
 from clipspace.images import list_images, read_image, read_images
-from clipspace.models.contract import working_dtype
+from clipspace.models.contract import check_finite, working_dtype
 from clipspace.reprs import brief
 from clipspace.seeds import streams
 from clipspace.space.batches import batch_count, batch_slices, within_memory
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 STEPS = 50
 """Of a diffusion decoder, where the caller names no number."""
+PRIOR_STEPS = 25
+"""Of a prior, where the caller names no number."""
 GRADIENT_STEPS = 1500
 """Of the optimisation that stands in where there is no decoder, each one evaluation of the encoder."""
 _GRADIENT_LEAST = 300
@@ -77,6 +79,22 @@ class Space:
         """Steps that `decode` and `invert` take when told none."""
         return GRADIENT_STEPS if self._optimises else STEPS
 
+    @property
+    def guidance_scale(self) -> float:
+        """Guidance that `decode` takes where it draws the noise, when told none: what the decoder's authors use."""
+        facts = getattr(self.decoder, "facts", None)
+        return 1.0 if facts is None else facts.guidance_scale
+
+    @property
+    def prior_steps(self) -> int:
+        """Steps that `prior` takes when told none."""
+        return PRIOR_STEPS
+
+    @property
+    def prior_guidance_scale(self) -> float:
+        """Guidance that `prior` takes when told none: what the prior's authors use."""
+        return 1.0 if self.prior_model is None else self.prior_model.facts.prior_guidance_scale
+
     def encode_images(self, images, *, batch_size: int = _ENCODE_BATCH, deterministic: bool = False) -> Embeddings:
         """Raw image embeddings of one image or a sequence (paths, PIL, arrays; see `images.read_image`).
 
@@ -117,8 +135,8 @@ class Space:
         texts: str | Sequence[str] | Embeddings,
         *,
         seed: int = 0,
-        num_inference_steps: int = 25,
-        guidance_scale: float = 1.0,
+        num_inference_steps: int | None = None,
+        guidance_scale: float | None = None,
         candidates: int = 2,
         batch_size: int = _ENCODE_BATCH,
     ) -> Embeddings:
@@ -126,7 +144,9 @@ class Space:
 
         Most priors read the text itself, so embeddings must be named by the texts that they are of. Of ``candidates``
         draws for each text the one nearest to the text embedding is kept (Ramesh et al. 2022, section 2.2, draw two).
-        Raises `CapabilityError` where the space has no prior.
+        ``guidance_scale`` is what the prior's authors use when None (4 for those of Kandinsky 2.2 and Karlo, else 1), and each
+        step clips the embedding it predicts as their sampler does. Raises `CapabilityError` where the space has no prior,
+        `PrecisionError` where it answers with NaN.
         """
         if self.prior_model is None:
             raise CapabilityError(f"prior: the space {self.name!r} has no prior; load one that has, such as 'mini'")
@@ -137,6 +157,10 @@ class Space:
                 f"prior: expected text embeddings, got {points.modality} embeddings; encode the texts first"
             )
         model = self.prior_model
+        if guidance_scale is None:
+            guidance_scale = self.prior_guidance_scale
+        _check_scale("prior", guidance_scale)
+        steps = self.prior_steps if num_inference_steps is None else num_inference_steps
         if model.reads_texts and points is texts:
             self._check_named_by_texts(points)
         texts_in = [name for name in points.names or () for _ in range(candidates)]
@@ -149,9 +173,11 @@ class Space:
                     model,
                     model.inputs(texts_in[rows], repeated[rows]),
                     diffusion.draw_noise(model.latent_shape, rngs[rows]).to(self.device),
-                    num_inference_steps=num_inference_steps,
+                    num_inference_steps=steps,
                     guidance_scale=guidance_scale,
+                    clip_sample=True,
                 )
+                check_finite(drawn, "prior: embeddings", self.encoder.dtype)
                 chunks.append(model.to_embeds(drawn).cpu().numpy())
         vectors = np.concatenate(chunks)
         agreement = np.einsum("nd,nd->n", sphere.unit(vectors), repeated).reshape(-1, candidates)
@@ -165,8 +191,9 @@ class Space:
         noise: np.ndarray | None = None,
         seed: int = 0,
         num_inference_steps: int | None = None,
-        guidance_scale: float = 1.0,
+        guidance_scale: float | None = None,
         eta: float = 0.0,
+        clip_sample: bool | None = None,
         rescale: float | None = None,
         batch_size: int = _DECODE_BATCH,
     ) -> list[Image.Image]:
@@ -178,13 +205,17 @@ class Space:
         noise : x_T, float array (n, *latent_shape), or (1, ...) to share one; drawn from ``seed`` when None
         seed : of x_T, and of the draws of ``eta``, which are independent; row i depends on the seed and on i alone
         num_inference_steps : of the sampler; `Space.num_inference_steps` when None
-        guidance_scale : of classifier-free guidance (Ho & Salimans 2022): 1 is none, 0 leaves the condition out
+        guidance_scale : of classifier-free guidance (Ho & Salimans 2022): 1 is none, 0 leaves the condition out; when None, that
+            of the decoder's authors (`Space.guidance_scale`) where the noise is drawn, and 1 where it is given
         eta : 0 is deterministic DDIM; above, every step draws fresh noise
+        clip_sample : clip the x_0 that every step predicts, where the checkpoint's own sampler does; when None, where the noise
+            is drawn and not where it is given, for `invert` finds the noise of unclipped steps: clipping has no inverse
         rescale : norm to give every vector, where their own was lost (unit vectors for a decoder of raw ones)
 
         Raises `CapabilityError` without a decoder, `SpaceMismatchError` for embeddings of another space,
         `InputError` for text embeddings (`prior` makes image embeddings of them) and for unit vectors where the
-        decoder takes raw ones. ``decoder="gradient"`` has no guidance, and does not use eta.
+        decoder takes raw ones, `PrecisionError` where its networks answer with NaN, as some do in float16.
+        ``decoder="gradient"`` has no guidance, and does not use eta and clip_sample.
         """
         decoder, n = self._decoder("decode"), len(embeddings)
         vectors = self._vectors(embeddings, "decode", rescale)
@@ -193,6 +224,10 @@ class Space:
             raise InputError(f"decode: expected eta in [0, 1], got {eta}")
         if rescale is not None and not (np.isfinite(rescale) and rescale > 0):
             raise InputError(f"decode: expected rescale, a norm, above 0, got {rescale}")
+        drawing = noise is None
+        if guidance_scale is None:
+            guidance_scale = self.guidance_scale if drawing else 1.0
+        clip_sample = drawing if clip_sample is None else clip_sample
         _check_scale("decode", guidance_scale)
         if self._optimises and guidance_scale != 1:
             raise CapabilityError(
@@ -200,8 +235,9 @@ class Space:
                 "space with a diffusion decoder"
             )
         rngs = streams(seed, n, "steps")
-        x_T = self.noise(n, seed=seed) if noise is None else self._as_noise(noise, n)
-        sampling = {} if self._optimises else {"guidance_scale": guidance_scale, "eta": eta}
+        x_T = self.noise(n, seed=seed) if drawing else self._as_noise(noise, n)
+        sampling = {"guidance_scale": guidance_scale, "eta": eta, "clip_sample": clip_sample}
+        sampling = {} if self._optimises else sampling
         call = gradient.optimise if self._optimises else diffusion.sample
         images: list[Image.Image] = []
         total = batch_count(n, batch_size) * steps
@@ -233,7 +269,8 @@ class Space:
 
         ``embeddings`` are those of the images, encoded when None. Images are taken at the decoder's
         resolution (centre square). ``method="exact"`` inverts the sampler to float accuracy;
-        ``"ddim"`` is the one-step approximation in common use (see `diffusion.invert`).
+        ``"ddim"`` is the one-step approximation in common use (see `diffusion.invert`). Both are of steps that do not clip x_0,
+        whatever the checkpoint's own sampler does, and at guidance 1 unless another is asked for.
 
         Warns (`ConvergenceWarning`) of images whose code decodes to something else. In float32 that is one in a hundred
         of the mini space, drawn so unlike what the decoder draws that rounding decides the picture; a space loaded with
@@ -250,19 +287,21 @@ class Space:
         vectors = self._vectors(points, "invert")
         if len(points) != len(pictures):
             raise InputError(f"invert: expected one embedding for each of {len(pictures)} images, got {len(points)}")
-        parts = []
+        parts, dtype = [], self.encoder.dtype
         total = batch_count(len(points), batch_size) * steps
         with within_memory("invert", batch_size), tqdm(total=total, desc="invert", disable=None, leave=False) as bar:
             for rows in batch_slices(len(points), batch_size):
+                latents = decoder.to_latents(pictures[rows]).to(working_dtype(dtype))
+                check_finite(latents, "invert: latents of images", dtype)
                 parts.append(
                     diffusion.invert(
                         decoder,
-                        decoder.to_latents(pictures[rows]).to(working_dtype(self.encoder.dtype)),
+                        latents,
                         torch.from_numpy(vectors[rows]),
                         num_inference_steps=steps,
                         guidance_scale=guidance_scale,
                         method=method,
-                        restarts=_RESTARTS_IN_HALF if self.encoder.dtype.itemsize < 4 else diffusion.RESTARTS,
+                        restarts=_RESTARTS_IN_HALF if dtype.itemsize < 4 else diffusion.RESTARTS,
                         on_step=bar.update,
                     )
                 )
@@ -271,7 +310,7 @@ class Space:
         if rows:
             warnings.warn(
                 f"invert: images {rows} did not converge: they decode to themselves but for errors of up to "
-                f"{residual.max():.1e} (root mean square, of latents); {_finer(self.encoder.dtype)}",
+                f"{np.nan_to_num(residual, nan=np.inf).max():.1e} (root mean square, of latents); {_finer(dtype)}",
                 ConvergenceWarning,
                 stacklevel=2,
             )
