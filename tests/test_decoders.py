@@ -348,7 +348,7 @@ def test_an_unknown_folder_is_named(home, tmp_path):
 
 def test_a_missing_repository_says_how_to_get_it(home, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(CheckpointError, match=r"not in the local cache.*copy its folder"):
+    with pytest.raises(CheckpointError, match=r"not in the local cache.*copy the repository"):
         load_space(f"local-dir:{home[0] / 'clip'}", decoder="no-such-org/no-such-model", device="cpu")
     with pytest.raises(CheckpointError, match="no such folder"):
         load_space(f"local-dir:{home[0] / 'clip'}", decoder="/no/such/folder", device="cpu")

@@ -183,6 +183,20 @@ def test_a_row_that_is_not_finite_costs_no_other(unet):
     again = diffusion.sample(decoder, z, code.noise, num_inference_steps=STEPS)
     assert (again[0] - x_0[0]).square().mean().sqrt() < 1e-3
     assert not code.residual[1] <= diffusion.CONVERGED
+    assert code.evaluations[1] == 0
+
+
+def test_a_row_whose_network_answers_nan_is_not_asked_again_and_again(unet):
+    decoder, _ = _decoder(unet, **CONFIGS[0])
+    predict = decoder.predict
+    decoder.predict = lambda x, t, cond: predict(x, t, cond).where(cond[:, :1, None, None] < 100, torch.nan)
+    z = torch.ones(2, 6)
+    z[1] = 1e6
+    decoder.condition = lambda embeds: embeds
+    code = diffusion.invert(decoder, torch.zeros(2, 12, 4, 4), z, num_inference_steps=STEPS, restarts=0)
+    assert code.evaluations[1] <= 3 * STEPS
+    assert code.residual[0] < 1e-3
+    assert not code.residual[1] <= diffusion.CONVERGED
 
 
 def test_exact_inversion_asks_the_network_once_for_a_first_guess(unet):

@@ -6,9 +6,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from command_line import run
 from pyarrow import parquet
 
+from clipspace import diffusion
 from clipspace.cli.options import report
 from clipspace.embeddings import Embeddings, Stamp
 from clipspace.index import build_index
@@ -187,3 +189,17 @@ def test_json_of_a_command_is_strict(capsys):
     report({"residual": [float("nan"), np.inf], "rows": np.int64(3)}, True, "")
     found = json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(f"bare {name}"))
     assert found == {"residual": ["NaN", "Infinity"], "rows": 3}
+
+
+@pytest.mark.parametrize("harmed", ["image", "embedding"])
+def test_a_row_that_is_not_finite_leaves_the_inversion_at_once(space, apple, house, harmed):
+    x_0 = space.decoder.to_latents([apple, house]).clone()
+    z = torch.from_numpy(space.encode_images([apple, house]).vectors.copy())
+    how = {"num_inference_steps": 8}
+    alone = diffusion.invert(space.decoder, x_0[:1], z[:1], **how)
+    (x_0[1, 0, 0] if harmed == "image" else z[1])[0] = torch.nan
+    both = diffusion.invert(space.decoder, x_0, z, **how)
+    assert both.evaluations.tolist() == [alone.evaluations.item(), 0]
+    assert torch.allclose(both.noise[0], alone.noise[0], atol=1e-3)
+    assert both.noise[1].isnan().all()
+    assert both.residual[1].isnan()

@@ -5,14 +5,16 @@ import warnings
 
 import numpy as np
 import pytest
+import tiny
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from sourced import write_tar
 
-from clipspace import Embeddings
+from clipspace import Embeddings, load_space
 from clipspace.blocks import shape
 from clipspace.encoding import encode
-from clipspace.errors import ImageError, InputError
+from clipspace.errors import ImageError, InputError, PrecisionError
 from clipspace.images import decode_image, images_below, read_image
 from clipspace.sources import open_source
 from clipspace.store import open_store
@@ -260,3 +262,49 @@ def test_a_tar_is_encoded_by_content_and_the_rest_is_counted(space, tmp_path, ap
     done = encode(space, tmp_path / "t.tar", tmp_path / "out", progress=False)
     assert sorted(open_store(tmp_path / "out").names) == sorted(f"t.tar/{name.replace('JPG', 'jpg')}" for name in names)
     assert (done.stored, done.rejected, done.ignored) == (9, {"no image": 2}, 2)
+
+
+@pytest.fixture(scope="module")
+def overflowing(tmp_path_factory):
+    """Folders of a decoder and a prior with weights that float16 holds and whose outputs it does not."""
+    folder = tmp_path_factory.mktemp("overflow")
+    tiny.clip(folder / "clip")
+    for name, make, part, key in (
+        ("latents", tiny.kandinsky, "unet", "conv_out.weight"),
+        ("pixels", tiny.kandinsky, "movq", "decoder.conv_out.weight"),
+        ("clipped", tiny.karlo, "decoder", "conv_out.weight"),
+        ("encoded", tiny.kandinsky, "movq", "encoder.conv_out.weight"),
+        ("prior", tiny.kandinsky_prior, "prior", "proj_to_clip_embeddings.weight"),
+    ):
+        make(folder / name)
+        path = folder / name / part / "diffusion_pytorch_model.safetensors"
+        weights = load_file(path)
+        weights[key] = 6e4 * torch.randn(weights[key].shape, generator=torch.Generator().manual_seed(0)).sign()
+        save_file(weights, path, metadata={"format": "pt"})
+    return folder
+
+
+def _in(overflowing, dtype, **parts):
+    return load_space(overflowing / "clip", device="cpu", dtype=dtype, **{k: overflowing / v for k, v in parts.items()})
+
+
+@pytest.mark.parametrize("harmed", ["latents", "pixels", "clipped"])
+def test_networks_that_overflow_float16_give_an_error_and_no_black_image(overflowing, harmed):
+    space = _in(overflowing, "float16", decoder=harmed)
+    points = space.encode_images(np.full((8, 8, 3), 90, np.uint8))
+    with pytest.raises(PrecisionError, match=r"NaN or infinity in rows \[0\].*float16.*'bfloat16' or 'float32'"):
+        space.decode(points, num_inference_steps=2)
+    wider = _in(overflowing, "bfloat16", decoder=harmed)
+    assert len(wider.decode(wider.encode_images(np.full((8, 8, 3), 90, np.uint8)), num_inference_steps=2)) == 1
+
+
+def test_latents_of_an_image_that_overflow_float16_are_not_inverted(overflowing):
+    space = _in(overflowing, "float16", decoder="encoded")
+    with pytest.raises(PrecisionError, match=r"invert: latents.*float16.*'bfloat16' or 'float32'"):
+        space.invert(np.full((16, 16, 3), 90, np.uint8), num_inference_steps=2)
+
+
+def test_a_prior_that_overflows_float16_gives_an_error_and_no_vector(overflowing):
+    space = _in(overflowing, "float16", prior="prior")
+    with pytest.raises(PrecisionError, match=r"prior: embeddings.*float16.*'bfloat16' or 'float32'"):
+        space.prior("a cat", num_inference_steps=2)
