@@ -131,3 +131,12 @@ def test_steps_that_start_far_from_noise_are_warned_of_and_told_better_ones(home
         warnings.simplefilter("error")
         for n in better:
             assert schedule.timesteps(n)[0] > 990
+
+
+def test_a_key_that_no_clip_knows_is_refused_by_name(home, tmp_path):
+    shutil.copytree(home / "clip", tmp_path / "clip")
+    config = json.loads((home / "clip" / "open_clip_config.json").read_text())
+    config["model_cfg"]["rope_base"] = 10
+    (tmp_path / "clip" / "open_clip_config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match="rope_base"):
+        load_space(tmp_path / "clip", device="cpu")
