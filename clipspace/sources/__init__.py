@@ -46,7 +46,7 @@ def open_source(
         pattern (``{000..122}.tar``, ``*.parquet``); a sequence of image paths; each local or a URL of fsspec
     kind : "folder", "parquet", "tar" or "list", where the name does not tell
     rows_per_part : rows of a part, and so of a shard of the store; a tar file is one part whatever its size
-    image_column, caption_column : of Parquet files; found by type and name when None
+    image_column, caption_column : of Parquet files; found by type, content and name when None
 
     Raises `InputError` when there is nothing of the kind.
     """

@@ -143,7 +143,8 @@ def _images(shard: str, stem: str, members: _Members, numbers: Iterator[int]) ->
         return
     used: set[str] = set()
     for suffix in images:
-        beside = {kind: next((s + kind for s in stems(suffix) if s + kind in members), None) for kind in SIDECARS}
+        own = list(stems(suffix))
+        beside = {kind: next((s + kind for s in own if s + kind in members), None) for kind in SIDECARS}
         used |= {taken for taken in beside.values() if taken}
         sides = {kind: members.get(taken) for kind, taken in beside.items()}
         yield Row(name + suffix, partial(_sample, members[suffix], sides), f"{shard}:{next(numbers)}")

@@ -105,13 +105,13 @@ def features(values: Sequence[Any], *, period: float | None = None) -> tuple[np.
     Labels become one column each (in sorted order), amounts one standardised column, amounts with a
     ``period`` a point of the circle. Raises `InputError` for constant values, and for NaN.
     """
-    check_labels(values, "factor")
     plain = [value.item() if isinstance(value, np.generic) else value for value in values]
     if len(set(plain)) < 2:
         raise InputError(
             f"factor: expected at least two different values, got {shortened(sorted(set(map(str, plain))))} only"
         )
     if not any(isinstance(value, float) for value in plain):
+        check_labels(plain, "factor")
         names, column = np.unique([str(value) for value in plain], return_inverse=True)
         return np.eye(len(names))[column], True
     try:
