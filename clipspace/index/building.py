@@ -12,7 +12,7 @@ from clipspace.blocks import float32_blocks, gather, parts, shape, stamp_of
 from clipspace.engines import check_engine, each
 from clipspace.errors import InputError, RecallError
 from clipspace.index.kinds import Kind, choose_kind, kind_named
-from clipspace.index.recall import Truth, measure, tune
+from clipspace.index.recall import Truth, about_copies, measure, search_all, tune
 from clipspace.index.searching import Index
 
 
@@ -35,6 +35,10 @@ def build_index(
     Up to ``queries`` rows (a tenth at most) are held out while it is built; half of them tune it, the other
     half verify recall@k against a comparison with all rows; then they are added too. A Flat index is exact
     and needs neither. Two builds of one seed and thread count are the same.
+
+    A row as near as the k-th is right whichever it is, so copies are no misses; the fact ``copies`` is the share of
+    held-out rows that have a copy. Where a graph was chosen and falls short, as of many copies of few
+    rows, lists are built in its place.
 
     Parameters
     ----------
@@ -59,27 +63,43 @@ def build_index(
     named = getattr(points, "names", None) if names is None else names
     if named is not None and len(named) != n:
         raise InputError(f"build_index: expected {n} names, one per row, got {len(named)}")
-    kind = kind or choose_kind(n, d, memory=memory, recall=recall)
-    kind = kind if isinstance(kind, Kind) else kind_named(kind, n, d)
-    threads = threads or faiss_backend.all_threads()
-    held = _held_out(kind, n, queries, seed)
-    kept = np.delete(np.arange(n), held)
-    empty = _trained(kind, points, kept, seed=seed, threads=threads)
-    truth = Truth(gather(points, held, unit=True), k, threads)
-    built = _fill(empty, kind, points, held, truth, engine=engine, workers=workers)
-    facts: dict[str, Any] = {"kind": kind.factory, "knob": kind.knob, "setting": None, "seed": seed, "threads": threads}
-    if kind.knob is not None:
-        facts |= _tune_and_verify(built, kind, truth, kept, recall)
-        faiss_backend.add(built, truth.queries, threads=threads)
+    chosen = kind or choose_kind(n, d, memory=memory, recall=recall)
+    chosen = chosen if isinstance(chosen, Kind) else kind_named(chosen, n, d)
+    how = {"recall": recall, "k": k, "queries": queries, "seed": seed, "engine": engine, "workers": workers}
+    how["threads"] = threads or faiss_backend.all_threads()
+    try:
+        built, ids, facts = _built(points, chosen, **how)
+    except RecallError:
+        if kind is not None or chosen.merges:
+            raise
+        # Copies link to one another alone, and cut a graph in pieces; lists do not mind.
+        built, ids, facts = _built(points, choose_kind(n, d, memory=memory, recall=recall, graph=False), **how)
     return Index(
         built,
-        ids=np.concatenate([kept, held]),
+        ids=ids,
         names=named,
         space=stamp_of(points),
         modality=getattr(points, "modality", "image"),
         sources=[getattr(points, "hash", None)],
         facts=facts,
     )
+
+
+def _built(
+    points: Any, kind: Kind, *, recall: float, k: int, queries: int, seed: int, threads: int, **where: Any
+) -> tuple[Any, np.ndarray, dict[str, Any]]:
+    """A FAISS index of all ``points``, tuned and verified; the row number of each of its positions; and its facts."""
+    n = shape(points)[0]
+    held = _held_out(kind, n, queries, seed)
+    kept = np.delete(np.arange(n), held)
+    empty = _trained(kind, points, kept, seed=seed, threads=threads)
+    truth = Truth(gather(points, held, unit=True), k, threads)
+    built = _fill(empty, kind, points, held, truth, **where)
+    facts: dict[str, Any] = {"kind": kind.factory, "knob": kind.knob, "setting": None, "seed": seed, "threads": threads}
+    if kind.knob is not None:
+        facts |= _tune_and_verify(built, kind, truth, kept, recall, points)
+        faiss_backend.add(built, truth.queries, threads=threads)
+    return built, np.concatenate([kept, held]), facts
 
 
 def _held_out(kind: Kind, n: int, queries: int, seed: int) -> np.ndarray:
@@ -133,7 +153,12 @@ def _fill_part(
     return filled, truth.cosines, truth.rows
 
 
-def _tune_and_verify(built: Any, kind: Kind, truth: Truth, ids: np.ndarray, recall: float) -> dict[str, Any]:
+def _tune_and_verify(
+    built: Any, kind: Kind, truth: Truth, ids: np.ndarray, recall: float, points: Any
+) -> dict[str, Any]:
+    if truth.crowded().any():
+        truth.learn(points, search_all(kind, built, ids, truth))
+    copies = truth.copied(itself=False)
     half = len(truth.queries) // 2
     setting, tuned = tune(kind, built, ids, truth, slice(0, half), recall=recall)
     each = measure(built, ids, truth, slice(half, None))
@@ -141,9 +166,15 @@ def _tune_and_verify(built: Any, kind: Kind, truth: Truth, ids: np.ndarray, reca
     if verified < recall:
         raise RecallError(
             f"build_index: expected recall@{truth.k} of at least {recall}, got {verified:.3f} on {len(each)} held-out "
-            f"rows from {kind.factory} at {kind.knob} = {setting} (tuned to {tuned:.3f}); allow more memory, or ask for less"
+            f"rows from {kind.factory} at {kind.knob} = {setting} (tuned to {tuned:.3f}); {about_copies(copies)}"
+            + (
+                "allow more memory, or ask for less"
+                if kind.merges
+                else "pass kind='ivf', whose lists copies do not harm"
+            )
         )
-    return {"setting": setting, "recall": verified, "k": truth.k, "queries": len(each), "rows_verified": len(ids)}
+    facts = {"setting": setting, "recall": verified, "k": truth.k, "queries": len(each), "rows_verified": len(ids)}
+    return facts | {"copies": copies}
 
 
 def _draw(rows: np.ndarray, count: int, seed: int) -> np.ndarray:

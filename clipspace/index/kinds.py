@@ -31,12 +31,12 @@ class Kind:
         return not self.factory.startswith("HNSW")
 
 
-def choose_kind(n: int, d: int, *, memory: int | None = None, recall: float = 0.95) -> Kind:
+def choose_kind(n: int, d: int, *, memory: int | None = None, recall: float = 0.95, graph: bool = True) -> Kind:
     """The fastest kind for ``n`` rows of ``d`` dimensions that fits ``memory`` bytes (any size when None).
 
     Flat for few rows or a recall of 1; a graph (HNSW) up to `GRAPH_ROWS`; inverted lists above, with vectors
-    kept in 16 or 8 bits a dimension, or product-quantised to 2, as memory allows. Raises `InputError` when
-    nothing fits.
+    kept in 16 or 8 bits a dimension, or product-quantised to 2, as memory allows. Without ``graph``, lists in its
+    place. Raises `InputError` when nothing fits.
 
     >>> choose_kind(1_000, 512).factory, choose_kind(50_000, 512).factory, choose_kind(1_000_000, 512).factory
     ('Flat', 'HNSW32,Flat', 'IVF4096,SQfp16')
@@ -47,12 +47,12 @@ def choose_kind(n: int, d: int, *, memory: int | None = None, recall: float = 0.
         raise InputError(f"index: expected at least one row, got {n}")
     if not 0 < recall <= 1:
         raise InputError(f"index: expected a recall in (0, 1], got {recall}")
-    flat, graph = kind_named("flat", n, d), kind_named("hnsw", n, d)
+    flat, linked = kind_named("flat", n, d), kind_named("hnsw", n, d)
     lists = [list_kind(n, d, codec) for codec in ("SQfp16", "SQ8", "PQ")]
     if recall == 1 or n < FLAT_ROWS:
         candidates = [flat] if recall == 1 or n < 16 * _POINTS_PER_LIST else [flat, *lists]
     else:
-        candidates = [graph, *lists] if n <= GRAPH_ROWS else lists
+        candidates = [linked, *lists] if graph and n <= GRAPH_ROWS else lists
     for kind in candidates:
         if memory is None or kind.bytes <= memory:
             return kind

@@ -18,7 +18,7 @@ from clipspace.blocks import check_fits, float32_blocks, gather, shape
 from clipspace.embeddings import Stamp
 from clipspace.errors import InputError, RecallError
 from clipspace.index import folder
-from clipspace.index.recall import Truth
+from clipspace.index.recall import Truth, about_copies
 from clipspace.reprs import brief
 from clipspace.saving import check_parent
 from clipspace.seeds import stream
@@ -169,7 +169,8 @@ class Index:
     ) -> dict[str, float]:
         """Recall of rows drawn from ``points`` (those of this index, in order) against a comparison with all.
 
-        ``recall``: of the ``k`` nearest other rows; ``self_recall``: rows that find themselves, or a copy, first.
+        ``recall``: of the ``k`` nearest other rows, of which any that is as near as the ``k``-th is right;
+        ``self_recall``: rows that find themselves, or a copy, first; ``copies``: rows that have one.
         Raises `RecallError` when either is below the ``recall`` asked for.
         """
         self.check_holds(points, "verify")
@@ -179,16 +180,18 @@ class Index:
             truth.see(block, np.arange(start, start + len(block)))
             start += len(block)
         found = self.search(truth.queries, k + 1).rows
+        truth.learn(points, found)
         at_first = truth.holds_nearest(found[:, :1])
         # Where the row itself, or its copy, is one of the k + 1: it is not what was asked for.
         others = np.clip((truth.recall(found) * (k + 1) - truth.holds_nearest(found)) / k, 0, 1)
         result = {"recall": float(others.mean()), "self_recall": float(at_first.mean())}
+        copies = truth.copied(itself=True)
         if recall is not None and min(result.values()) < recall:
             raise RecallError(
                 f"verify: expected recall@{k} and self-recall@1 of at least {recall}, got {result['recall']:.3f} and "
-                f"{result['self_recall']:.3f}; build it anew"
+                f"{result['self_recall']:.3f}; {about_copies(copies)}build it anew"
             )
-        return result
+        return result | {"copies": copies}
 
     def _check_modality(self, points: Any, doing: str) -> None:
         """Raise for texts in an index of images, or the other way round; what a prior draws is an image embedding."""

@@ -8,9 +8,11 @@ import pytest
 from command_line import run
 
 from clipspace import Embeddings, zero_shot
-from clipspace.errors import InputError, SampleWarning
+from clipspace.errors import InputError, RecallError, SampleWarning
+from clipspace.index import build_index
 from clipspace.probes.geometry import modality_gap
 from clipspace.probes.zero_shot import zero_shot_accuracy
+from clipspace.seeds import stream
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +111,37 @@ def test_the_command_takes_repeated_captions_and_ids(eight_images_with_four_capt
         assert run(*asked, *more) == 0
         values = {row["name"]: row["value"] for row in json.loads(capsys.readouterr().out)["scores"]}
         assert values["recall@1, text to image"] == values["recall@1, image to text"] == 1
+
+
+def _with_copies(rng, share, of, n=12_000, d=32):
+    """Rows of which a ``share`` are copies of the first ``of`` rows, in random order."""
+    x = rng.normal(size=(n, d)).astype(np.float32)
+    copies = int(share * n)
+    x[n - copies :] = x[rng.integers(of, size=copies)]
+    return x[rng.permutation(n)]
+
+
+@pytest.mark.parametrize("of", [1, 10, 8400])
+def test_an_index_of_rows_with_copies_tells_them_from_misses(rng, of):
+    rows = _with_copies(rng, 0.3, of)
+    index = build_index(rows, queries=400)
+    assert index.facts["recall"] >= 0.95
+    assert index.facts["copies"] == pytest.approx(0.3 if of < 100 else 0.3 + 0.7 * (1 - np.exp(-3600 / 8400)), abs=0.06)
+    said = index.verify(rows, queries=200)
+    drawn = np.sort(stream(0, "queries").choice(len(rows), 200, replace=False))
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    cosines = unit[drawn] @ unit.T
+    has_copy = (cosines >= 1 - 1e-6).sum(axis=1) > 1
+    assert said["copies"] == has_copy.mean()
+    found = index.search(rows[drawn], 11).rows
+    tenth_other = -np.sort(-cosines, axis=1)[:, 10]
+    right = (np.take_along_axis(cosines, found, axis=1) >= tenth_other[:, None] - 1e-6).sum(axis=1)
+    assert said["recall"] == pytest.approx((right - 1).clip(0).mean() / 10, abs=1e-3)
+    assert said["self_recall"] > 0.99
+
+
+def test_low_recall_among_copies_is_said_with_their_share_and_a_cure(rng):
+    rows = _with_copies(rng, 0.3, 1)
+    with pytest.raises(RecallError, match=r"(2|3)\d% of rows have copies.*kind='ivf'"):
+        build_index(rows, queries=400, kind="hnsw", recall=0.99)
+    assert build_index(rows, queries=400, kind="ivf", recall=0.95).facts["recall"] >= 0.95
