@@ -254,7 +254,8 @@ def stub_space(dies_at: int = 0) -> SimpleNamespace:
     def texts(captions: list[str]) -> np.ndarray:
         return np.array([[zlib.crc32(text.encode()) % 2**20, len(text), 1, 1] for text in captions], np.float32)
 
-    encoder = SimpleNamespace(prepare=prepare, pixels=pixels, texts=texts, image_size=SIDE)
+    parts = {"prepare": prepare, "pixels": pixels, "texts": texts, "says_nothing": lambda text: not text.strip()}
+    encoder = SimpleNamespace(**parts, image_size=SIDE)
     stamp = Stamp(model="stub", weights="0" * 16, preprocess="0" * 16, dim=4)
     return SimpleNamespace(encoder=encoder, device=torch.device("cpu"), stamp=stamp, name="stub")
 
