@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from clipspace.errors import InputError, shortened
+from clipspace.sequences import as_array
 
 ANTIPODAL = 1e-4
 """Radians from exactly opposite at which the great circle between two points is no longer defined."""
@@ -16,12 +17,12 @@ ANTIPODAL = 1e-4
 
 def norm(x: np.ndarray) -> np.ndarray:
     """Euclidean norms along the last axis, float64, shape ``x.shape[:-1]``."""
-    return np.linalg.norm(np.asarray(x, dtype=np.float64), axis=-1)
+    return np.linalg.norm(np.asarray(as_array(x, "norm"), dtype=np.float64), axis=-1)
 
 
 def unit(x: np.ndarray) -> np.ndarray:
     """``x`` scaled to norm 1 along the last axis, float64. Raises `InputError` on zero or non-finite rows."""
-    x = np.asarray(x, dtype=np.float64)
+    x = np.asarray(as_array(x, "unit"), dtype=np.float64)
     length = norm(x)
     bad = ~np.isfinite(length) | (length == 0)
     if bad.any():

@@ -283,16 +283,18 @@ def _column(store: Path, name: Path | None) -> np.ndarray:
 
 
 def _files(folder: Path) -> list[Path]:
-    from clipspace.images import SUFFIXES, images_below
+    from clipspace.images import sort_out
 
     if not folder.is_dir():
         raise InputError(
             f"probe: expected vectors (.npy, .npz, .parquet), a store or a folder of images, got {str(folder)!r}; "
             "check the path"
         )
-    files = images_below(folder)
+    files, others = sort_out(folder)
     if not files:
-        raise InputError(f"probe: expected images ({', '.join(sorted(SUFFIXES))}) in {str(folder)!r}, got none")
+        raise InputError(
+            f"probe: expected images in {str(folder)!r}, got none among {len(others)} files; check the folder"
+        )
     return files
 
 

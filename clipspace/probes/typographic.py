@@ -20,7 +20,7 @@ from PIL import Image
 from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError, shortened
 from clipspace.fonts import load_font
-from clipspace.images import SUFFIXES, read_images
+from clipspace.images import images_below, read_images
 from clipspace.probes.accuracy import proportion_interval
 from clipspace.probes.templates import PHOTO, read_templates
 from clipspace.probes.zero_shot import zero_shot
@@ -171,9 +171,8 @@ def read_rta100(folder: str | Path) -> tuple[list[Path], list[str], list[str]]:
     """
     found = [
         (path, match["label"], match["text"])
-        for path in sorted(Path(folder).rglob("*"))
-        if path.suffix.lower() in SUFFIXES
-        and (match := re.fullmatch(r"label=(?P<label>.+)_text=(?P<text>.+)", path.stem))
+        for path in images_below(Path(folder))
+        if (match := re.fullmatch(r"label=(?P<label>.+)_text=(?P<text>.+)", path.stem))
     ]
     if not found:
         raise InputError(f"read_rta100: expected images named label=…_text=….png in {str(folder)!r}, got none")

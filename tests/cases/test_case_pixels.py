@@ -18,6 +18,7 @@ from clipspace.errors import ImageError, InputError, PrecisionError
 from clipspace.images import decode_image, images_below, read_image
 from clipspace.sources import open_source
 from clipspace.store import open_store
+from clipspace.sphere import unit
 
 ONE_NAN = np.full((8, 8), 0.5, np.float32)
 ONE_NAN[3, 3] = np.nan
@@ -88,6 +89,15 @@ def test_grey_tiffs_say_how_many_bits_they_use_and_whether_white_is_zero(tmp_pat
     head = b"II*\0" + (14).to_bytes(4, "little") + packed
     shown = decode_image(head + len(tags).to_bytes(2, "little") + entries + bytes(4))
     assert [pixel[0] for pixel in np.asarray(shown)[0]] == [0, 128, 255, 64]
+
+
+def test_the_preview_that_a_raw_file_begins_with_is_no_image(tmp_path, apple):
+    apple.save(tmp_path / "a.tif", tiffinfo={254: 1})  # a small version of another page: read
+    assert read_image(tmp_path / "a.tif").size == apple.size
+    apple.save(tmp_path / "b.dng", "TIFF", tiffinfo={254: 1, 330: 8})  # of an image that Pillow does not read
+    with pytest.raises(ImageError, match="preview") as error:
+        read_image(tmp_path / "b.dng")
+    assert error.value.reason == "a preview"
 
 
 def test_a_folder_records_the_reason_and_keeps_the_rest(space, tmp_path, apple):
@@ -199,7 +209,7 @@ def test_colours_survive_every_mode():
     [torch.ones(2, 4, dtype=torch.bfloat16), torch.ones(2, 4, requires_grad=True), torch.ones(2, 4, device="meta")],
 )
 def test_tensors_that_numpy_cannot_read_are_refused_with_the_cure(tensor):
-    for call in (Embeddings, shape, Embeddings(np.ones((2, 4), np.float32)).with_vectors):
+    for call in (Embeddings, shape, unit, Embeddings(np.ones((2, 4), np.float32)).with_vectors):
         with pytest.raises(InputError, match=r"tensor\.detach\(\)\.float\(\)\.cpu\(\)\.numpy\(\)"):
             call(tensor)
 
