@@ -17,8 +17,8 @@ from clipspace.encoding import encode
 from clipspace.errors import ImageError, InputError, PrecisionError
 from clipspace.images import decode_image, images_below, read_image
 from clipspace.sources import open_source
-from clipspace.store import open_store
 from clipspace.sphere import unit
+from clipspace.store import open_store
 
 ONE_NAN = np.full((8, 8), 0.5, np.float32)
 ONE_NAN[3, 3] = np.nan
