@@ -83,7 +83,7 @@ def test_a_code_is_decoded_in_the_precision_that_it_was_found_in(files, monkeypa
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["vary", "missing.png", "-o", "x.png"], "not a file"),
+        (["vary", "missing.png", "-o", "x.png"], "no such file"),
         (["vary", "apple.png", "-o", "apple.png"], "exists"),
         (["vary", "apple.png", "-o", "none/x.png"], "make it first"),
         (["vary", "apple.png", "-o", "x.txt"], ".gif"),
