@@ -91,7 +91,7 @@ def test_the_sentence_says_how_many_of_how_many(whole, folder, tmp_path):
         ("modality_gap", whole): "60 rows of store mine (mini), and their captions",
         ("prior_ablation", whole): "12 captions of store mine (mini), evenly spaced",
         ("neighbours", whole): "6 of 60 images of store mine (mini), evenly spaced; neighbours among 60 rows of store "
-        "mine (mini)",
+        f"mine (mini); {analysis('neighbours').READ}",
         (
             "pca_reconstruction",
             whole,

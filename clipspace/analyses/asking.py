@@ -1,6 +1,7 @@
 """What of a set that a user gave an analysis is computed on, said in a sentence; and the analysis, run on it.
 
-Each analysis says in ``TAKES`` what it takes of such a set, and in ``SCENES`` what it is computed on without one:
+Each analysis says in ``TAKES`` what it takes of such a set, in ``SCENES`` what it is computed on without one, and in
+``READ`` what it reads off an image where the user does not say it:
 
 - ``rows``: a few images, each a row of the figure
 - ``images``: images, more of them, and their points where its ``run`` takes them
@@ -122,7 +123,10 @@ def computed_on(name: str, brought: Brought, options: Mapping[str, Any]) -> str:
         return f"Computed on {counts['texts']} texts given."
     if not brought.everything:
         return f"Computed on {analysis(name).SCENES.format_map(counts)}; no images and no store were given."
-    return f"Computed on {'; '.join(_part(kind, name, brought, counts) for kind in analysis(name).TAKES)}."
+    parts = [_part(kind, name, brought, counts) for kind in analysis(name).TAKES]
+    if hasattr(analysis(name), "READ") and not (counts.get("after") or counts.get("thing")):
+        parts.append(analysis(name).READ)
+    return f"Computed on {'; '.join(parts)}."
 
 
 def inputs(name: str, brought: Brought) -> list[dict[str, Any]]:

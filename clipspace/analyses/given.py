@@ -22,7 +22,7 @@ from clipspace.sources.named import each_named
 from clipspace.space import Space
 from clipspace.store import Store, open_store
 from clipspace.store.layout import PLACE
-from clipspace.store.plain import plain_columns
+from clipspace.store.showing import plain_columns
 
 MOST = 20_000
 """Rows that are measured; of a larger set, so many are drawn."""

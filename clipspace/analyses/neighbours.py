@@ -32,6 +32,7 @@ from clipspace.space import Space
 
 TAKES = ("rows", "among")
 SCENES = "{pictures} rendered scenes, with neighbours among {n:,} others"
+READ = "edits are between the colours, things and backgrounds of rendered scenes, as zero-shot reads them"
 
 _OF = ("z", "edited z")
 

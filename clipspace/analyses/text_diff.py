@@ -28,6 +28,7 @@ from clipspace.space import Space
 
 TAKES = ("rows",)
 SCENES = "{pictures} rendered scenes"
+READ = "edits are between the colours, things and backgrounds of rendered scenes, as zero-shot reads them"
 
 
 def run(

@@ -29,6 +29,7 @@ from clipspace.space import Space
 
 TAKES = ("rows",)
 SCENES = "{pictures} rendered scenes"
+READ = "the thing that each shows is what zero-shot reads, among the things of rendered scenes"
 
 WORDS = ("ipod", "pizza", "car", "house", "cat")
 """Printed where the caller names none: the first two that no picture shows."""

@@ -146,7 +146,7 @@ def _section(
         data=result.provenance.get("data", ""),
         question=" ".join([section.question, *question(name)[1]]),
         seen=" ".join(result.findings),
-        table=[list(result.table[0]), *(list(row.values()) for row in result.table)] if result.table else (),
+        table=_table(result),
         files=[f"{name}{suffix}" for suffix in (".csv", ".json", ".npz")],
         provenance=result.provenance,
     )
@@ -155,6 +155,12 @@ def _section(
     except Exception as error:  # the numbers are kept
         return replace(described, seen=f"{described.seen} {_failure(name, error, 'Its figure could not be drawn')}")
     return replace(described, pictures=[png.name], files=[pdf.name, *described.files])
+
+
+def _table(result: Result) -> list[list[Any]]:
+    """The numbers as rows under a header, without the columns that are empty for what was given."""
+    columns = [key for key in (result.table or [{}])[0] if any(row[key] not in (None, "") for row in result.table)]
+    return [columns, *([row[key] for key in columns] for row in result.table)] if columns else []
 
 
 def _failure(name: str, error: Exception, what: str = "Not computed") -> str:
