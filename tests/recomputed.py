@@ -51,20 +51,22 @@ def gap(x: np.ndarray, t: np.ndarray, captions: list[str]) -> dict[str, float]:
     apart = x.mean(axis=0) - t.mean(axis=0)
     noise = np.trace(np.cov(x - t, rowvar=False)) / len(x)
     middle = (x.mean(axis=0) + t.mean(axis=0)) @ apart / 2
-    same = np.array([[a == b for b in captions] for a in captions])
+    said = list(dict.fromkeys(captions))
+    once = t[[captions.index(caption) for caption in said]]
+    right = np.array([[caption == text for text in said] for caption in captions])
     found = {
         "gap": np.linalg.norm(apart),
         "gap, unbiased": np.sqrt(max(apart @ apart - noise, 0)),
         "separability along the gap": np.mean([*(x @ apart > middle), *(t @ apart < middle)]),
         "paired cosine": (x * t).sum(axis=1).mean(),
-        "unpaired cosine": _cosines(x, t).mean(),
+        "unpaired cosine": (x @ once.T)[~right].mean(),
         "mean cosine of images": _cosines(x).mean(),
         "mean cosine of texts": _cosines(t).mean(),
         "alignment": ((x - t) ** 2).sum(axis=1).mean(),
     }
-    for way, cosines in (("text to image", t @ x.T), ("image to text", x @ t.T)):
-        best = np.where(same, cosines, -np.inf).max(axis=1, keepdims=True)
-        wrong = ((cosines >= best) & ~same).sum(axis=1)
+    for way, cosines, true in (("text to image", once @ x.T, right.T), ("image to text", x @ once.T, right)):
+        best = np.where(true, cosines, -np.inf).max(axis=1, keepdims=True)
+        wrong = ((cosines >= best) & ~true).sum(axis=1)
         found |= {f"recall@{k}, {way}": np.mean(wrong < k) for k in (1, 5, 10)}
     return found
 

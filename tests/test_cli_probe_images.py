@@ -52,6 +52,12 @@ def test_binding_scores_every_kind_or_a_file(files, capsys):
     assert json.loads(capsys.readouterr().out)["swap"]["scores"][0]["value"] == 1
 
 
+def test_binding_of_images_without_the_file_that_describes_them_is_refused(files, capsys):
+    """Not answered with rendered examples, as if no images had been given."""
+    assert run("binding", "--images", "photos", *FEW) == 1
+    assert "--sugarcrepe" in capsys.readouterr().err
+
+
 def test_blind_pairs_lists_and_draws(files, capsys):
     assert run("blind-pairs", "photos", "--same", "-0.9", "--different", "-0.99", "-o", "pairs.png", *FEW) == 0
     assert "blind pairs" in capsys.readouterr().out

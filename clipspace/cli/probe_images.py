@@ -95,7 +95,7 @@ def binding(
     winoground: Annotated[Path | None, typer.Option(help="Winoground's examples.jsonl.")] = None,
     aro: Annotated[Path | None, typer.Option(help="ARO's visual_genome_attribution.json or …_relation.json.")] = None,
     sugarcrepe: Annotated[Path | None, typer.Option(help="A file of SugarCrepe, such as swap_att.json.")] = None,
-    images: Annotated[Path, typer.Option(help="Folder of the images that the file names.")] = Path(),
+    images: Annotated[Path | None, typer.Option(help="Folder of the images that the file names; . when none.")] = None,
     n: Annotated[int, typer.Option("-n", help="Rendered examples of each kind when no file is given.")] = 200,
     decodes: Annotated[int, typer.Option(help="Decodes of each rendered example; 0 for none.")] = 0,
     num_inference_steps: Steps = None,
@@ -113,10 +113,14 @@ def binding(
         raise InputError(
             f"binding: expected one file, got {[str(file) for file in given.values()]}; run it once for each"
         )
+    if images is not None and not given:
+        raise InputError(
+            "binding: expected the file that says what is on the images (--winoground, --aro or --sugarcrepe), got none"
+        )
     found = {}
     if given:
         ((reader, file),) = given.items()
-        items = getattr(probe, reader)(file, images)
+        items = getattr(probe, reader)(file, images or Path())
         score = probe.group_scores if winoground else probe.choice_accuracy
         found[file.stem] = score(load(space, device), items)
     else:

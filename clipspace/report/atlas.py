@@ -20,6 +20,8 @@ from clipspace.space import Space
 
 SCENES = 2000
 _FEWEST = 4
+_LONGEST = 300
+"""Characters of a text that the panel of a point shows."""
 
 
 class Points(NamedTuple):
@@ -57,8 +59,14 @@ def _of_scenes(space: Space, seed: int) -> Points:
 
 
 def _of_given(space: Space, given: Given) -> Points:
-    captions = given.captions and [text or "" for text in given.captions]
-    return Points(given.points(space), _thumbnails(given), given.columns, captions)
+    captions = given.captions and [_shown(text or "") for text in given.captions]
+    columns = {name: [_shown(value) for value in values] for name, values in given.columns.items()}
+    return Points(given.points(space), _thumbnails(given), columns, captions)
+
+
+def _shown(value: Any) -> Any:
+    """A value, or the beginning of a long text, so that 20,000 of them fit a page."""
+    return f"{value[:_LONGEST]}…" if isinstance(value, str) and len(value) > _LONGEST else value
 
 
 def _thumbnails(given: Given) -> list[Image.Image] | None:
