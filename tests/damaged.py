@@ -255,7 +255,7 @@ def stub_space(dies_at: int = 0) -> SimpleNamespace:
         return np.array([[zlib.crc32(text.encode()) % 2**20, len(text), 1, 1] for text in captions], np.float32)
 
     parts = {"prepare": prepare, "pixels": pixels, "texts": texts, "says_nothing": lambda text: not text.strip()}
-    encoder = SimpleNamespace(**parts, image_size=SIDE)
+    encoder = SimpleNamespace(**parts, image_size=SIDE, precision="float32", wider="check its weights")
     stamp = Stamp(model="stub", weights="0" * 16, preprocess="0" * 16, dim=4)
     return SimpleNamespace(encoder=encoder, device=torch.device("cpu"), stamp=stamp, name="stub")
 
