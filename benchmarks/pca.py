@@ -36,7 +36,7 @@ def bare(x: np.ndarray) -> None:
 def clipspace(x: np.ndarray) -> np.ndarray:
     from clipspace import PCA
 
-    return PCA().fit(x).components_
+    return PCA(normalize=False).fit(x).components_
 
 
 def incremental(x: np.ndarray) -> np.ndarray:

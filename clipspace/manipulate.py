@@ -226,7 +226,7 @@ def reconstruct(
     if not np.isclose(length, 1, atol=0.01):
         raise InputError(
             f"reconstruct: expected a PCA of unit vectors, got one of vectors about {length:.3g} long; fit it on "
-            "embeddings.unit, or with PCA(normalize=True)"
+            "directions, as PCA() does where it is not told normalize=False"
         )
     if not kept:
         raise InputError(f"reconstruct: expected components from 1 to {pca.n_components_}, got {shortened(components)}")

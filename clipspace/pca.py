@@ -19,16 +19,17 @@ from clipspace.stamps import read_stamp
 
 
 class PCA(TransformerMixin, BaseEstimator):
-    """Principal component analysis by the eigenvectors of the covariance matrix, gathered in one pass.
+    """Principal components of directions, by the eigenvectors of the covariance matrix, gathered in one pass.
 
     Takes an array (a memory map too), `Embeddings` or a store, in blocks: it needs d x d memory, whatever n.
-    DALL-E 2 fits it on unit vectors (Ramesh et al. 2022, arXiv 2204.06125, section 4, figure 7): hand over
-    ``embeddings.unit``, or raw vectors with ``normalize=True``.
+    Rows are scaled to norm 1 first, as ``clipspace pca`` does and as all that compares cosines sees them (Ramesh et al.
+    2022, arXiv 2204.06125, section 4, figure 7). ``normalize=False`` takes rows as they are, as scikit-learn's does;
+    of raw embeddings their lengths are then in the leading component.
 
     Parameters
     ----------
     n_components : how many to keep; all ``min(n, d)`` when None
-    normalize : scale every row to norm 1 first, in `transform` too
+    normalize : scale every row to norm 1 first, in `transform` too; ``clipspace pca --raw`` does not
     center : subtract the mean; without, components of the second moment about 0
     device : torch device of the matrix products of a fit ("cuda"); NumPy when None
     engine, workers : "local", or "ray" to sum parts on ``workers`` cores (or GPUs) of a Ray cluster
@@ -43,7 +44,8 @@ class PCA(TransformerMixin, BaseEstimator):
 
     >>> points = np.random.default_rng(0).normal(size=(50, 3))
     >>> pca = PCA().fit(points)
-    >>> bool(np.allclose(pca.inverse_transform(pca.transform(points)), points))
+    >>> directions = points / np.linalg.norm(points, axis=1, keepdims=True)
+    >>> bool(np.allclose(pca.inverse_transform(pca.transform(points)), directions))
     True
     >>> halves = PCA().fit(points[:25]).merge(PCA().fit(points[25:]))
     >>> bool(np.allclose(halves.components_, pca.components_))
@@ -54,7 +56,7 @@ class PCA(TransformerMixin, BaseEstimator):
         self,
         n_components: int | None = None,
         *,
-        normalize: bool = False,
+        normalize: bool = True,
         center: bool = True,
         device: str | None = None,
         engine: str = "local",

@@ -118,7 +118,7 @@ def _scaled(i, rows):
 
 
 def _scatter(points):
-    return PCA(**RAY).fit(points).moments_.scatter
+    return PCA(normalize=False, **RAY).fit(points).moments_.scatter
 
 
 def _lists(points):

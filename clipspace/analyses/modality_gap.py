@@ -94,7 +94,8 @@ def _plane(images: Embeddings, texts: Embeddings) -> np.ndarray:
     gap = unit(gap_vector(x, t))
     both = np.concatenate([x, t])
     along = both @ gap
-    across = PCA(1).fit(both - along[:, None] * gap).transform(both - along[:, None] * gap)[:, 0]
+    beside = both - along[:, None] * gap
+    across = PCA(1, normalize=False).fit(beside).transform(beside)[:, 0]
     return np.stack([along, across], axis=1).reshape(2, len(x), 2)
 
 

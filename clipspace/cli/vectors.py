@@ -46,14 +46,16 @@ def pca(
     points: Points,
     output: Output,
     components: Annotated[int | None, typer.Option(help="How many to keep; all when not given.")] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="Of the vectors as they are, not of their directions.")] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Of the vectors as they are; else each is scaled to norm 1 first.")
+    ] = False,
     engine: Engine = "local",
     workers: Workers = None,
     device: Annotated[str | None, typer.Option("--device", help="cuda for a GPU; NumPy when not given.")] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Principal components in one pass, as safetensors (clipspace.PCA)."""
+    """Principal components of directions, or of raw vectors, in one pass, as safetensors (clipspace.PCA)."""
     from clipspace.pca import PCA
     from clipspace.saving import check_writable
 
@@ -62,8 +64,10 @@ def pca(
     fitted = PCA(components, normalize=not raw, **how).fit(_read(points))
     fitted.save(output, overwrite=overwrite)
     shares = fitted.explained_variance_ratio_
-    facts = {"output": str(output), "rows": fitted.n_samples_seen_, "explained_variance_ratio": shares.tolist()}
-    report(facts, as_json, f"wrote {output}: {len(shares)} components, {shares.sum():.1%} of the variance")
+    what = "vectors as they are" if raw else "directions (vectors scaled to norm 1)"
+    facts = {"output": str(output), "rows": fitted.n_samples_seen_, "normalize": fitted.normalize}
+    facts["explained_variance_ratio"] = shares.tolist()
+    report(facts, as_json, f"wrote {output}: {len(shares)} components of {what}, {shares.sum():.1%} of the variance")
 
 
 @app.command()

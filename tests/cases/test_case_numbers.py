@@ -7,7 +7,7 @@ import open_clip
 import pytest
 from command_line import run
 
-from clipspace import Embeddings, zero_shot
+from clipspace import PCA, Embeddings, zero_shot
 from clipspace.errors import InputError, RecallError, SampleWarning
 from clipspace.index import build_index
 from clipspace.probes.geometry import modality_gap
@@ -145,3 +145,16 @@ def test_low_recall_among_copies_is_said_with_their_share_and_a_cure(rng):
     with pytest.raises(RecallError, match=r"(2|3)\d% of rows have copies.*kind='ivf'"):
         build_index(rows, queries=400, kind="hnsw", recall=0.99)
     assert build_index(rows, queries=400, kind="ivf", recall=0.95).facts["recall"] >= 0.95
+
+
+@pytest.mark.parametrize(("more", "options"), [([], {}), (["--raw"], {"normalize": False})])
+def test_the_command_and_python_fit_the_same_components(rng, tmp_path, capsys, more, options):
+    rows = (rng.normal(size=(200, 12)) + 3) * rng.uniform(5, 15, size=(200, 1))
+    np.save(tmp_path / "x.npy", rows)
+    assert run("pca", str(tmp_path / "x.npy"), "-o", str(tmp_path / "pca"), *more) == 0
+    assert ("as they are" if more else "scaled to norm 1") in capsys.readouterr().out
+    ours, saved = PCA(**options).fit(rows), PCA.load(tmp_path / "pca")
+    assert saved.normalize == ours.normalize == (not more)
+    assert np.allclose(saved.explained_variance_, ours.explained_variance_)
+    taken = rows if more else rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    assert ours.explained_variance_[0] == pytest.approx(np.linalg.eigvalsh(np.cov(taken.T))[-1])
