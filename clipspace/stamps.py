@@ -116,8 +116,19 @@ def check_same_space(expected: Stamp | None, got: Stamp | None, doing: str) -> N
     if found:
         raise SpaceMismatchError(
             f"{doing}: expected embeddings of {expected or 'no stamp'}, got embeddings of {got or 'no stamp'}, which "
-            f"differ in {'; '.join(found)}; encode them again with the space they are used in"
+            f"differ in {'; '.join(found)}; {_cure(expected, got)}"
         )
+
+
+def _cure(expected: Stamp | None, got: Stamp | None) -> str:
+    if got is None:
+        return (
+            "where you know that they are of it, give them its stamp: Embeddings(vectors, space.stamp), or "
+            "open_store(path, stamp=space.stamp) for a store"
+        )
+    if expected is None or expected.model == got.model:
+        return "encode them again with the space they are used in"
+    return f"use the space that they are of (--space {got.model}, load_space({got.model!r})), or encode them again"
 
 
 def differences(expected: Stamp | None, got: Stamp | None) -> list[str]:

@@ -17,6 +17,7 @@ import torch
 from clipspace.errors import CheckpointError, InputError
 from clipspace.models.activation import check_activation, trained_with_quickgelu
 from clipspace.models.encoder import Encoder
+from clipspace.models.listed import check_listed, why_not_loaded
 from clipspace.models.reading import TruncationWarning
 
 __all__ = ["RESIZE_MODES", "Encoder", "Preprocess", "ResizeMode", "TruncationWarning", "draw_encoder", "load_encoder"]
@@ -98,12 +99,12 @@ def load_encoder(
 def _built(name: str, identifier: str, pretrained: str | None, device: torch.device, options: dict[str, Any]) -> tuple:
     """Model, image transform and tokenizer by open_clip, whatever goes wrong told as `CheckpointError`."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _unlogged(logging.ERROR):  # which the error below says again
             warnings.filterwarnings("ignore", message="QuickGELU mismatch")  # of the name and the tag; options decide
             model, transform = open_clip.create_model_from_pretrained(identifier, pretrained, device=device, **options)
         tokenizer = open_clip.get_tokenizer(identifier)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, AssertionError) as error:
-        raise CheckpointError(f"load_space({name!r}): open_clip could not load it: {error!r}") from error
+        raise CheckpointError(f"load_space({name!r}): {why_not_loaded(error)}") from error
     except Exception as error:  # safetensors raises its own type for corrupt files
         if type(error).__name__ != "SafetensorError":
             raise
@@ -139,6 +140,7 @@ def _split(name: str) -> tuple[str, str | None]:
         raise InputError(
             f"load_space: expected an open_clip id such as 'ViT-B-32/openai', got {name!r}; see `clipspace spaces`"
         )
+    check_listed(model, pretrained)
     return model, pretrained
 
 
@@ -176,7 +178,7 @@ def draw_encoder(name: str, *, seed: int, stamp_name: str, device: torch.device)
     options = {f"image_{key}": listed[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in listed}
     if listed:
         options["quick_gelu"] = bool(listed.get("quick_gelu", False))
-    with torch.random.fork_rng(devices=[]), _unwarned():
+    with torch.random.fork_rng(devices=[]), _unlogged(logging.WARNING):  # open_clip's, that weights are random
         torch.manual_seed(seed)
         try:
             model, _, preprocess = open_clip.create_model_and_transforms(
@@ -190,10 +192,10 @@ def draw_encoder(name: str, *, seed: int, stamp_name: str, device: torch.device)
 
 
 @contextmanager
-def _unwarned() -> Iterator[None]:
-    """open_clip logs a warning that weights are random, which here they are meant to be."""
+def _unlogged(severity: int) -> Iterator[None]:
+    """Without what is logged up to a severity."""
     level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(severity)
     try:
         yield
     finally:

@@ -13,6 +13,7 @@ from pyarrow import parquet
 from clipspace import diffusion
 from clipspace.cli.options import report
 from clipspace.embeddings import Embeddings, Stamp
+from clipspace.errors import SpaceMismatchError
 from clipspace.index import build_index
 from clipspace.maps import load_map
 from clipspace.store import open_store, write_store
@@ -203,3 +204,12 @@ def test_a_row_that_is_not_finite_leaves_the_inversion_at_once(space, apple, hou
     assert torch.allclose(both.noise[0], alone.noise[0], atol=1e-3)
     assert both.noise[1].isnan().all()
     assert both.residual[1].isnan()
+
+
+def test_points_of_another_space_are_refused_with_the_space_to_use(space, rng):
+    x = rng.normal(size=(3, 128)).astype(np.float32)
+    other = Stamp("ViT-X/tag", "c" * 16, "d" * 16, 128)
+    with pytest.raises(SpaceMismatchError, match=r"--space ViT-X/tag, load_space\('ViT-X/tag'\)"):
+        space.decode(Embeddings(x, other))
+    with pytest.raises(SpaceMismatchError, match=r"Embeddings\(vectors, space\.stamp\), or open_store\(path, stamp="):
+        space.decode(Embeddings(x))
