@@ -35,9 +35,10 @@ def _said(value: Any) -> str:
         return f"{len(value):,} bytes"
     if isinstance(value, Mapping):
         return f"{{{shortened(value, 5)[1:-1]}}}"
-    if isinstance(value, (Sequence, Set)) and not isinstance(value, str) and len(value) > 3:
+    several = isinstance(value, (Sequence, Set)) and not isinstance(value, str)
+    said = f"{len(value):,} values" if several and len(value) > 3 else " ".join(repr(value).split())
+    if several and (" at 0x" in said or len(said) > _MOST):
         return f"{len(value):,} values"
-    said = " ".join(repr(value).split())
-    if " object at 0x" in said or " at 0x" in said:
+    if " at 0x" in said:
         said = getattr(value, "__qualname__", type(value).__name__)
     return said if len(said) <= _MOST else f"{said[: _MOST - 1]}…"

@@ -7,7 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from clipspace.cli.options import Device, Guidance, Json, Output, Overwrite, Seed, SpaceName, Steps, load, report
+from clipspace.cli.options import (
+    Device,
+    Guidance,
+    Json,
+    Output,
+    Overwrite,
+    Seed,
+    SpaceName,
+    Steps,
+    check_images,
+    check_space,
+    load,
+    report,
+)
 from clipspace.image_or_text import said
 
 app = typer.Typer()
@@ -57,9 +70,11 @@ def interpolate(
 
     options = {"steps": steps, "noise": noise, "spacing": spacing, "seed": seed}
     options |= {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale}
+    points = [said(word) for word in keyframes]
+    check_images(points)
     _draw(
         call,
-        [said(word) for word in keyframes],
+        points,
         options,
         output,
         space,
@@ -92,7 +107,9 @@ def text_diff(
 
     options = {"theta": theta, "steps": steps, "seed": seed}
     options |= {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale}
-    _draw(call, [said(image), before or None, after], options, output, space, device, overwrite, as_json)
+    point = said(image)
+    check_images([point])
+    _draw(call, [point, before or None, after], options, output, space, device, overwrite, as_json)
 
 
 @app.command()
@@ -114,7 +131,9 @@ def vary(
 
     options = {"n": n, "eta": eta, "seed": seed}
     options |= {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale}
-    _draw(call, [said(image)], options, output, space, device, overwrite, as_json)
+    point = said(image)
+    check_images([point])
+    _draw(call, [point], options, output, space, device, overwrite, as_json)
 
 
 @app.command()
@@ -134,6 +153,7 @@ def invert(
     from clipspace.saving import atomically, check_writable
 
     check_writable(output, overwrite=overwrite)
+    check_images(images)
     scale = 1.0 if guidance_scale is None else guidance_scale
     code = load(space, device, dtype).invert(images, num_inference_steps=num_inference_steps, guidance_scale=scale)
     with atomically(output, overwrite=overwrite) as part:
@@ -156,6 +176,7 @@ def decode(
     from clipspace.saving import atomically, check_writable
 
     loaded = load_code(code)
+    check_space(space, loaded.embeddings.dim, loaded.embeddings.space, str(code))
     targets = [output] if len(loaded) == 1 else [output / f"{i:04d}.png" for i in range(len(loaded))]
     if len(loaded) > 1:
         output.mkdir(exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,6 +59,16 @@ def check_space(name: str, dim: int, stamp: Stamp | None, what: str) -> None:
     raise SpaceMismatchError(
         f"{what}: expected vectors of {expected} dimensions, as of --space {name}, got {dim}; {cure}"
     )
+
+
+def check_images(points: Iterable) -> None:
+    """Read those of ``points`` that are no texts, so that a file that is no image is refused before anything is loaded."""
+    from clipspace.image_or_text import is_text
+    from clipspace.images import read_image
+
+    for point in points:
+        if not is_text(point):
+            read_image(point)
 
 
 def encoded_from(source: str | None, kind: str | None, image_column: str | None) -> Any:

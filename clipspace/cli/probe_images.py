@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from clipspace.cli.options import Device, Json, Output, Overwrite, Seed, SpaceName, Steps, load, report
+from clipspace.cli.options import Device, Json, Output, Overwrite, Seed, SpaceName, Steps, check_images, load, report
 from clipspace.errors import InputError, shortened
 
 app = typer.Typer()
@@ -158,6 +158,7 @@ def blind_pairs(
     if output is not None:
         check_writable(output, overwrite=overwrite)
     paths = _pictures(images)
+    check_images(paths[:1])
     both = (load(space, device).encode_images(paths), _points_of(other, paths, device))
     found = call(*(both[::-1] if reverse else both), same=same, different=different, centred=centred, k=k)
     pairs = found.arrays["pairs"]
@@ -194,6 +195,7 @@ def metamers(
 
     check_target(output, overwrite=overwrite)
     how = {"n": n, "keep": keep, "same": same, "num_inference_steps": num_inference_steps, "seed": seed}
+    check_images([image])
     found = call(load(space, device), image, **how)
     found.save(output, overwrite=overwrite)
     scores = {name: values.tolist() for name, values in found.scores.items()}

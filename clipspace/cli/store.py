@@ -47,6 +47,8 @@ def encode(
     from clipspace.encoding import encode as call
     from clipspace.sources import open_source
 
+    if any((Path(source) / name).exists() for name in ("store.json", "img_emb")):
+        raise InputError(f"encode: expected images, got the store {source!r}; name what it was encoded from")
     share = _share(shard)
     columns = {"image_column": image_column, "caption_column": caption_column}
     listed = open_source(source, kind=kind, rows_per_part=rows_per_shard, **columns)
