@@ -16,7 +16,7 @@ from tqdm import tqdm
 from clipspace import diffusion, gradient, sphere
 from clipspace.codes import Code
 from clipspace.embeddings import Embeddings, Stamp, check_same_space
-from clipspace.errors import CapabilityError, ConvergenceWarning, InputError, PrecisionError
+from clipspace.errors import CapabilityError, ConvergenceWarning, InputError
 from clipspace.images import list_images, read_image, read_images
 from clipspace.models.contract import check_finite, working_dtype
 from clipspace.reprs import brief
@@ -329,12 +329,7 @@ class Space:
 
     def _finite(self, vectors: np.ndarray, doing: str) -> np.ndarray:
         """Vectors as they are. Raises `PrecisionError` where some are not finite: the encoder overflows its type."""
-        rows = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-        if len(rows):
-            raise PrecisionError(
-                f"{doing}: expected finite vectors, got NaN or infinite ones in {len(rows)} of {len(vectors)} rows (first "
-                f"{rows[:5].tolist()}) from an encoder that runs in {self.encoder.precision}; {self.encoder.wider}"
-            )
+        check_finite(torch.from_numpy(vectors), f"{doing}: vectors", self.encoder.dtype)
         return vectors
 
     @property
