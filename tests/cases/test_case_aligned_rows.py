@@ -14,16 +14,17 @@ from PIL import ImageColor
 from pyarrow.compute import field
 from sourced import png, write_table
 
+from clipspace.analyses.given import given_store
 from clipspace.columns import column
 from clipspace.embeddings import Embeddings
 from clipspace.encoding import encode
 from clipspace.errors import InputError
 from clipspace.geometry.retrieval import ranks
-from clipspace.images import decode_image
+from clipspace.images import decode_image, read_image
 from clipspace.index import build_index
 from clipspace.probes.knn import knn_probe
 from clipspace.probes.linear import linear_probe
-from clipspace.report.atlas import _of_store, open_stored
+from clipspace.report.atlas import _thumbnails
 from clipspace.sources import open_source, read_named
 from clipspace.store import open_store, write_store
 
@@ -235,12 +236,14 @@ def test_images_of_one_name_are_found_by_their_row(colored, tmp_path, kind):
     assert [shade(image["bytes"]) for image in images] == expected
 
 
-def test_a_page_shows_the_image_of_the_row_though_its_name_repeats(space, colored, tmp_path):
+def test_a_page_shows_the_image_of_the_row_though_its_name_repeats(colored, tmp_path):
     store, source = colored("parquet")
-    stored = open_stored(space, store.path, source)
-    points = _of_store(*stored, seed=0)
-    assert [thumbnail.getpixel((1, 1)) for thumbnail in points.thumbnails] == [ImageColor.getrgb(c) for c in COLORS]
-    assert set(points.columns) == {"label", "norm"}
+    (tmp_path / "spool").mkdir()
+    given = given_store(store, source, tmp_path / "spool", seed=0)
+    expected = [ImageColor.getrgb(color) for color in COLORS]
+    assert [thumbnail.getpixel((1, 1)) for thumbnail in _thumbnails(given)] == expected
+    assert [read_image(path).getpixel((1, 1)) for path in given.read(range(4)).values()] == expected
+    assert set(given.columns) == {"label"}
 
 
 def test_a_corrupt_row_does_not_give_its_bytes_to_another_of_its_name(space, tmp_path):
