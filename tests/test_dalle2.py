@@ -41,12 +41,16 @@ def test_without_the_package_the_error_says_how_to_get_it(folder):
 
 @pytest.mark.skipif(not HERE, reason="dalle2-pytorch is not installed")
 @pytest.mark.parametrize("cond_scale", [1.0, 1.7])
-def test_it_equals_the_package_s_own_ddim(folder, cond_scale):
-    """Its loop draws x_T itself: the same seed pins it. Clipping, which has no inverse, is off on its side."""
+@pytest.mark.parametrize("clip", [False, True, "dynamic"])
+def test_it_equals_the_package_s_own_ddim(folder, cond_scale, clip):
+    """Its loop draws x_T itself: the same seed pins it."""
     from dalle2_pytorch.train_configs import DecoderConfig
 
     torch.manual_seed(0)
-    decoder = DecoderConfig(**CONFIG).create().eval()
+    config = CONFIG | ({"use_dynamic_thres": True, "dynamic_thres_percentile": 0.9} if clip == "dynamic" else {})
+    (folder / "decoder" / "decoder_config.json").write_text(json.dumps(config))
+    decoder = DecoderConfig(**config).create().eval()
+    decoder.ddim_sampling_eta = 0.0
     torch.save({"model": decoder.state_dict(), "version": "1"}, folder / "decoder" / "latest.pth")
     space = _load(folder)
     z = torch.randn(2, tiny.DIM)
@@ -56,9 +60,10 @@ def test_it_equals_the_package_s_own_ddim(folder, cond_scale):
     with torch.inference_mode():
         theirs = decoder.p_sample_loop_ddim(
             decoder.unets[0], (2, 3, 16, 16), torch.nn.functional.normalize(z, dim=-1), decoder.noise_schedulers[0],
-            timesteps=10, learned_variance=True, clip_denoised=False, cond_scale=cond_scale,
+            timesteps=10, learned_variance=True, clip_denoised=bool(clip), cond_scale=cond_scale,
         )  # fmt: skip
-    ours = diffusion.sample(space.decoder, z, x_T, num_inference_steps=10, guidance_scale=cond_scale) / 2 + 0.5
+    how = {"num_inference_steps": 10, "guidance_scale": cond_scale, "clip_sample": bool(clip)}
+    ours = diffusion.sample(space.decoder, z, x_T, **how) / 2 + 0.5
     scale = max(1.0, theirs.abs().max().item())
     assert np.abs(ours.numpy() - theirs.numpy()).max() < 1e-4 * scale
 
@@ -78,6 +83,52 @@ def test_weights_that_do_not_fit_are_listed(folder):
     (folder / "decoder" / "latest.pth").write_bytes(b"not weights")
     with pytest.raises(CheckpointError, match="could not read"):
         _load(folder)
+
+
+CLIP = {"make": "openai", "model": "ViT-L/14"}
+
+
+@pytest.mark.skipif(not HERE, reason="dalle2-pytorch is not installed")
+def test_a_published_decoder_names_a_clip_that_its_weights_lack_and_reads_texts(folder):
+    """As LAION's: the tracker took CLIP out of the weights, and every network is conditioned on texts too."""
+    from dalle2_pytorch.train_configs import DecoderConfig
+
+    config = json.loads(json.dumps(CONFIG))
+    config["unets"][0] |= {"cond_on_text_encodings": True, "text_embed_dim": tiny.DIM}
+    torch.manual_seed(0)
+    decoder = DecoderConfig(**config).create().eval()
+    published = {"decoder": config | {"clip": CLIP}, "data": {}, "train": {}, "tracker": {}}
+    (folder / "decoder" / "decoder_config.json").write_text(json.dumps(published))
+    torch.save({"model": decoder.state_dict(), "version": "1.15.6"}, folder / "decoder" / "latest.pth")
+    space = _load(folder)
+    z, x, times = (
+        torch.nn.functional.normalize(torch.randn(2, tiny.DIM), dim=-1),
+        torch.randn(2, 3, 16, 16),
+        torch.full((2,), 50),
+    )
+    texts = torch.randn(2, 5, tiny.DIM)
+    with torch.inference_mode():
+        expected = decoder.unets[0](x, times, image_embed=z, text_encodings=texts, text_cond_drop_prob=1.0)[:, :3]
+        found = space.decoder.predict(x, 50, space.decoder.condition(z))
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.skipif(not HERE, reason="dalle2-pytorch is not installed")
+def test_of_the_best_and_the_latest_prior_the_best_is_read(folder):
+    from dalle2_pytorch.train_configs import DiffusionPriorConfig
+
+    (folder / "prior").mkdir()
+    (folder / "prior" / "prior_config.json").write_text(json.dumps({"prior": PRIOR | {"clip": CLIP}, "train": {}}))
+    for seed, name in enumerate(("best", "latest")):
+        torch.manual_seed(seed)
+        torch.save({"model": DiffusionPriorConfig(**PRIOR).create().state_dict()}, folder / "prior" / f"{name}.pth")
+    space = load_space(folder / "clip", prior=folder / "prior", device="cpu")
+    best = torch.load(folder / "prior" / "best.pth", weights_only=True)["model"]
+    name, weights = next(iter(space.prior_model.net.state_dict().items()))
+    assert torch.equal(weights, best[f"net.{name}"])
+    torch.save(best, folder / "prior" / "other.pth")
+    with pytest.raises(CheckpointError, match=r"one file of weights.*other\.pth"):
+        load_space(folder / "clip", prior=folder / "prior", device="cpu")
 
 
 PRIOR = {
