@@ -7,6 +7,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,21 @@ def test_probes_that_need_no_torch_do_not_load_it(name):
     code = f"import sys, clipspace.probes.{name}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_the_sdist_holds_what_its_tests_read():
+    project = ROOT.parent
+    if not (project / "pyproject.toml").is_file():
+        pytest.skip("clipspace is installed without its sources")
+    held = tomllib.loads((project / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["sdist"][
+        "include"
+    ]
+    there = {path.name for path in project.iterdir() if path.name[0] != "."}
+    read = {
+        name
+        for test in (project / "tests").rglob("*.py")
+        for name in re.findall(r"""["']([\w.-]+)["'/]""", test.read_text(encoding="utf-8"))
+        if re.search(r"ROOT|parent\.parent|parents\[", test.read_text(encoding="utf-8"))
+    }
+    assert {f"/{name}" for name in (there & read) - {"build", "dist"}} <= {*held, "/pyproject.toml"}
+    assert {"/docs", "/README.md", "/analyses", "/figures"} <= set(held)

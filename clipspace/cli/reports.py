@@ -69,10 +69,6 @@ def report(
     The first line of each section says what it was computed on. What cannot be computed on what you give is left out, with
     the reason (clipspace.report.building.write_report).
     """
-    if store is not None:
-        from clipspace.store import open_store
-
-        open_store(store)  # refused before the folder of the page is made
     where = {"space": space, "decoder": decoder, "seed": seed, "device": device, "overwrite": overwrite}
     plain = not (kind or image_column) or (source and not store)  # refused before it is listed
     listed = source if plain else encoded_from(source, kind, image_column)

@@ -68,9 +68,10 @@ def write_report(
     folder, names = Path(folder), _choose(only)
     if source is not None and store is None:  # said before the folder is made
         raise InputError("report: expected the store that was encoded from the source, got none; pass --store")
-    page = _page_in(folder, overwrite)
+    page = _page_of(folder, overwrite)
     with tempfile.TemporaryDirectory() as spool:
         brought = bring(images, store, source, Path(spool), seed=seed)
+        _make_folder_of(page)
         reasons = {name: reason for name in names if (reason := missing(name, brought))}
         for name, reason in reasons.items():
             print(f"report: left out {name}: {reason}", file=sys.stderr)
@@ -100,18 +101,23 @@ def _choose(only: Sequence[str] | None) -> list[str]:
     return [name for name in ANALYSES if only is None or name in only]
 
 
-def _page_in(folder: Path, overwrite: bool) -> Path:
-    """The page to write, in a folder that is made here and can be written to."""
+def _page_of(folder: Path, overwrite: bool) -> Path:
+    """The page to write into a folder that holds none, or may lose it."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"report: expected a folder, got the file {str(folder)!r}; choose another name")
     page = folder / "index.html"
     if page.exists() and not overwrite:
         raise InputError(f"report: {str(folder)!r} holds a page already; choose another folder with -o, or --overwrite")
+    return page
+
+
+def _make_folder_of(page: Path) -> None:
+    """Make it, once what was given has been read, and see that it can be written to."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        page.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"report: could not make the folder {str(folder)!r}: {error}") from error
-    return check_writable(page, overwrite=True)
+        raise InputError(f"report: could not make the folder {str(page.parent)!r}: {error}") from error
+    check_writable(page, overwrite=True)
 
 
 def _arguments(images: Sequence | None, store: Any, source: Any) -> str:
