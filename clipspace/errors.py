@@ -51,6 +51,10 @@ class ConvergenceWarning(UserWarning):
     """An iteration ended above the accuracy that was asked of it; the message says where and what to do."""
 
 
+class UnfamiliarWarning(UserWarning):
+    """Images lie far from what a decoder draws, so what it draws of them says little of their embeddings."""
+
+
 class SampleWarning(UserWarning):
     """A sample is too small, or too degenerate, for a number to be read as it stands; the message says why."""
 

@@ -163,16 +163,23 @@ def text_diff(
     seed: int = 0,
     num_inference_steps: int | None = None,
     guidance_scale: float | None = None,
+    judge: Space | None = None,
 ) -> Pictures:
     """An image moved towards what ``after`` says and ``before`` does not (section 3.3, figure 5).
 
     z_d = unit(z_t - z_t0), and z_i moves along slerp(z_i, z_d, .) from 0 to ``theta`` of the angle between
     them, x_T held at the inversion, so the first image is the reconstruction. ``before=None`` moves
-    towards ``after`` itself. Scores: cosine to ``after`` and to the source embedding.
+    towards ``after`` itself.
+
+    Scores: the cosine to ``after`` of z and of the encoded image, the image's to ``before`` beside it, and that of z to the
+    source. The CLIP that steered the image judges it there, which is circular. ``judge`` is a space with another encoder,
+    which scores the same images; or with the same encoder and another decoder, whose images of the same z are scored.
     """
     check_count("steps", steps, least=2)
     if not 0 < theta <= 1:
         raise InputError(f"text_diff: expected theta in (0, 1], a fraction of the angle, got {theta}")
+    if judge is not None and judge.weights == space.weights:
+        raise InputError("text_diff: expected a judge with another encoder or another decoder, got the space itself")
     point = _point(space, image, seed)
     sampling = _sampling(space, [point], num_inference_steps, guidance_scale, drawn=not point.inverts)
     texts = space.encode_texts([after] if before is None else [after, before]).unit
@@ -187,19 +194,20 @@ def text_diff(
     noise = _noise(space, point, seed, sampling)
     embeddings = Embeddings(vectors.astype(np.float32), space.stamp, "image")
     images = space.decode(embeddings, noise=noise, **sampling)
-    redrawn = space.encode_images(images).unit
+    scores = {"cosine to after": embeddings.unit @ texts[0], **_to_texts(space, images, before, after)}
+    scores["cosine to the source"] = embeddings.unit @ sphere.unit(start)
+    if judge is not None:
+        shown = images if judge.stamp != space.stamp else judge.decode(embeddings, seed=seed)
+        scores |= {f"judge: {name}": values for name, values in _to_texts(judge, shown, before, after).items()}
     inputs = [point.made_of, *(input_of(text) for text in (before, after) if text is not None)]
     options = {"before": before, "after": after, "theta": theta, "steps": steps, "seed": seed}
+    options |= {} if judge is None else {"judge": judge.name}
     return Pictures(
         [images],
         embeddings,
         _provenance(space, "text_diff", inputs, **options, **sampling),
         column_labels=[f"{t:.2f}" for t in np.linspace(0, theta, steps)],
-        scores={
-            "cosine to after": (embeddings.unit @ texts[0])[None],
-            "cosine of the image to after": (redrawn @ texts[0])[None],
-            "cosine to the source": (embeddings.unit @ sphere.unit(start))[None],
-        },
+        scores={name: values[None] for name, values in scores.items()},
     )
 
 
@@ -216,7 +224,8 @@ def reconstruct(
     """Images decoded from ever more principal components of their embeddings (section 4, figure 7).
 
     ``pca`` is fitted on unit vectors of the same space. Every row keeps one x_T, drawn from ``seed``;
-    the last column is the source. Counts beyond those of ``pca`` are left out.
+    the last column is the source. Counts beyond those of ``pca`` are left out. Scores: the cosine of what is decoded to the
+    full embedding, beside that of the mean of the PCA alone, which no component takes part in.
     """
     kept = [k for k in components if 1 <= k <= pca.n_components_]
     if pca.space_ is not None:
@@ -240,14 +249,17 @@ def reconstruct(
     embeddings = Embeddings(vectors.reshape(-1, points.dim).astype(np.float32), space.stamp, "image")
     noise = np.repeat(space.noise(1, seed=seed), len(embeddings), axis=0)
     decoded = space.decode(embeddings, noise=noise, **sampling)
-    width = len(kept)
+    width, mean = len(kept), pca.mean_ / max(np.linalg.norm(pca.mean_), 1e-12)
     inputs = [input_of(one, source) for one, source in zip(listed, sources, strict=True)]
     return Pictures(
         [[*decoded[i * width : (i + 1) * width], source] for i, source in enumerate(sources)],
         embeddings,
         _provenance(space, "reconstruct", inputs, components=kept, seed=seed, **sampling),
         column_labels=[*map(str, kept), "source"],
-        scores={"cosine to the full embedding": np.einsum("nkd,nd->nk", ladder, points.unit)},
+        scores={
+            "cosine to the full embedding": np.einsum("nkd,nd->nk", ladder, points.unit),
+            "cosine of the mean alone": np.repeat((points.unit @ mean)[:, None], width, axis=1),
+        },
     )
 
 
@@ -320,6 +332,14 @@ def _keyframe_seeds(seed: int, n: int) -> list[int]:
     return [child_seed(seed, "keyframe", i) for i in range(n)]
 
 
+def _to_texts(space: Space, images: Sequence, before: str | None, after: str) -> dict[str, np.ndarray]:
+    """Cosines of encoded images to ``after`` and, where it is given, to ``before``."""
+    found = space.encode_images(images).unit @ space.encode_texts([after] if before is None else [after, before]).unit.T
+    return {
+        f"cosine of the image to {name}": found[:, k] for k, name in enumerate(("after", "before")[: found.shape[1]])
+    }
+
+
 def _kind(space: Space, item, point: _Point, seed: int) -> str:
     """What an item was: an image, an embedding, or a text that a prior made an image embedding of."""
     if isinstance(item, (Embeddings, Code)) and getattr(item, "modality", "image") != "text":
@@ -375,7 +395,11 @@ def _noise(space: Space, point: _Point, seed: int, sampling: dict[str, Any]) -> 
         return point.code.noise
     if point.image is None:
         return space.noise(1, seed=seed)
-    return space.invert(point.image, embeddings=point.embeddings, **inverted_with).noise
+    from clipspace.space.familiarity import unfamiliarity, warn_unfamiliar  # brings torch
+
+    noise = space.invert(point.image, embeddings=point.embeddings, **inverted_with).noise
+    warn_unfamiliar("decode", space, unfamiliarity(space, [point.image], point.embeddings, seed=seed), stacklevel=3)
+    return noise
 
 
 def _provenance(space: Space, what: str, inputs: list[dict[str, Any]], **options: Any) -> dict[str, Any]:

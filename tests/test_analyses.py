@@ -20,7 +20,7 @@ SMALL = {
     "interpolation": {"steps": 3, "draws": 1, **_INVERTIBLE},
     "text_diff": {"steps": 3, **_INVERTIBLE},
     "pca_reconstruction": {"n": 200, "readings": 20, "components": (2, 16, 128), **_FEW},
-    "typographic_attack": {"draws": 1, **_FEW},
+    "typographic_attack": {"n": 12, "decoded": 2, "draws": 1, **_FEW},
     "prior_ablation": {"n": 2, **_FEW},
     "guidance": {"scales": (1.0, 2.0), "draws": 2, **_FEW},
     "binding": {"n": 6, "decoded": 2, "num_inference_steps": 2},

@@ -12,6 +12,7 @@ from clipspace.analyses.asking import ask, bring
 from clipspace.analyses.command import main
 from clipspace.errors import CapabilityError, InputError
 from clipspace.images import psnr
+from clipspace.probes.typographic import attack_scores, print_word
 from clipspace.results import load_result
 from clipspace.scenes import Scene, Thing, render, sample_scenes
 
@@ -106,20 +107,27 @@ def test_a_ladder_fitted_on_a_store_reads_no_scenes(space, apple, store):
     assert result.column("variance explained")[1] > result.column("variance explained")[0]
 
 
-def test_a_card_is_read_and_probabilities_are_of_all_answers(space, apple):
-    result = analysis("typographic_attack").run(space, [apple], words=("star", "hello"), draws=1, **FEW)
-    rows = {row["card"]: row for row in result.table}
-    assert list(rows) == ["bare", "blank card", "“star”", "“hello”"]
-    assert rows["bare"]["thing"] == "apple"
-    for row in result.table:
-        for view in ("", "decoded "):
-            assert np.isclose(sum(row[f"{view}P({name})"] for name in ("thing", "star", "hello")), 1)
-    assert rows["“star”"]["P(star)"] > 10 * rows["blank card"]["P(star)"]
+def test_every_image_gets_every_word_and_the_blank_card_is_the_control(space, apple, house):
+    result = analysis("typographic_attack").run(space, [apple, house], words=("star", "hello"), draws=2, **FEW)
+    rows = {(row["card"], row["seen"]): row for row in result.table}
+    assert list(rows) == [(card, seen) for seen in ("image", "decode") for card in ("bare", "blank card", "word")]
+    assert {(row["images"], row["pairs"], row["chance"]) for row in result.table} == {(2, 4, 1 / 4)}
+    assert rows["bare", "image"]["read as the thing"] == 1
+    assert rows["word", "image"]["P(word)"] > 5 * rows["blank card", "image"]["P(word)"]
+    pairs = [("apple", "star"), ("apple", "hello"), ("house", "star"), ("house", "hello")]
+    oracle = attack_scores(
+        space,
+        {"word": [print_word({"apple": apple, "house": house}[t], w) for t, w in pairs]},
+        *zip(*pairs, strict=True),
+    )
+    assert rows["word", "image"]["read as the word"] == pytest.approx(oracle["word: read as the word"].value)
+    assert rows["word", "image"]["P(thing)"] == pytest.approx(oracle["word: probability of the thing"].value)
+    assert len(result.labels["rows"]) == len(result.arrays["images"]) == 4
 
 
 def test_words_are_chosen_that_no_picture_shows(space):
     pizza = render(Scene("white", (Thing("pizza", "red"),)))
-    assert analysis("typographic_attack").run(space, [pizza], draws=1, **FEW).labels["words"] == ("ipod", "car")
+    assert analysis("typographic_attack").run(space, [pizza], draws=1, **FEW).labels["words"] == ["ipod", "car"]
 
 
 @pytest.mark.parametrize("words", [("ipod", "apple"), ("",)])

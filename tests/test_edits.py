@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from clipspace.analyses.edits import Edit, after_probability, edits
+from clipspace.analyses.edits import EXAMPLE_EDITS, Edit, after_probability, bundled_edits, edits
+from clipspace.analyses.examples import EXAMPLES
 from clipspace.errors import InputError
 from clipspace.probes.descriptions import sentence, truth
 from clipspace.scenes import Scene, Thing, render
@@ -34,8 +35,8 @@ def test_a_label_holds_the_words_that_differ(before, after, label):
 def test_suggested_edits_start_from_what_is_seen_and_change_one_factor_in_turn(space, points):
     found = edits(space, points)
     assert [edit.before for edit in found] == [sentence(truth(scene)) for scene in SCENES]
-    for edit, scene, factor in zip(found, SCENES, ("color", "thing", "ground"), strict=True):
-        old, new = edit.label.split(" → ")
+    for edit, scene, factor in zip(found, SCENES, ("color", "ground", "color"), strict=True):
+        old, new = (value.split()[-1] for value in edit.label.split(" → "))  # less an article
         assert truth(scene)[factor] == old
         assert edit.after == sentence(truth(scene) | {factor: new})
 
@@ -55,3 +56,10 @@ def test_the_probability_is_the_two_way_softmax_of_scaled_cosines(space, points)
     assert np.allclose(found, expected)
     assert found[0] < 0.5 < found[1]
     assert after_probability(space, points, Edit(None, "a tree")) == [None] * 3
+
+
+def test_edits_of_the_bundled_scenes_start_from_what_is_true_and_change_one_factor():
+    for edit, scene, new in zip(bundled_edits(), EXAMPLES, EXAMPLE_EDITS, strict=True):
+        assert edit == Edit(sentence(truth(scene)), sentence(truth(scene) | new))
+        assert len(new) == 1
+        assert edit.before != edit.after

@@ -4,8 +4,9 @@ DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125) reads CLIP off one decoder. Here
 agree on came from z. Besides the space's own there is always one that has no prior of images and cannot invent, pixels
 optimised until E says z (Kazemi et al. 2024, arXiv 2403.02580).
 
-Look at the cycle E(D(z)) of each decoder against z, and at how near two decoders' pictures are to each other. An
-optimised picture closes the cycle better than it looks: it satisfies E and not the eye.
+Look at the cycle E(D(z)) of each decoder against z, and at how near two decoders' images are to each other, both beside
+the same of unlike images. E judges what was drawn from E. An optimised image closes the cycle better than it looks: it
+satisfies E and not the eye.
 
 A surprise would be decoders that agree with each other more than with z: they would share a way to fail.
 """
@@ -83,11 +84,17 @@ def _findings(scores: Scores, decoders: list[str]) -> list[str]:
     cycles = {name: scores[f"cycle: {name}"] for name in decoders}
     closest = max(cycles, key=lambda name: cycles[name].value)
     said = ", ".join(f"{name} {score.value:.2f} (chance {score.chance:.2f})" for name, score in cycles.items())
-    found = [f"E(D(z)) has a cosine to z of: {said}; {closest} closes the cycle best."]
+    n = next(iter(cycles.values())).n
+    found = [
+        f"Of {n} images E(D(z)) has a cosine to z of: {said}; {closest} closes the cycle best. E judges what was drawn from "
+        "E: circular for every decoder, and the gradient's pixels are optimised for this very number."
+    ]
     pairs = [row for row in scores if not row.name.startswith("cycle: ")]
     if pairs:
         nearest = max(pairs, key=lambda row: row.value)
         least = min(score.value for score in cycles.values())
         how = "no nearer to each other than to z" if nearest.value <= least else "nearer to each other than one is to z"
-        found.append(f"Pictures by {nearest.name} have a cosine of {nearest.value:.2f}: {how}.")
+        found.append(
+            f"Images by {nearest.name} have a cosine of {nearest.value:.2f} (chance {nearest.chance:.2f}): {how}."
+        )
     return found

@@ -4,8 +4,9 @@ Figure 9 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 5.4): the sa
 decoded at guidance scales from 1 (none) to 4. What the picture is of is frozen in z, so the paper finds that guidance
 makes pictures sharper without making them alike.
 
-The cosine of E(picture) to z should rise with the scale; the diversity, 1 minus the mean cosine between draws of one
-embedding, need not fall. Where it does fall, guidance narrows what z leaves open.
+The cosine of E(image) to z should rise with the scale, and not that to the z of other images beside it. It is circular:
+guidance follows the CLIP that judges. On rendered scenes readers that know no CLIP judge too. The diversity, 1 minus the
+mean cosine between draws of one embedding, need not fall. Where it does fall, guidance narrows what z leaves open.
 
 A surprise would be a cosine that falls: then the decoder's idea of z is not CLIP's, and guidance follows the former.
 """
@@ -16,7 +17,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from clipspace.analyses.baselines import CIRCULAR, far, to_others
 from clipspace.analyses.examples import pictures
+from clipspace.analyses.judging import CHANCE, WORDS, kept, readable
 from clipspace.errors import InputError, check_count, shortened
 from clipspace.results import Result, provenance, stacked
 from clipspace.space import Space
@@ -41,25 +44,30 @@ def run(
     sources, names = pictures(space, images, "guidance")
     points = space.encode_images(sources)
     repeated = points[np.repeat(np.arange(len(points)), draws)]
-    rows, table = [], []
+    rows, table, scenes = [], [], readable(sources)
+    _, beyond = far("guidance", space, sources, points, seed=seed)
     for scale in scales:
         drawn = space.decode(repeated, seed=seed, guidance_scale=scale, num_inference_steps=num_inference_steps)
         again = space.encode_images(drawn).unit.reshape(len(points), draws, -1)
         pixels = np.stack([np.asarray(image, dtype=float) for image in drawn]).reshape(len(points), draws, -1)
         alike = np.einsum("nid,njd->nij", again, again)[:, ~np.eye(draws, dtype=bool)]
+        others, whose = to_others(space, again, points)
+        read = kept(sources, [drawn[i : i + draws] for i in range(0, len(drawn), draws)]) if scenes else {}
         rows.append(drawn)
         table.append(
             {
                 "guidance scale": scale,
                 "cycle cosine": np.einsum("nkd,nd->nk", again, points.unit).mean(),
+                "cosine to others": others.mean(),
                 "diversity": 1 - alike.mean(),
                 "pixel spread": pixels.std(axis=1).mean(),
+                **{f"{WORDS[factor]} kept": float(np.mean(shares)) for factor, shares in read.items()},
             }
         )
     return Result(
         "guidance",
         table,
-        _findings(table),
+        [*beyond, *_findings(table, whose, draws * len(points))],
         {"images": stacked(rows), "image": np.repeat(np.arange(len(points)), draws)},
         provenance=provenance(
             space, pictures=names, scales=list(scales), draws=draws, seed=seed, num_inference_steps=num_inference_steps
@@ -67,7 +75,7 @@ def run(
     )
 
 
-def _findings(table: list[dict]) -> list[str]:
+def _findings(table: list[dict], whose: str, n: int) -> list[str]:
     first, last = table[0], table[-1]
     best = max(table, key=lambda row: row["cycle cosine"])
 
@@ -76,8 +84,15 @@ def _findings(table: list[dict]) -> list[str]:
         word = "rises" if new > old else "falls" if new < old else "stays"
         return f"{word} from {old:.2f} to {new:.2f}"
 
+    read = [
+        f"the share whose {WORDS[factor]} is that of their source {course(f'{WORDS[factor]} kept')} (chance {chance:.2f})"
+        for factor, chance in CHANCE.items()
+        if f"{WORDS[factor]} kept" in first
+    ]
     return [
-        f"From scale {first['guidance scale']:g} to {last['guidance scale']:g} the cosine of E(picture) to z "
-        f"{course('cycle cosine')} (best at {best['guidance scale']:g}: {best['cycle cosine']:.2f}).",
+        f"From scale {first['guidance scale']:g} to {last['guidance scale']:g} the cosine of E(image) to z "
+        f"{course('cycle cosine')} (best at {best['guidance scale']:g}: {best['cycle cosine']:.2f}), and that to the z of "
+        f"{whose} {course('cosine to others')}. {CIRCULAR}",
+        *([f"Readers that know no CLIP, of {n} images: {'; '.join(read)}."] if read else []),
         f"The diversity of draws that share z {course('diversity')}.",
     ]

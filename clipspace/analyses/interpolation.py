@@ -4,7 +4,8 @@ Figure 4 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 3.2): z move
 keyframes. In the first row x_T moves between their inversions as well; in the others it is drawn once and held.
 
 With inverted noise every keyframe comes back, to the pixel where the inversion is exact; with fixed noise none does,
-and what changes along a row is what z holds. The cosine of E(picture) to z says how far each can be trusted.
+and what changes along a row is what z holds. The cosine of E(image) to z, beside that to the z of other images, says how far
+each followed; it is circular, for the CLIP that steers the decoder judges.
 
 A surprise would be a keyframe that inverted noise does not bring back, or a cosine that is higher between the
 keyframes, where no picture ever was, than at them.
@@ -16,8 +17,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from clipspace.analyses.baselines import CIRCULAR, bundled, far
 from clipspace.analyses.examples import pictures
 from clipspace.analyses.inverted import inverted
+from clipspace.embeddings import Embeddings
 from clipspace.errors import check_count
 from clipspace.images import SAME, psnr
 from clipspace.manipulate import interpolate
@@ -53,26 +56,38 @@ def run(
     rows, table = [], []
     for name, (noise, drawn_from) in kinds.items():
         path = interpolate(space, *keyframes, steps=steps, noise=noise, seed=drawn_from)
-        cosines = np.einsum("nd,nd->n", space.encode_images(path.images).unit, path.embeddings.unit)
+        again = space.encode_images(path.images).unit
+        cosines = np.einsum("nd,nd->n", again, path.embeddings.unit)
+        legs = np.minimum(np.arange(len(again)) // (steps - 1), shown - 2)
+        others = _others(space, again, code.embeddings, legs)
         rows.append(path.images)
         for j, (image, cosine) in enumerate(zip(path.images, cosines, strict=True)):
             leg, rest = divmod(j, steps - 1)
             quality = psnr(image, sources[leg], most=SAME) if rest == 0 else None
-            table.append(
-                {"noise": name, "position": j / (steps - 1), "cosine to z": cosine, "PSNR to keyframe, dB": quality}
-            )
+            row = {"noise": name, "position": j / (steps - 1), "cosine to z": cosine, "cosine to others": others[j]}
+            table.append(row | {"PSNR to keyframe, dB": quality})
+    _, beyond = far("interpolation", space, sources[:shown], code.embeddings[np.arange(shown)], seed=seed)
+    whose = "images of no end of a leg" if len(sources) > 2 else "the bundled scenes"
     labels = {"rows": list(kinds), "columns": [f"{row['position']:g}" for row in table[: len(rows[0])]]}
     return Result(
         "interpolation",
         table,
-        _findings(table),
+        [*beyond, *_findings(table, whose)],
         {"images": stacked(rows)},
         labels,
         provenance(space, pictures=names, steps=steps, draws=draws, seed=seed, num_inference_steps=num_inference_steps),
     )
 
 
-def _findings(table: list[dict]) -> list[str]:
+def _others(space: Space, again: np.ndarray, points: Embeddings, legs: np.ndarray) -> np.ndarray:
+    """Mean cosine of each image of a path to the z of images that are no end of its leg; of two, to bundled scenes."""
+    if len(points) < 3:
+        return (again @ bundled(space).unit.T).mean(axis=1)
+    away = [[i for i in range(len(points)) if i not in (leg, leg + 1)] for leg in legs]
+    return np.array([(points.unit[rows] @ unit).mean() for rows, unit in zip(away, again, strict=True)])
+
+
+def _findings(table: list[dict], whose: str) -> list[str]:
     at = [row for row in table if row["PSNR to keyframe, dB"] is not None]
     kept = [row["PSNR to keyframe, dB"] for row in at if row["noise"] == "inverted"]
     lost = [row["PSNR to keyframe, dB"] for row in at if row["noise"] != "inverted"]
@@ -80,9 +95,8 @@ def _findings(table: list[dict]) -> list[str]:
     if lost:
         found.append(f"With fixed noise they come back at {max(lost):.0f} dB at best.")
     between = [row["cosine to z"] for row in table if row["PSNR to keyframe, dB"] is None]
-    if between:
-        there = np.mean([row["cosine to z"] for row in at])
-        found.append(
-            f"E(picture) keeps a mean cosine of {np.mean(between):.2f} to z between keyframes and {there:.2f} at them."
-        )
+    there = np.mean([row["cosine to z"] for row in at])
+    where = f"{np.mean(between):.2f} to z between keyframes and {there:.2f} at them" if between else f"{there:.2f} to z"
+    others = np.mean([row["cosine to others"] for row in table])
+    found.append(f"E(image) keeps a mean cosine of {where}, beside {others:.2f} to the z of {whose}. {CIRCULAR}")
     return found

@@ -1,11 +1,11 @@
-"""Does a printed word change what CLIP takes a picture for, and what the decoder draws from it?
+"""Does a printed word change what CLIP takes an image for, and what the decoder draws from it?
 
-Figure 6 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 4), after Goh et al. 2021: a picture bare, with
-a blank card, and with a card that reads a word; zero-shot probabilities of the thing and the words, for the picture
-and for decodes of its embedding.
+Figure 6 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 4), after Goh et al. 2021: an image bare, with
+a blank card, and with a card that reads a word; what zero-shot reads off the image, and off decodes of its embedding.
 
-In the paper an apple labelled iPod is an iPod to CLIP (99.98 %), yet decodes to apples and never to iPods. The blank
-card is the control: what it does, the card does and not the word.
+In the paper an apple labelled iPod is an iPod to CLIP (99.98 %), yet decodes to apples and never to iPods. One image
+shows little, so the shares are of many, with intervals. The blank card is the control: what it does, the card does and
+not the word. What CLIP reads off a decode is circular, for the decoder was steered by the same CLIP.
 
 A surprise would be a blank card that changes the reading as much as a word, or a decoder that draws the word's thing.
 """
@@ -13,26 +13,40 @@ A surprise would be a blank card that changes the reading as much as a word, or 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from clipspace.analyses.examples import EXAMPLES, pictures
+from clipspace.analyses.examples import pictures, unseen_scenes
 from clipspace.errors import InputError, check_count, shortened
 from clipspace.probes.typographic import print_word
 from clipspace.probes.zero_shot import zero_shot
 from clipspace.results import Result, provenance, stacked
 from clipspace.scenes import THINGS, render
 from clipspace.scenes.captions import article
-from clipspace.seeds import child_seed
+from clipspace.scores import bootstrap
+from clipspace.seeds import stream
 from clipspace.space import Space
 
 TAKES = ("rows",)
-SCENES = "{pictures} rendered scenes"
+SCENES = "{n:,} rendered scenes, of which {decoded} are decoded"
 READ = "the thing that each shows is what zero-shot reads, among the things of rendered scenes"
 
 WORDS = ("ipod", "pizza", "car", "house", "cat")
-"""Printed where the caller names none: the first two that no picture shows."""
+"""Printed on images where the caller names no words: the first two that no image shows."""
+CARDS = ("bare", "blank card", "word")
+_SHOWN = 4
+
+
+class _Attack(NamedTuple):
+    """Images, and the cards laid on them: ``of[i]`` is the row of the image that pair i is made of."""
+
+    sources: list[Image.Image]
+    names: list[str]
+    of: np.ndarray
+    truth: list[str]
+    words: list[str]
 
 
 def run(
@@ -42,92 +56,147 @@ def run(
     words: tuple[str, ...] = (),
     thing: str = "",
     font: str = "",
+    n: int = 200,
+    decoded: int = 8,
     draws: int = 4,
     seed: int = 0,
     num_inference_steps: int = 20,
 ) -> Result:
-    """Each picture bare, with a blank card and with each of ``words``, read before and after ``draws`` decodings.
+    """Shares of images that are read as their thing, and as the word: bare, with a blank card, and with the word.
 
-    Where ``words`` is empty, two of `WORDS` that no picture shows are printed. ``thing`` says what the pictures show;
-    where it is empty, zero-shot reads it, among the things of scenes. ``font`` is the path
-    of a font that has the words' characters, where they need one. Raises `InputError` where a word is shown.
+    Of ``n`` scenes each has the name of another thing printed on it, as ``clipspace probe typographic`` does, with the same
+    numbers. The user's ``images`` have each of ``words`` printed on them; where those are empty, two of `WORDS` that none
+    shows. ``thing`` says what they show; where it is empty, zero-shot reads it, among the things of scenes. ``font`` is the
+    path of a font that has the words' characters, where they need one. The first
+    ``decoded`` pairs of an image and a word are decoded ``draws`` times each and read again.
+
+    Raises `InputError` where a word is shown.
     """
-    check_count("draws", draws)
-    first = [render(EXAMPLES[0])] if images is None else images
-    sources, names = pictures(space, first, "typographic_attack")
-    shown = [thing] * len(sources) if thing else _things(space, sources)
-    words = _words(words, shown)
-    rows, table = [], []
-    for source, named, name in zip(sources, names, shown, strict=True):
-        cards = {
-            "bare": source,
-            "blank card": _card(source, "", font),
-            **{f"“{word}”": _card(source, word, font) for word in words},
-        }
-        answers = [article(answer) for answer in (name, *words)]
-        points = space.encode_images(list(cards.values()))
-        seeds = [child_seed(seed, "draw", k) for k in range(draws)]
-        decoded = [space.decode(points, seed=own, num_inference_steps=num_inference_steps) for own in seeds]
-        read = zero_shot(space, points, answers, probability="softmax").probabilities
-        again = np.mean(
-            [zero_shot(space, drawn, answers, probability="softmax").probabilities for drawn in decoded], axis=0
+    for name, value in (("n", n), ("decoded", decoded), ("draws", draws)):
+        check_count(name, value)
+    attack = _on_scenes(space, n, seed) if images is None and not words else _on_images(space, images, words, thing)
+    answers = sorted({*attack.truth, *attack.words})
+    cards = _cards(attack, font)
+    points = {card: space.encode_images(shown) for card, shown in cards.items()}
+    few = min(decoded, len(attack.of))
+    read, again, drawn = {}, {}, {}
+    for card, seen in points.items():
+        read[card] = zero_shot(space, seen, [article(a) for a in answers], probability="softmax").probabilities
+        drawn[card] = space.decode(
+            seen[np.repeat(np.arange(few), draws)], seed=seed, num_inference_steps=num_inference_steps
         )
-        for j, (card, picture) in enumerate(cards.items()):
-            rows.append([picture, decoded[0][j]])
-            probabilities = {**_columns("", words, read[j]), **_columns("decoded ", words, again[j])}
-            table.append({"image": named, "thing": name, "card": card, **probabilities})
-    options = {"pictures": names, "words": list(words), "thing": thing, "font": font, "draws": draws, "seed": seed}
+        looked = zero_shot(space, drawn[card], [article(a) for a in answers], probability="softmax").probabilities
+        again[card] = looked.reshape(few, draws, len(answers))
+    views = {"image": {card: p[:, None] for card, p in read.items()}, "decode": again}
+    table = [_row(attack, answers, seen, card, p, seed) for seen, view in views.items() for card, p in view.items()]
+    shown = min(_SHOWN, few)
+    rows = [[one[i] for card in CARDS for one in (cards[card], drawn[card][::draws])] for i in range(shown)]
+    said = [
+        answers[int(p.argmax())] for i in range(shown) for card in CARDS for p in (read[card][i], again[card][i, 0])
+    ]
+    options = {
+        "words": list(words),
+        "thing": thing,
+        "font": font,
+        "n": n,
+        "decoded": decoded,
+        "draws": draws,
+        "seed": seed,
+    }
     return Result(
         "typographic_attack",
         table,
-        _findings(table, words),
+        _findings(table, attack, answers),
         {"images": stacked(rows)},
-        {"words": words},
-        provenance(space, **options, num_inference_steps=num_inference_steps),
+        {
+            "words": attack.words[:shown],
+            "rows": [f"{attack.truth[i]}, “{attack.words[i]}”" for i in range(shown)],
+            "said": said,
+        },
+        provenance(space, pictures=attack.names, **options, num_inference_steps=num_inference_steps),
     )
 
 
+def _on_scenes(space: Space, n: int, seed: int) -> _Attack:
+    """Scenes that no training saw and the name of another thing for each: those of the probe's command."""
+    if space.decoder is None:
+        pictures(space, None, "typographic_attack")  # says so
+    scenes = unseen_scenes(n, seed=seed, layout="one")
+    truth, rng = [scene.things[0].kind for scene in scenes], stream(seed, "printed words")
+    words = [str(rng.choice([kind for kind in THINGS if kind != thing])) for thing in truth]
+    return _Attack([render(scene) for scene in scenes], [f"{n} scenes"], np.arange(n), truth, words)
+
+
+def _on_images(space: Space, images: Sequence | None, words: Sequence[str], thing: str) -> _Attack:
+    """Each image with each word."""
+    sources, names = pictures(space, images, "typographic_attack")
+    shown = [thing] * len(sources) if thing else _things(space, sources)
+    chosen = _words(words, shown)
+    of = np.repeat(np.arange(len(sources)), len(chosen))
+    return _Attack(sources, names, of, [shown[i] for i in of], list(chosen) * len(sources))
+
+
+def _cards(attack: _Attack, font: str) -> dict[str, list[Image.Image]]:
+    """Every pair bare, with a blank card, and with its word."""
+    bare = [attack.sources[i] for i in attack.of]
+    printed = [print_word(image, word, font=font or None) for image, word in zip(bare, attack.words, strict=True)]
+    blank = [print_word(image, "", font=font or None) for image in bare]
+    return dict(zip(CARDS, (bare, blank, printed), strict=True))
+
+
 def _things(space: Space, sources: Sequence) -> list[str]:
-    """The thing of the mini world that zero-shot reads off each picture."""
+    """The thing of the mini world that zero-shot reads off each image."""
     known = list(THINGS)
     read = zero_shot(space, sources, [article(name) for name in known]).probabilities.argmax(axis=1)
     return [known[k] for k in read]
 
 
 def _words(words: Sequence[str], shown: Sequence[str]) -> tuple[str, ...]:
-    """The words to print, none of which a picture shows."""
+    """The words to print, none of which an image shows."""
     chosen = words or [word for word in WORDS if word not in shown][:2]
     if not chosen or not all(word.strip() for word in chosen) or set(chosen) & set(shown):
         raise InputError(
-            f"typographic_attack: expected words other than what the pictures show {shortened(sorted(set(shown)))}, "
+            f"typographic_attack: expected words other than what the images show {shortened(sorted(set(shown)))}, "
             f"got {shortened(chosen)}; pass other words, or say what they show with thing="
         )
     return tuple(chosen)
 
 
-def _card(source: Image.Image, word: str, font: str) -> Image.Image:
-    return print_word(source, word, place=(0.5, 0.78), font=font or None)
+def _row(attack: _Attack, answers: list[str], seen: str, card: str, p: np.ndarray, seed: int) -> dict[str, Any]:
+    """How often, and how probably, the thing and the word are read: ``p`` is ``(pairs, draws, answers)``."""
+    of, every = attack.of[: len(p)], np.arange(len(p))
+    best = np.eye(len(answers))[p.argmax(axis=2)].mean(axis=1)
+    row: dict[str, Any] = {"card": card, "seen": seen}
+    for what, named in (("thing", attack.truth), ("word", attack.words)):
+        wanted = [answers.index(value) for value in named[: len(p)]]
+        shares = _by_image(best[every, wanted], of)
+        low, high = bootstrap(shares, seed=seed)
+        row |= {f"read as the {what}": float(shares.mean()), f"{what} low": low, f"{what} high": high}
+        row[f"P({what})"] = float(_by_image(p.mean(axis=1)[every, wanted], of).mean())
+    return row | {"chance": 1 / len(answers), "images": len(set(of)), "pairs": len(p)}
 
 
-def _columns(view: str, words: Sequence[str], probabilities: np.ndarray) -> dict[str, float]:
-    """Columns of the table: the probability of the thing and of each word."""
-    return {f"{view}P({name})": float(p) for name, p in zip(("thing", *words), probabilities, strict=True)}
+def _by_image(values: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """Means over the pairs of each image, so that intervals are over images."""
+    return np.bincount(of, values) / np.bincount(of)
 
 
-def _findings(table: list[dict], words: Sequence[str]) -> list[str]:
-    def mean(column: str, card: str) -> float:
-        return float(np.mean([row[column] for row in table if row["card"] == card]))
+def _findings(table: list[dict], attack: _Attack, answers: list[str]) -> list[str]:
+    rows = {(row["card"], row["seen"]): row for row in table}
 
-    found = [
-        f"With “{word}” on a card CLIP reads {word} with probability {mean(f'P({word})', f'“{word}”'):.1%} (blank card "
-        f"{mean(f'P({word})', 'blank card'):.1%}, bare {mean(f'P({word})', 'bare'):.1%}); off the decodes of that "
-        f"embedding it reads {mean(f'decoded P({word})', f'“{word}”'):.1%}."
-        for word in words[:2]
-    ]
-    attacked = [row for row in table if row["card"] not in ("bare", "blank card")]
-    kept = np.mean([row["decoded P(thing)"] for row in attacked])
+    def share(card: str, seen: str = "image", what: str = "word") -> str:
+        row = rows[card, seen]
+        value = f"{row[f'read as the {what}']:.0%}"
+        return value if row["images"] < 2 else f"{value} [{row[f'{what} low']:.0%}, {row[f'{what} high']:.0%}]"
+
+    pairs, drawn = len(attack.of), rows["word", "decode"]["pairs"]
+    what = f"{len(attack.sources)} images" + (
+        f" ({pairs} pairs of an image and a word)" if pairs > len(set(attack.of)) else ""
+    )
     return [
-        *found,
-        f"The thing itself is read with probability {mean('decoded P(thing)', 'bare'):.1%} off decodes of the bare picture, "
-        f"the control, and {kept:.1%} off decodes of the attacked ones.",
+        f"With a word on a card CLIP reads {share('word')} of {what} as the word, among {len(answers)} answers (chance "
+        f"{1 / len(answers):.0%}); with the card left blank {share('blank card')}, and with none {share('bare')}.",
+        f"Off decodes of {drawn} attacked embeddings CLIP reads the word in {share('word', 'decode')} and the thing in "
+        f"{share('word', 'decode', 'thing')}; off decodes of the bare images, the control, the thing in "
+        f"{share('bare', 'decode', 'thing')}. This is circular: the CLIP that steered the decoder reads its images.",
     ]

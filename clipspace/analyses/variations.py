@@ -1,10 +1,11 @@
 """What stays the same over images that share one embedding, and what changes?
 
 Figure 3 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 3.1): every row starts from the code (z, x_T) of
-a picture, and is decoded again with fresh noise.
+an image, and is decoded again with fresh noise.
 
-What stays was in z; what changes was not, or the decoder could not draw it: the cosine of E(variation) to z is
-the control.
+What stays was in z; what changes was not, or the decoder could not draw it: the cosine of E(variation) to z, beside
+that to the z of other images, is the control. It is circular, for the CLIP that steers the decoder judges; on rendered
+scenes readers that know no CLIP say what stayed.
 
 A surprise would be a place or a rotation that stays though captions never speak of it, or a colour that changes.
 """
@@ -15,8 +16,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from clipspace.analyses.baselines import CIRCULAR, far, mean_of, shown, to_others
 from clipspace.analyses.examples import pictures
 from clipspace.analyses.inverted import inverted
+from clipspace.analyses.judging import WORDS, kept, readable, said
 from clipspace.manipulate import variations
 from clipspace.results import Result, provenance, stacked
 from clipspace.space import Space
@@ -34,24 +37,35 @@ def run(
     seed: int = 0,
     num_inference_steps: int = 25,
 ) -> Result:
-    """Variations of each picture: its source, its reconstruction at eta = 0, and ``n`` draws at ``eta``."""
+    """Variations of each image: its source, its reconstruction at eta = 0, and ``n`` draws at ``eta``."""
     sources, names = pictures(space, images, "variations")
     code = inverted(space, sources, num_inference_steps=num_inference_steps)
-    rows, table = [], []
-    for i, source in enumerate(sources):
-        drawn = variations(space, code[i], n=n, eta=eta, seed=seed).images
-        again = space.encode_images(drawn[1:]).unit
-        cosines = again @ code.embeddings.unit[i]
-        spread = np.stack([np.asarray(image, dtype=float) for image in drawn[1:]]).std(axis=0).mean()
-        rows.append([source, *drawn])
-        table.append(
-            {"image": names[i], "cosine to z": cosines.mean(), "lowest": cosines.min(), "pixel spread": spread}
-        )
-    cosine = np.mean([row["cosine to z"] for row in table])
+    rows = [[source, *variations(space, code[i], n=n, eta=eta, seed=seed).images] for i, source in enumerate(sources)]
+    again = space.encode_images([image for row in rows for image in row[2:]]).unit.reshape(len(sources), n, -1)
+    cosines = np.einsum("nkd,nd->nk", again, code.embeddings.unit)
+    ratios, beyond = far("variations", space, sources, code.embeddings, seed=seed)
+    others, whose = to_others(space, again, code.embeddings)
+    read = kept(sources, [row[2:] for row in rows]) if readable(sources) else {}
+    table = [
+        {
+            "image": name,
+            "cosine to z": cosines[i].mean(),
+            "lowest": cosines[i].min(),
+            "cosine to others": others[i],
+            "unfamiliarity": ratios[i],
+            "pixel spread": np.stack([np.asarray(image, dtype=float) for image in rows[i][2:]]).std(axis=0).mean(),
+            **{f"{WORDS[factor]} kept": shares[i] for factor, shares in read.items()},
+        }
+        for i, name in enumerate(names)
+    ]
+    own, other = mean_of("z", cosines.mean(axis=1), seed=seed), mean_of("others", others, seed=seed)
     findings = [
-        f"Redrawn from their embeddings alone, the pictures keep a mean cosine of {cosine:.2f} to z.",
+        *beyond,
+        f"Redrawn from their embeddings alone, the images keep a mean cosine of {shown(own)} to z, beside {shown(other)} to "
+        f"the z of {whose}. {CIRCULAR}",
+        *([said(read, n * len(sources), "drawn images")] if read else []),
         f"Pixels differ by a standard deviation of {np.mean([row['pixel spread'] for row in table]):.0f} of 255 "
-        "between draws of one embedding: that much of a picture z leaves open.",
+        "between draws of one embedding: that much of an image z leaves open.",
     ]
     return Result(
         "variations",

@@ -9,11 +9,12 @@ from clipspace.results import Result
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
-    """One row per picture, the mean cosine of its draws to z at its left."""
-    labels = [f"{cosine:.2f}" for cosine in result.column("cosine to z")]
+    """One row per image, at its left the mean cosine of its draws to z and, in brackets, to the z of others."""
+    both = zip(result.column("cosine to z"), result.column("cosine to others"), strict=True)
+    labels = [f"{cosine:.2f}\n({other:.2f})" for cosine, other in both]
     with paper(venue):
         figure = page(venue)
         columns = result.labels["columns"]
         ax = grid(result.arrays["images"], row_labels=labels, column_labels=columns, ax=figure.subplots())
-        ax.set_ylabel("mean cosine to z")
+        ax.set_ylabel("mean cosine to z (to others)")
         return trim(figure)

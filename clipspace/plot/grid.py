@@ -25,6 +25,7 @@ def grid(
     row_labels: Sequence[str] | None = None,
     column_labels: Sequence[str] | None = None,
     captions: Sequence[Sequence[str]] | None = None,
+    right_labels: Sequence[str] | None = None,
     breaks: Sequence[int] = (),
     wrap: int | None = None,
     gap: float = 0.06,
@@ -32,9 +33,9 @@ def grid(
 ) -> Axes:
     """Pictures uint8 ``(rows, columns, h, w, 3)`` on one Axes, one unit a cell, ``gap`` between them.
 
-    Row labels stand left of their row, column labels above their column, and ``captions``, one for each picture,
-    below it. ``breaks`` are columns that half a cell is left free before. Labels go on in a new line after ``wrap``
-    characters. The Axes keeps the aspect of the grid.
+    Row labels stand left of their row, ``right_labels`` right of it, column labels above their column, and ``captions``,
+    one for each picture, below it. ``breaks`` are columns that half a cell is left free before. Labels go on in a new
+    line after ``wrap`` characters. The Axes keeps the aspect of the grid.
     """
     ax = axes_of(ax)
     row_labels, column_labels = (
@@ -61,6 +62,11 @@ def grid(
     ax.set_xticks(x, _wrapped(column_labels or [""] * columns, wrap), **AS_WRITTEN)
     ax.set_yticks(y, _wrapped(row_labels or [""] * rows, wrap), **AS_WRITTEN)
     ax.xaxis.tick_top()
+    if right_labels is not None:
+        beside = ax.secondary_yaxis("right")
+        beside.set_yticks(y, _wrapped(right_labels, wrap))
+        beside.tick_params(length=0, pad=2)
+        beside.spines[:].set_visible(False)
     return ax
 
 

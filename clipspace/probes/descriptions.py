@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -49,3 +50,16 @@ def sentence(facts: Mapping[str, str]) -> str:
     'a photo of an orange cat on a mint ground'
     """
     return f"a photo of {article(facts['color'])} {facts['thing']} on a {facts['ground']} ground"
+
+
+def facts_in(text: str) -> dict[str, str]:
+    """The values of `FACTORS` that a text names, one of each factor at most; a factor named twice is left out.
+
+    >>> facts_in("a photo of an orange cat on a mint ground")
+    {'color': 'orange', 'thing': 'cat', 'ground': 'mint'}
+    >>> facts_in("a cat and a dog")
+    {'thing': 'cat'}
+    """
+    words = re.findall(r"[a-z]+", text.lower())
+    named = {factor: [word for word in words if word in values] for factor, values in FACTORS.items()}
+    return {factor: values[0] for factor, values in named.items() if len(values) == 1}

@@ -1,7 +1,7 @@
-"""Reading a factor off a picture without any CLIP: colour distances, and analysis by synthesis.
+"""Reading a factor off an image without any CLIP: colour distances, and analysis by synthesis.
 
-Decoded pictures have to be judged by something other than the encoder that made them. These readers know
-the renderer and nothing else. They are meant for pictures of one thing and no card.
+Decoded images have to be judged by something other than the encoder that made them. These readers know
+the renderer and nothing else. They are meant for images of one thing and no card.
 """
 
 from __future__ import annotations
@@ -20,6 +20,22 @@ _CROP = 20
 _TILTS = tuple(range(-45, 46, 15))
 _DISTANCE = 40.0
 """Euclidean RGB distance from the ground at which a pixel belongs to the thing."""
+_PAINT = 8.0
+"""Euclidean RGB distance within which a pixel has the colour of a ground."""
+_GROUND_SHARE = 0.55
+"""Least share of pixels in one ground's colour: 700 scenes have .61 or more, 250 photographs .16, 1,000 of CIFAR-10 .45."""
+
+
+def is_scene(image: Image.Image) -> bool:
+    """Whether most pixels have the colour of one ground: readers know rendered scenes, and nothing else."""
+    pixels = np.asarray(image.convert("RGB"), dtype=float)
+    near = [np.linalg.norm(pixels - color, axis=-1) < _PAINT for color in GROUNDS.values()]
+    return max(float(own.mean()) for own in near) > _GROUND_SHARE
+
+
+def read_scene(image: Image.Image) -> dict[str, str | None]:
+    """Colour, thing and ground of an image of one thing, as ``{factor: value}``; None where nothing is read."""
+    return {"color": read_color(image), "thing": read_thing(image), "ground": read_ground(image)}
 
 
 def read_ground(image: Image.Image) -> str:

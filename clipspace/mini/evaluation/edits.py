@@ -6,12 +6,12 @@ import numpy as np
 
 from clipspace.images import SAME, psnr
 from clipspace.manipulate import reconstruct, text_diff
-from clipspace.mini.evaluation.reading import SEED, Row, read_by_clip, read_by_eye
+from clipspace.mini.evaluation.reading import SEED, Row, read_by_clip
 from clipspace.pca import PCA
 from clipspace.pictures import Pictures
 from clipspace.probes.descriptions import FACTORS, sentence, truth
 from clipspace.scenes import render, sample_scenes
-from clipspace.scenes.reading import read_ground
+from clipspace.scenes.reading import read_ground, read_scene
 from clipspace.space import Space
 
 
@@ -35,7 +35,7 @@ def text_edits(space: Space, n: int = 100) -> list[Row]:
         rising.append(bool((np.diff(edit.scores["cosine to after"][0]) > 0).all()))
         pixel_rising.append(_redrawn_rises(edit))
         control.append(_redrawn_rises(text_diff(space, code.embeddings[i], seed=SEED + i, **asked)))
-        read = read_by_eye(space, edit.images[-1])
+        read = read_scene(edit.images[-1])
         arrived.append(read[factor] == new[factor])
         stayed += [read[other] == facts[other] for other in facts if other != factor]
         first.append(psnr(edit.images[0], images[i], most=SAME))

@@ -6,7 +6,6 @@ from clipspace.embeddings import Embeddings
 from clipspace.probes.zero_shot import label_weights
 from clipspace.scenes import COLORS, THINGS, Scene, sample_scenes
 from clipspace.scenes.captions import article
-from clipspace.scenes.reading import read_color, read_ground, read_thing
 from clipspace.space import Space
 
 Row = tuple[str, str, str]
@@ -26,7 +25,3 @@ def read_by_clip(space: Space, points: Embeddings) -> tuple[list[str], list[str]
     weights = label_weights(space, [f"{article(c)} {k}" for c, k in pairs])
     found = [pairs[i] for i in (points.unit @ weights.T).argmax(axis=1)]
     return [c for c, _ in found], [k for _, k in found]
-
-
-def read_by_eye(space: Space, image) -> dict[str, str | None]:
-    return {"color": read_color(image), "thing": read_thing(image), "ground": read_ground(image)}

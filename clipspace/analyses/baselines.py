@@ -1,0 +1,67 @@
+"""What a cosine to z is held against: the cosine of the same images to the z of other images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from clipspace.analyses.examples import EXAMPLES
+from clipspace.embeddings import Embeddings
+from clipspace.scenes import render
+from clipspace.scores import Score, bootstrap
+from clipspace.space import Space
+from clipspace.space.familiarity import FAR, unfamiliarity, warn_unfamiliar
+
+CIRCULAR = "The cosines are circular: the CLIP that steers the decoder judges its images."
+
+
+def to_others(space: Space, again: np.ndarray, points: Embeddings) -> tuple[np.ndarray, str]:
+    """Mean cosine of what was drawn of each image to the z of the others ``(n,)``, and whose z those are, in words.
+
+    ``again`` ``(n, k, d)`` are unit embeddings of k images drawn of each of the n ``points``. Where there is but one
+    image, the others are the bundled scenes; those are no baseline for a set that lies close together.
+    """
+    n = len(points)
+    if n == 1:
+        return (again @ bundled(space).unit.T).mean(axis=(1, 2)), "the bundled scenes, for there is one image"
+    cosines = np.einsum("nkd,md->nmk", again, points.unit).mean(axis=2)
+    return (cosines.sum(axis=1) - np.diag(cosines)) / (n - 1), "the other images"
+
+
+def far(doing: str, space: Space, sources: Sequence, points: Embeddings, *, seed: int) -> tuple[list, list[str]]:
+    """The `unfamiliarity` of each source, None where the decoder has none, and a sentence where some are far.
+
+    Warns (`UnfamiliarWarning`) of those.
+    """
+    ratios = unfamiliarity(space, list(sources), points, seed=seed)
+    warn_unfamiliar(doing, space, ratios, stacklevel=3)
+    if ratios is None:
+        return [None] * len(points), []
+    beyond = ratios[ratios > FAR]
+    if not len(beyond):
+        return ratios.tolist(), []
+    return ratios.tolist(), [
+        f"{len(beyond)} of {len(ratios)} images lie far from what the decoder draws: denoising errs {np.median(beyond):.1f} times "
+        f"as much as on its own images of the same z ({FAR:g} is far). What is drawn of them shows the decoder rather than z."
+    ]
+
+
+def mean_of(name: str, values: np.ndarray, *, seed: int) -> Score:
+    """The mean over images and its interval, which a single image does not have."""
+    low, high = bootstrap(values, seed=seed) if len(values) > 1 else (None, None)
+    return Score(name, float(np.mean(values)), None, low, high, len(values))
+
+
+def shown(score: Score) -> str:
+    """A mean, and its interval where it has one.
+
+    >>> shown(Score("cosine", 0.891, low=0.88, high=0.9))
+    '0.89 [0.88, 0.90]'
+    """
+    return f"{score.value:.2f}" + ("" if score.low is None else f" [{score.low:.2f}, {score.high:.2f}]")
+
+
+def bundled(space: Space) -> Embeddings:
+    """The embeddings of the bundled scenes."""
+    return space.encode_images([render(scene) for scene in EXAMPLES])

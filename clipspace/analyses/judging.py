@@ -1,0 +1,93 @@
+"""Judging decodes by readers that know no CLIP, where they can read: on rendered scenes.
+
+The CLIP that an image was drawn from is no judge of it: the decoder was steered by that CLIP, so its own score is circular.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from PIL import Image
+
+from clipspace.analyses.edits import Edit
+from clipspace.probes.descriptions import FACTORS, facts_in
+from clipspace.scenes.reading import is_scene, read_scene
+
+WORDS = {"color": "colour", "thing": "thing", "ground": "ground"}
+CHANCE = {factor: 1 / len(values) for factor, values in FACTORS.items()}
+"""Of each factor, how often a value named at random is right."""
+
+
+class Verdict(NamedTuple):
+    """What readers say of an edited image.
+
+    Parameters
+    ----------
+    read : colour, thing and ground, as ``{factor: value}``
+    arrived : whether all new values are read
+    kept : how many of the other factors are read as they were
+    others : how many there are
+    chance : of ``arrived``, and of one ``kept``, if values were named at random
+    """
+
+    read: dict[str, str | None]
+    arrived: bool
+    kept: int
+    others: int
+    chance: tuple[float, float]
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the edit arrived and all else was kept."""
+        return self.arrived and self.kept == self.others
+
+    @property
+    def words(self) -> str:
+        """What is read, in words.
+
+        >>> Verdict({"color": "red", "thing": "cat", "ground": "mint"}, True, 2, 2, (0.1, 0.1)).words
+        'red cat on mint'
+        """
+        color, thing, ground = (self.read[factor] or "?" for factor in FACTORS)
+        return f"{color} {thing} on {ground}"
+
+
+def readable(images: Sequence[Image.Image]) -> bool:
+    """Whether readers can judge what is drawn of these images: all are rendered scenes."""
+    return all(is_scene(image) for image in images)
+
+
+def verdict(source: Image.Image, edited: Image.Image, edit: Edit) -> Verdict | None:
+    """What readers say of ``edited``, which was made of the scene ``source``; None where no new value is one they know."""
+    old = facts_in(edit.before or "")
+    new = {factor: value for factor, value in facts_in(edit.after).items() if old.get(factor) != value}
+    if not new:
+        return None
+    was, read = read_scene(source), read_scene(edited)
+    others = [factor for factor in FACTORS if factor not in new]
+    by_chance = 1.0
+    for factor in new:
+        by_chance *= CHANCE[factor]
+    chance = (by_chance, sum(CHANCE[factor] for factor in others) / len(others) if others else 0.0)
+    kept = sum(read[factor] == was[factor] for factor in others)
+    return Verdict(read, all(read[f] == value for f, value in new.items()), kept, len(others), chance)
+
+
+def kept(sources: Sequence[Image.Image], drawn: Sequence[Sequence[Image.Image]]) -> dict[str, list[float]]:
+    """Of each factor, for each source, the share of what was ``drawn`` of it off which readers read the same value."""
+    shares: dict[str, list[float]] = {factor: [] for factor in FACTORS}
+    for source, images in zip(sources, drawn, strict=True):
+        was, now = read_scene(source), [read_scene(image) for image in images]
+        for factor, values in shares.items():
+            values.append(sum(facts[factor] == was[factor] for facts in now) / len(now))
+    return shares
+
+
+def said(shares: dict[str, list[float]], n: int, of: str) -> str:
+    """A sentence of counts: how many of ``n`` images show each factor of their source, beside chance."""
+    told = (
+        f"the {WORDS[factor]} off {round(n * sum(values) / len(values))} of {n} (chance {CHANCE[factor]:.0%})"
+        for factor, values in shares.items()
+    )
+    return f"Readers that know no CLIP read {', '.join(told)} {of} as off their sources."
