@@ -26,7 +26,7 @@ from clipspace.probes.zero_shot import ZeroShot
 from clipspace.results import Result
 from clipspace.scores import Score, Scores
 from clipspace.sources import open_source
-from clipspace.store import write_store
+from clipspace.store import select, write_store
 
 N, D = 1500, 8
 STAMP = Stamp("a", "a" * 16, "a" * 16, D)
@@ -56,7 +56,7 @@ VALUES = {
     "PCA": lambda path: PCA().fit(POINTS),
     "Pictures": lambda path: Pictures([[Image.new("RGB", (8, 8))] * 50] * 30, POINTS, {"names": NAMES}, NAMES, NAMES),
     "Store": lambda path: write_store(path / "s", POINTS),
-    "Selection": lambda path: write_store(path / "s", POINTS).query(POINTS[0]),
+    "Selection": lambda path: select(write_store(path / "s", POINTS), near=POINTS[0]),
     "Source": lambda path: open_source([f"{i}.png" for i in range(N)], rows_per_part=1),
     "Vocabulary": lambda path: Vocabulary(NAMES, X, X[0], X[0], STAMP),
     "Decomposition": lambda path: Decomposition(

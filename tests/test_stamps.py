@@ -22,7 +22,7 @@ from clipspace.index import open_index
 from clipspace.maps import load_map, pca_map
 from clipspace.space import untrained_space
 from clipspace.stamps import TOLERANCE, WRONG_IDS, _ran_quickgelu, differences, read_stamp
-from clipspace.store import append, layout, open_store, write_store
+from clipspace.store import append, layout, open_store, select, write_store
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +225,7 @@ def test_a_store_with_an_old_stamp_opens_and_works_with_its_space(points, tmp_pa
     with pytest.warns(OldStampWarning, match="does not name the activation") as caught:
         opened = open_store(store.path)
     assert len(caught) == 1
-    assert len(opened.query(points[0])) == 12
+    assert len(select(opened, near=points[0])) == 12
     with pytest.warns(OldStampWarning):
         assert len(append(store.path, points)) == 24
 

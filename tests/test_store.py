@@ -9,7 +9,7 @@ from pyarrow.compute import field
 
 from clipspace.embeddings import Embeddings, Stamp
 from clipspace.errors import CapabilityError, InputError, SpaceMismatchError
-from clipspace.store import append, merge, open_store, write_store
+from clipspace.store import append, merge, open_store, select, write_store
 from clipspace.store.shards import ShardWriter
 
 STAMP = Stamp("a", "w" * 16, "p" * 16, 8)
@@ -151,12 +151,12 @@ def test_a_store_of_clip_retrieval_opens_and_says_what_it_lacks(tmp_path, points
     with pytest.raises(CapabilityError, match="no checksums"):
         store.verify()
     with pytest.raises(SpaceMismatchError, match="stamp=space"):
-        store.query(points[0])
+        select(store, near=points[0])
     vouched = open_store(tmp_path / "theirs", stamp=STAMP)
-    assert vouched.query(points[7]).top(1).embeddings.names == (points.names[7],)
+    assert select(vouched, near=points[7]).top(1).embeddings.names == (points.names[7],)
     with pytest.raises(InputError, match="clipspace wrote"):
         merge([tmp_path / "theirs"], tmp_path / "merged")
-    ours = vouched.where(field("image_path") == "7.jpg").export(tmp_path / "ours")
+    ours = select(vouched).where(field("image_path") == "7.jpg").export(tmp_path / "ours")
     assert (ours.stamp, ours.normalized, ours.raw, ours.names) == (STAMP, True, False, ["7.jpg"])
 
 
@@ -173,7 +173,7 @@ def test_a_store_without_metadata_has_row_numbers(tmp_path, points):
 
 def test_query_then_where_then_export_keeps_the_stamp(store, points, tmp_path):
     cosines = points.unit @ points.unit[4]
-    near = store.query(points[4]).where(field("score") > 0.2)
+    near = select(store, near=points[4]).where(field("score") > 0.2)
     assert set(near.rows) == set(np.flatnonzero(cosines > 0.2))
     both = near.where(field("label") != 4).top(3)
     expected = [i for i in np.argsort(-cosines) if cosines[i] > 0.2 and i % 5 != 4][:3]
@@ -184,17 +184,17 @@ def test_query_then_where_then_export_keeps_the_stamp(store, points, tmp_path):
     assert np.allclose(subset.metadata(["score"])["score"].to_numpy(), cosines[expected], atol=1e-6)
     moved = subset[0].with_vectors(subset[0].vectors - subset[1].vectors + subset[2].vectors)
     assert moved.space == STAMP
-    assert len(subset.query(moved).top(2)) == 2
+    assert len(select(subset, near=moved).top(2)) == 2
 
 
 def test_metadata_filters_without_a_query(store):
-    assert list(store.where((field("label") == 2) & (field("caption") != "words 7")).rows)[:3] == [2, 12, 17]
+    assert list(select(store).where((field("label") == 2) & (field("caption") != "words 7")).rows)[:3] == [2, 12, 17]
     with pytest.raises(InputError, match="expression"):
-        store.where(field("nonsense") == 1)
+        select(store).where(field("nonsense") == 1)
     with pytest.raises(InputError, match="scores"):
-        store.where(field("label") == 2).top(1)
+        select(store).where(field("label") == 2).top(1)
     with pytest.raises(InputError, match="empty selection"):
-        store.where(field("label") == 99).export("x")
+        select(store).where(field("label") == 99).export("x")
     with pytest.raises(InputError, match="columns among"):
         store.metadata(["nonsense"])
 
@@ -228,8 +228,8 @@ def test_stores_of_other_spaces_are_refused(store, points, tmp_path):
     stranger = Embeddings(points.vectors, Stamp("a", "w" * 16, "other", 8))
     with pytest.raises(SpaceMismatchError, match=r"p{8}.*other"):
         append(store.path, stranger)
-    with pytest.raises(SpaceMismatchError, match="query"):
-        store.query(stranger[0])
+    with pytest.raises(SpaceMismatchError, match="select"):
+        select(store, near=stranger[0])
     with pytest.raises(SpaceMismatchError, match="write_store"):
         write_store(tmp_path / "x", [points, stranger])
     other = write_store(tmp_path / "other", stranger)
@@ -241,14 +241,14 @@ def test_stores_of_other_spaces_are_refused(store, points, tmp_path):
     with pytest.raises(InputError, match="one dtype"):
         merge([store.path, half.path], tmp_path / "y")
     with pytest.raises(InputError, match="one point"):
-        store.query(points[:2])
+        select(store, near=points[:2])
 
 
 def test_nothing_is_written_over(store, points, tmp_path):
     for write in (
         lambda: write_store(store.path, points),
         lambda: merge([store.path], store.path),
-        lambda: store.query(points[0]).export(store.path),
+        lambda: select(store, near=points[0]).export(store.path),
     ):
         with pytest.raises(InputError, match="holds a store"):
             write()
@@ -344,7 +344,7 @@ def test_addresses_do_not_reach_the_record(tmp_path):
 
 
 def test_a_condition_after_a_sorting_query_keeps_rows_and_labels_together(store, points):
-    chosen = store.query(points[4]).top(1000).where(field("label") == 4)
+    chosen = select(store, near=points[4]).top(1000).where(field("label") == 4)
     assert set(chosen.rows.tolist()) == {i for i in range(50) if i % 5 == 4}
 
 

@@ -20,7 +20,7 @@ from clipspace.seeds import stream
 from clipspace.sources import Source, open_source
 from clipspace.sources.named import each_named
 from clipspace.space import Space
-from clipspace.store import Store, open_store
+from clipspace.store import Store, open_beside, open_store
 from clipspace.store.layout import PLACE
 from clipspace.store.showing import plain_columns
 
@@ -93,7 +93,7 @@ class Given:
         images, texts = self.points(space)[chosen], [self.captions[i] for i in chosen]
         if self.store is None or "text" not in self.store.modalities:
             return images, space.encode_texts(texts)
-        vectors = gather(self.store.with_modality("text"), self.rows[chosen])
+        vectors = gather(open_beside(self.store, "text"), self.rows[chosen])
         return images, Embeddings(vectors, self.store.stamp, "text", texts)
 
     def check(self, space: Space) -> None:

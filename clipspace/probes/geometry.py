@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,9 +19,7 @@ from clipspace.scores import Score, Scores, bootstrap
 from clipspace.seeds import stream
 from clipspace.sequences import in_order
 from clipspace.sphere import unit
-
-if TYPE_CHECKING:
-    from clipspace.store import Store
+from clipspace.store import Store, open_beside
 
 MAX_POINTS = 5000
 """Rows that measures over all pairs are taken on; of more, so many are drawn."""
@@ -169,7 +166,7 @@ def _texts_beside(images: Embeddings | Store) -> Store:
         raise InputError(
             f"modality_gap: expected texts, or a store of images and texts (clipspace encode --texts), got {images!r}"
         )
-    return images.with_modality("text")
+    return open_beside(images, "text")
 
 
 def _distinct(points: Embeddings, doing: str) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from clipspace.embeddings import Stamp, check_same_space
 from clipspace.errors import InputError, SpaceMismatchError
 from clipspace.store import layout, tables
-from clipspace.store.pairing import pair
+from clipspace.store.pairing import check_same_names, pair
 from clipspace.store.reading import Shard, Store
 
 
@@ -59,6 +59,17 @@ def open_store(path: str | Path, *, modality: str | None = None, stamp: Stamp | 
         tuple(shards),
         header,
     )
+
+
+def open_beside(store: Store, modality: str) -> Store:
+    """The same rows' other side: the texts ("text") of a store of images that was encoded with them, or its images.
+
+    Raises `InputError` where the store has no such side.
+    """
+    other = open_store(store.path, modality=modality, stamp=store.stamp)
+    if not store.native:
+        check_same_names(*([shard.vectors for shard in side.shards] for side in (store, other)))
+    return other
 
 
 def _native_header(path: Path) -> dict[str, Any]:

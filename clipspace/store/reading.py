@@ -18,9 +18,6 @@ from clipspace.store import layout, tables
 
 if TYPE_CHECKING:
     import pyarrow
-    from pyarrow.dataset import Expression
-
-    from clipspace.store.selection import Selection
 
 
 @dataclass(frozen=True)
@@ -207,16 +204,6 @@ class Store:
         norms = np.asarray(points.columns[layout.NORMS[self.modality]], dtype=np.float64)
         return points.with_vectors(points.unit * norms[:, None])
 
-    def with_modality(self, modality: str) -> Store:
-        """The same rows' other side: "text" of a store of images and their texts. Raises `InputError` where it has none."""
-        from clipspace.store.opening import open_store
-        from clipspace.store.pairing import check_same_names
-
-        other = open_store(self.path, modality=modality, stamp=self.stamp)
-        if not self.native:
-            check_same_names(*([shard.vectors for shard in store.shards] for store in (self, other)))
-        return other
-
     def check_raw(self, doing: str) -> None:
         """Raise `CapabilityError` unless vectors as the encoder gave them can be had."""
         if not self.raw:
@@ -224,21 +211,6 @@ class Store:
                 f"{doing}: expected raw vectors, got {self}, which holds directions without their norms; "
                 "encode the images again with clipspace encode"
             )
-
-    def where(self, expression: Expression) -> Selection:
-        """Rows whose metadata meet a pyarrow expression, such as ``pyarrow.compute.field("label") == 3``."""
-        from clipspace.store.selection import everything
-
-        return everything(self).where(expression)
-
-    def query(self, point: Embeddings) -> Selection:
-        """All rows with their cosine to ``point``, to be narrowed by ``.where(field("score") > 0.3)`` or ``.top(k)``.
-
-        Raises `SpaceMismatchError` for another space, or where one side has no stamp.
-        """
-        from clipspace.store.selection import scored
-
-        return scored(self, point)
 
     def verify(self) -> None:
         """Read every file and compare checksums.

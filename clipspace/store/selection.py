@@ -56,7 +56,9 @@ class Selection:
     def top(self, k: int) -> Selection:
         """The ``k`` rows of highest score, best first (equal scores in row order)."""
         if self.scores is None:
-            raise InputError("top: expected a selection with scores, got one without; begin with store.query(point)")
+            raise InputError(
+                "top: expected a selection with scores, got one without; begin with select(store, near=point)"
+            )
         if k < 1:
             raise InputError(f"top: expected k of at least 1, got {k}")
         return self._take(np.argsort(-self.scores, kind="stable")[:k])
@@ -97,21 +99,24 @@ class Selection:
         return pyarrow.table(columns if self.scores is None else columns | {"score": self.scores})
 
 
-def everything(store: Store) -> Selection:
-    """All rows."""
-    return Selection(store, np.arange(len(store)))
+def select(store: Store, *, near: Embeddings | None = None) -> Selection:
+    """All rows of a store, to be narrowed by ``.where(field("label") == 3)`` or ``.top(k)``, and written by ``.export(path)``.
+
+    With ``near``, a point, each row has its cosine to it, float32, under the name ``score``. Raises `SpaceMismatchError`
+    for a point of another space, or where one side has no stamp.
+    """
+    return Selection(store, np.arange(len(store)), None if near is None else _cosines(store, near))
 
 
-def scored(store: Store, point: Embeddings) -> Selection:
-    """All rows with their cosine to one point, float32."""
+def _cosines(store: Store, point: Embeddings) -> np.ndarray:
     if not isinstance(point, Embeddings) or len(point) != 1:
-        raise InputError(f"query: expected Embeddings of one point, got {point!r}; encode a text or an image first")
+        raise InputError(f"select: expected Embeddings of one point, got {point!r}; encode a text or an image first")
     if store.stamp is None or point.space is None:
         raise SpaceMismatchError(
-            f"query: expected a store and a point of one known space, got {store.stamp or 'no stamp'} and "
+            f"select: expected a store and a point of one known space, got {store.stamp or 'no stamp'} and "
             f"{point.space or 'no stamp'}; if you know where the store comes from, open_store(path, stamp=space.stamp)"
         )
-    check_same_space(store.stamp, point.space, "query")
+    check_same_space(store.stamp, point.space, "select")
     direction = point.unit[0].astype(np.float32)
     scores = np.empty(len(store), np.float32)
     start = 0
@@ -119,4 +124,4 @@ def scored(store: Store, point: Embeddings) -> Selection:
         block = np.asarray(block, dtype=np.float32)
         scores[start : start + len(block)] = (block @ direction) / np.linalg.norm(block, axis=1)
         start += len(block)
-    return Selection(store, np.arange(len(store)), scores)
+    return scores

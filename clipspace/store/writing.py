@@ -160,7 +160,7 @@ def merge(paths: Sequence[str | Path], output: str | Path) -> Store:
     """
     stores = [open_store(path) for path in paths]
     if not stores or not all(store.native for store in stores):
-        raise InputError("merge: expected stores that clipspace wrote; export others first (Store.where().export)")
+        raise InputError("merge: expected stores that clipspace wrote; export others first (clipspace.store.select)")
     first = stores[0].header
     for store in stores:
         check_same_space(stores[0].stamp, store.stamp, f"merge {str(store.path)!r}")

@@ -26,7 +26,7 @@ from clipspace.probes.knn import knn_probe
 from clipspace.probes.linear import linear_probe
 from clipspace.report.atlas import _thumbnails
 from clipspace.sources import open_source, read_named
-from clipspace.store import open_store, write_store
+from clipspace.store import open_beside, open_store, select, write_store
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_texts_of_other_shards_are_not_taken_for_those_of_the_images(tmp_path):
     np.save(path / "text_emb/b.npy", np.ones((6, 3), np.float32))
     np.save(path / "text_emb/c.npy", np.ones((7, 3), np.float32))
     with pytest.raises(InputError, match=r"a\.npy, b\.npy and b\.npy, c\.npy"):
-        open_store(path).with_modality("text")
+        open_beside(open_store(path), "text")
 
 
 def test_a_repeated_column_name_is_named(tmp_path):
@@ -226,7 +226,7 @@ def shade(data):
 def test_images_of_one_name_are_found_by_their_row(colored, tmp_path, kind):
     store, source = colored(kind)
     assert sorted(set(store.names)) == sorted(store.names[:2])
-    chosen = store.where(field("label") == 1).export(tmp_path / "e")
+    chosen = select(store).where(field("label") == 1).export(tmp_path / "e")
     expected = [ImageColor.getrgb(color) for color in COLORS[2:]]
     listed = open_source(source)
     assert [shade(data) for data in read_named(listed, chosen.names, chosen.places)] == expected

@@ -22,7 +22,7 @@ from clipspace.encoding import encode
 from clipspace.errors import CheckpointError, InputError, PrecisionError, SpaceMismatchError
 from clipspace.models.clip import Preprocess, TruncationWarning
 from clipspace.space import untrained_space
-from clipspace.store import append, open_store, write_store
+from clipspace.store import append, open_store, select, write_store
 
 PLAIN = Preprocess((0.48, 0.46, 0.41), (0.27, 0.26, 0.28))
 TAGS = [
@@ -188,7 +188,7 @@ def test_one_state_dict_under_two_configurations_is_two_spaces(changed, vit, tmp
     for mix in (
         lambda: concatenate([a, b]),
         lambda: append(store.path, b),
-        lambda: open_store(store.path).query(b),
+        lambda: select(open_store(store.path), near=b),
         lambda: build_index(store).search(b, 1),
         lambda: optimising.decode(b),
     ):
