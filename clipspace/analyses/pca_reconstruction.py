@@ -4,7 +4,7 @@ Figure 7 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 4): pictures
 components of their embeddings, with one x_T, beside their sources. The paper takes 20 to 320 of 1,024.
 
 What varies most over the set that the components were fitted on comes first. Under the pictures: the share of the
-variance, the cosine to the whole embedding, that of E(decode) to it, and, of held-out scenes, how often zero-shot
+variance, the cosine to the whole embedding, that of E(decode) to it and to the z of others, and, of held-out scenes, how often zero-shot
 reads their colour, thing and ground off so many components, with no decoder in between.
 
 A surprise would be a factor that captions always name and that only the last components hold.
@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from clipspace.analyses.baselines import CIRCULAR, far, to_others
 from clipspace.analyses.examples import pictures
 from clipspace.embeddings import Embeddings
 from clipspace.errors import check_count
@@ -56,14 +57,18 @@ def run(
     )
     kept = ladder.provenance["components"]
     again = space.encode_images([image for row in ladder.rows for image in row[:-1]]).unit
-    cycle = np.einsum("nkd,nd->k", again.reshape(len(sources), len(kept), -1), space.encode_images(sources).unit)
+    z, again = space.encode_images(sources), again.reshape(len(sources), len(kept), -1)
+    cycle = np.einsum("nkd,nd->k", again, z.unit) / len(sources)
+    others = [to_others(space, again[:, [j]], z)[0].mean() for j in range(len(kept))]
+    _, beyond = far("pca_reconstruction", space, sources, z, seed=seed)
     read = _read(space, fitted, kept, readings, seed) if points is None else {}
     table = [
         {
             "components": k,
             "variance explained": float(fitted.explained_variance_ratio_[:k].sum()),
             "cosine to z": ladder.scores["cosine to the full embedding"][:, j].mean(),
-            "cosine of E(decode) to z": cycle[j] / len(sources),
+            "cosine of E(decode) to z": cycle[j],
+            "cosine of E(decode) to others": others[j],
             **{_COLUMNS[factor]: rates[j] for factor, rates in read.items()},
         }
         for j, k in enumerate(kept)
@@ -78,7 +83,7 @@ def run(
     return Result(
         "pca_reconstruction",
         table,
-        _findings(table),
+        [*beyond, *_findings(table, ladder.scores["cosine of the mean alone"].mean())],
         {"images": stacked(ladder.rows)},
         {"columns": ladder.column_labels},
         provenance(space, pictures=names, **options, num_inference_steps=num_inference_steps),
@@ -105,14 +110,17 @@ def _read(space: Space, fitted: PCA, kept: Sequence[int], readings: int, seed: i
     return rates
 
 
-def _findings(table: list[dict]) -> list[str]:
+def _findings(table: list[dict], alone: float) -> list[str]:
     first, last = table[0], table[-1]
     most = next((row for row in table if row["variance explained"] >= 0.9), last)
     found = [
         f"{most['components']} components hold {most['variance explained']:.0%} of the variance and give a mean cosine of "
-        f"{most['cosine to z']:.2f} to z; {first['components']} hold {first['variance explained']:.0%}.",
-        f"E(decode) keeps a cosine of {last['cosine of E(decode) to z']:.2f} to z from {last['components']} components, "
-        f"and of {first['cosine of E(decode) to z']:.2f} from {first['components']}.",
+        f"{most['cosine to z']:.2f} to z (the mean alone {alone:.2f}); {first['components']} hold "
+        f"{first['variance explained']:.0%}.",
+        f"E(decode) keeps a cosine of {last['cosine of E(decode) to z']:.2f} to z from {last['components']} components, and of "
+        f"{first['cosine of E(decode) to z']:.2f} from {first['components']}, beside "
+        f"{last['cosine of E(decode) to others']:.2f} and {first['cosine of E(decode) to others']:.2f} to the z of others. "
+        f"{CIRCULAR}",
     ]
     read = [column for column in _COLUMNS.values() if column in last]
     if read:

@@ -34,7 +34,7 @@ from clipspace.space import Space, load_space
 
 TAKES = ("rows",)
 SCENES = "{pictures} rendered scenes"
-READ = "edits are between the colours, things and backgrounds of rendered scenes, as zero-shot reads them"
+READ = "edits are between the colours and backgrounds of rendered scenes, as zero-shot reads them"
 
 
 def run(
@@ -57,9 +57,8 @@ def run(
     check_count("steps", steps, least=2)
     sources, names = pictures(space, images, "text_diff")
     second = load_space(judge, device=str(space.device)) if isinstance(judge, str) and judge else judge or None
-    chosen = edits(space, space.encode_images(sources), before, after)
-    if images is None and not after:
-        chosen = bundled_edits()
+    points = space.encode_images(sources)
+    chosen = edits(space, points, before, after) if images is not None or before or after else bundled_edits()
     code = inverted(space, sources, num_inference_steps=num_inference_steps)
     how = {"theta": theta, "steps": steps, "seed": seed}
     moves = [text_diff(space, code[i], *edit, **how, judge=second) for i, edit in enumerate(chosen)]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from clipspace.plot import COLORS, grid, intervals, page, paper, trim
 from clipspace.results import Result
 
+_CAPTION = 7
+"""Points of what is read below each image: the names of things fit their cell."""
 _KINDS = {"word": (COLORS[1], "o"), "thing": (COLORS[0], "s")}
 
 
@@ -17,7 +20,7 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
     rows, columns = images.shape[:2]
     said = [labels["said"][i * columns : (i + 1) * columns] for i in range(rows)]
     cards = [card for row in result.table if row["seen"] == "image" for card in (row["card"], "decode")]
-    with paper(venue):
+    with paper(venue), rc_context({"xtick.labelsize": _CAPTION}):
         figure = page(venue)
         above, below = figure.subplots(2, 1, height_ratios=[1.22 * rows, 0.42 * len(result.table)])
         grid(images, row_labels=labels["rows"], column_labels=cards, captions=said, breaks=[2, 4], wrap=10, ax=above)
