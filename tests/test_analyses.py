@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from clipspace.analyses import ANALYSES, analysis, question
+from clipspace.analyses.asking import Brought, computed_on
 from clipspace.figures import draw
 from clipspace.results import load_result
 
@@ -66,6 +67,7 @@ def test_a_result_says_what_is_seen_and_repeats(name, space, results):
     assert list(found.findings) == list(again.findings)
     assert found.provenance["space"] == space.stamp.to_dict()
     assert found.provenance["options"]["seed"] == 0
+    assert "rendered" in computed_on(name, Brought(), found.provenance["options"])
     assert set(found.arrays) == set(again.arrays)
     for key, array in again.arrays.items():
         np.testing.assert_array_equal(found.arrays[key], array)
