@@ -80,7 +80,7 @@ def _findings(table: list[dict], whose: str, n: int) -> list[str]:
     best = max(table, key=lambda row: row["cycle cosine"])
 
     def course(column: str) -> str:
-        old, new = first[column], last[column]
+        old, new = (round(row[column], 2) for row in (first, last))  # what the sentence shows
         word = "rises" if new > old else "falls" if new < old else "stays"
         return f"{word} from {old:.2f} to {new:.2f}"
 
