@@ -1,10 +1,12 @@
+import io
+
 import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
 from sourced import png, read, write_table
 
-from clipspace.sources import open_source
+from clipspace.sources import open_source, parquet
 
 
 @pytest.mark.parametrize("layout", ["hugging face", "bytes", "paths", "null bytes"])
@@ -70,3 +72,42 @@ def test_paths_in_nested_tables_are_named_as_they_are_found(tmp_path):
         write_table(tmp_path / f"{i}/t.parquet", image_path=["a.png"])
         (tmp_path / f"{i}/a.png").write_bytes(b"%d" % i)
     assert [row[:2] for row in read(open_source(tmp_path, kind="parquet"))] == [("0/a.png", b"0"), ("1/a.png", b"1")]
+
+
+class _Watched(io.BytesIO):
+    """A file that knows the largest piece that was read of it."""
+
+    most = 0
+
+    def read(self, size=-1):
+        _Watched.most = max(_Watched.most, len(self.getvalue()) if size is None or size < 0 else size)
+        return super().read(size)
+
+
+@pytest.mark.parametrize("damage", [False, True])
+def test_a_row_group_is_read_in_pieces_however_large(tmp_path, monkeypatch, damage):
+    rng, path = np.random.default_rng(0), tmp_path / "a.parquet"
+    images = [png() + rng.bytes(100_000) for _ in range(120)]
+    table = pyarrow.table({"image": images, "path": [f"{i}.png" for i in range(120)]})
+    pyarrow.parquet.write_table(table, path, write_batch_size=4, use_dictionary=False)
+    data = bytearray(path.read_bytes())
+    if damage:
+        start = pyarrow.parquet.read_metadata(path).row_group(0).column(1).data_page_offset
+        data[start : start + 40] = bytes(40)
+    monkeypatch.setattr(_Watched, "most", 0)
+    monkeypatch.setattr(parquet, "open_file", lambda path: _Watched(data))
+    rows = [row for part in open_source(path).parts for row in part.open()]
+    assert [row.read().data for row in rows] == images
+    assert _Watched.most < 3e6 < len(data)
+
+
+def test_a_store_that_0_1_began_does_not_go_on_with_another_column(tmp_path):
+    """0.1 took the first column of bytes, and named no column in its parts."""
+    write_table(tmp_path / "a.parquet", mask=[b"m"], image=[png()])
+    write_table(tmp_path / "b.parquet", image=[png()], mask=[b"m"])
+    [a], [b] = (open_source(tmp_path / f"{name}.parquet").parts for name in "ab")
+    [masks] = open_source(tmp_path / "a.parquet", image_column="mask").parts
+    size_a, size_b = ((tmp_path / f"{name}.parquet").stat().st_size for name in "ab")
+    assert [part.name for part in (a, masks, b)] == [
+        f"a.parquet:{size_a}:0:image:None", f"a.parquet:{size_a}:0", f"b.parquet:{size_b}:0",
+    ]  # fmt: skip

@@ -28,8 +28,8 @@ class Columns:
 
 def columns_of(
     file: pyarrow.parquet.ParquetFile, image: str | None, caption: str | None, name: str, *, like: Columns | None
-) -> tuple[Columns, Columns | None]:
-    """The columns to read, those asked for before those found; and those that are found where none is asked for.
+) -> Columns:
+    """The columns to read, those asked for before those found.
 
     What was found in the file before, ``like``, is taken again where it can be. Raises `InputError` for a column that
     is not there, twice there, or cannot hold images or captions, and where the column of images cannot be told.
@@ -40,8 +40,7 @@ def columns_of(
     for wanted in (image, caption):
         if wanted is not None and wanted not in schema.names:
             raise InputError(f"encode: expected a column {wanted!r} in {name}, got {schema.names}")
-    found = _found(file, name, like, asked=image is not None)
-    image = image or (found and found.image)
+    image = image or _found_image(file, name, like)
     if image is None or not _may_be_images(schema.field(image).type):
         kinds = ", ".join(f"{field.name} ({field.type})" for field in schema)
         raise InputError(
@@ -53,22 +52,25 @@ def columns_of(
         raise InputError(
             f"encode: expected one caption a row in {caption!r} of {name}, got {schema.field(caption).type}"
         )
-    return Columns(image, caption or _caption_column(schema, image)), found
+    return Columns(image, caption or _caption_column(schema, image))
 
 
-def _found(file: pyarrow.parquet.ParquetFile, name: str, like: Columns | None, *, asked: bool) -> Columns | None:
-    """The columns taken when none is named: only others are part of a part's name, as they make it another input."""
+def columns_of_0_1(schema: pyarrow.Schema) -> Columns | None:
+    """The columns that clipspace 0.1 took, the first ones of their type. It left them out of the names of parts.
+
+    Parts of other columns have them in their names, so that a store that 0.1 began does not go on with another column.
+    """
+    held = [c.name for c in schema if _is_hugging_face(c.type)] + [c.name for c in schema if _is_bytes(c.type)]
+    image = held[0] if held else next((c for c in _PATHS if c in schema.names and _is_text(schema.field(c).type)), None)
+    plain = [c for c in _CAPTIONS if c in schema.names and not pyarrow.types.is_nested(schema.field(c).type)]
+    return None if image is None else Columns(image, next((c for c in plain if c != image), None))
+
+
+def _found_image(file: pyarrow.parquet.ParquetFile, name: str, like: Columns | None) -> str | None:
     schema = file.schema_arrow
     if like is not None and like.image in schema.names and _may_be_images(schema.field(like.image).type):
-        image: str | None = like.image
-    else:
-        try:
-            image = _image_column(file, name)
-        except InputError:
-            if not asked:
-                raise
-            image = None
-    return None if image is None else Columns(image, _caption_column(schema, image))
+        return like.image
+    return _image_column(file, name)
 
 
 def _caption_column(schema: pyarrow.Schema, image: str) -> str | None:

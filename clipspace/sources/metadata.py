@@ -12,7 +12,7 @@ from typing import Any
 from clipspace.errors import InputError
 from clipspace.sources.files import Found, read_file
 from clipspace.sources.rows import RowError
-from clipspace.sources.sidecars import as_text
+from clipspace.sources.sidecars import as_text, once
 
 _NAMES = ("metadata.jsonl", "metadata.csv")
 _MAX_BYTES = 2**32
@@ -35,9 +35,10 @@ def read_metadata(files: Sequence[Found]) -> tuple[dict[str, bytes], list[Found]
         try:
             found = list(_lines(file))
         except RowError as error:
+            read.add(file.name)
             problems.append(Found(file.path, file.name, str(error)))
             continue
-        if not any(isinstance(line, dict) for _, line in found):
+        if not (found and file.name.endswith(".csv")) and not any(isinstance(line, dict) for _, line in found):
             continue
         read.add(file.name)
         for number, line in found:
@@ -51,8 +52,9 @@ def _take(file: Found, line: dict[str, Any] | str, known: set[str], lines: dict[
     """Put a line where its image finds it; what is wrong with it where something is."""
     if isinstance(line, str):
         return line
-    folder = posixpath.dirname(file.name)
-    name = posixpath.normpath(posixpath.join(folder, line.pop("file_name")))
+    folder, said = posixpath.dirname(file.name), line.pop("file_name")
+    names = [posixpath.normpath(posixpath.join(folder, path)) for path in (said, said.replace("\\", "/"))]
+    name = next((name for name in names if name in known), names[0])  # the second as Windows writes it
     if name not in known:
         return f"expected a line of a file in the folder, got {name!r}, which is not there"
     if name in lines:
@@ -76,7 +78,7 @@ def _lines(file: Found) -> Iterator[tuple[int, dict[str, Any] | str]]:
 
 def _checked(line: bytes) -> dict[str, Any] | str:
     try:
-        found = json.loads(as_text(line))
+        found = json.loads(as_text(line), object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         return f"expected a line of JSON, got one that cannot be read ({error!r:.200})"
     if not isinstance(found, dict) or not isinstance(found.get("file_name"), str):
@@ -86,7 +88,10 @@ def _checked(line: bytes) -> dict[str, Any] | str:
 
 def _csv_lines(file: Found, content: bytes) -> Iterator[tuple[int, dict[str, Any] | str]]:
     try:
-        rows = csv.reader(io.StringIO(as_text(content), newline=""))
+        text = as_text(content)
+        first = text.partition("\n")[0]
+        separator = ";" if first.count(";") > first.count(",") else ","
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
         head = next(rows, [])
     except (ValueError, csv.Error) as error:
         raise RowError(
@@ -98,13 +103,18 @@ def _csv_lines(file: Found, content: bytes) -> Iterator[tuple[int, dict[str, Any
         )
     if "file_name" not in head:
         return
-    try:
-        for row in rows:
-            line = dict(zip(head, (value or None for value in row), strict=False))
-            whole = len(row) == len(head) and line["file_name"]
-            yield (
-                rows.line_num,
-                line if whole else f"expected {len(head)} values and a file_name, got {len(row)} values",
-            )
-    except csv.Error as error:
-        yield rows.line_num, f"expected lines of a table, got one that cannot be read ({error})"
+    while True:
+        before = rows.line_num
+        try:
+            row = next(rows, None)
+        except csv.Error as error:  # the reader goes on with the next line
+            yield rows.line_num, f"lines {before + 1} to {rows.line_num} cannot be read as a row of the table ({error})"
+            continue
+        if row is None:
+            return
+        line = dict(zip(head, (value or None for value in row), strict=False))
+        whole = len(row) == len(head) and line["file_name"]
+        yield (
+            rows.line_num,
+            line if whole else f"expected {len(head)} values and a file_name, got {len(row)} values",
+        )

@@ -10,7 +10,7 @@ import pyarrow
 import pyarrow.parquet
 
 from clipspace.errors import InputError
-from clipspace.sources.columns import Columns, columns_of
+from clipspace.sources.columns import Columns, columns_of, columns_of_0_1
 from clipspace.sources.files import Found, beside, open_file, read_file, reason_of, size_of
 from clipspace.sources.rows import MAX_BYTES, Part, Row, RowError, Sample, Source, as_caption, fail, readable
 from clipspace.sources.sidecars import with_faults
@@ -30,24 +30,25 @@ def parquet_source(
     """
     parts: list[Part] = []
     problems: list[str] = []
-    usual: Columns | None = None
+    columns: Columns | None = None
     for listed in files:
         name = listed.name
         try:
             with open_file(listed.path) as file:
-                found = pyarrow.parquet.ParquetFile(file)
-                columns, usual = columns_of(found, image_column, caption_column, name, like=usual)
+                found = _buffered(file)
+                columns = columns_of(found, image_column, caption_column, name, like=columns)
                 sizes = [found.metadata.row_group(i).num_rows for i in range(found.num_row_groups)]
         except (RowError, OSError, pyarrow.ArrowException) as error:
             problems.append(f"{name}: {error}")
             parts.append(Part(f"{name}:unreadable", 1, partial(_unreadable, name, str(error))))
             continue
+        start = 0
         for groups in _runs(sizes, rows_per_part):
             rows = sum(sizes[g] for g in groups)
-            start = sum(sizes[: groups[0]])
             read = partial(_rows, listed, columns, groups, [sizes[g] for g in groups], start)
-            chosen = "" if columns == usual else f":{columns.image}:{columns.caption}"
+            chosen = "" if columns == columns_of_0_1(found.schema_arrow) else f":{columns.image}:{columns.caption}"
             parts.append(Part(f"{name}:{size_of(listed.path)}:{start}{chosen}", rows, read))
+            start += rows
     if len(problems) == len(files):
         raise InputError(f"encode: expected Parquet files, got {len(files)} that cannot be read ({problems[0]})")
     return Source(tuple(parts))
@@ -56,13 +57,20 @@ def parquet_source(
 def _runs(sizes: Sequence[int], most: int) -> Iterator[list[int]]:
     """Neighbouring row groups of together at most ``most`` rows; one that is larger stands alone."""
     run: list[int] = []
+    held = 0
     for group, size in enumerate(sizes):
-        if run and sum(sizes[g] for g in run) + size > most:
+        if run and held + size > most:
             yield run
-            run = []
+            run, held = [], 0
         run.append(group)
+        held += size
     if run:
         yield run
+
+
+def _buffered(file: Any) -> pyarrow.parquet.ParquetFile:
+    """A file that is read in pieces: pyarrow otherwise reads the column of a whole row group, however large, at once."""
+    return pyarrow.parquet.ParquetFile(file, buffer_size=2**20, pre_buffer=False)
 
 
 def _unreadable(name: str, message: str) -> Iterator[Row]:
@@ -91,8 +99,7 @@ def _rows(listed: Found, columns: Columns, groups: list[int], sizes: list[int], 
 
 def _together(file: Any, group: int) -> Iterator[dict[str, Any]]:
     """The cells of each row of a row group."""
-    reader = pyarrow.parquet.ParquetFile(file, buffer_size=2**20)
-    for batch in reader.iter_batches(batch_size=_ROWS, row_groups=[group]):
+    for batch in _buffered(file).iter_batches(batch_size=_ROWS, row_groups=[group]):
         yield from _as_rows(batch.schema.names, [_cells(column) for column in batch.columns])
 
 
@@ -100,7 +107,7 @@ def _apart(listed: Found, columns: Columns, group: int, first: int, size: int) -
     """The cells of the rows from ``first`` on, each column read by itself and row by row."""
     try:
         with open_file(listed.path) as file:
-            names = pyarrow.parquet.ParquetFile(file).schema_arrow.names
+            names = _buffered(file).schema_arrow.names
     except MemoryError:
         raise
     except Exception as error:
@@ -115,9 +122,7 @@ def _column(listed: Found, name: str, group: int, first: int, size: int) -> Iter
     done, broken = 0, RowError("corrupt", f"the column {name!r} ends before its row group does")
     try:
         with open_file(listed.path) as file:
-            for batch in pyarrow.parquet.ParquetFile(file).iter_batches(
-                batch_size=1, row_groups=[group], columns=[name]
-            ):
+            for batch in _buffered(file).iter_batches(batch_size=1, row_groups=[group], columns=[name]):
                 [cell] = _cells(batch.column(0))
                 if done >= first:
                     yield cell

@@ -87,12 +87,13 @@ class Source:
                 f"{'tar files; give fewer files' if self.rows is None else f'{self.rows} rows'}"
             )
         parts: list[Part] = []
+        left = n
         for part in self.parts:
-            left = n - sum(p.rows for p in parts)
             if left >= part.rows:
                 parts.append(part)
             elif left > 0:
                 parts.append(Part(f"{part.name}[:{left}]", left, partial(_first, part.open, left)))
+            left -= min(left, part.rows)
         return Source(tuple(parts), self.ignored)
 
     @property

@@ -71,17 +71,19 @@ def _whole(content: bytes | RowError) -> bytes:
 
 
 def _columns_of(content: bytes) -> dict[str, Any]:
-    found = _flat(json.loads(content, object_pairs_hook=_once))
+    found = _flat(json.loads(content, object_pairs_hook=once))
     json.dumps(found, ensure_ascii=False).encode()  # half of a surrogate pair is valid JSON, but no text
     return found
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    twice = next((key for i, key in enumerate(keys) if key in keys[:i]), None) if len(set(keys)) < len(keys) else None
-    if twice is not None:
-        raise ValueError(f"expected every key once, got {twice!r} twice")
-    return dict(pairs)
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of some keys and values. Raises `ValueError` for a key that is there twice."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"expected every key once, got {key!r} twice")
+        found[key] = value
+    return found
 
 
 def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
@@ -95,4 +97,4 @@ def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
         else:
             as_is = prefix + key == "caption" or not isinstance(value, list)
             pairs.append((prefix + key, value if as_is else json.dumps(value)))
-    return _once(pairs)
+    return once(pairs)

@@ -19,7 +19,7 @@ from clipspace.sources.sidecars import SUFFIXES as SIDECARS
 from clipspace.sources.sidecars import read_sidecars, stems
 
 _MOST = 256
-"""Members of one stem that are held in memory; more are taken for several rows whose names have dots."""
+"""Members of one stem that are held in memory; of more, each so many share the stem's own caption and columns."""
 _COMPRESSED = (
     (b"\x1f\x8b", lambda file: gzip.GzipFile(fileobj=file)), (b"BZh", bz2.BZ2File), (b"\xfd7zXZ\0", lzma.LZMAFile),
 )  # fmt: skip
@@ -67,7 +67,10 @@ def _opened(stream: BinaryIO) -> tarfile.TarFile:
 
 
 class _Header(tarfile.TarInfo):
-    """A header that says when it is broken: tarfile takes one, or a missing end mark, for the end of the archive."""
+    """A header that says when it is broken: tarfile takes one, or a missing end mark, for the end of the archive.
+
+    ``tar.archive`` is the number, in its file, of the archive that the last header is of.
+    """
 
     @classmethod
     def fromtarfile(cls, tar: tarfile.TarFile) -> tarfile.TarInfo:
@@ -82,13 +85,14 @@ class _Header(tarfile.TarInfo):
             raise tarfile.ReadError(f"broken header: {error}, without an end mark") from None
         except (tarfile.TruncatedHeaderError, tarfile.InvalidHeaderError) as error:
             raise tarfile.ReadError(f"broken header: {error}") from None
+        tar.archive = getattr(tar, "archive", 0) + getattr(tar, "ended", False)
         tar.ended = False
         return header
 
 
 def _groups(tar: tarfile.TarFile) -> Iterator[tuple[str, _Members] | Ignored]:
     """(stem, contents by suffix) of neighbours that share a stem; why there is none of a link, or of what is too large."""
-    stem, members, own = None, {}, ""
+    stem, members, own, archive = None, {}, "", 0
     try:
         for member in tar:
             tar.members = []  # tarfile keeps every header it has seen
@@ -99,11 +103,12 @@ def _groups(tar: tarfile.TarFile) -> Iterator[tuple[str, _Members] | Ignored]:
                 continue
             name, suffix = _split(member.name)
             before, own = own, suffix.rpartition(".")[0]
-            full = len(members) >= _MOST and own != before
-            if stem is not None and (name != stem or suffix in members or full):
+            another = tar.archive != archive or name != stem or suffix in members
+            full = len(members) >= _MOST and (own != before or not own)
+            if stem is not None and (another or full):
                 yield stem, members
-                members = {}
-            stem = name
+                members = {} if another else {kind: members[kind] for kind in SIDECARS if kind in members}
+            stem, archive = name, tar.archive
             members[suffix] = _content(tar, member)
     except Exception:  # an image that was read before the archive broke off is whole
         if any(_is_image(*member) for member in members.items()):

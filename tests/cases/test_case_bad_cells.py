@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tracemalloc
 from datetime import datetime
 
 import pandas
@@ -278,6 +279,60 @@ def test_metadata_as_a_table_is_read(tmp_path):
     assert a == ("a.png", b"a", "a word, or two", {"label": "1"})
     assert b == ("b.png", b"b", None, {})
     assert bad == ("metadata.csv:3", "unreadable")
+
+
+@pytest.mark.parametrize(
+    ("content", "captions", "bad"),
+    [
+        ("file_name;caption\na.png;one\nb.png;two, or 2\n", ["one", "two, or 2", None], []),
+        ("file_name,caption\na.png,one\nb.png," + "x" * 200_000 + "\nc.png,three\n", ["one", None, "three"], [3]),
+        ('file_name,caption\na.png,one\nb.png,"two\nc.png,three\n', ["one", None, None], [4]),
+        ('file_name,caption\na.png,"one\nb.png,two\nc.png,three\n', [None, None, None], [4]),
+        ("file_name,caption\n.\\a.png,one\n", ["one", None, None], []),
+    ],
+    ids=["semicolons", "a value that is too long", "a quote that does not end", "no line is good", "a path of Windows"],
+)
+def test_a_line_of_a_table_costs_at_most_what_cannot_be_told_from_it(tmp_path, content, captions, bad):
+    for name in "abc":
+        (tmp_path / f"{name}.png").write_bytes(name.encode())
+    (tmp_path / "metadata.csv").write_text(content)
+    source = open_source(tmp_path)
+    images, problems = read(source)[:3], read(source)[3:]
+    assert [row[2] for row in images] == captions
+    assert problems == [(f"metadata.csv:{line}", "unreadable") for line in bad]
+    assert source.ignored == 0
+
+
+def test_a_key_that_is_twice_in_a_line_of_metadata_is_recorded(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"a")
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "a.png", "label": 1, "label": 2}\n{"file_name": "b.png"}\n')
+    (tmp_path / "b.png").write_bytes(b"b")
+    rows = read(open_source(tmp_path))
+    assert rows == [("a.png", b"a", None, {}), ("b.png", b"b", None, {}), ("metadata.jsonl:1", "unreadable")]
+
+
+def test_tars_written_one_after_the_other_do_not_share_a_row(tmp_path):
+    write_tar(tmp_path / "a.tar", {"0.jpg": b"a"})
+    write_tar(tmp_path / "b.tar", {"0.cls": b"7", "0.jpg": b"b"})
+    (tmp_path / "ab").mkdir()
+    (tmp_path / "ab/t.tar").write_bytes((tmp_path / "a.tar").read_bytes() + (tmp_path / "b.tar").read_bytes())
+    assert [row[1:] for row in read(open_source(tmp_path / "ab"))] == [(b"a", None, {}), (b"b", None, {"cls": "7"})]
+
+
+def test_a_caption_of_many_images_is_that_of_all(tmp_path):
+    write_tar(tmp_path / "t.tar", {"v1.txt": b"shared"} | {f"v1.{i}.jpg": b"%d" % i for i in range(600)})
+    rows = read(open_source(tmp_path / "t.tar"))
+    assert [row[1:] for row in rows] == [(b"%d" % i, "shared", {}) for i in range(600)]
+
+
+def test_numbers_for_suffixes_are_read_in_bounded_memory(tmp_path):
+    write_tar(tmp_path / "t.tar", {f"frame.{i:04d}": b"x" * 10_000 for i in range(2_000)})
+    tracemalloc.start()
+    for _ in open_source(tmp_path / "t.tar").parts[0].open():
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8e6  # of 20e6 in the file
 
 
 def test_a_byte_order_mark_is_no_part_of_a_caption(tmp_path):
