@@ -53,7 +53,12 @@ class Embeddings:
         if self.space is not None and self.space.dim != d:
             raise SpaceMismatchError(f"Embeddings: expected {self.space.dim} dimensions as in {self.space}, got {d}")
         names = tuple(map(str, range(n))) if self.names is None else tuple(in_order(self.names, "names"))
-        columns = {name: in_order(values, f"column {name!r}") for name, values in self.columns.items()}
+        given = list(self.columns.items())
+        columns = {name: in_order(values, f"column {name!r}") for name, values in given}
+        if len(columns) < len(given):  # a data frame may have two of one name
+            names_given = [name for name, _ in given]
+            twice = sorted({str(name) for name in columns if names_given.count(name) > 1})
+            raise InputError(f"Embeddings: expected columns of different names, got {twice} twice; rename them")
         for name, column in {"names": names, **columns}.items():
             if len(column) != n:
                 raise InputError(f"Embeddings: expected {n} values in {name!r}, one per vector, got {len(column)}")

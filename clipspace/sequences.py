@@ -17,9 +17,14 @@ def in_order(values: Any, what: str) -> Sequence:
     Lists, tuples and NumPy arrays are returned as they are. A pandas Series, Index or Categorical becomes a NumPy
     array (numbers) or a list (all else, None where a value is missing). Arrow arrays and tensors become lists.
 
-    Raises `InputError`, which names ``what``, for a single string, for a mapping or a set, which have no order of
-    rows, and for what is no sequence.
+    Raises `InputError`, which names ``what``, for a single string or number, for a mapping, a set or a data frame, which
+    are no one column of rows, and for what is no sequence.
     """
+    if getattr(values, "ndim", 1) == 0 or type(values).__name__ == "DataFrame":
+        raise InputError(
+            f"{what}: expected a sequence of values, one per row, got a {type(values).__name__} of shape {tuple(values.shape)}"
+            "; hand over one column"
+        )
     if isinstance(values, (list, tuple, range, np.ndarray)):
         return values
     if isinstance(values, (str, bytes, Mapping, Set)) or not isinstance(values, (Iterable, Sequence)):

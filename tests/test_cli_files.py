@@ -4,7 +4,9 @@ import codecs
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from clipspace.cli.files import split_name, texts_at, values_at, vectors_at
 from clipspace.errors import InputError
@@ -169,3 +171,46 @@ def test_a_colon_in_a_name_that_is_there_is_part_of_it(folder):
     assert values_at(folder / "a:b.csv").tolist() == ["x"]
     assert values_at(folder / "a:b.csv:kind").tolist() == ["x"]
     assert split_name(folder / "kind") == (folder / "kind", None)
+
+
+@pytest.mark.parametrize(
+    ("content", "values"),
+    [
+        (b"label\ncat\n\ndog\n", ["cat", None, "dog"]),
+        (b"name,label\n\na,cat\nb\n", ["cat", None]),
+        (b"name,label\na,cat,\nb,dog,\n", ["cat", "dog"]),
+        (b",label\r\n0,cat\r\n1,dog\r\n", ["cat", "dog"]),
+    ],
+    ids=["an empty cell", "a short row", "a separator at the end", "a column without a name"],
+)
+def test_rows_of_a_table_keep_their_places(folder, content, values):
+    write(folder / "a.csv", content)
+    name = "" if b"," not in content else ":label"
+    assert values_at(folder / f"a.csv{name}").tolist() == values
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"name,label\na,cat,big\nb,dog,small\n", "expected 2 values a row, got 3 in line 2"),
+        (b"label,label\n1,2\n", "different names, got .'label'. twice"),
+        (b'name,label\na,"cat\nb,dog\n', "unexpected end of data"),
+    ],
+)
+def test_a_table_whose_cells_cannot_be_told_is_refused(folder, content, what):
+    write(folder / "a.csv", content)
+    with pytest.raises(InputError, match=what):
+        values_at(folder / "a.csv:label")
+
+
+def test_a_column_of_parquet_that_cannot_be_read_is_refused(folder):
+    cells = pyarrow.array([b"B\xe4r"], pyarrow.binary())
+    latin = pyarrow.Array.from_buffers(pyarrow.string(), 1, cells.buffers())
+    late = pyarrow.array([253402300800000000], pyarrow.timestamp("us"))
+    parquet.write_table(pyarrow.table({"latin": latin, "late": late}), "a.parquet")
+    parquet.write_table(pyarrow.Table.from_arrays([latin, late], ["x", "x"]), "b.parquet")
+    for name in ("latin", "late"):
+        with pytest.raises(InputError, match=f"expected values that can be read in '{name}'"):
+            values_at(folder / f"a.parquet:{name}")
+    with pytest.raises(InputError, match=r"'x'.* twice"):
+        values_at(folder / "b.parquet:x")

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas
 import pytest
 
 from clipspace.embeddings import Embeddings, Stamp, check_same_space, concatenate
@@ -73,3 +74,9 @@ def test_texts_and_images_are_not_one_set():
     assert concatenate([text, text]).modality == "text"
     with pytest.raises(InputError, match="one modality"):
         concatenate([image, text])
+
+
+def test_a_data_frame_with_two_columns_of_one_name_is_refused():
+    frame = pandas.DataFrame([[1, 2], [3, 4]], columns=["label", "label"])
+    with pytest.raises(InputError, match=r"different names, got .'label'. twice"):
+        Embeddings(np.eye(2), columns=frame)

@@ -178,6 +178,15 @@ def test_metadata_keeps_its_own_columns(space, tmp_path):
     assert columns["norm"][0] > 0
 
 
+def test_no_column_takes_the_place_of_another_under_its_new_name(space, tmp_path):
+    pictures(1)[0].save(tmp_path / "a.png")
+    (tmp_path / "a.json").write_text(json.dumps({"norm": 1, "source_norm": 2, "source_row": 3, "source_x": 4}))
+    encode(space, tmp_path, tmp_path / "out", **QUIET)
+    columns = open_store(tmp_path / "out")[0].columns
+    names = ("source_norm", "source_source_norm", "source_source_row", "source_x")
+    assert [columns[name] for name in names] == [[1], [2], [3], [4]]
+
+
 @pytest.mark.parametrize(
     ("bad", "reason"), [("cut", "truncated"), ("missing", "unreadable")], ids=["bytes and path", "path"]
 )

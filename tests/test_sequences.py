@@ -2,6 +2,7 @@ import numpy as np
 import pandas
 import pyarrow
 import pytest
+import torch
 
 from clipspace.errors import InputError
 from clipspace.sequences import check_labels, in_order
@@ -49,6 +50,14 @@ def test_a_missing_value_of_pandas_is_none():
 @pytest.mark.parametrize("values", ["abc", b"abc", {"a": 1}, {"a"}, 3, None], ids=repr)
 def test_what_has_no_order_of_rows_is_refused(values):
     with pytest.raises(InputError, match="test: expected a sequence of values"):
+        in_order(values, "test")
+
+
+@pytest.mark.parametrize(
+    "values", [np.array(3), np.float64(3), torch.tensor(3), pandas.DataFrame({"a": [1, 2]})], ids=repr
+)
+def test_a_number_or_a_table_is_no_column(values):
+    with pytest.raises(InputError, match=r"test: expected a sequence of values, one per row, got a .* of shape"):
         in_order(values, "test")
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import codecs
+import csv
 import io
 import re
 from collections.abc import Sequence
@@ -139,6 +140,7 @@ def _unreadable(file: Path, error: Exception) -> InputError:
 
 def _one(file: Path, known: Sequence[str], name: str | None, what: str) -> str:
     """The name given, or the only one there is."""
+    _check_names(file, known, what)
     if name is None and len(known) == 1:
         return known[0]
     if name is None or name not in known:
@@ -149,20 +151,32 @@ def _one(file: Path, known: Sequence[str], name: str | None, what: str) -> str:
     return name
 
 
-def _values_of_text_table(file: Path, name: str | None) -> np.ndarray:
-    import pandas
+def _check_names(file: Path, names: Sequence[str], what: str) -> None:
+    if twice := sorted({name for name in names if name and names.count(name) > 1}):
+        raise InputError(
+            f"{str(file)!r}: expected {what}s of different names, got {shortened(twice)} twice; rename them"
+        )
 
+
+def _values_of_text_table(file: Path, name: str | None) -> np.ndarray:
+    """A column of texts, so that a label "NA" or "007" stays what it is. Raises `InputError` for a row that is too long."""
     text = read_text(file)
-    head = text.split("\n", 1)[0]
-    separator = "\t" if kind_of(file) == ".tsv" else ";" if head.count(";") > head.count(",") else ","
-    try:  # as texts, so that a label "NA" or "007" stays what it is
-        table = pandas.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, index_col=False)
-    except (ValueError, pandas.errors.ParserError) as error:
-        raise InputError(f"{str(file)!r}: cannot be read as a table ({error})") from None
-    cells = table[_one(file, list(table.columns), name, "column")].tolist()
-    values = [
-        cell if isinstance(cell, str) and cell else None for cell in cells
-    ]  # of a row too short, pandas gives NaN
+    first = text.split("\n", 1)[0]
+    separator = "\t" if kind_of(file) == ".tsv" else ";" if first.count(";") > first.count(",") else ","
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        head = next(rows, [])
+        at = head.index(_one(file, head, name, "column"))
+        values = []
+        for row in rows:
+            if any(row[len(head) :]):  # a separator at the end of each row does no harm
+                raise InputError(
+                    f"{str(file)!r}: expected {len(head)} values a row, got {len(row)} in line {rows.line_num}"
+                )
+            if row or len(head) == 1:  # an empty line is an empty cell where there is one column
+                values.append(row[at] or None if at < len(row) else None)
+    except csv.Error as error:
+        raise InputError(f"{str(file)!r}: cannot be read as a table ({error} in line {rows.line_num})") from None
     return np.array(values, dtype=object if None in values else str)
 
 
@@ -172,7 +186,12 @@ def _values_of_parquet(file: Path, name: str | None) -> np.ndarray:
     column, name = _column_of_parquet(file, name)
     if pyarrow.types.is_nested(column.type):
         raise InputError(f"{str(file)!r}: expected one value a row in {name!r}, got {column.type}; name another column")
-    return np.array(column.to_pylist())
+    try:
+        return np.array(column.to_pylist())
+    except (ValueError, OverflowError, pyarrow.ArrowException) as error:  # text that is not UTF-8, the year 10000
+        raise InputError(
+            f"{str(file)!r}: expected values that can be read in {name!r}, got one that cannot be ({error}); save it again"
+        ) from None
 
 
 def _vectors_of_parquet(file: Path, name: str | None) -> np.ndarray:

@@ -178,9 +178,17 @@ def _prepare_row(space: Space, row: Row, *, need_caption: bool) -> tuple[torch.T
         raise RowError(
             "decompression bomb", f"a picture of {image.width} x {image.height} grows too large when resized"
         )
-    columns = {f"source_{k}" if k in layout.RESERVED else str(k): v for k, v in sample.columns.items()}
+    columns = {_stored_name(str(name)): value for name, value in sample.columns.items()}
     caption = {} if sample.caption is None else {"caption": sample.caption}
     return space.encoder.prepare(image), columns | caption
+
+
+def _stored_name(name: str) -> str:
+    """``source_norm`` for a column ``norm`` of the input, as a store has its own; ``source_source_norm`` for ``source_norm``."""
+    own = name
+    while own.startswith("source_") and own not in layout.RESERVED:
+        own = own.removeprefix("source_")
+    return f"source_{name}" if own in layout.RESERVED else name
 
 
 def _forward(space: Space, how: Settings, batch: _Batch) -> _Batch:
