@@ -53,6 +53,8 @@ def _eight_bits(pixels: np.ndarray, what: str, *, top: int = 65535) -> np.ndarra
 
 def to_rgb(image: Image.Image, what: str = "the PIL image") -> Image.Image:
     """A PIL image of any mode as RGB, upright, on white. ``what`` names it in errors."""
+    if 0 in image.size:
+        raise ImageError("empty", f"expected at least one pixel, got {image.width} x {image.height} in {what}")
     kind, tags = image.format, getattr(image, "tag_v2", {})
     image.load()
     if tags.get(_SUBFILE) == 1 and _SUB_IFDS in tags:

@@ -94,6 +94,12 @@ def test_a_list_is_seen_from_its_folder(tmp_path):
     assert read(open_source([tmp_path / "in/a.png"])) == rows[1:2]
 
 
+def test_a_list_in_utf_16_is_read(tmp_path):
+    (tmp_path / "é.png").write_bytes(b"1")
+    (tmp_path / "list.txt").write_bytes("é.png\r\n".encode("utf-16"))
+    assert [row[1] for row in read(open_source(tmp_path / "list.txt"))] == [b"1"]
+
+
 def test_urls_are_read_as_files_are(tmp_path):
     fsspec = pytest.importorskip("fsspec")
     memory = fsspec.filesystem("memory")

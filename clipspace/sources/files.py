@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import os
@@ -86,7 +87,11 @@ def size_of(path: str) -> int | None:
 
 
 def open_text(path: str) -> io.TextIOWrapper:
-    return io.TextIOWrapper(open_file(path), encoding="utf-8-sig", errors="surrogateescape")
+    """A text in UTF-8, or in UTF-16 where it begins with a byte order mark, as Windows PowerShell writes it."""
+    file = open_file(path)
+    wide = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    file.seek(0)
+    return io.TextIOWrapper(file, encoding="utf-16" if wide else "utf-8-sig", errors="surrogateescape")
 
 
 def is_folder(path: str) -> bool:

@@ -32,19 +32,19 @@ def read_metadata(files: Sequence[Found]) -> tuple[dict[str, bytes], list[Found]
     for file in files:
         if posixpath.basename(file.name) not in _NAMES or file.problem:
             continue
+        wrong: list[Found] = []
+        meant = False
         try:
-            found = list(_lines(file))
+            for number, line in _lines(file):
+                meant |= isinstance(line, dict) or file.name.endswith(".csv")
+                problem = _take(file, line, known, lines)
+                if problem:
+                    wrong.append(Found(file.path, f"{file.name}:{number}", problem))
         except RowError as error:
+            meant, wrong = True, [Found(file.path, file.name, str(error))]
+        if meant:
             read.add(file.name)
-            problems.append(Found(file.path, file.name, str(error)))
-            continue
-        if not (found and file.name.endswith(".csv")) and not any(isinstance(line, dict) for _, line in found):
-            continue
-        read.add(file.name)
-        for number, line in found:
-            problem = _take(file, line, known, lines)
-            if problem:
-                problems.append(Found(file.path, f"{file.name}:{number}", problem))
+            problems += wrong
     return lines, problems, read
 
 
@@ -71,7 +71,7 @@ def _lines(file: Found) -> Iterator[tuple[int, dict[str, Any] | str]]:
     if file.name.endswith(".csv"):
         yield from _csv_lines(file, content)
         return
-    for number, line in enumerate(content.split(b"\n"), 1):
+    for number, line in enumerate(io.BytesIO(content), 1):
         if line.strip():
             yield number, _checked(line)
 

@@ -25,8 +25,9 @@ def pair(
     """Each array, in sequence, with its table of metadata; None where there are no tables.
 
     They belong together by their whole names, without the prefixes of clip-retrieval (``img_emb_7.npy`` and
-    ``metadata_07.parquet``). Where the names agree in none, as many arrays as tables are paired in sequence, with a
-    warning, if all have the same ``rows_of``. Raises `InputError`, which lists what was found, for anything else.
+    ``metadata_07.parquet``); a warning names tables that have no array. Where the names agree in none, as many arrays as
+    tables are paired in sequence, with a warning, if all have the same ``rows_of``. Raises `InputError`, which lists what
+    was found, for anything else.
     """
     arrays, tables = in_sequence(arrays), in_sequence(tables)
     if not tables:
@@ -34,6 +35,12 @@ def pair(
     named = {_key(table): table for table in tables}
     keys = [_key(array) for array in arrays]
     if len(named) == len(tables) and len(set(keys)) == len(keys) and all(key in named for key in keys):
+        if alone := [named[key] for key in named.keys() - set(keys)]:
+            warnings.warn(
+                f"open_store: no arrays for the metadata {_listed(alone)}, whose rows are left out; get a whole copy of the "
+                "store",
+                stacklevel=2,
+            )
         return [(array, named[key]) for array, key in zip(arrays, keys, strict=True)]
     strangers = not any(key in named for key in keys)
     if strangers and len(arrays) == len(tables) and [*map(rows_of, arrays)] == [*map(rows_of, tables)]:

@@ -130,6 +130,14 @@ def test_numbers_of_clip_retrieval_are_paired_whatever_their_zeros(tmp_path):
     assert open_store(path).names[5] == "metadata_0010/0.jpg"
 
 
+def test_metadata_without_an_array_is_said_to_be_left_out(tmp_path):
+    foreign(tmp_path, ["img_emb_0.npy", "img_emb_2.npy"], [f"metadata_{i}.parquet" for i in range(3)], rows=5)
+    np.save(tmp_path / "img_emb/img_emb_2.npy", np.ones((7, 3), np.float32))
+    with pytest.warns(UserWarning, match=r"no arrays for the metadata metadata_1\.parquet"):
+        store = open_store(tmp_path)
+    assert [name.split("/")[0] for name in store.names] == ["metadata_0"] * 5 + ["metadata_2"] * 7
+
+
 def test_other_names_are_paired_in_sequence_where_their_rows_agree(tmp_path):
     path = foreign(tmp_path, ["img_0.npy", "img_1.npy"], ["rows-a.parquet", "rows-b.parquet"])
     with pytest.warns(UserWarning, match=r"img_0\.npy.*rows-a\.parquet.*paired in sequence"):
@@ -160,6 +168,7 @@ def test_unlike_lengths_are_refused_by_the_names_of_both_files(tmp_path):
         open_store(path)
 
 
+@pytest.mark.filterwarnings("ignore:open_store. no arrays")
 def test_texts_of_other_shards_are_not_taken_for_those_of_the_images(tmp_path):
     path = foreign(tmp_path, ["a.npy", "b.npy"], ["a.parquet", "b.parquet", "c.parquet"], texts=["b.npy", "c.npy"])
     np.save(path / "text_emb/b.npy", np.ones((6, 3), np.float32))

@@ -318,3 +318,8 @@ def test_a_prior_that_overflows_float16_gives_an_error_and_no_vector(overflowing
     space = _in(overflowing, "float16", prior="prior")
     with pytest.raises(PrecisionError, match=r"prior: embeddings.*float16.*'bfloat16' or 'float32'"):
         space.prior("a cat", num_inference_steps=2)
+
+
+def test_an_image_without_pixels_is_refused():
+    with pytest.raises(ImageError, match="expected at least one pixel, got 0 x 4"):
+        read_image(Image.new("RGB", (0, 4)))
