@@ -1,6 +1,7 @@
 """Every adapter against the pipeline of the library its checkpoint comes from: same tiny weights, same image."""
 
 import json
+import shutil
 from dataclasses import replace
 from functools import partial
 
@@ -315,6 +316,24 @@ def test_the_name_asked_for_must_be_the_one_found(home):
         _space(home, "kandinsky", decoder_options={"upsample": False})
     with pytest.raises(InputError, match="noise_level"):
         _space(home, "stable_unclip", decoder_options={"noise_level": 1000})
+
+
+@pytest.mark.parametrize("name", ["kandinsky", "stable_unclip", "image_variations", "karlo"])
+def test_offloaded_decoders_draw_the_same_at_their_own_guidance(home, z, name):
+    pytest.importorskip("accelerate")
+    options = {"decoder_options": {"upsample": False}} if name == "karlo" else {}
+    plain, offloaded = (_space(home, name, offload=offload, **options) for offload in (False, True))
+    guidance = plain.guidance_scale
+    assert guidance > 1
+    assert np.allclose(*(_ours(space, z, _x_T(plain), guidance) for space in (plain, offloaded)), atol=1e-4)
+
+
+def test_an_upsampler_of_no_known_side_is_refused_when_it_is_loaded(home, tmp_path):
+    shutil.copytree(home[0] / "karlo", tmp_path / "karlo")
+    path = tmp_path / "karlo" / "super_res_first" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"sample_size": [8, 16]}))
+    with pytest.raises(CheckpointError, match=r"sample_size.*'super_res_first'"):
+        load_space(f"local-dir:{home[0] / 'clip'}", decoder=tmp_path / "karlo", device="cpu")
 
 
 def _widen_two(path):

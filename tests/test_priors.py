@@ -54,6 +54,15 @@ def test_its_own_sampler_through_our_network_gives_the_pipeline_s_embedding(home
 
 
 @pytest.mark.parametrize("name", ["kandinsky", "karlo"])
+def test_an_offloaded_prior_draws_the_same(home, name):
+    pytest.importorskip("accelerate")
+    plain = _space(home, name)
+    offloaded = load_space(f"local-dir:{home[0] / 'clip'}", prior=home[0] / name, device="cpu", offload=True)
+    drawn = (space.prior("a cat", num_inference_steps=3).vectors for space in (plain, offloaded))
+    assert np.allclose(*drawn, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["kandinsky", "karlo"])
 def test_draws_are_seeded_and_the_better_is_kept(home, name):
     space = _space(home, name)
     texts = ["a cat", "a red boat"]

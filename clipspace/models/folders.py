@@ -14,6 +14,8 @@ from clipspace.errors import CapabilityError, CheckpointError
 
 PLAIN = {"addition_embed_type": None, "encoder_hid_dim_type": None, "time_cond_proj_dim": None}
 """Further inputs of a diffusers UNet that most decoders leave out."""
+_LONGEST = 100_000
+"""Tokens that no text encoder reads."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,22 @@ def read_index(folder: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"load_space: expected model_index.json in {str(folder)!r}, a diffusers folder; found none"
         )
+    return read_config(path)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The object that a JSON file holds. Raises `CheckpointError` where it cannot be read, or holds something else."""
     try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise CheckpointError(f"load_space: {str(path)!r} is not valid JSON ({error}); get a whole copy") from error
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"load_space: could not read {str(path)!r} as valid JSON: {error}; get a whole copy"
+        ) from error
+    if not isinstance(config, dict):
+        raise CheckpointError(
+            f"load_space: expected a JSON object in {str(path)!r}, got {type(config).__name__}; get a whole copy"
+        )
+    return config
 
 
 def load_part(cls, folder: Path, part: str, place: Placement):
@@ -75,9 +89,15 @@ def load_tokenizer(folder: Path):
     from transformers import CLIPTokenizer
 
     try:
-        return CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer", local_files_only=True)
+        tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer", local_files_only=True)
     except Exception as error:
         raise CheckpointError(f"load_space: could not read the tokenizer of {str(folder)!r}: {error}") from error
+    if tokenizer.model_max_length > _LONGEST:  # transformers puts 1e30 where a config is silent
+        raise CheckpointError(
+            f"load_space: expected model_max_length in tokenizer_config.json of {str(folder)!r}, the tokens that its text "
+            "encoder reads (77 for CLIP), got none; get a whole copy, or write it there"
+        )
+    return tokenizer
 
 
 def side_of(network: torch.nn.Module, part: str) -> int:
@@ -106,10 +126,7 @@ def check_config(network: torch.nn.Module, part: str, **wanted: Any) -> None:
 def _check_part(cls, folder: Path, part: str) -> None:
     """A part's config names the class that reads it, and nothing that this class would leave out."""
     path = folder / part / "config.json"
-    try:
-        written = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"load_space: could not read {str(path)!r}: {error}; get a whole copy") from error
+    written = read_config(path)
     if hasattr(cls, "config_class"):  # of transformers, which names the kind and not the class
         name, wanted = written.get("model_type"), cls.config_class.model_type
         if name not in (None, wanted):
@@ -159,6 +176,12 @@ def _place(network: torch.nn.Module, place: Placement) -> torch.nn.Module:
         from accelerate import cpu_offload
     except ImportError as error:
         raise CapabilityError("offload: expected the package accelerate; pip install 'clipspace[offload]'") from error
+    own = {name: parameter.to(place.device) for name, parameter in network.named_parameters(recurse=False)}
     network = cpu_offload(network, execution_device=place.device)
-    network.computes_on = place.device  # its parameters are on none while they wait
+    network.computes_on, network.own = place.device, own  # its parameters are on none while they wait
     return network
+
+
+def own_parameter(network: torch.nn.Module, name: str) -> torch.Tensor:
+    """A parameter of a network itself, not of its layers, where the network computes, offloaded or not."""
+    return network.own[name] if hasattr(network, "own") else getattr(network, name)

@@ -20,6 +20,7 @@ from clipspace.models.folders import (
     load_part,
     load_scheduler,
     load_tokenizer,
+    own_parameter,
     side_of,
 )
 from clipspace.models.scheduler_config import load_schedule
@@ -111,7 +112,7 @@ class Karlo(ImageDecoder):
         return embeds.to(self.device, self.unet.dtype)
 
     def null_condition(self, n: int) -> torch.Tensor:
-        return self.projection.learned_classifier_free_guidance_embeddings.expand(n, -1)
+        return own_parameter(self.projection, "learned_classifier_free_guidance_embeddings").expand(n, -1)
 
     def predict(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
         return widened(self.predict_with_variance(x_t, t, cond)[:, : self.channels])
@@ -150,6 +151,7 @@ def load(folder: Path, place: Placement, *, upsample: bool = True) -> Karlo:
             load_part(UNet2DModel, folder, "super_res_last", place),
             load_scheduler(UnCLIPScheduler, folder, "super_res_scheduler"),
         )
+        side_of(upsampler.first, "super_res_first")  # said before anything is drawn
     unet = load_part(UNet2DConditionModel, folder, "decoder", place)
     check_config(unet, "decoder", class_embed_type="identity", in_channels=3, out_channels=6, **PLAIN)
     return Karlo(

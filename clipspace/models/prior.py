@@ -15,7 +15,7 @@ from clipspace.errors import CheckpointError
 from clipspace.models import dalle2, kandinsky, karlo, pixel_decoder
 from clipspace.models.contract import DecoderFacts, widened
 from clipspace.models.decoders import check_serves
-from clipspace.models.folders import Placement, device_of, load_part, load_tokenizer, read_index
+from clipspace.models.folders import Placement, device_of, load_part, load_tokenizer, own_parameter, read_index
 from clipspace.models.scheduler_config import load_schedule
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ class TextPrior:
 
     def to_embeds(self, latents: torch.Tensor) -> torch.Tensor:
         """Raw image embeddings of what was sampled."""
-        return self.network.post_process_latents(latents)
+        mean, std = (own_parameter(self.network, f"clip_{name}") for name in ("mean", "std"))
+        return latents * std + mean
 
 
 _TEXT_PRIORS = {  # pipeline of the folder: facts, folder of the scheduler
