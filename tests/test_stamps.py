@@ -322,3 +322,28 @@ def test_a_stamp_of_other_fields_is_refused(harm, space):
         read_stamp(space.stamp.to_dict() | harm)
     with pytest.raises(InputError, match="expected a stamp"):
         read_stamp(space.stamp.to_dict() | {"version": 3})
+
+
+class _WithoutFloat64(torch.Tensor):
+    """Vectors on a device that has no float64, as Apple's GPUs."""
+
+    def double(self):
+        raise TypeError("Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64")
+
+    def cpu(self):
+        return self.as_subclass(torch.Tensor)
+
+
+def test_a_device_without_float64_is_given_a_fingerprint(space):
+    from clipspace.models.function import function_of
+
+    vectors = torch.randn(3, 8, generator=torch.Generator().manual_seed(0))
+    preprocess = space.encoder.model.visual.preprocess_cfg
+
+    def fingerprint(kind):
+        images = lambda images: vectors.as_subclass(kind)  # noqa: E731
+        return function_of(space.encoder.model, preprocess=preprocess, image_size=(64, 64), images=images)[
+            0
+        ].fingerprint
+
+    assert fingerprint(_WithoutFloat64) == fingerprint(torch.Tensor)

@@ -72,7 +72,7 @@ def function_of(
         tokenizer=_tokens(tokenizer, _PLAIN_TEXTS),
         text_cleaning=_tokens(tokenizer, _MESSY_TEXTS),
         context_length=context_length,
-        fingerprint=_fingerprint(torch.cat([part.double().cpu() for part in vectors])),
+        fingerprint=_fingerprint(torch.cat([part.cpu().double() for part in vectors])),
     )
     return function, vectors[0].shape[1]
 

@@ -74,7 +74,7 @@ def _errors(space: Space, images: list[Image.Image], points: Embeddings, seed: i
         noise = draw_noise(decoder.latent_shape, rngs[rows]).to(x_0.device, x_0.dtype)
         x_t = signal * x_0 + (1 - signal**2) ** 0.5 * noise
         guess = a * x_t + b * decoder.predict(x_t, t, decoder.condition(vectors[rows]))
-        found.append((guess - x_0).double().pow(2).flatten(1).mean(dim=1).sqrt().cpu().numpy())
+        found.append((guess - x_0).cpu().double().pow(2).flatten(1).mean(dim=1).sqrt().numpy())
     return np.concatenate(found)
 
 
