@@ -10,7 +10,7 @@ reads it; one that is left out has that class's default. The rest of what these 
 from __future__ import annotations
 
 import inspect
-import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -18,6 +18,7 @@ from typing import Any, get_args
 import torch
 
 from clipspace.errors import CheckpointError
+from clipspace.models.folders import read_config
 from clipspace.schedule import Prediction, Schedule, clipping, thresholding
 
 KNOWN = (
@@ -55,6 +56,13 @@ _DIFFERENT_NOISE = {  # key: values that leave the noise as the betas have it
     "timestep_type": ("discrete",),
     "lambda_min_clipped": (float("-inf"), None),
 }
+_SWITCHES = {"clip_sample", "thresholding", "set_alpha_to_one", "rescale_betas_zero_snr"}
+_RANGES: dict[str, tuple[Any, float, float]] = {
+    "steps_offset": (int, 0, math.inf),
+    "clip_sample_range": ((int, float), 0, math.inf),
+    "dynamic_thresholding_ratio": ((int, float), 0, 1),
+    "sample_max_value": ((int, float), 1, math.inf),
+}
 
 
 def load_schedule(folder: Path, part: str = "scheduler") -> Schedule:
@@ -64,10 +72,10 @@ def load_schedule(folder: Path, part: str = "scheduler") -> Schedule:
     can be taken through.
     """
     where = f"the {part} of {str(folder)!r}"
-    scheduler, config = _own_scheduler(_read_config(folder, part), where)
+    scheduler, config = _own_scheduler(read_config(folder / part / "scheduler_config.json"), where)
     alphas = scheduler.alphas_cumprod.double()
     prediction = config["prediction_type"]
-    _check_noise(alphas, prediction, where)
+    _check_noise(alphas, prediction, bool(config.get("rescale_betas_zero_snr")), where)
     to_one = config.get("set_alpha_to_one", True) and config.get("final_sigmas_type", "zero") == "zero"
     return Schedule(
         alphas,
@@ -101,6 +109,7 @@ def _own_scheduler(written: dict[str, Any], where: str) -> tuple[Any, dict[str, 
             f"load_space: expected prediction_type out of {list(known)} in {where}, got {config['prediction_type']!r}; "
             "correct it, or load a checkpoint of such a kind"
         )
+    _check_settings(config, where)
     try:
         return cls(**{k: v for k, v in config.items() if k in parameters}), config
     except Exception as error:  # each of diffusers' schedulers raises its own types for what it does not take
@@ -143,14 +152,34 @@ def _check_keys(written: dict[str, Any], parameters: dict[str, Any], where: str)
             )
 
 
-def _check_noise(alphas: torch.Tensor, prediction: str, where: str) -> None:
+def _check_settings(config: dict[str, Any], where: str) -> None:
+    """The settings taken over here beside the betas are such as their scheduler can use."""
+    needed = {"steps_offset"} & config.keys()
+    needed |= {"clip_sample_range"} if config.get("clip_sample") else set()
+    needed |= {"dynamic_thresholding_ratio", "sample_max_value"} if config.get("thresholding") else set()
+    for key in _SWITCHES & config.keys():
+        if config[key] not in (True, False, None):
+            raise CheckpointError(
+                f"load_space: expected {key} true or false in {where}, got {config[key]!r}; correct it"
+            )
+    for key in sorted(needed):
+        kind, least, most = _RANGES[key]
+        value = config[key]
+        if isinstance(value, bool) or not isinstance(value, kind) or not least <= value <= most:
+            raise CheckpointError(
+                f"load_space: expected {key} from {least:g} to {most:g} in {where}, got {value!r}; get a whole copy of the "
+                "config, or correct it"
+            )
+
+
+def _check_noise(alphas: torch.Tensor, prediction: str, zero_snr: bool, where: str) -> None:
     falls = bool((alphas[1:] <= alphas[:-1]).all())
     if not (alphas.isfinite().all() and falls and alphas[0] < 1 and alphas[-1] >= 0):
         raise CheckpointError(
             f"load_space: expected noise that grows from above 0 to at most 1 in {where}, got a share of signal from "
             f"{float(alphas[0]):.6g} to {float(alphas[-1]):.6g}; get a whole copy of the config"
         )
-    if prediction == "epsilon" and alphas[-1] < 1e-12:
+    if prediction == "epsilon" and (zero_snr or alphas[-1] < 1e-12):  # some of diffusers put 2**-24 for zero
         raise CheckpointError(
             f"load_space: {where} ends without signal (rescale_betas_zero_snr, or betas that reach 1) and predicts "
             "'epsilon', expected 'v_prediction' or 'sample': from noise alone a predicted noise tells nothing of the image"
@@ -180,14 +209,3 @@ def _limit(config: dict[str, Any]) -> Callable[[torch.Tensor], torch.Tensor] | N
     if config.get("thresholding"):
         return thresholding(float(config["dynamic_thresholding_ratio"]), float(config["sample_max_value"]))
     return clipping(float(config["clip_sample_range"])) if config.get("clip_sample") else None
-
-
-def _read_config(folder: Path, part: str) -> dict[str, Any]:
-    path = folder / part / "scheduler_config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"load_space: could not read the {part} of {str(folder)!r}: {error}") from error
-    if not isinstance(config, dict):
-        raise CheckpointError(f"load_space: expected a JSON object in {str(path)!r}, got {type(config).__name__}")
-    return config

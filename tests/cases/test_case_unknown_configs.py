@@ -90,6 +90,47 @@ def test_noise_that_ends_without_signal_needs_another_prediction_than_epsilon(ho
         _load(home, tmp_path, rescale_betas_zero_snr=True)
 
 
+@pytest.mark.parametrize("kind", ["EulerDiscrete", "EulerAncestralDiscrete", "DPMSolverMultistep", "UniPCMultistep"])
+def test_noise_without_signal_is_refused_where_diffusers_puts_a_little_for_zero(tmp_path, kind):
+    betas = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
+    scheduler = getattr(diffusers, f"{kind}Scheduler")(**betas, num_train_timesteps=1000, rescale_betas_zero_snr=True)
+    scheduler.save_pretrained(tmp_path / "scheduler")
+    with pytest.raises(CheckpointError, match=r"without signal.*'epsilon', expected 'v_prediction'"):
+        load_schedule(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"clip_sample": True, "clip_sample_range": "1"},
+        {"clip_sample": "yes"},
+        {"thresholding": True, "dynamic_thresholding_ratio": 99.5},
+        {"thresholding": True, "sample_max_value": "none"},
+        {"steps_offset": -1},
+        {"steps_offset": 0.5},
+    ],
+)
+def test_a_setting_that_no_scheduler_can_use_is_refused_by_name(home, tmp_path, changes):
+    with pytest.raises(CheckpointError, match=rf"expected {list(changes)[-1]} .* got {list(changes.values())[-1]!r}"):
+        _load(home, tmp_path, **changes)
+
+
+@pytest.mark.parametrize(
+    "config", ["model_index.json", "unet/config.json", "vae/config.json", "scheduler/scheduler_config.json"]
+)
+@pytest.mark.parametrize("content", ["[]", "null", "{"])
+def test_a_config_that_is_no_object_is_refused_by_its_path(home, tmp_path, config, content):
+    shutil.copytree(home / "image_variations", tmp_path / "changed")
+    (tmp_path / "changed" / config).write_text(content)
+    with pytest.raises(CheckpointError, match=rf"{config.split('/')[-1]}.*get a whole copy"):
+        load_space(home / "clip", decoder=tmp_path / "changed", device="cpu")
+
+
+def test_a_tokenizer_that_does_not_say_its_length_is_refused(home, tmp_path):
+    with pytest.raises(CheckpointError, match=r"expected model_max_length in tokenizer_config\.json"):
+        _load(home, tmp_path, "prior", "tokenizer/tokenizer_config.json", part="prior", model_max_length=None)
+
+
 @pytest.mark.parametrize("key", ["beta_schedule", "beta_start", "beta_end", "num_train_timesteps"])
 def test_a_scheduler_that_does_not_state_its_noise_is_refused(home, tmp_path, key):
     with pytest.raises(CheckpointError, match=rf"expected \['{key}'\].*say what noise"):
