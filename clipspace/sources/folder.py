@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from clipspace.errors import InputError
@@ -72,7 +72,7 @@ def _sidecars(files: Sequence[Found]) -> dict[str, Found]:
 
 def _taken(name: str, sidecars: dict[str, Found]) -> tuple[Found | None, Found | None]:
     """The caption and the columns of the image ``name``: ``a.b.txt``, or ``a.b.jpg.txt``, of ``a.b.jpg``."""
-    own = (str(PurePosixPath(name).with_suffix("")), name) if _suffix(name) else (name,)
+    own = (posixpath.splitext(name)[0], name) if _suffix(name) else (name,)
     text, columns = (
         next((sidecars[stem + suffix] for stem in own if stem + suffix in sidecars), None)
         for suffix in (".txt", ".json")
@@ -103,4 +103,4 @@ def _content(path: str | None) -> bytes | RowError | None:
 
 
 def _suffix(name: str) -> str:
-    return PurePosixPath(name).suffix.lower()
+    return posixpath.splitext(name)[1].lower()
