@@ -18,6 +18,9 @@ from clipspace.pixels import from_array, to_rgb
 
 SUFFIXES = formats.SUFFIXES
 
+NO_HEIF = "HEIF not installed"
+"""The reason of a HEIC image where the extra that reads it is not there."""
+
 SAME = 99.0
 """Decibels that stand for equal pictures, whose ratio is infinite."""
 
@@ -122,7 +125,7 @@ def decode_image(data: bytes, *, max_pixels: int | None = None, what: str = "the
         raise ImageError("not an image", f"expected an image, got {what}, whose content is of no known image format")
     if kind == "HEIF" and not _reads_heif():
         raise ImageError(
-            "HEIF not installed",
+            NO_HEIF,
             f"{what} is a HEIC (HEIF) image, which needs an extra; pip install 'clipspace[heif]', or save it as JPEG",
         )
     most = max_pixels or 2 * (Image.MAX_IMAGE_PIXELS or 0)

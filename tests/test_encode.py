@@ -214,6 +214,17 @@ def test_hugging_face_parquet_encodes_and_lists_bad_rows(space, tmp_path, bad, r
     assert [row["name"] for row in rejected] == [f"pictures/{bad}.png"]
 
 
+def test_a_heic_image_is_tried_again_once_its_extra_is_installed(space, tmp_path, monkeypatch):
+    heif = pytest.importorskip("pillow_heif")
+    (tmp_path / "in").mkdir()
+    heif.from_pillow(pictures(1)[0]).save(tmp_path / "in/a.heic")
+    monkeypatch.setattr(clipspace.images, "_reads_heif", lambda: False)
+    without = encode(space, tmp_path / "in", tmp_path / "out", **QUIET)
+    assert (without.stored, without.rejected) == (0, {"HEIF not installed": 1})
+    monkeypatch.undo()
+    assert encode(space, tmp_path / "in", tmp_path / "out", retry_rejected=True, **QUIET).stored == 1
+
+
 def test_what_was_unreadable_for_a_while_is_tried_again_when_asked(space, folder, tmp_path, monkeypatch):
     how = {"rows_per_shard": 10, "batch_size": 4, **QUIET}
     encode(space, folder, tmp_path / "never", **how)

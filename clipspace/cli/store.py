@@ -37,7 +37,10 @@ def encode(
     workers: Workers = None,
     engine: Engine = "local",
     retry_rejected: Annotated[
-        bool, typer.Option("--retry-rejected", help="Try again what was unreadable or out of memory.")
+        bool,
+        typer.Option(
+            "--retry-rejected", help="Try again what was unreadable, out of memory, or HEIC without its extra."
+        ),
     ] = False,
     device: Device = None,
     as_json: Json = False,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clipspace.images import ImageError, decode_image, grows_too_large
+from clipspace.images import NO_HEIF, ImageError, decode_image, grows_too_large
 from clipspace.sources import Ignored, Row, RowError, Source
 from clipspace.sources.sidecars import FAULT
 from clipspace.store import layout
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 2**26
 """Pixels above which a picture is recorded, not decoded: 8192 x 8192, so that no picture takes 200 MB."""
-PASSING = ("unreadable", "out of memory")
-"""Reasons that another run may not meet: a share that was away, too many open files, a full machine."""
+PASSING = ("unreadable", "out of memory", NO_HEIF)
+"""Reasons that another run may not meet: a share that was away, too many open files, a full machine, an extra not installed."""
 _GPU_WORKERS = 16
 
 

@@ -86,7 +86,8 @@ def encode(
         threads that decode, at most 16 unless given. Memory grows with them: each holds a batch
 
     engine : "local", or "ray" for the actors of a Ray cluster (the extra ``clipspace[ray]``), ``workers`` of them
-    retry_rejected : do shards again in which rows were "unreadable" or "out of memory", as by then they may be read
+    retry_rejected : do shards again in which rows were "unreadable", "out of memory" or "HEIF not installed", as by then
+        they may be read
 
     Raises `InputError` for an input of nothing or a store of another input, `SpaceMismatchError` for another space.
     """
