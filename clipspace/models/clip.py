@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -17,6 +16,7 @@ import torch
 from clipspace.errors import CheckpointError, InputError
 from clipspace.models.activation import check_activation, trained_with_quickgelu
 from clipspace.models.encoder import Encoder
+from clipspace.models.folders import read_config
 from clipspace.models.listed import check_listed, why_not_loaded
 from clipspace.models.reading import TruncationWarning
 
@@ -208,9 +208,29 @@ def _check_folder(folder: Path) -> None:
             raise CheckpointError(
                 f"load_space: expected {needed} in {str(folder)!r}, which lacks it; get a whole copy of the model"
             )
-    try:
-        json.loads((folder / "open_clip_config.json").read_text())
-    except ValueError as error:
+    _check_config(read_config(folder / "open_clip_config.json"), f"open_clip_config.json of {str(folder)!r}")
+
+
+def _check_config(config: dict[str, Any], where: str) -> None:
+    """Nothing is guessed or dropped of how images are prepared, as open_clip would; nor is a word taken for true."""
+    prepared = config.get("preprocess_cfg")
+    known = {field.name for field in fields(open_clip.transform.PreprocessCfg)}
+    if not isinstance(prepared, dict) or prepared.keys() - known:
         raise CheckpointError(
-            f"load_space: open_clip_config.json in {str(folder)!r} is not valid JSON ({error})"
-        ) from error
+            f"load_space: expected preprocess_cfg, an object of keys out of {sorted(known)}, in {where}, got {prepared!r}; "
+            "get a whole copy of the config, or correct it"
+        )
+    for key in ("mean", "std"):
+        numbers = prepared.get(key)
+        whole = isinstance(numbers, list) and len(numbers) == 3 and all(isinstance(n, int | float) for n in numbers)
+        if not whole or (key == "std" and min(numbers) <= 0):
+            raise CheckpointError(
+                f"load_space: expected {key} of three numbers{' above 0' * (key == 'std')} in the preprocess_cfg of {where}, "
+                f"got {numbers!r}; write there what the weights were trained with"
+            )
+    network = config.get("model_cfg")
+    quickgelu = network.get("quick_gelu", False) if isinstance(network, dict) else False
+    if not isinstance(quickgelu, bool):
+        raise CheckpointError(
+            f"load_space: expected quick_gelu true or false in {where}, got {quickgelu!r}; correct it"
+        )

@@ -174,6 +174,22 @@ def test_steps_that_start_far_from_noise_are_warned_of_and_told_better_ones(home
             assert schedule.timesteps(n)[0] > 990
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda config: config.pop("preprocess_cfg"), "expected preprocess_cfg"),
+        (lambda config: config["preprocess_cfg"].update(resize="squash"), r"'resize_mode'.*got .*'resize'"),
+        (lambda config: config["preprocess_cfg"].pop("mean"), "expected mean of three numbers"),
+        (lambda config: config["preprocess_cfg"].update(mean=[0.5]), r"expected mean of three numbers.*\[0\.5\]"),
+        (lambda config: config["preprocess_cfg"].update(std=[0, 0, 0]), "expected std of three numbers above 0"),
+        (lambda config: config["model_cfg"].update(quick_gelu="false"), "quick_gelu true or false.*'false'"),
+    ],
+)
+def test_what_a_clip_s_config_leaves_open_is_not_guessed(home, tmp_path, change, message):
+    with pytest.raises(CheckpointError, match=message):
+        load_space(tiny.variant(f"local-dir:{home / 'clip'}", tmp_path / "clip", change), device="cpu")
+
+
 def test_a_key_that_no_clip_knows_is_refused_by_name(home, tmp_path):
     shutil.copytree(home / "clip", tmp_path / "clip")
     config = json.loads((home / "clip" / "open_clip_config.json").read_text())
