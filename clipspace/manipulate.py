@@ -178,8 +178,8 @@ def text_diff(
     check_count("steps", steps, least=2)
     if not 0 < theta <= 1:
         raise InputError(f"text_diff: expected theta in (0, 1], a fraction of the angle, got {theta}")
-    if judge is not None and judge.weights == space.weights:
-        raise InputError("text_diff: expected a judge with another encoder or another decoder, got the space itself")
+    if judge is not None:
+        _check_judge(space, judge)
     point = _point(space, image, seed)
     sampling = _sampling(space, [point], num_inference_steps, guidance_scale, drawn=not point.inverts)
     texts = space.encode_texts([after] if before is None else [after, before]).unit
@@ -330,6 +330,19 @@ def _point(space: Space, item, seed: int) -> _Point:
 def _keyframe_seeds(seed: int, n: int) -> list[int]:
     """A seed for each keyframe, shared with no other place and no other ``seed``."""
     return [child_seed(seed, "keyframe", i) for i in range(n)]
+
+
+def _check_judge(space: Space, judge: Space) -> None:
+    """A judge has another encoder, or another decoder; another prior makes no judge."""
+    if judge.stamp != space.stamp:
+        return
+    a, b = space.weights.get("decoder"), judge.weights.get("decoder")
+    same = judge.decoder is None or judge.decoder is space.decoder
+    if same or (a is not None and a == b):
+        raise InputError(
+            "text_diff: expected a judge with another encoder or another decoder, got "
+            f"{'its encoder alone' if judge.decoder is None else 'the space itself'}"
+        )
 
 
 def _to_texts(space: Space, images: Sequence, before: str | None, after: str) -> dict[str, np.ndarray]:

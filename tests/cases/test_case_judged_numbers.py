@@ -1,6 +1,7 @@
 """Numbers of decoded images: each beside its baseline, judged by something other than the CLIP that steered them."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from clipspace.columns import structure
 from clipspace.errors import InputError, UnfamiliarWarning
 from clipspace.figures import draw
 from clipspace.geometry.neighbours import neighbours
+from clipspace.manipulate import _check_judge
 from clipspace.probes.typographic import attack_scores, print_word
 from clipspace.scenes import Scene, Thing, factor_table, render, sample_scenes
 from clipspace.space import untrained_space
@@ -98,6 +100,24 @@ def test_elsewhere_it_is_judged_by_a_second_encoder_or_said_to_be_circular(space
 def test_a_space_is_no_judge_of_itself(space, apple):
     with pytest.raises(InputError, match="got the space itself"):
         text_diff(space, apple, "a red apple", "a blue apple", judge=space)
+    with pytest.raises(InputError, match="got the space itself"):  # whose prior judges nothing
+        text_diff(space, apple, "a red apple", "a blue apple", judge=replace(space, prior_model=None))
+
+
+def test_an_encoder_alone_is_no_judge_of_itself_which_is_said_before_the_work(space, apple, monkeypatch):
+    monkeypatch.setattr(type(space), "invert", lambda *args, **options: pytest.fail("inverted before it was checked"))
+    with pytest.raises(InputError, match="got its encoder alone"):
+        text_diff(space, apple, "a red apple", "a blue apple", judge=replace(space, decoder=None))
+
+
+def test_offloaded_decoders_of_one_encoder_are_judges_of_each_other(space, monkeypatch):
+    other = replace(space, decoder=object())
+    monkeypatch.setattr(
+        type(space), "weights", {"encoder": space.stamp.weights, "decoder": None}
+    )  # as of networks on no device
+    _check_judge(space, other)
+    with pytest.raises(InputError, match="got the space itself"):
+        _check_judge(space, space)
 
 
 def test_the_map_is_coloured_by_the_column_that_neighbours_share_most(space):
