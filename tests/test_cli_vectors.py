@@ -73,14 +73,21 @@ def _png(scene):
     return file.getvalue()
 
 
-@pytest.mark.parametrize(("most", "source", "message"), [(2, "photos", "at most 2 points"), (3, "others", "'0.png'")])
+@pytest.mark.parametrize(
+    ("most", "source", "names", "message"),
+    [
+        (2, "photos", "012", "at most 2 points"),
+        (3, "others", "012", "'0.png'"),
+        (3, "photos", "p11", "got '1.png' twice"),
+    ],
+)
 def test_images_that_a_map_cannot_take_are_refused_before_it_is_made(
-    folder, monkeypatch, capsys, most, source, message
+    folder, monkeypatch, capsys, most, source, names, message
 ):
     for name in ("photos", "others"):
         Path(name).mkdir()
         render(sample_scenes(1, seed=8)[0]).save(f"{name}/{name[0]}.png")
-    write_store("store", Embeddings(np.eye(3, dtype=np.float32), names=["0.png", "1.png", "2.png"]))
+    write_store("store", Embeddings(np.eye(3, dtype=np.float32), names=[f"{name}.png" for name in names]))
     monkeypatch.setattr(vectors, "MOST_IMAGES", most)
     monkeypatch.setattr("clipspace.maps.pca_map", lambda rows: pytest.fail("it was made"))
     assert run("map", "store", "-o", "placed.parquet", "--source", source, "--method", "pca") == 1

@@ -149,6 +149,7 @@ def map_(
     from clipspace.maps import pca_map, umap_map
     from clipspace.saving import check_writable
     from clipspace.sources import read_named
+    from clipspace.sources.named import told_apart
 
     if method not in ("umap", "pca"):
         raise InputError(f"map: expected --method 'umap' or 'pca', got {method!r}")
@@ -159,6 +160,7 @@ def map_(
     listed = encoded_from(source, kind, image_column)
     if listed is not None:
         places = rows.places
+        told_apart(rows.names, places)
         read_named(listed, rows.names[:1], places and places[:1])
     if method == "pca":
         made = pca_map(rows)

@@ -26,10 +26,7 @@ def each_named(
     source: Source, names: Sequence[str], places: Sequence[str | None] | None = None
 ) -> Iterator[tuple[int, bytes]]:
     """(position among ``names``, image file) one by one, in one pass over ``source``; raises as `read_named`."""
-    wanted = list(zip(names, places or [None] * len(names), strict=True))
-    if len(set(wanted)) < len(wanted):
-        (twice, _), *_ = Counter(wanted).most_common(1)
-        raise InputError(f"read_named: expected names that tell images apart, got {twice[0]!r} twice")
+    wanted = told_apart(names, places)
     position, found = {row: i for i, row in enumerate(wanted)}, set()
     for row, data in _find(source, set(wanted)):
         found.add(row)
@@ -41,6 +38,15 @@ def each_named(
             f"read_named: expected the image {missing!r} in the source, got none of that name (its first part is "
             f"{first!r}); give what was encoded, as it was given to encode"
         )
+
+
+def told_apart(names: Sequence[str], places: Sequence[str | None] | None) -> list[tuple[str, str | None]]:
+    """(name, place) of each image. Raises `InputError` where two are the same."""
+    wanted = list(zip(names, places or [None] * len(names), strict=True))
+    if len(set(wanted)) < len(wanted):
+        (twice, _), *_ = Counter(wanted).most_common(1)
+        raise InputError(f"read_named: expected names that tell images apart, got {twice[0]!r} twice")
+    return wanted
 
 
 def _find(source: Source, wanted: set[tuple[str, str | None]]) -> Iterator[tuple[tuple[str, str | None], bytes]]:
