@@ -336,6 +336,21 @@ def test_an_upsampler_of_no_known_side_is_refused_when_it_is_loaded(home, tmp_pa
         load_space(f"local-dir:{home[0] / 'clip'}", decoder=tmp_path / "karlo", device="cpu")
 
 
+@pytest.mark.parametrize(
+    ("decoder", "options", "message"),
+    [
+        ("kandinsky", {"null_embeds": 0}, "'kandinsky-2.2' takes no decoder_options, got .'null_embeds'"),
+        ("karlo", {"upsampel": False}, r"'karlo' takes \['upsample'\], got \['upsampel'\]"),
+        (None, {"upsample": False}, "without a decoder of its own takes no decoder_options"),
+        ("gradient", {"upsample": False}, "without a decoder of its own takes no decoder_options"),
+    ],
+)
+def test_options_that_no_decoder_takes_are_refused_before_the_encoder_is_loaded(home, decoder, options, message):
+    place = decoder if decoder in (None, "gradient") else home[0] / decoder
+    with pytest.raises(InputError, match=message):
+        load_space("local-dir:/no/such/clip", decoder=place, decoder_options=options, device="cpu")
+
+
 def _widen_two(path):
     for key in ("conv_in.weight", "conv_out.bias"):
         tiny.widen(path, key)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,8 @@ _MODULE_OF = {
     image_variations.FACTS: image_variations,
     dalle2.FACTS: dalle2,
 }
+_OWN = ("folder", "place", "null_embeds")
+"""What the modules' ``load`` is given here, and not by a caller."""
 DECODERS: dict[str, DecoderFacts] = {facts.name: facts for facts in _MODULE_OF}
 
 
@@ -41,6 +45,15 @@ def facts_of(folder: Path, name: str | None = None) -> DecoderFacts:
     raise CheckpointError(f"load_space: expected a {name!r} decoder in {str(folder)!r}, got {fitting[0].name!r}")
 
 
+def check_options(facts: DecoderFacts | None, options: Collection[str]) -> None:
+    """Raise `InputError` unless a decoder takes these options; None is no decoder, or one by gradients, and takes none."""
+    taken = [] if facts is None else [p for p in signature(_MODULE_OF[facts].load).parameters if p not in _OWN]
+    unknown = sorted(set(options) - set(taken))
+    if unknown:
+        name = "a space without a decoder of its own" if facts is None else f"the decoder {facts.name!r}"
+        raise InputError(f"load_space: {name} takes {taken or 'no decoder_options'}, got {unknown}")
+
+
 def load_decoder(
     folder: Path, encoder: Encoder, place: Placement, *, name: str | None = None, **options: Any
 ) -> ImageDecoder:
@@ -53,12 +66,7 @@ def load_decoder(
     facts = facts_of(folder, name)
     if facts is kandinsky.FACTS:
         options["null_embeds"] = encoder.zero_image()
-    try:
-        decoder = _MODULE_OF[facts].load(folder, place, **options)
-    except TypeError as error:
-        if "unexpected keyword" not in str(error):
-            raise
-        raise InputError(f"load_space: the decoder {facts.name!r} does not take {sorted(options)} ({error})") from error
+    decoder = _MODULE_OF[facts].load(folder, place, **options)
     check_serves(encoder, decoder.facts, decoder.dim, decoder.clip_weights)
     return decoder
 

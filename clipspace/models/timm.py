@@ -37,8 +37,6 @@ def encode_with_timm(
     def encode(some: Sequence[Image.Image]) -> torch.Tensor:
         return model(torch.stack([prepare(picture) for picture in some]).to(place)).float().cpu()
 
-    parts = [encode(pictures[i : i + batch_size]).numpy() for i in range(0, len(pictures), batch_size)]
-    vectors = np.concatenate(parts)
     function, dim = function_of(
         torch.nn.ModuleDict({"visual": model}),
         preprocess=config | {"resize_mode": f"{config['crop_mode']} {config['crop_pct']:g}"},
@@ -47,4 +45,5 @@ def encode_with_timm(
     )
     preparation = digest(repr(prepare).encode())
     stamp = Stamp(f"timm/{name}", weights_digest(model), preparation, dim, function)
-    return Embeddings(vectors, stamp, "image", names)
+    parts = [encode(pictures[i : i + batch_size]).numpy() for i in range(0, len(pictures), batch_size)]
+    return Embeddings(np.concatenate(parts), stamp, "image", names)

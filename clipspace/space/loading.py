@@ -68,10 +68,12 @@ def load_space(
         decoder, prior = decoder or known.decoder, prior or known.prior
     found, decoder_name = catalogue.locate(decoder) if decoder not in (None, "gradient") else (None, None)
     prior_found = None if prior is None else catalogue.locate(prior, "prior")[0]
-    if resize_mode is None and found is not None:
-        from clipspace.models.decoders import facts_of
+    if found is not None or decoder_options:
+        from clipspace.models.decoders import check_options, facts_of
 
-        resize_mode = facts_of(found, decoder_name).resize_mode
+        facts = None if found is None else facts_of(found, decoder_name)
+        check_options(facts, decoder_options or {})
+        resize_mode = resize_mode or (facts and facts.resize_mode)
     how = Placement(place, getattr(torch, dtype), offload)
     encoder = load_encoder(
         known.clip if known else name,
