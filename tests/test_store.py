@@ -380,3 +380,18 @@ def test_a_stamp_given_to_a_foreign_store_must_have_its_dimension(tmp_path, poin
     write_as_clip_retrieval(tmp_path / "cr", points.vectors, list(points.names))
     with pytest.raises(SpaceMismatchError, match="8 dimensions"):
         open_store(tmp_path / "cr", stamp=Stamp("b", "w" * 16, "p" * 16, 9))
+
+
+def test_a_column_of_several_kinds_of_numpy_values_is_stored(tmp_path):
+    columns = {
+        "mixed": [np.int64(1), "b", None],
+        "truth": [np.True_, "no", None],
+        "large": [np.int64(2**53 + 1), np.float64(0.5), None],
+        "number": [np.float32(1), None, 2],
+    }
+    store = write_store(tmp_path / "s", Embeddings(np.eye(3, dtype=np.float32), columns=columns))
+    read = store.metadata(list(columns)).to_pydict()
+    assert read["mixed"] == ["1", "b", None]
+    assert read["truth"] == ["true", "no", None]
+    assert read["large"] == ["9007199254740993", "0.5", None]
+    assert read["number"] == [1.0, None, 2.0]

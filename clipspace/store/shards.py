@@ -190,8 +190,9 @@ def _array(values: Sequence) -> pyarrow.Array:
     """A column of whatever values: those that are of no one type become JSON text."""
     import pyarrow
 
-    if isinstance(values[0], np.generic):
+    if isinstance(values[0], np.generic) and len(set(map(type, values))) == 1:
         return pyarrow.array(np.asarray(values))
+    values = [value.item() if isinstance(value, np.generic) else value for value in values]
     try:
         return pyarrow.array(values)
     except (pyarrow.ArrowException, OverflowError, TypeError):
