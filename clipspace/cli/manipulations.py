@@ -48,15 +48,15 @@ def spaces(
 def interpolate(
     keyframes: Annotated[list[str], typer.Argument(help=f"{IMAGE_OR_TEXT} Two or more.")],
     output: Output,
-    steps: Annotated[int, typer.Option(help="Images from each keyframe to the next.")] = 7,
+    steps: Annotated[int, typer.Option(help="Number of images from each keyframe to the next.")] = 7,
     noise: Annotated[
         str, typer.Option(help="'inverted' reproduces the keyframes, 'fixed' draws one x_T.")
     ] = "inverted",
     spacing: Annotated[
-        str, typer.Option(help="'keyframes' divides each leg alike; 'angle' moves at one speed, for a video.")
+        str, typer.Option(help="'keyframes' gives each leg as many images; 'angle' moves at one speed, for a video.")
     ] = "keyframes",
-    fps: Annotated[float, typer.Option(help="Frames a second of an animation.")] = 12,
-    ping_pong: Annotated[bool, typer.Option("--ping-pong", help="An animation runs back to its start.")] = False,
+    fps: Annotated[float, typer.Option(help="Frames per second of an animation.")] = 12,
+    ping_pong: Annotated[bool, typer.Option("--ping-pong", help="Play an animation forwards, then backwards.")] = False,
     space: SpaceName = "mini",
     seed: Seed = 0,
     num_inference_steps: Steps = None,
@@ -89,11 +89,11 @@ def interpolate(
 @app.command("text-diff")
 def text_diff(
     image: Annotated[str, typer.Argument(help=IMAGE_OR_TEXT)],
-    before: Annotated[str, typer.Argument(help="What the image is ('' for no baseline).")],
-    after: Annotated[str, typer.Argument(help="What it should become.")],
+    before: Annotated[str, typer.Argument(help="Text that describes the image ('' for no baseline).")],
+    after: Annotated[str, typer.Argument(help="Text that describes the result.")],
     output: Output,
     theta: Annotated[float, typer.Option(help="How far to go, as a fraction of the angle.")] = 0.35,
-    steps: Annotated[int, typer.Option(help="Images from 0 to theta.")] = 7,
+    steps: Annotated[int, typer.Option(help="Number of images from 0 to theta.")] = 7,
     space: SpaceName = "mini",
     seed: Seed = 0,
     num_inference_steps: Steps = None,
@@ -116,7 +116,7 @@ def text_diff(
 def vary(
     image: Annotated[str, typer.Argument(help=IMAGE_OR_TEXT)],
     output: Output,
-    n: Annotated[int, typer.Option("-n", help="How many.")] = 8,
+    n: Annotated[int, typer.Option("-n", help="Number of variations to draw.")] = 8,
     eta: Annotated[float, typer.Option(help="Fresh noise at each step: 0 none, 1 most.")] = 1.0,
     space: SpaceName = "mini",
     seed: Seed = 0,
@@ -138,13 +138,15 @@ def vary(
 
 @app.command()
 def invert(
-    images: Annotated[list[Path], typer.Argument(help="Image files.")],
+    images: Annotated[list[Path], typer.Argument(help="Image files to invert.")],
     output: Output,
     space: SpaceName = "mini",
     num_inference_steps: Steps = None,
     guidance_scale: Guidance = None,
     device: Device = None,
-    dtype: Annotated[str, typer.Option(help="float64 for images that float32 has no code of.")] = "float32",
+    dtype: Annotated[
+        str, typer.Option(help="Precision: float32, or float64 where float32 cannot invert an image.")
+    ] = "float32",
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -159,12 +161,16 @@ def invert(
     with atomically(output, overwrite=overwrite) as part:
         save_code(code, part)
     facts = {"output": str(output), "residual": code.residual.tolist(), "evaluations": code.evaluations.tolist()}
-    report(facts, as_json, f"wrote {output}: {len(code)} images, worst residual {code.residual.max():.1e}")
+    report(
+        facts,
+        as_json,
+        f"wrote {output}: {len(code)} image{'s' * (len(code) > 1)}, worst residual {code.residual.max():.1e}",
+    )
 
 
 @app.command()
 def decode(
-    code: Annotated[Path, typer.Argument(help="What `clipspace invert` wrote.")],
+    code: Annotated[Path, typer.Argument(help="File that `clipspace invert` wrote.")],
     output: Output,
     space: SpaceName = "mini",
     device: Device = None,

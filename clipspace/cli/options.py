@@ -12,31 +12,37 @@ from clipspace.embeddings import Stamp
 from clipspace.errors import InputError, SpaceMismatchError
 from clipspace.plain import to_json
 
-SpaceName = Annotated[str, typer.Option("--space", help="Which space; see `clipspace spaces`.")]
+SpaceName = Annotated[str, typer.Option("--space", help="Name of the space; see `clipspace spaces`.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random draw.")]
-Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, …; a GPU when there is one.")]
+Device = Annotated[
+    str | None, typer.Option("--device", help="Device, such as cpu or cuda; by default a GPU when there is one.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
-Steps = Annotated[int | None, typer.Option("--num-inference-steps", help="Steps of the sampler.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")]
+Steps = Annotated[int | None, typer.Option("--num-inference-steps", help="Steps of the diffusion sampler.")]
 Guidance = Annotated[
     float | None,
     typer.Option(
         "--guidance-scale",
-        help="How far from the unconditional decode: 1 none, above sharper. The decoder's own where noise is drawn, 1 where an "
-        "image is inverted.",
+        help="Guidance scale; 1 is no guidance. By default the decoder's own where noise is drawn, and 1 where an image "
+        "is inverted.",
     ),
 ]
-Engine = Annotated[str, typer.Option("--engine", help="local, or ray: workers of a Ray cluster.")]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="All cores, or GPUs, when not given.")]
-Source = Annotated[str | None, typer.Option("--source", help="What the store was encoded from, to show its images.")]
+Engine = Annotated[str, typer.Option("--engine", help="Where the work runs: local, or ray for a Ray cluster.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Number of workers; all cores or GPUs by default.")
+]
+Source = Annotated[
+    str | None, typer.Option("--source", help="Input that the store was encoded from, to show its images.")
+]
 Kind = Annotated[
     str | None,
-    typer.Option("--kind", help="Of the source: folder, parquet, tar or list, where its name does not tell."),
+    typer.Option("--kind", help="Input format (folder, parquet, tar or list); inferred from the name by default."),
 ]
 ImageColumn = Annotated[
-    str | None, typer.Option("--image-column", help="Of Parquet files; found by type when not given.")
+    str | None, typer.Option("--image-column", help="Column of images in Parquet files; found by its type by default.")
 ]
-Output = Annotated[Path, typer.Option("--output", "-o", help="Where to write.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="File or folder to write.")]
 
 
 def load(name: str, device: str | None, dtype: str = "float32"):

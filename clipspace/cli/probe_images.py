@@ -17,13 +17,13 @@ _UNSEEN = 1000
 Images = Annotated[
     list[Path] | None, typer.Argument(help="Image files, or folders of them; rendered scenes when none.")
 ]
-Decodes = Annotated[int, typer.Option("--decodes", help="Decodes of each embedding.")]
+Decodes = Annotated[int, typer.Option("--decodes", help="Number of decodes of each embedding.")]
 
 
 @app.command()
 def retention(
     images: Images = None,
-    factors: Annotated[list[str] | None, typer.Option("--factor", help="Only this factor; repeat for several.")] = None,
+    factors: Annotated[list[str] | None, typer.Option("--factor", help="Only this factor; may be repeated.")] = None,
     scenes: Annotated[int, typer.Option(help="How many scenes to render when no images are given.")] = 3000,
     pairs: Annotated[int, typer.Option(help="Counterfactual pairs for each factor.")] = 200,
     decoded: Annotated[int, typer.Option(help="Scenes to decode, for recovery; 0 for none.")] = 0,
@@ -92,10 +92,12 @@ def typographic(
 
 @app.command()
 def binding(
-    winoground: Annotated[Path | None, typer.Option(help="Winoground's examples.jsonl.")] = None,
+    winoground: Annotated[Path | None, typer.Option(help="The file examples.jsonl of Winoground.")] = None,
     aro: Annotated[Path | None, typer.Option(help="ARO's visual_genome_attribution.json or …_relation.json.")] = None,
     sugarcrepe: Annotated[Path | None, typer.Option(help="A file of SugarCrepe, such as swap_att.json.")] = None,
-    images: Annotated[Path | None, typer.Option(help="Folder of the images that the file names; . when none.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the images that the file names; the current one by default.")
+    ] = None,
     n: Annotated[int, typer.Option("-n", help="Rendered examples of each kind when no file is given.")] = 200,
     decodes: Annotated[int, typer.Option(help="Decodes of each rendered example; 0 for none.")] = 0,
     num_inference_steps: Steps = None,
@@ -137,11 +139,13 @@ def binding(
 @app.command("blind-pairs")
 def blind_pairs(
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
-    other: Annotated[str, typer.Option(help="'pixels', 'timm/NAME', or a space.")] = "pixels",
+    other: Annotated[str, typer.Option(help="Encoder to compare with: 'pixels', 'timm/NAME', or a space.")] = "pixels",
     same: Annotated[float, typer.Option(help="Cosine above which the space calls two images the same.")] = 0.95,
     different: Annotated[float, typer.Option(help="Cosine below which the other calls them different.")] = 0.6,
     centred: Annotated[bool, typer.Option("--centred", help="Subtract the mean of each set first.")] = False,
-    reverse: Annotated[bool, typer.Option("--reverse", help="Same for the other, different for the space.")] = False,
+    reverse: Annotated[
+        bool, typer.Option("--reverse", help="Find pairs that are the same for the other and different for the space.")
+    ] = False,
     k: Annotated[int, typer.Option("-k", help="How many pairs to list.")] = 20,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Draw the pairs into this .png.")] = None,
     overwrite: Overwrite = False,
@@ -177,9 +181,9 @@ def blind_pairs(
 
 @app.command()
 def metamers(
-    image: Annotated[Path, typer.Argument(help="Image file.")],
+    image: Annotated[Path, typer.Argument(help="Image file to start from.")],
     output: Output,
-    n: Annotated[int, typer.Option("-n", help="How often to decode.")] = 32,
+    n: Annotated[int, typer.Option("-n", help="Number of decodes to draw.")] = 32,
     keep: Annotated[int, typer.Option(help="How many of the decodes to keep.")] = 4,
     same: Annotated[float, typer.Option(help="Cosine to the embedding that a decode must reach.")] = 0.9,
     num_inference_steps: Steps = None,

@@ -50,13 +50,13 @@ def report(
     images: Images = None,
     output: Output = Path("clipspace-report"),
     only: Annotated[
-        list[str] | None, typer.Option("--only", help="An analysis; give it again for more. All when none.")
+        list[str] | None, typer.Option("--only", help="Name of an analysis; may be repeated. All by default.")
     ] = None,
     store: Annotated[Path | None, typer.Option("--store", help="Compute on the points of this store.")] = None,
     source: Source = None,
     kind: Kind = None,
     image_column: ImageColumn = None,
-    explorer: Annotated[bool, typer.Option(help="A map to wander through on the page.")] = True,
+    explorer: Annotated[bool, typer.Option(help="Put a map to explore on the page.")] = True,
     space: SpaceName = "mini",
     decoder: Decoder = None,
     seed: Seed = 0,

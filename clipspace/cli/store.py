@@ -11,7 +11,7 @@ from clipspace.cli.options import Device, Engine, ImageColumn, Json, Kind, Space
 from clipspace.errors import InputError
 
 app = typer.Typer()
-StorePath = Annotated[Path, typer.Argument(help="Folder of a store.")]
+StorePath = Annotated[Path, typer.Argument(help="Folder of the store to read.")]
 NewStore = Annotated[Path, typer.Option("--output", "-o", help="Folder of the store to write.")]
 
 
@@ -22,18 +22,18 @@ def encode(
     ],
     output: NewStore,
     space: SpaceName = "mini",
-    texts: Annotated[bool, typer.Option("--texts", help="Encode captions too.")] = False,
-    dtype: Annotated[str, typer.Option(help="float32 or float16.")] = "float32",
+    texts: Annotated[bool, typer.Option("--texts", help="Encode the captions as well.")] = False,
+    dtype: Annotated[str, typer.Option(help="Type of the stored vectors: float32 or float16.")] = "float32",
     normalized: Annotated[bool, typer.Option("--normalized", help="Store directions, as clip-retrieval does.")] = False,
     kind: Kind = None,
     image_column: ImageColumn = None,
-    caption_column: Annotated[str | None, typer.Option(help="Of Parquet files.")] = None,
-    rows_per_shard: Annotated[int, typer.Option(help="The work that a kill can cost.")] = 4096,
-    shard: Annotated[
-        str, typer.Option(help="i/n: the i-th of n runs side by side, from 0; of any scheduler's job array.")
-    ] = "0/1",
-    limit: Annotated[int | None, typer.Option(help="The first so many rows.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="32 on the CPU, 128 on a GPU.")] = None,
+    caption_column: Annotated[str | None, typer.Option(help="Column of captions in Parquet files.")] = None,
+    rows_per_shard: Annotated[int, typer.Option(help="Rows per shard, the work that a killed run can lose.")] = 4096,
+    shard: Annotated[str, typer.Option(help="i/n: encode part i of n, from 0, as one job of an array.")] = "0/1",
+    limit: Annotated[int | None, typer.Option(help="Encode only the first so many rows.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Images encoded at a time; by default 32 on a CPU, 128 on a GPU.")
+    ] = None,
     workers: Workers = None,
     engine: Engine = "local",
     retry_rejected: Annotated[
@@ -94,7 +94,9 @@ def store(
 
 
 @app.command()
-def merge(stores: Annotated[list[Path], typer.Argument(help="Stores of one space.")], output: NewStore) -> None:
+def merge(
+    stores: Annotated[list[Path], typer.Argument(help="Folders of stores of one space.")], output: NewStore
+) -> None:
     """One store of several (clipspace.store.merge)."""
     from clipspace.store import merge as call
 
