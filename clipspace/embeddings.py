@@ -73,6 +73,11 @@ class Embeddings:
 
     def __getitem__(self, rows: int | slice | Sequence[int] | np.ndarray) -> Embeddings:
         """The rows chosen by an integer, slice, index list or boolean mask, still as `Embeddings`."""
+        if isinstance(rows, (bool, np.bool_)):
+            raise InputError(
+                f"Embeddings: expected rows, such as one truth value for each, got {rows}; columns may be lists, so compare "
+                'an array: np.array(points.columns["label"]) == "cat"'
+            )
         chosen = np.arange(len(self))[rows]
         chosen = np.atleast_1d(chosen)
         vectors = self.vectors[rows] if isinstance(rows, slice) else self.vectors[chosen]

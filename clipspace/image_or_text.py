@@ -51,6 +51,8 @@ def is_text(item: object) -> bool:
         raise InputError(
             f"expected an image or a text, got {item!r}, which is the name of a file here that is no image; {SAY_WHICH}"
         )
+    if path_like and os.path.isdir(item):
+        raise InputError(f"expected an image or a text, got {item!r}, which is a folder; name one image in it")
     if path_like and not named:
         there = "an address, and those are not read" if "://" in item else "a path, but no such file is there"
         raise InputError(f"expected an image or a text, got {item!r}, which looks like {there}; {SAY_WHICH}")
@@ -78,7 +80,8 @@ def looks_like_path(text: str) -> bool:
 def said(word: str) -> str | Path:
     """An argument of the command line: ``image:NAME`` as a path, ``text:WORDS`` as `Text`, others as they are.
 
-    Raises `InputError` where the file is not there or it can be neither, before any work; see `is_text`.
+    Raises `InputError` where the file is not there or it can be neither, before any work (see `is_text`), and for the
+    name of a folder that is there.
     """
     kind, colon, rest = word.partition(":")
     if colon and kind == "text":
@@ -87,7 +90,11 @@ def said(word: str) -> str | Path:
         if not os.path.isfile(rest):
             raise InputError(f"expected an image file after 'image:', got {rest!r}, which is not there; check the path")
         return Path(rest)
-    is_text(word)
+    if is_text(word) and os.path.isdir(word):
+        raise InputError(
+            f"expected an image or a text, got {word!r}, which is the name of a folder here; name one image in it, or say "
+            f"text:{word} for the text"
+        )
     return word
 
 

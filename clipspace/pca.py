@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -175,8 +176,8 @@ class PCA(TransformerMixin, BaseEstimator):
 
     def _check_count(self, most: int) -> int:
         k = most if self.n_components is None else self.n_components
-        if not 1 <= k <= most:
-            raise InputError(f"PCA: expected n_components from 1 to min(n, d) = {most}, got {k}")
+        if not isinstance(k, Integral) or not 1 <= k <= most:
+            raise InputError(f"PCA: expected n_components from 1 to min(n, d) = {most}, an integer, got {k!r}")
         return k
 
     def _solve(self, gathered: Moments) -> PCA:

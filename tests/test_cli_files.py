@@ -214,3 +214,19 @@ def test_a_column_of_parquet_that_cannot_be_read_is_refused(folder):
             values_at(folder / f"a.parquet:{name}")
     with pytest.raises(InputError, match=r"'x'.* twice"):
         values_at(folder / "b.parquet:x")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_table_that_names_the_rows_is_matched_by_name_in_whatever_order(folder, ending):
+    table = pd.DataFrame({"file": ["c.png", "gone.png", "a.png", "b.png"], "kind": ["cat", "none", "ant", "bee"]})
+    getattr(table, f"to_{ending}")(f"t.{ending}", index=False)
+    path = folder / f"t.{ending}:kind"
+    assert list(values_at(path, ["a.png", "b.png", "c.png"])) == ["ant", "bee", "cat"]
+    assert texts_at(path, ["b.png", "a.png"]) == ["bee", "ant"]
+    assert list(values_at(path)) == ["cat", "none", "ant", "bee"]
+
+
+@pytest.mark.parametrize("names", [["a.png", "other.png"], ["a.png", "a.png"], ["b.png", "c.png"], None])
+def test_a_table_that_does_not_tell_the_rows_apart_is_taken_row_by_row(folder, names):
+    pd.DataFrame({"file": ["b.png", "a.png", "b.png"], "kind": ["x", "y", "z"]}).to_csv("t.csv", index=False)
+    assert list(values_at(folder / "t.csv:kind", names)) == ["x", "y", "z"]

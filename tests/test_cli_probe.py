@@ -143,3 +143,14 @@ def test_a_store_of_another_clip_is_not_scored(tmp_path, rng, capsys):
     write_store(tmp_path / "store", Embeddings(points.vectors, points.space, columns={"kind": ["cat", "car"] * 4}))
     assert run("zero-shot", str(tmp_path / "store"), "--labels", "kind") == 1
     assert "other" in capsys.readouterr().err
+
+
+def test_labels_of_images_are_matched_by_name(folder, capsys):
+    """A shuffled table gives what the folders give; row by row it would give other labels."""
+    assert run("knn", "pictures", "-k", "2", "--json") == 0
+    expected = json.loads(capsys.readouterr().out)
+    names = ["red/star.png", "blue/star.png", "blue/apple.png", "red/apple.png", "blue/house.png", "red/house.png"]
+    rows = "\n".join(f"{name.split('/')[0]},{name}" for name in names)
+    (folder / "meta.csv").write_text(f"color,name\n{rows}\n")
+    assert run("knn", "pictures", "-k", "2", "--labels", "meta.csv:color", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == expected

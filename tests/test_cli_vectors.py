@@ -127,7 +127,7 @@ def test_rows_of_a_file_are_taken_as_those_of_the_space_asked_for(folder, space,
         (["index", "x.npy", "-o", "i", "--memory", "lots"], "500M"),
         (["index", "x.npy", "-o", "i", "--memory", "1K"], "at least 0.1 MiB"),
         (["search", "taken", "--vectors", "x.npy"], "clipspace index"),
-        (["search", "taken"], "one of --text"),
+        (["search", "taken"], "one of --text, --image and --vectors, got none"),
         (["map", "x.npy", "-o", "m", "--method", "nonsense"], "'umap' or 'pca'"),
     ],
 )

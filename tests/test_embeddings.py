@@ -80,3 +80,10 @@ def test_a_data_frame_with_two_columns_of_one_name_is_refused():
     frame = pandas.DataFrame([[1, 2], [3, 4]], columns=["label", "label"])
     with pytest.raises(InputError, match=r"different names, got .'label'. twice"):
         Embeddings(np.eye(2), columns=frame)
+
+
+def test_one_truth_value_is_no_choice_of_rows():
+    points = Embeddings(np.eye(3), columns={"label": ["a", "b", "a"]})
+    with pytest.raises(InputError, match="one truth value for each"):
+        points[points.columns["label"] == "a"]  # a list compared with a string
+    assert len(points[np.array(points.columns["label"]) == "a"]) == 2

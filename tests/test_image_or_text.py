@@ -70,6 +70,17 @@ def test_a_folder_of_that_name_leaves_a_word_a_text(tmp_path, monkeypatch):
         is_text("my photos/IMG 1")
 
 
+def test_a_folder_is_no_image_and_on_the_command_line_no_text_until_it_is_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("cat").mkdir()
+    for folder in ("cat/", "./cat", str(tmp_path)):
+        with pytest.raises(InputError, match="is a folder; name one image"):
+            is_text(folder)
+    with pytest.raises(InputError, match=r"name of a folder here.*text:cat"):
+        said("cat")
+    assert said("text:cat") == "cat"
+
+
 def test_what_is_no_string_is_no_text():
     assert not is_text(Path("missing.png"))
     assert not is_text(None)

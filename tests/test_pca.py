@@ -43,6 +43,8 @@ def test_signs_are_fixed(rng):
 
 
 def test_too_many_components_are_refused(rng):
+    with pytest.raises(InputError, match="an integer, got '5'"):
+        PCA("5", normalize=False).fit(rng.normal(size=(10, 6)))
     with pytest.raises(InputError, match="n_components"):
         PCA(5, normalize=False).fit(rng.normal(size=(10, 4)))
     with pytest.raises(InputError, match="at most 4"):

@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,6 +71,12 @@ def test_many_long_texts_are_one_warning(space):
 def test_empty_texts_are_refused(space, text):
     with pytest.raises(InputError, match="at least one word"):
         space.encode_texts([text])
+
+
+def test_what_is_no_text_is_refused(space):
+    for wrong, message in ((["a star", 1], "got 1, which is no text"), (Path("a.png"), "a sequence of values")):
+        with pytest.raises(InputError, match=message):
+            space.encode_texts(wrong)
 
 
 def test_nothing_to_encode_is_refused(space):

@@ -9,7 +9,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,12 @@ def vectors_at(path: Path) -> np.ndarray:
     return array
 
 
-def values_at(path: Path) -> np.ndarray:
-    """One value a row, (n,): the lines of a text file, an array, or a column of a table (None where a cell is empty)."""
+def values_at(path: Path, names: Sequence[str] | None = None) -> np.ndarray:
+    """One value a row, (n,): the lines of a text file, an array, or a column of a table (None where a cell is empty).
+
+    With the ``names`` of the rows, a table that has a column in which each name occurs once gives the value beside each
+    name, in whatever order the table is and whatever else it lists. All else is taken row by row.
+    """
     file, name = split_name(path)
     kind = kind_of(path)
     if not file.is_file():
@@ -67,17 +71,17 @@ def values_at(path: Path) -> np.ndarray:
         if values.ndim != 1:
             raise InputError(f"{str(path)!r}: expected one value a row, got an array of shape {values.shape}")
         return values
-    if kind == ".parquet":
-        return _values_of_parquet(file, name)
     if kind in TABLES:
-        return _values_of_text_table(file, name)
+        values, columns = _values_of_parquet(file, name) if kind == ".parquet" else _values_of_text_table(file, name)
+        places = _places(names, columns)
+        return values if places is None else values[places]
     lines = re.split(r"\r\n|\r|\n", read_text(file))
     return np.array(lines[:-1] if lines[-1] == "" else lines)
 
 
-def texts_at(path: Path) -> list[str]:
-    """One text a row. Raises `InputError` for rows that have none."""
-    values = values_at(path).tolist()
+def texts_at(path: Path, names: Sequence[str] | None = None) -> list[str]:
+    """One text a row, as `values_at` finds them. Raises `InputError` for rows that have none."""
+    values = values_at(path, names).tolist()
     wrong = [i for i, value in enumerate(values) if not isinstance(value, str)]
     if wrong:
         raise InputError(
@@ -158,7 +162,20 @@ def _check_names(file: Path, names: Sequence[str], what: str) -> None:
         )
 
 
-def _values_of_text_table(file: Path, name: str | None) -> np.ndarray:
+def _places(names: Sequence[str] | None, columns: Iterable[list]) -> list[int] | None:
+    """The row of each name in the first of ``columns`` that holds every name once; None where none does."""
+    if names is None or len(set(names)) < len(names):
+        return None
+    for column in columns:
+        wanted = set(names)
+        rows = [(value, row) for row, value in enumerate(column) if value in wanted]
+        if len(rows) == len(wanted) == len(dict(rows)):
+            place = dict(rows)
+            return [place[name] for name in names]
+    return None
+
+
+def _values_of_text_table(file: Path, name: str | None) -> tuple[np.ndarray, list[list]]:
     """A column of texts, so that a label "NA" or "007" stays what it is. Raises `InputError` for a row that is too long."""
     text = read_text(file)
     first = text.split("\n", 1)[0]
@@ -167,31 +184,46 @@ def _values_of_text_table(file: Path, name: str | None) -> np.ndarray:
     try:
         head = next(rows, [])
         at = head.index(_one(file, head, name, "column"))
-        values = []
+        table = []
         for row in rows:
             if any(row[len(head) :]):  # a separator at the end of each row does no harm
                 raise InputError(
                     f"{str(file)!r}: expected {len(head)} values a row, got {len(row)} in line {rows.line_num}"
                 )
             if row or len(head) == 1:  # an empty line is an empty cell where there is one column
-                values.append(row[at] or None if at < len(row) else None)
+                table.append(row)
     except csv.Error as error:
         raise InputError(f"{str(file)!r}: cannot be read as a table ({error} in line {rows.line_num})") from None
-    return np.array(values, dtype=object if None in values else str)
+    values, *_ = columns = [
+        [row[i] or None if i < len(row) else None for row in table] for i in (at, *range(len(head)))
+    ]
+    return np.array(values, dtype=object if None in values else str), columns
 
 
-def _values_of_parquet(file: Path, name: str | None) -> np.ndarray:
+def _values_of_parquet(file: Path, name: str | None) -> tuple[np.ndarray, Iterator[list]]:
+    """The values of one column, and those of every column of texts."""
     import pyarrow
 
     column, name = _column_of_parquet(file, name)
     if pyarrow.types.is_nested(column.type):
         raise InputError(f"{str(file)!r}: expected one value a row in {name!r}, got {column.type}; name another column")
     try:
-        return np.array(column.to_pylist())
+        return np.array(column.to_pylist()), _texts_of_parquet(file)
     except (ValueError, OverflowError, pyarrow.ArrowException) as error:  # text that is not UTF-8, the year 10000
         raise InputError(
             f"{str(file)!r}: expected values that can be read in {name!r}, got one that cannot be ({error}); save it again"
         ) from None
+
+
+def _texts_of_parquet(file: Path) -> Iterator[list]:
+    from pyarrow import parquet
+
+    for field in parquet.read_schema(file):
+        if str(field.type) in ("string", "large_string"):
+            try:
+                yield _column_of_parquet(file, field.name)[0].to_pylist()
+            except (InputError, ValueError):  # what cannot be read names no rows
+                continue
 
 
 def _vectors_of_parquet(file: Path, name: str | None) -> np.ndarray:

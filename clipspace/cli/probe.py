@@ -15,7 +15,9 @@ from clipspace.errors import InputError, shortened
 from clipspace.scores import Scores
 
 app = typer.Typer(
-    name="probe", help="What is in an embedding: one question each, with what chance is.", no_args_is_help=True
+    name="probe",
+    help="Measure what an embedding encodes; every score comes with its chance level.",
+    no_args_is_help=True,
 )
 
 SHOWN = 20
@@ -27,8 +29,8 @@ Labels = Annotated[
     Path | None,
     typer.Option(
         "--labels",
-        help="One label a line, .npy, .npz, file:column of .csv, .tsv or .parquet, or a column of the store; for images, "
-        "their folders when left out.",
+        help="One label a line, .npy, .npz, file:column of .csv, .tsv or .parquet (matched by a column that names the rows, "
+        "else taken in order), or a column of the store; for images, their folders when left out.",
     ),
 ]
 Texts = Annotated[
@@ -42,23 +44,27 @@ def zero_shot(
     points: Points,
     labels: Labels = None,
     classes: Annotated[
-        list[str] | None, typer.Option("--class", help="A label to choose from; repeat. Those that occur when none.")
+        list[str] | None,
+        typer.Option("--class", help="A label to choose from; may be repeated. By default all that occur."),
     ] = None,
     templates: Annotated[
         list[str] | None,
-        typer.Option("--template", help="photo, imagenet-80, imagenet-7, or a text with {}; repeat for several."),
+        typer.Option("--template", help="photo, imagenet-80, imagenet-7, or a text with {}; may be repeated."),
     ] = None,
     probability: Annotated[
-        str | None, typer.Option("--probability", help="softmax or sigmoid; as the model was trained when none.")
+        str | None, typer.Option("--probability", help="softmax or sigmoid; by default as the model was trained.")
     ] = None,
-    top: Annotated[int, typer.Option("--top", help="Also count the label among so many.")] = 5,
-    per_class: Annotated[bool, typer.Option("--per-class", help="A line for each label.")] = False,
+    top: Annotated[int, typer.Option("--top", help="Also score whether the label is among the first so many.")] = 5,
+    per_class: Annotated[bool, typer.Option("--per-class", help="Print a line for each label.")] = False,
     space: SpaceName = "mini",
     seed: Seed = 0,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Is the right label the nearest (clipspace.probes.zero_shot.zero_shot_accuracy). Vectors are taken as --space's."""
+    """Zero-shot accuracy: is the right label the nearest text (clipspace.probes.zero_shot.zero_shot_accuracy).
+
+    Vectors of a file are taken to be of --space.
+    """
     from clipspace.probes.zero_shot import zero_shot_accuracy
 
     images, truth = _labelled(points, labels, space, device)
@@ -87,19 +93,21 @@ def zero_shot(
 def linear(
     points: Points,
     labels: Labels = None,
-    search: Annotated[str, typer.Option(help="'sweep' tries 96 strengths, 'binary' searches.")] = "sweep",
-    shots: Annotated[list[int] | None, typer.Option(help="Learn from so many a class; repeat.")] = None,
+    search: Annotated[
+        str, typer.Option(help="How the penalty is chosen: 'sweep' tries 96 values, 'binary' is a binary search.")
+    ] = "sweep",
+    shots: Annotated[list[int] | None, typer.Option(help="Training examples per class; may be repeated.")] = None,
     draws: Annotated[int, typer.Option(help="Draws for each number of shots.")] = 10,
     targets: Annotated[bool, typer.Option("--regress", help="The labels are numbers: ridge regression.")] = False,
     before: Annotated[
-        bool, typer.Option("--before-projection", help="Of images, the features before the last linear map.")
+        bool, typer.Option("--before-projection", help="Use the features before the projection (images only).")
     ] = False,
     space: SpaceName = "mini",
     seed: Seed = 0,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """What a linear map reads off (clipspace.probes.linear.linear_probe, few_shot; clipspace.probes.ridge.ridge_probe)."""
+    """How well a linear map predicts the labels (clipspace.probes.linear.linear_probe, few_shot; clipspace.probes.ridge.ridge_probe)."""
     images, truth = _labelled(points, labels, space, device, before=before)
     if targets:
         from clipspace.probes.ridge import ridge_probe
@@ -118,14 +126,14 @@ def linear(
 def knn(
     points: Points,
     labels: Labels = None,
-    k: Annotated[int, typer.Option("-k", help="Neighbours that vote.")] = 20,
-    temperature: Annotated[float, typer.Option(help="A vote weighs exp(cosine / temperature).")] = 0.07,
+    k: Annotated[int, typer.Option("-k", help="Number of neighbours that vote.")] = 20,
+    temperature: Annotated[float, typer.Option(help="Each vote has the weight exp(cosine / temperature).")] = 0.07,
     space: SpaceName = "mini",
     seed: Seed = 0,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Do neighbours share a label (clipspace.probes.knn.knn_probe)."""
+    """How well the nearest neighbours predict the labels (clipspace.probes.knn.knn_probe)."""
     from clipspace.probes.knn import knn_probe
 
     images, truth = _labelled(points, labels, space, device)
@@ -135,25 +143,28 @@ def knn(
 @app.command()
 def geometry(
     points: Points,
-    texts: Annotated[Path | None, typer.Option("--texts", help="The texts of the images, row by row: the gap.")] = None,
+    texts: Annotated[
+        Path | None, typer.Option("--texts", help="Texts of the images, row by row; measures the modality gap.")
+    ] = None,
     ids: Annotated[
         Path | None,
         typer.Option(
-            "--ids", help="With --texts: one id a row; rows of one id belong together. Equal texts do anyway."
+            "--ids", help="With --texts: one id a row. Rows of one id belong together, as rows of one text do."
         ),
     ] = None,
     other: Annotated[
-        Path | None, typer.Option("--other", help="The same things in another space: CKA and RSA.")
+        Path | None, typer.Option("--other", help="The same rows in another space; compared by CKA and RSA.")
     ] = None,
     estimators: Annotated[
-        list[str] | None, typer.Option("--estimator", help="A dimension of scikit-dimension, such as lPCA; repeat.")
+        list[str] | None,
+        typer.Option("--estimator", help="Dimension estimator of scikit-dimension, such as lPCA; may be repeated."),
     ] = None,
     space: SpaceName = "mini",
     seed: Seed = 0,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Where a set lies (clipspace.probes.geometry.geometry; modality_gap with --texts, compare with --other)."""
+    """Spread, dimension and hubness of a set (clipspace.probes.geometry.geometry; modality_gap with --texts, compare with --other)."""
     from clipspace.probes import geometry as probes
 
     if texts is not None:
@@ -175,9 +186,11 @@ def geometry(
 def concepts(
     points: Points,
     texts: Texts,
-    strength: Annotated[float, typer.Option(help="Penalty; more gives fewer words.")] = 0.25,
-    top: Annotated[int, typer.Option("--top", help="Words shown for each image.")] = 5,
-    greedy: Annotated[int | None, typer.Option("--span", help="Instead, so many texts that span the set.")] = None,
+    strength: Annotated[float, typer.Option(help="Strength of the penalty; a larger one gives fewer words.")] = 0.25,
+    top: Annotated[int, typer.Option("--top", help="Number of words shown for each image.")] = 5,
+    greedy: Annotated[
+        int | None, typer.Option("--span", help="Instead, find this many texts that span the set.")
+    ] = None,
     space: SpaceName = "mini",
     device: Device = None,
     as_json: Json = False,
@@ -214,8 +227,7 @@ def _images(path: Path, space: str, device: str | None, *, before: bool = False)
     files = _files(path)
     loaded = load(space, device)
     points = loaded.encode_features(files) if before else loaded.encode_images(files)
-    names = [str(file.relative_to(path)) for file in files]
-    return Embeddings(points.vectors, points.space, "image", names)
+    return Embeddings(points.vectors, points.space, "image", _names(path))
 
 
 def _labelled(
@@ -225,7 +237,7 @@ def _labelled(
     if _is_store(path):
         truth = _column(path, labels)
     elif labels is not None:
-        truth = values_at(labels)
+        truth = values_at(labels, _names(path))
     elif _is_vectors(path):
         raise InputError(f"probe: expected labels for {str(path)!r}, got none; give them with --labels")
     else:
@@ -238,10 +250,20 @@ def _with_texts(points: Path, texts: Path, space: str, device: str | None) -> tu
     if kind_of(texts) in ARRAYS:
         images = _images(points, space, device)
         return images, Embeddings(_unstamped(texts).vectors, images.space, "text")
-    read, images = texts_at(texts), _images(points, space, device)
+    read, images = texts_at(texts, _names(points)), _images(points, space, device)
     check_space(space, images.dim, images.space, str(points))
     words = load(space, device).encode_texts(read)
     return (images if images.space else Embeddings(images.vectors, words.space)), words
+
+
+def _names(path: Path) -> list[str] | None:
+    """The names of the rows of a store or a folder of images; None where there are only row numbers."""
+    if _is_store(path):
+        from clipspace.store import open_store
+
+        names = open_store(path).names
+        return None if names == list(map(str, range(len(names)))) else names
+    return None if _is_vectors(path) else [str(file.relative_to(path)) for file in _files(path)]
 
 
 def _is_vectors(path: Path) -> bool:
@@ -273,7 +295,7 @@ def _column(store: Path, name: Path | None) -> np.ndarray:
 
     opened = open_store(store)
     if name is not None and str(name) not in opened.columns and split_name(name)[0].is_file():
-        return values_at(name)
+        return values_at(name, _names(store))
     if name is None or str(name) not in opened.columns:
         got = "none" if name is None else repr(str(name))
         raise InputError(

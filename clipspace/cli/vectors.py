@@ -38,20 +38,22 @@ MAP_COLUMNS = ("name", "x", "y", "neighbors", "image")
 """What a map calls its own columns."""
 MOST_IMAGES = 20_000
 """That a map takes along: some GB of photographs."""
-Threads = Annotated[int | None, typer.Option("--threads", min=1, help="All cores when not given.")]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Number of threads; all cores by default.")]
 
 
 @app.command()
 def pca(
     points: Points,
     output: Output,
-    components: Annotated[int | None, typer.Option(help="How many to keep; all when not given.")] = None,
+    components: Annotated[int | None, typer.Option(help="Number of components to keep; all by default.")] = None,
     raw: Annotated[
-        bool, typer.Option("--raw", help="Of the vectors as they are; else each is scaled to norm 1 first.")
+        bool, typer.Option("--raw", help="Use the vectors as they are; by default each is scaled to norm 1 first.")
     ] = False,
     engine: Engine = "local",
     workers: Workers = None,
-    device: Annotated[str | None, typer.Option("--device", help="cuda for a GPU; NumPy when not given.")] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", help="Device, such as cuda for a GPU; NumPy by default.")
+    ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -75,8 +77,8 @@ def index(
     points: Points,
     output: Output,
     recall: Annotated[float, typer.Option(help="Share of the true nearest neighbours to be found.")] = 0.95,
-    k: Annotated[int, typer.Option("-k", min=1, help="How many neighbours the recall is of.")] = 10,
-    memory: Annotated[str | None, typer.Option(help="What the index may take, such as 500M or 4G.")] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="Number of neighbours that the recall counts.")] = 10,
+    memory: Annotated[str | None, typer.Option(help="Most memory the index may take, such as 500M or 4G.")] = None,
     seed: Seed = 0,
     threads: Threads = None,
     engine: Engine = "local",
@@ -96,13 +98,13 @@ def index(
 
 @app.command()
 def search(
-    index: Annotated[Path, typer.Argument(help="What `clipspace index` wrote.")],
+    index: Annotated[Path, typer.Argument(help="Folder that `clipspace index` wrote.")],
     text: Annotated[str | None, typer.Option(help="Find what a text says.")] = None,
     image: Annotated[Path | None, typer.Option(help="Find what looks like an image.")] = None,
     vectors: Annotated[
         Path | None, typer.Option(help="Find what is near the rows of a file of vectors or a store.")
     ] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="How many to find.")] = 10,
+    k: Annotated[int, typer.Option("-k", min=1, help="Number of rows to find.")] = 10,
     space: SpaceName = "mini",
     device: Device = None,
     as_json: Json = False,
@@ -110,8 +112,10 @@ def search(
     """The rows of an index nearest to a text, an image, or vectors (clipspace.retrieve). Those of .npy are taken as --space's."""
     from clipspace.index import open_index
 
-    if sum(query is not None for query in (text, image, vectors)) != 1:
-        raise InputError("search: expected one of --text, --image and --vectors")
+    queries = {"--text": text, "--image": image, "--vectors": vectors}
+    given = [name for name, query in queries.items() if query is not None]
+    if len(given) != 1:
+        raise InputError(f"search: expected one of --text, --image and --vectors, got {' and '.join(given) or 'none'}")
     opened = open_index(index, mmap=True)
     if vectors is not None:
         found = opened.search(_read(vectors), k)
@@ -133,8 +137,8 @@ def search(
 def map_(
     points: Points,
     output: Output,
-    method: Annotated[str, typer.Option(help="'umap' or 'pca'.")] = "umap",
-    index: Annotated[Path | None, typer.Option(help="The index of these points; built when not given.")] = None,
+    method: Annotated[str, typer.Option(help="How the map is made: 'umap' or 'pca'.")] = "umap",
+    index: Annotated[Path | None, typer.Option(help="Index of these points; built by default.")] = None,
     n_neighbors: Annotated[int, typer.Option(help="Neighbours of each point that UMAP keeps near.")] = 15,
     source: Source = None,
     kind: Kind = None,

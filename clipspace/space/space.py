@@ -21,6 +21,7 @@ from clipspace.images import list_images, read_image, read_images
 from clipspace.models.contract import check_finite, working_dtype
 from clipspace.reprs import brief
 from clipspace.seeds import streams
+from clipspace.sequences import in_order
 from clipspace.space.batches import batch_count, batch_slices, within_memory
 
 if TYPE_CHECKING:
@@ -126,7 +127,10 @@ class Space:
 
     def encode_texts(self, texts: str | Sequence[str], *, batch_size: int = _ENCODE_BATCH) -> Embeddings:
         """Raw text embeddings of one text or a sequence. Empty texts raise; what does not fit is cut with a warning."""
-        listed = [texts] if isinstance(texts, str) else list(texts)
+        listed = [texts] if isinstance(texts, str) else list(in_order(texts, "encode_texts"))
+        wrong = [text for text in listed if not isinstance(text, str)]
+        if wrong:
+            raise InputError(f"encode_texts: expected texts with at least one word, got {wrong[0]!r}, which is no text")
         chunks = [self.encoder.texts(listed[rows]) for rows in batch_slices(len(listed), batch_size, "encode texts")]
         return self._embeddings(chunks, "text", listed)
 

@@ -63,7 +63,13 @@ def begin(path: Path, header: dict[str, Any], *, writer: str = "part") -> dict[s
     found = layout.read_header(path)
     check_same_space(layout.stamp_of(found), layout.stamp_of(header), f"store {str(path)!r}")
     fixed = ("modalities", "dtype", "normalized", "shards", "recipe")
-    differ = [f"{key} (expected {found[key]}, got {header[key]})" for key in fixed if found[key] != header[key]]
+    differ = [f"{key} (expected {found[key]}, got {header[key]})" for key in fixed[:-1] if found[key] != header[key]]
+    made, wanted = found["recipe"], header["recipe"]
+    differ += [
+        "the input" if key == "input" else f"{key} (expected {made.get(key)}, got {wanted.get(key)})"
+        for key in sorted({*made, *wanted})
+        if made.get(key) != wanted.get(key)
+    ]
     if differ:
         raise InputError(
             f"store: {str(path)!r} was begun with another input or other settings: {'; '.join(differ)}; "
