@@ -96,7 +96,7 @@ def test_the_command_line_knows_both_and_lets_you_say_which(space, apple, here, 
 
 
 def test_every_manipulation_names_its_inputs(space, apple, house):
-    point, code = space.encode_images(house), space.invert(apple, **FEW)
+    point, code = space.encode_images(house), space.invert(apple, method="ddim", **FEW)
     image = {"kind": "image", "name": None, "digest": _digest(content(apple))}
     vector = {"kind": "embedding", "name": "0", "digest": _digest(point.vectors.tobytes())}
     inverted = {
