@@ -36,7 +36,7 @@ def _decoder(unet, **config):
         scheduler.config.prediction_type,
         spacing,
     )
-    return PixelDecoder(unet, schedule, unshuffle=2, clip_weights="x"), scheduler
+    return PixelDecoder(unet, schedule, unshuffle=2, clip="x"), scheduler
 
 
 CONFIGS = [

@@ -39,8 +39,8 @@ def quick(space):
         down_block_types=("DownBlock2D", "DownBlock2D"), mid_block_type=None, up_block_types=("UpBlock2D", "UpBlock2D"),
         norm_num_groups=8, class_embed_type="projection", projection_class_embeddings_input_dim=128,
     )  # fmt: skip
-    schedule, digest = space.decoder.schedule, space.decoder.clip_weights
-    decoder = PixelDecoder(unet.eval().requires_grad_(False), schedule, unshuffle=4, clip_weights=digest)
+    schedule, digest = space.decoder.schedule, space.decoder.clip
+    decoder = PixelDecoder(unet.eval().requires_grad_(False), schedule, unshuffle=4, clip=digest)
     return replace(space, decoder=decoder)
 
 

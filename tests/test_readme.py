@@ -59,7 +59,9 @@ def test_the_commands_run_in_their_order(tmp_path, monkeypatch, capsys):
 def test_the_two_commands_are_where_they_are_looked_for():
     lines = README.read_text().splitlines()
     assert "pip install . && clipspace demo" in lines
-    assert [line for line in lines if re.match(r"pip install .*pytest", line)] == ["pip install '.[test]' && pytest -n 2"]
+    assert [line for line in lines if re.match(r"pip install .*pytest", line)] == [
+        "pip install '.[test]' && pytest -n 2"
+    ]
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *Path(ROOT, "docs").glob("*.md")])

@@ -135,7 +135,7 @@ def arguments(doc: str | None, *, steps: int, batch_size: int, lr: float) -> arg
 
 
 def export_folder(work: Path, name: str, network: torch.nn.Module, scheduler, facts: dict) -> Path:
-    """Write ``work/name`` in diffusers' layout, float16, with ``facts`` and the CLIP's digest in its index."""
+    """Write ``work/name`` in diffusers' layout, float16, with ``facts`` and the CLIP's stamp in its index."""
     class_name, part = {"decoder": ("UnCLIPDecoder", "unet"), "prior": ("UnCLIPPrior", "prior")}[name]
     folder = work / name
     network.half().save_pretrained(folder / part)
@@ -145,7 +145,7 @@ def export_folder(work: Path, name: str, network: torch.nn.Module, scheduler, fa
         "_class_name": class_name,
         part: ["diffusers", type(network).__name__],
         "scheduler": ["diffusers", type(scheduler).__name__],
-        "clip_weights": encoder.stamp.weights,
+        "clip": encoder.stamp.to_dict(),
     }
     (folder / "model_index.json").write_text(json.dumps(index | facts, indent=2) + "\n")
     return folder

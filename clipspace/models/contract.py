@@ -14,6 +14,7 @@ from PIL import Image
 from clipspace.errors import PrecisionError
 from clipspace.images import square
 from clipspace.models.folders import Placement, check_config, load_part
+from clipspace.stamps import Stamp
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL
@@ -59,8 +60,8 @@ class DecoderFacts:
 class ImageDecoder(ABC):
     """z -> image: *what to predict* (`predict` under `condition`) and *where* (latents and schedule).
 
-    ``resolution`` is the side of its images in pixels; ``dtype`` the precision of its networks; ``clip_weights`` the digest
-    of the CLIP it was trained for, where its folder tells.
+    ``resolution`` is the side of its images in pixels; ``dtype`` the precision of its networks; ``clip`` the stamp of
+    the CLIP it was trained for, or only the digest of its weights, as far as its folder tells.
     """
 
     facts: DecoderFacts
@@ -70,7 +71,7 @@ class ImageDecoder(ABC):
     resolution: int
     device: torch.device
     dtype: torch.dtype
-    clip_weights: str | None = None
+    clip: Stamp | str | None = None
 
     @abstractmethod
     def condition(self, embeds: torch.Tensor) -> torch.Tensor:

@@ -112,7 +112,7 @@ class Dalle2Prior:
     It works on unit vectors times a scale, and gives unit vectors.
     """
 
-    facts, clip_weights, reads_texts = FACTS, None, True
+    facts, clip, reads_texts = FACTS, None, True
 
     def __init__(self, prior, encoder: Encoder, *, place: Placement) -> None:
         if getattr(prior.net, "self_cond", False):

@@ -11,6 +11,7 @@ from clipspace.errors import CheckpointError, InputError, SpaceMismatchError
 from clipspace.models import dalle2, image_variations, kandinsky, karlo, pixel_decoder, stable_unclip
 from clipspace.models.contract import DecoderFacts, ImageDecoder
 from clipspace.models.folders import Placement, read_index
+from clipspace.stamps import Stamp
 
 if TYPE_CHECKING:
     from clipspace.models.clip import Encoder
@@ -54,6 +55,10 @@ def check_options(facts: DecoderFacts | None, options: Collection[str]) -> None:
         raise InputError(f"load_space: {name} takes {taken or 'no decoder_options'}, got {unknown}")
 
 
+_SEEN = ("layer", "activation", "heads", "pooling", "norm_epsilon", "architecture", "mean", "std")
+"""Of an encoder's function, what a decoder's images must be seen with: all that makes a vector of a square image."""
+
+
 def load_decoder(
     folder: Path, encoder: Encoder, place: Placement, *, name: str | None = None, **options: Any
 ) -> ImageDecoder:
@@ -67,19 +72,24 @@ def load_decoder(
     if facts is kandinsky.FACTS:
         options["null_embeds"] = encoder.zero_image()
     decoder = _MODULE_OF[facts].load(folder, place, **options)
-    check_serves(encoder, decoder.facts, decoder.dim, decoder.clip_weights)
+    check_serves(encoder, decoder.facts, decoder.dim, decoder.clip)
     return decoder
 
 
-def check_serves(encoder: Encoder, facts: DecoderFacts, dim: int, clip_weights: str | None) -> None:
+def check_serves(encoder: Encoder, facts: DecoderFacts, dim: int, clip: Stamp | str | None) -> None:
     """Raise `SpaceMismatchError` unless a decoder (or prior) was trained for this CLIP, as far as can be known.
 
-    A digest of the weights decides where the folder has one. Else the open_clip id does; a local folder or a hub
-    id, which say nothing of their weights, are taken at their dimension.
+    The stamp of the CLIP decides where the folder has one: its weights, and of its function what makes a vector of an
+    image but for how the image is cut to a square. Folders of clipspace 0.1 have a digest of the weights alone. Else the
+    open_clip id decides; a local folder or a hub id, which say nothing of their weights, are taken at their dimension.
     """
     stamp = encoder.stamp
-    if clip_weights is not None:
-        fits, wanted = clip_weights == stamp.weights, f"weights {clip_weights[:8]}"
+    if isinstance(clip, Stamp):
+        unlike = [name for name in _SEEN if getattr(clip.function, name) != getattr(stamp.function, name)]
+        fits = clip.weights == stamp.weights and not unlike
+        wanted = f"{clip}" + (f", which differs in {', '.join(unlike)}" if unlike else "")
+    elif clip is not None:
+        fits, wanted = clip == stamp.weights, f"weights {clip[:8]}"
     else:
         named = ":" not in encoder.identifier
         fits = dim == stamp.dim and (not named or encoder.identifier in facts.clip)

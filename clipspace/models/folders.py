@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 
 from clipspace.errors import CapabilityError, CheckpointError
+from clipspace.stamps import Stamp, read_stamp
 
 PLAIN = {"addition_embed_type": None, "encoder_hid_dim_type": None, "time_cond_proj_dim": None}
 """Further inputs of a diffusers UNet that most decoders leave out."""
@@ -35,6 +37,17 @@ def read_index(folder: Path) -> dict[str, Any]:
             f"load_space: expected model_index.json in {str(folder)!r}, a diffusers folder; found none"
         )
     return read_config(path)
+
+
+def clip_of(index: Mapping[str, Any]) -> Stamp | str:
+    """The CLIP that a folder of ours was trained for: its stamp, or in folders of clipspace 0.1 the digest of its weights."""
+    if "clip" in index and index["clip"] is not None:
+        return read_stamp(index["clip"])
+    if "clip_weights" not in index:
+        raise CheckpointError(
+            "load_space: expected the stamp of a CLIP in model_index.json, got none; get a whole copy"
+        )
+    return index["clip_weights"]
 
 
 def read_config(path: Path) -> dict[str, Any]:

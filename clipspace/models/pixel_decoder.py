@@ -8,8 +8,9 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from clipspace.models.contract import DecoderFacts, ImageDecoder, widened
-from clipspace.models.folders import PLAIN, Placement, check_config, device_of, load_part, read_index, side_of
+from clipspace.models.folders import PLAIN, Placement, check_config, clip_of, device_of, load_part, read_index, side_of
 from clipspace.models.scheduler_config import load_schedule
+from clipspace.stamps import Stamp
 
 FACTS = DecoderFacts(
     name="mini",
@@ -31,8 +32,8 @@ class PixelDecoder(ImageDecoder):
 
     facts = FACTS
 
-    def __init__(self, unet: UNet2DConditionModel, schedule, *, unshuffle: int, clip_weights: str) -> None:
-        self.unet, self.schedule, self.unshuffle, self.clip_weights = unet, schedule, unshuffle, clip_weights
+    def __init__(self, unet: UNet2DConditionModel, schedule, *, unshuffle: int, clip: Stamp | str) -> None:
+        self.unet, self.schedule, self.unshuffle, self.clip = unet, schedule, unshuffle, clip
         side = side_of(unet, "unet")
         self.latent_shape = (int(unet.config.in_channels), side, side)
         self.dim = int(unet.config.projection_class_embeddings_input_dim)
@@ -60,6 +61,4 @@ def load(folder: Path, place: Placement) -> PixelDecoder:
     index = read_index(folder)
     unet = load_part(UNet2DConditionModel, folder, "unet", place).to(memory_format=torch.channels_last)
     check_config(unet, "unet", class_embed_type="projection", out_channels=unet.config.in_channels, **PLAIN)
-    return PixelDecoder(
-        unet, load_schedule(folder), unshuffle=index["pixel_unshuffle"], clip_weights=index["clip_weights"]
-    )
+    return PixelDecoder(unet, load_schedule(folder), unshuffle=index["pixel_unshuffle"], clip=clip_of(index))

@@ -15,8 +15,9 @@ from clipspace.errors import CheckpointError
 from clipspace.models import dalle2, kandinsky, karlo, pixel_decoder
 from clipspace.models.contract import DecoderFacts, widened
 from clipspace.models.decoders import check_serves
-from clipspace.models.folders import Placement, device_of, load_part, load_tokenizer, own_parameter, read_index
+from clipspace.models.folders import Placement, clip_of, device_of, load_part, load_tokenizer, own_parameter, read_index
 from clipspace.models.scheduler_config import load_schedule
+from clipspace.stamps import Stamp
 
 if TYPE_CHECKING:
     from clipspace.models.clip import Encoder
@@ -33,8 +34,8 @@ class EmbeddingPrior:
     facts = pixel_decoder.FACTS
     reads_texts = False
 
-    def __init__(self, network: PriorTransformer, schedule, *, clip_weights: str, image_norm: float) -> None:
-        self.network, self.schedule, self.clip_weights, self.image_norm = network, schedule, clip_weights, image_norm
+    def __init__(self, network: PriorTransformer, schedule, *, clip: Stamp | str, image_norm: float) -> None:
+        self.network, self.schedule, self.clip, self.image_norm = network, schedule, clip, image_norm
         self.device, self.dim = device_of(network), int(network.config.embedding_dim)
         self.latent_shape = (self.dim,)
 
@@ -72,7 +73,7 @@ class TextPrior:
     coordinates, and `to_embeds` takes the whitening back.
     """
 
-    clip_weights = None
+    clip = None
     reads_texts = True
 
     def __init__(self, network: PriorTransformer, schedule, text_encoder, tokenizer, *, facts: DecoderFacts) -> None:
@@ -134,8 +135,7 @@ def load_prior(folder: Path, encoder: Encoder, place: Placement) -> EmbeddingPri
     kind = index.get("_class_name")
     if kind == "UnCLIPPrior":
         network = load_part(PriorTransformer, folder, "prior", place)
-        facts = {"clip_weights": index["clip_weights"], "image_norm": index["image_norm"]}
-        prior = EmbeddingPrior(network, load_schedule(folder), **facts)
+        prior = EmbeddingPrior(network, load_schedule(folder), clip=clip_of(index), image_norm=index["image_norm"])
     elif kind in _TEXT_PRIORS:
         facts, scheduler = _TEXT_PRIORS[kind]
         prior = TextPrior(
@@ -148,5 +148,5 @@ def load_prior(folder: Path, encoder: Encoder, place: Placement) -> EmbeddingPri
     else:
         known = ["UnCLIPPrior", *_TEXT_PRIORS]
         raise CheckpointError(f"load_space: expected a prior, one of {known}, in {str(folder)!r}, got {kind!r}")
-    check_serves(encoder, prior.facts, prior.dim, prior.clip_weights)
+    check_serves(encoder, prior.facts, prior.dim, prior.clip)
     return prior

@@ -1,6 +1,7 @@
 """Which function is this encoder: activation, stamp, what the tokenizer reads, how it was trained, its input's shape."""
 
 import json
+import shutil
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from clipspace import build_index, load_space, zero_shot
 from clipspace.embeddings import check_same_space, concatenate
 from clipspace.encoding import encode
 from clipspace.errors import CheckpointError, InputError, PrecisionError, SpaceMismatchError
+from clipspace.models.catalogue import MINI
 from clipspace.models.clip import Preprocess, TruncationWarning
 from clipspace.space import untrained_space
 from clipspace.store import append, open_store, select, write_store
@@ -314,3 +316,19 @@ def test_an_encoder_that_overflows_half_precision_says_so(overflowing, photo, tm
     encode(half, [tmp_path / "a.png"], tmp_path / "store")
     (detail,) = parquet.read_table(tmp_path / "store" / "rejected")["detail"].to_pylist()
     assert "the model ran in float16: load the space with dtype='bfloat16'" in detail
+
+
+@pytest.mark.parametrize("part", ["decoder", "prior"])
+def test_a_decoder_refuses_equal_weights_under_another_activation(tmp_path, part):
+    for name in ("clip", part):
+        shutil.copytree(MINI / name, tmp_path / name)
+    config = tmp_path / "clip" / "open_clip_config.json"
+    facts = json.loads(config.read_text())
+    facts["model_cfg"]["quick_gelu"] = not facts["model_cfg"].get("quick_gelu", False)
+    config.write_text(json.dumps(facts))
+    with pytest.raises(SpaceMismatchError, match="activation"):
+        load_space(f"local-dir:{tmp_path / 'clip'}", **{part: tmp_path / part}, device="cpu")
+
+
+def test_how_images_are_cut_to_a_square_does_not_part_a_clip_from_its_decoder():
+    assert load_space("mini", resize_mode="squash", device="cpu").decoder is not None
