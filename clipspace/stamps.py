@@ -154,7 +154,7 @@ def _function_differences(a: Function, b: Function) -> list[str]:
     pairs = {f.name: (getattr(a, f.name), getattr(b, f.name)) for f in fields(Function) if f.compare}
     differ = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
     named = [name for name in differ if not _IMPLIED.get(name, set()) & set(differ)]
-    if not named and not _alike(a.fingerprint, b.fingerprint):
+    if not named and not compute_alike(a, b):
         return ["what they make of the same images and texts (other cosines or norms: another version of a library?)"]
     words = {name: name.replace("_", " ") for name in named}
     return [
@@ -163,8 +163,10 @@ def _function_differences(a: Function, b: Function) -> list[str]:
     ]
 
 
-def _alike(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
-    return len(a) == len(b) and all(abs(x - y) <= TOLERANCE for x, y in zip(a, b, strict=True))
+def compute_alike(a: Function, b: Function) -> bool:
+    """Whether two functions make the same vectors of a few images and texts, whatever their libraries call their parts."""
+    pairs = zip(a.fingerprint, b.fingerprint, strict=False)
+    return len(a.fingerprint) == len(b.fingerprint) and all(abs(x - y) <= TOLERANCE for x, y in pairs)
 
 
 def _old_differences(a: Stamp, b: Stamp) -> list[str]:

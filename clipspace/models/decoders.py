@@ -11,7 +11,7 @@ from clipspace.errors import CheckpointError, InputError, SpaceMismatchError
 from clipspace.models import dalle2, image_variations, kandinsky, karlo, pixel_decoder, stable_unclip
 from clipspace.models.contract import DecoderFacts, ImageDecoder
 from clipspace.models.folders import Placement, read_index
-from clipspace.stamps import Stamp
+from clipspace.stamps import Stamp, compute_alike
 
 if TYPE_CHECKING:
     from clipspace.models.clip import Encoder
@@ -55,8 +55,9 @@ def check_options(facts: DecoderFacts | None, options: Collection[str]) -> None:
         raise InputError(f"load_space: {name} takes {taken or 'no decoder_options'}, got {unknown}")
 
 
-_SEEN = ("layer", "activation", "heads", "pooling", "norm_epsilon", "architecture", "mean", "std")
-"""Of an encoder's function, what a decoder's images must be seen with: all that makes a vector of a square image."""
+_SEEN = ("layer", "activation", "heads", "pooling", "norm_epsilon", "mean", "std")
+"""Of an encoder's function, what makes a vector of a square image. Where a release of open_clip says it in other words,
+the fingerprint decides."""
 
 
 def load_decoder(
@@ -86,7 +87,7 @@ def check_serves(encoder: Encoder, facts: DecoderFacts, dim: int, clip: Stamp | 
     stamp = encoder.stamp
     if isinstance(clip, Stamp):
         unlike = [name for name in _SEEN if getattr(clip.function, name) != getattr(stamp.function, name)]
-        fits = clip.weights == stamp.weights and not unlike
+        fits = clip.weights == stamp.weights and (not unlike or compute_alike(clip.function, stamp.function))
         wanted = f"{clip}" + (f", which differs in {', '.join(unlike)}" if unlike else "")
     elif clip is not None:
         fits, wanted = clip == stamp.weights, f"weights {clip[:8]}"

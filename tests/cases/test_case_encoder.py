@@ -332,3 +332,12 @@ def test_a_decoder_refuses_equal_weights_under_another_activation(tmp_path, part
 
 def test_how_images_are_cut_to_a_square_does_not_part_a_clip_from_its_decoder():
     assert load_space("mini", resize_mode="squash", device="cpu").decoder is not None
+
+
+def test_other_words_for_the_same_function_do_not_part_a_clip_from_its_decoder(tmp_path):
+    shutil.copytree(MINI / "decoder", tmp_path / "decoder")
+    index = tmp_path / "decoder" / "model_index.json"
+    facts = json.loads(index.read_text())
+    facts["clip"]["function"]["pooling"] = "as another release of open_clip calls it"
+    index.write_text(json.dumps(facts))
+    assert load_space("mini", decoder=tmp_path / "decoder", device="cpu").decoder is not None
