@@ -41,8 +41,9 @@ def read_index(folder: Path) -> dict[str, Any]:
 
 def clip_of(index: Mapping[str, Any]) -> Stamp | str:
     """The CLIP that a folder of ours was trained for: its stamp, or in folders of clipspace 0.1 the digest of its weights."""
-    if "clip" in index and index["clip"] is not None:
-        return read_stamp(index["clip"])
+    stamp = read_stamp(index.get("clip"))
+    if stamp is not None:
+        return stamp if stamp.function is not None else stamp.weights
     if "clip_weights" not in index:
         raise CheckpointError(
             "load_space: expected the stamp of a CLIP in model_index.json, got none; get a whole copy"
