@@ -17,8 +17,8 @@ import time
 import numpy as np
 from sklearn.linear_model import Lasso
 
-from clipspace.probes.sparse import sparse_codes
-from clipspace.sphere import unit
+from clipspace.measure.sparse import sparse_codes
+from clipspace.points.sphere import unit
 
 
 def clock() -> np.ndarray:

@@ -127,10 +127,10 @@ def _loop(model, preprocess, files, work):
 def _clipspace(model, preprocess, files, work):
     import torch
 
-    from clipspace.encoding import encode
     from clipspace.models.clip import Encoder
+    from clipspace.points.store import open_store
     from clipspace.space import Space
-    from clipspace.store import open_store
+    from clipspace.space.encoding import encode
 
     named = {"name": "random", "identifier": "ViT-B-32", "dtype": torch.float32}
     space = Space("random", Encoder(model, preprocess, None, **named))

@@ -17,7 +17,7 @@ import torch
 from torch.nn.functional import cosine_similarity
 
 from clipspace import load_space
-from clipspace.gradient import jitter
+from clipspace.diffusion.gradient import jitter
 from clipspace.models.gradient_decoder import GradientDecoder
 from clipspace.scenes import render, sample_scenes
 from clipspace.space import Space, untrained_space

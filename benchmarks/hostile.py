@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 import hostile
 
 from clipspace import load_space
-from clipspace.encoding import encode
+from clipspace.space.encoding import encode
 
 
 def main() -> None:

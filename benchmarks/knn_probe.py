@@ -15,8 +15,8 @@ import faiss
 import numpy as np
 
 from clipspace import Embeddings
+from clipspace.points.sphere import unit
 from clipspace.probes.knn import knn_probe
-from clipspace.sphere import unit
 
 
 def main() -> None:

@@ -17,8 +17,8 @@ import time
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from clipspace.measure.logistic import fit_logistic
 from clipspace.probes.linear import STRENGTHS
-from clipspace.probes.logistic import fit_logistic
 
 
 def features(n: int, d: int, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

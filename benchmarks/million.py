@@ -22,9 +22,9 @@ from children import most
 from PIL import Image
 
 from clipspace import load_space
-from clipspace.encoding import encode
 from clipspace.mini.training import rendered_scenes
 from clipspace.sources import Part, Row, Sample, Source
+from clipspace.space.encoding import encode
 
 SCENES = 120_000
 ORDERS = list(permutations(range(3)))

@@ -23,7 +23,7 @@ import numpy as np
 from children import answer, best, spawn, timed
 from vectors import clustered, loaded
 
-from clipspace.index import Kind, build_index, choose_kind, list_kind
+from clipspace.search import Kind, build_index, choose_kind, list_kind
 
 GRAPH = Kind("HNSW32,Flat", 0, "efSearch", (16, 24, 32, 48, 64, 96, 128, 192, 256, 512))
 K = 10

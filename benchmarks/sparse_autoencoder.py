@@ -15,8 +15,8 @@ import time
 import numpy as np
 import torch
 
-from clipspace.probes.dictionary import Dictionary, learn_dictionary
-from clipspace.sphere import unit
+from clipspace.measure.dictionary import Dictionary, learn_dictionary
+from clipspace.points.sphere import unit
 
 COLUMNS = ("points", "features", "k", "method", "median cosine", "found", "explained", "dead", "CPU s")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from clipspace.blocks import float32_blocks
-from clipspace.store import open_store
+from clipspace.points.blocks import float32_blocks
+from clipspace.points.store import open_store
 
 CLUSTERS = 2000
 FALL = 0.6

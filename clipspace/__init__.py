@@ -4,36 +4,36 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clipspace.adapter import fit_adapter, load_adapter
-    from clipspace.codes import Code, load_code, save_code
-    from clipspace.embeddings import Embeddings, Stamp
-    from clipspace.encoding import encode
-    from clipspace.index import build_index, open_index
     from clipspace.manipulate import blend, generate, interpolate, reconstruct, text_diff, variations
-    from clipspace.maps import load_map, pca_map, umap_map
-    from clipspace.pca import PCA
-    from clipspace.pictures import Pictures
+    from clipspace.points.alignment import fit_adapter, load_adapter
+    from clipspace.points.embeddings import Embeddings, Stamp
+    from clipspace.points.pca import PCA
+    from clipspace.points.sphere import slerp
+    from clipspace.points.store import open_store
     from clipspace.probes.zero_shot import zero_shot
-    from clipspace.retrieval import retrieve
+    from clipspace.results.pictures import Pictures
+    from clipspace.search import build_index, open_index
+    from clipspace.search.maps import load_map, pca_map, umap_map
+    from clipspace.search.retrieval import retrieve
     from clipspace.space import Space, load_space
-    from clipspace.sphere import slerp
-    from clipspace.store import open_store
+    from clipspace.space.code import Code, load_code, save_code
+    from clipspace.space.encoding import encode
 
 _HOMES = {
-    "adapter": ("fit_adapter", "load_adapter"),
-    "codes": ("Code", "load_code", "save_code"),
-    "embeddings": ("Embeddings", "Stamp"),
-    "index": ("build_index", "open_index"),
-    "encoding": ("encode",),
+    "points.alignment": ("fit_adapter", "load_adapter"),
+    "space.code": ("Code", "load_code", "save_code"),
+    "points.embeddings": ("Embeddings", "Stamp"),
+    "search": ("build_index", "open_index"),
+    "space.encoding": ("encode",),
     "manipulate": ("blend", "generate", "interpolate", "reconstruct", "text_diff", "variations"),
-    "maps": ("load_map", "pca_map", "umap_map"),
-    "pca": ("PCA",),
-    "pictures": ("Pictures",),
+    "search.maps": ("load_map", "pca_map", "umap_map"),
+    "points.pca": ("PCA",),
+    "results.pictures": ("Pictures",),
     "probes.zero_shot": ("zero_shot",),
-    "retrieval": ("retrieve",),
+    "search.retrieval": ("retrieve",),
     "space": ("Space", "load_space"),
-    "sphere": ("slerp",),
-    "store": ("open_store",),
+    "points.sphere": ("slerp",),
+    "points.store": ("open_store",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -22,16 +22,16 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from PIL import Image
 
-from clipspace import sphere
-from clipspace.codes import Code
-from clipspace.embeddings import Embeddings, check_same_space, concatenate
 from clipspace.errors import InputError, check_count, shortened
-from clipspace.image_or_text import is_text
-from clipspace.images import list_images, read_image
-from clipspace.pca import PCA
-from clipspace.pictures import Pictures
-from clipspace.results import input_of, made_by
+from clipspace.points import sphere
+from clipspace.points.embeddings import Embeddings, check_same_space, concatenate
+from clipspace.points.pca import PCA
+from clipspace.results.pictures import Pictures
+from clipspace.results.result import input_of, made_by
 from clipspace.seeds import child_seed
+from clipspace.sources.image_or_text import is_text
+from clipspace.sources.images import list_images, read_image
+from clipspace.space.code import Code
 
 if TYPE_CHECKING:
     from clipspace.space import Space

@@ -21,9 +21,9 @@ import pyarrow.parquet
 from hostile import png_header
 from PIL import Image
 
-from clipspace.embeddings import Stamp
-from clipspace.encoding import encode
-from clipspace.store import open_store
+from clipspace.points.embeddings import Stamp
+from clipspace.points.store import open_store
+from clipspace.space.encoding import encode
 
 SIDE = 8
 SUFFIXES = {

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow.parquet
 from PIL import Image, ImageDraw
 
+from clipspace.points.store import open_store
 from clipspace.scenes import Scene, Thing, render
-from clipspace.store import open_store
 
 FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
 

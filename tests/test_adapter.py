@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from clipspace.adapter import fit_adapter, load_adapter
-from clipspace.embeddings import Embeddings, Stamp
 from clipspace.errors import InputError, SpaceMismatchError
+from clipspace.points.alignment import fit_adapter, load_adapter
+from clipspace.points.embeddings import Embeddings, Stamp
 from clipspace.scenes import render, sample_scenes
 from clipspace.space import untrained_space
 

@@ -11,7 +11,7 @@ import pytest
 from clipspace.analyses import ANALYSES, analysis, question
 from clipspace.analyses.asking import Brought, computed_on
 from clipspace.figures import draw
-from clipspace.results import load_result
+from clipspace.results.result import load_result
 
 ROOT = Path(__file__).parent.parent
 _FEW = {"num_inference_steps": 3}

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from clipspace.analyses.blind_pairs import _agreement, run
-from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
 from clipspace.figures import draw
-from clipspace.geometry.cone import centred
+from clipspace.measure.cone import centred
+from clipspace.points.embeddings import Embeddings
 from clipspace.scenes import Scene, Thing, render
 
 

@@ -11,10 +11,10 @@ from clipspace.analyses import analysis
 from clipspace.analyses.asking import ask, bring
 from clipspace.analyses.command import main
 from clipspace.errors import CapabilityError, InputError
-from clipspace.images import psnr
 from clipspace.probes.typographic import attack_scores, print_word
-from clipspace.results import load_result
+from clipspace.results.result import load_result
 from clipspace.scenes import Scene, Thing, render, sample_scenes
+from clipspace.sources.images import psnr
 
 FEW = {"num_inference_steps": 2}
 OF_IMAGES = ("interpolation", "text_diff", "pca_reconstruction", "typographic_attack", "guidance", "neighbours")

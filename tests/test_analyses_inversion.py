@@ -7,8 +7,8 @@ import pytest
 
 from clipspace.analyses.inversion import _findings, _psnr, _with_errors, run
 from clipspace.errors import CapabilityError, InputError
-from clipspace.images import psnr
 from clipspace.models.gradient_decoder import GradientDecoder
+from clipspace.sources.images import psnr
 
 
 def test_errors_lie_below_their_pictures(rng):

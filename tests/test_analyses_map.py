@@ -6,7 +6,7 @@ import pytest
 from clipspace.analyses.map import _shared, run
 from clipspace.errors import InputError
 from clipspace.figures import draw
-from clipspace.geometry.neighbours import neighbours
+from clipspace.measure.neighbours import neighbours
 from clipspace.scenes import Scene, Thing, render
 
 

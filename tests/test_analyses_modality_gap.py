@@ -5,8 +5,8 @@ import pytest
 
 from clipspace.analyses.modality_gap import _findings, run
 from clipspace.errors import InputError
+from clipspace.results.scores import Score, Scores
 from clipspace.scenes import caption, render, sample_scenes
-from clipspace.scores import Score, Scores
 
 
 def test_a_users_pairs_are_counted_and_placed(space):

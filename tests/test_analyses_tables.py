@@ -5,7 +5,7 @@ import numpy as np
 from clipspace.analyses.tables import retention_rows, score_rows
 from clipspace.probes.retention.measure import Measure
 from clipspace.probes.retention.table import Retention
-from clipspace.scores import Score, Scores
+from clipspace.results.scores import Score, Scores
 
 
 def _measure(value):

@@ -5,10 +5,10 @@ import pytest
 
 from clipspace.analyses import ANALYSES, analysis
 from clipspace.analyses.asking import Brought, ask, bring, computed_on, inputs, missing
-from clipspace.encoding import encode
 from clipspace.errors import InputError, SpaceMismatchError
 from clipspace.scenes import caption, render, sample_scenes
 from clipspace.space import untrained_space
+from clipspace.space.encoding import encode
 
 N = 60
 _OF_IMAGES = {"rows", "images", "among"}

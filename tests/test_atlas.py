@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from clipspace.analyses.given import given_images, given_store
-from clipspace.embeddings import Embeddings, Stamp
-from clipspace.encoding import encode
 from clipspace.errors import InputError
+from clipspace.points.embeddings import Embeddings, Stamp
 from clipspace.report.atlas import atlas
 from clipspace.scenes import render, sample_scenes
+from clipspace.space.encoding import encode
 
 
 class AnySpace:

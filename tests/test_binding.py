@@ -7,7 +7,6 @@ import pytest
 
 from clipspace import Embeddings
 from clipspace.errors import InputError
-from clipspace.images import read_images
 from clipspace.probes.binding import (
     KINDS,
     Choice,
@@ -23,6 +22,7 @@ from clipspace.probes.binding import (
 )
 from clipspace.scenes import COLORS, Scene, Thing, render
 from clipspace.scenes.reading import read_in_color
+from clipspace.sources.images import read_images
 
 
 class Stub:

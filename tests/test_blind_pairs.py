@@ -82,7 +82,7 @@ def test_sets_that_do_not_fit_are_refused(rng):
 
 
 def test_thresholds_below_zero_count_each_pair_once(rng):
-    from clipspace.sphere import unit
+    from clipspace.points.sphere import unit
 
     a, b = (rng.normal(size=(40, 3)).astype(np.float32) for _ in range(2))
     upper = np.triu_indices(40, 1)

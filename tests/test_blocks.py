@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from clipspace.blocks import (
+from clipspace.errors import InputError, SpaceMismatchError
+from clipspace.points.blocks import (
     blocks,
     check_fits,
     check_one_space,
@@ -14,9 +15,8 @@ from clipspace.blocks import (
     unit_blocks,
     unit_rows,
 )
-from clipspace.embeddings import Embeddings, Stamp
-from clipspace.errors import InputError, SpaceMismatchError
-from clipspace.store import write_store
+from clipspace.points.embeddings import Embeddings, Stamp
+from clipspace.points.store import write_store
 
 STAMP = Stamp("a", "0" * 64, "1" * 64, 6)
 

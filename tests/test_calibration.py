@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from clipspace.errors import InputError
-from clipspace.probes.calibration import calibration_error, reliability
+from clipspace.measure.calibration import calibration_error, reliability
 
 
 @pytest.mark.parametrize("excess", [0.0, 0.2])

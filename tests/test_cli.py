@@ -10,7 +10,7 @@ from PIL import Image
 
 from clipspace import cli
 from clipspace.cli import manipulations, options
-from clipspace.images import psnr, read_image
+from clipspace.sources.images import psnr, read_image
 
 
 @pytest.fixture

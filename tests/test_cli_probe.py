@@ -103,8 +103,8 @@ def test_errors_are_one_line(arrays, capsys, arguments, message):
 
 
 def test_a_store_is_probed_by_its_columns(tmp_path, rng, capsys):
-    from clipspace.embeddings import Embeddings, Stamp
-    from clipspace.store import write_store
+    from clipspace.points.embeddings import Embeddings, Stamp
+    from clipspace.points.store import write_store
 
     vectors = rng.normal(size=(120, 6)).astype(np.float32)
     kinds = ["ab"[int(v > 0)] for v in vectors[:, 0]]
@@ -119,15 +119,15 @@ def test_a_store_is_probed_by_its_columns(tmp_path, rng, capsys):
 
 def test_no_metadata_but_names_and_labels_is_read(tmp_path, rng, monkeypatch):
     from clipspace.cli.probe import _labelled
-    from clipspace.embeddings import Embeddings
-    from clipspace.store import tables, write_store
+    from clipspace.points.embeddings import Embeddings
+    from clipspace.points.store import metadata, write_store
 
     columns = {"kind": ["a", "b"] * 4, "caption": ["long"] * 8}
     points = Embeddings(rng.normal(size=(8, 6)).astype(np.float32), names=list("abcdefgh"), columns=columns)
     write_store(tmp_path / "store", [points[:5], points[5:]])
     asked = set()
-    read = tables.read_table
-    monkeypatch.setattr(tables, "read_table", lambda path, columns=None: asked.add(columns) or read(path, columns))
+    read = metadata.read_table
+    monkeypatch.setattr(metadata, "read_table", lambda path, columns=None: asked.add(columns) or read(path, columns))
     images, truth = _labelled(tmp_path / "store", Path("kind"), "mini", None)
     assert asked == {("kind",), ("image_path",)}
     assert np.array_equal(images.vectors, points.vectors)
@@ -136,8 +136,8 @@ def test_no_metadata_but_names_and_labels_is_read(tmp_path, rng, monkeypatch):
 
 
 def test_a_store_of_another_clip_is_not_scored(tmp_path, rng, capsys):
-    from clipspace.embeddings import Embeddings, Stamp
-    from clipspace.store import write_store
+    from clipspace.points.embeddings import Embeddings, Stamp
+    from clipspace.points.store import write_store
 
     points = Embeddings(rng.normal(size=(8, 128)).astype(np.float32), Stamp("other", "0" * 16, "0" * 16, 128))
     write_store(tmp_path / "store", Embeddings(points.vectors, points.space, columns={"kind": ["cat", "car"] * 4}))

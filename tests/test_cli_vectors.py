@@ -13,11 +13,11 @@ from test_cli import run
 from clipspace import PCA, encode
 from clipspace.cli import vectors
 from clipspace.cli.vectors import _bytes
-from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
-from clipspace.maps import pca_map
+from clipspace.points.embeddings import Embeddings
+from clipspace.points.store import write_store
 from clipspace.scenes import render, sample_scenes
-from clipspace.store import write_store
+from clipspace.search.maps import pca_map
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_images_that_a_map_cannot_take_are_refused_before_it_is_made(
         render(sample_scenes(1, seed=8)[0]).save(f"{name}/{name[0]}.png")
     write_store("store", Embeddings(np.eye(3, dtype=np.float32), names=[f"{name}.png" for name in names]))
     monkeypatch.setattr(vectors, "MOST_IMAGES", most)
-    monkeypatch.setattr("clipspace.maps.pca_map", lambda rows: pytest.fail("it was made"))
+    monkeypatch.setattr("clipspace.search.maps.pca_map", lambda rows: pytest.fail("it was made"))
     assert run("map", "store", "-o", "placed.parquet", "--source", source, "--method", "pca") == 1
     assert message in capsys.readouterr().err
 
@@ -101,7 +101,7 @@ def test_images_are_read_when_the_map_is_made(folder, space, monkeypatch):
     encode(space, "photos", "store", progress=False)
     asked = []
     monkeypatch.setattr("clipspace.sources.read_named", lambda source, names, _: asked.append(len(names)) or [b""] * 4)
-    monkeypatch.setattr("clipspace.maps.pca_map", lambda rows, make=pca_map: asked.append("made") or make(rows))
+    monkeypatch.setattr("clipspace.search.maps.pca_map", lambda rows, make=pca_map: asked.append("made") or make(rows))
     assert run("map", "store", "-o", "placed.parquet", "--source", "photos", "--method", "pca") == 0
     assert asked == [1, "made", 4]
 
@@ -157,7 +157,7 @@ def test_errors_are_one_line_and_leave_nothing(folder, capsys, arguments, messag
 def test_where_an_index_goes_is_checked_before_it_is_built(folder, monkeypatch, capsys, arguments, message):
     (folder / "photos").mkdir()
     (folder / "locked").mkdir(mode=0o500)
-    monkeypatch.setattr("clipspace.index.build_index", lambda *a, **k: pytest.fail("it was built"))
+    monkeypatch.setattr("clipspace.search.build_index", lambda *a, **k: pytest.fail("it was built"))
     assert run("index", "x.npy", *arguments) == 1
     assert message in capsys.readouterr().err
 

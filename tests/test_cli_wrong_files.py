@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from command_line import run
 
-from clipspace.embeddings import Embeddings
-from clipspace.index import build_index
+from clipspace.points.embeddings import Embeddings
+from clipspace.points.store import write_store
 from clipspace.scenes import Scene, Thing, render
-from clipspace.store import write_store
+from clipspace.search import build_index
 
 KINDS = ("image.png", "store", "empty", "folder", "nothing.npy", "words.txt", "x.npy", "one.npy", "index", "missing")
 WORDS = ("store", "empty", "folder", "index", "missing")
@@ -149,7 +149,7 @@ def test_an_interrupted_command_says_so(files, monkeypatch, capsys):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("clipspace.pca.PCA", interrupted)
+    monkeypatch.setattr("clipspace.points.pca.PCA", interrupted)
     assert run("pca", "x.npy", "-o", "p") == 130
     said = capsys.readouterr().err
     assert "Traceback" not in said

@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clipspace.codes import Code, load_code, save_code
-from clipspace.embeddings import Embeddings, Stamp
 from clipspace.errors import InputError
+from clipspace.points.embeddings import Embeddings, Stamp
+from clipspace.space.code import Code, load_code, save_code
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from clipspace.columns import MOST, PALETTE, SCALE, column, most_structured, named_colors, shared, structure
+from clipspace.plot.columns import MOST, PALETTE, SCALE, column, most_structured, named_colors, shared, structure
 
 # What dichromats see of linear RGB: Machado, Oliveira and Fernandes 2009, severity 1.
 SIGHT = {

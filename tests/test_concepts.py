@@ -7,10 +7,10 @@ import pytest
 
 from clipspace import Embeddings, Stamp
 from clipspace.errors import InputError, SampleWarning, SpaceMismatchError
-from clipspace.images import psnr
+from clipspace.points.sphere import unit
+from clipspace.points.store import write_store
 from clipspace.probes.concepts import Vocabulary, decompose, describe
-from clipspace.sphere import unit
-from clipspace.store import write_store
+from clipspace.sources.images import psnr
 
 WORDS = [f"word {i}" for i in range(60)]
 

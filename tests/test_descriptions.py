@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from clipspace.embeddings import Embeddings
 from clipspace.errors import SpaceMismatchError
+from clipspace.points.embeddings import Embeddings
 from clipspace.probes.descriptions import FACTORS, describe, sentence, truth
 from clipspace.scenes import Scene, Thing, render, sample_scenes
 

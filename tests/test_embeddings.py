@@ -2,8 +2,8 @@ import numpy as np
 import pandas
 import pytest
 
-from clipspace.embeddings import Embeddings, Stamp, check_same_space, concatenate
 from clipspace.errors import InputError, SpaceMismatchError
+from clipspace.points.embeddings import Embeddings, Stamp, check_same_space, concatenate
 
 STAMP = Stamp("a", "1" * 16, "2" * 16, 3)
 

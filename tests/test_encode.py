@@ -14,13 +14,13 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
-import clipspace.encoding.loop
-from clipspace.embeddings import Embeddings
-from clipspace.encoding import encode
+import clipspace.space.encoding.loop
 from clipspace.errors import InputError, OutOfMemoryError, SpaceMismatchError
+from clipspace.points.embeddings import Embeddings
+from clipspace.points.store import open_store
+from clipspace.points.store.locking import alone, writing
 from clipspace.sources import open_source
-from clipspace.store import open_store
-from clipspace.store.locking import alone, writing
+from clipspace.space.encoding import encode
 
 DATA = os.environ.get("CLIPSPACE_TEST_DATA")
 QUIET = {"progress": False}
@@ -218,7 +218,7 @@ def test_a_heic_image_is_tried_again_once_its_extra_is_installed(space, tmp_path
     heif = pytest.importorskip("pillow_heif")
     (tmp_path / "in").mkdir()
     heif.from_pillow(pictures(1)[0]).save(tmp_path / "in/a.heic")
-    monkeypatch.setattr(clipspace.images, "_reads_heif", lambda: False)
+    monkeypatch.setattr(clipspace.sources.images, "_reads_heif", lambda: False)
     without = encode(space, tmp_path / "in", tmp_path / "out", **QUIET)
     assert (without.stored, without.rejected) == (0, {"HEIF not installed": 1})
     monkeypatch.undo()
@@ -228,7 +228,7 @@ def test_a_heic_image_is_tried_again_once_its_extra_is_installed(space, tmp_path
 def test_what_was_unreadable_for_a_while_is_tried_again_when_asked(space, folder, tmp_path, monkeypatch):
     how = {"rows_per_shard": 10, "batch_size": 4, **QUIET}
     encode(space, folder, tmp_path / "never", **how)
-    whole = clipspace.encoding.loop.decode_image
+    whole = clipspace.space.encoding.loop.decode_image
 
     def faulty(data, *, what, **options):
         if what == "'021.png'":
@@ -239,10 +239,10 @@ def test_what_was_unreadable_for_a_while_is_tried_again_when_asked(space, folder
     (folder / "031.png").symlink_to(tmp_path / "away.png")  # of a share that goes away
     source = open_source(folder, rows_per_part=10)
     (tmp_path / "away.png").rename(tmp_path / "gone.png")
-    monkeypatch.setattr(clipspace.encoding.loop, "decode_image", faulty)
+    monkeypatch.setattr(clipspace.space.encoding.loop, "decode_image", faulty)
     done = encode(space, source, tmp_path / "out", **how)
     assert done.rejected == {"out of memory": 1, "unreadable": 1, "truncated": 1, "not an image": 1}
-    monkeypatch.setattr(clipspace.encoding.loop, "decode_image", whole)
+    monkeypatch.setattr(clipspace.space.encoding.loop, "decode_image", whole)
     (tmp_path / "gone.png").rename(tmp_path / "away.png")
     assert encode(space, source, tmp_path / "out", **how).encoded_now == 0
     done = encode(space, source, tmp_path / "out", retry_rejected=True, **how)

@@ -4,9 +4,9 @@ import numpy as np
 from pyarrow.compute import field
 
 from clipspace import scenes
-from clipspace.encoding import encode
-from clipspace.images import read_image
-from clipspace.store import open_store, select
+from clipspace.points.store import open_store, select
+from clipspace.sources.images import read_image
+from clipspace.space.encoding import encode
 
 QUIET = {"progress": False}
 

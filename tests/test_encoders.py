@@ -12,11 +12,11 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from clipspace import load_space
-from clipspace.embeddings import concatenate
 from clipspace.errors import CheckpointError, InputError, OutOfMemoryError, SpaceMismatchError
 from clipspace.models.catalogue import CATALOGUE
 from clipspace.models.clip import Preprocess
-from clipspace.store import append, write_store
+from clipspace.points.embeddings import concatenate
+from clipspace.points.store import append, write_store
 
 RESNET = {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8, "patch_size": None}
 OPENAI = Preprocess((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711), activation="gelu")
@@ -130,13 +130,13 @@ def test_the_catalogue_is_whole():
 
 
 def test_running_out_of_memory_names_what_to_lower(space, apple, monkeypatch):
-    from clipspace import diffusion
+    from clipspace.diffusion import sampling
 
     def full(*args, **options):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
     points = space.encode_images(apple)
-    monkeypatch.setattr(diffusion, "sample", full)
+    monkeypatch.setattr(sampling, "sample", full)
     with pytest.raises(OutOfMemoryError, match=r"batch_size=8.*bfloat16.*offload"):
         space.decode(points, batch_size=8)
 

@@ -5,13 +5,13 @@ from functools import partial
 import numpy as np
 import pytest
 
-from clipspace import blocks, moments
-from clipspace.embeddings import Embeddings, Stamp
-from clipspace.engines import each
 from clipspace.errors import InputError
-from clipspace.index import Kind, build_index, building, list_kind
-from clipspace.pca import PCA
-from clipspace.store import write_store
+from clipspace.parallel import each
+from clipspace.points import blocks, moments
+from clipspace.points.embeddings import Embeddings, Stamp
+from clipspace.points.pca import PCA
+from clipspace.points.store import write_store
+from clipspace.search import Kind, build_index, building, list_kind
 
 D = 16
 RAY = {"engine": "ray", "workers": 2}

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError, check_count, shortened
+from clipspace.points.embeddings import Embeddings
+from clipspace.points.sphere import along, mean
+from clipspace.points.store import write_store
 from clipspace.probes.linear import linear_probe
-from clipspace.results import Result
-from clipspace.scores import Score, Scores
-from clipspace.sphere import along, mean
-from clipspace.store import write_store
+from clipspace.results.result import Result
+from clipspace.results.scores import Score, Scores
 
 MANY = [f"name {i}" for i in range(1000)]
 

@@ -11,8 +11,8 @@ from hostile_names import NAMES
 from PIL import Image
 
 from clipspace.errors import InputError
-from clipspace.maps import Map
 from clipspace.report.explorer import explorer, write_explorer
+from clipspace.search.maps import Map
 
 ADDRESSES = {
     "http://www.w3.org/": "namespaces of SVG and XML",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import clipspace
-from clipspace.faiss_backend import all_threads, nearest, thread_count
+from clipspace.search.faiss_backend import all_threads, nearest, thread_count
 
 ROOT = Path(clipspace.__file__).parent
 TREES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in ROOT.rglob("*.py")}

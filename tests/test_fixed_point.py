@@ -1,6 +1,6 @@
 import torch
 
-from clipspace import fixed_point
+from clipspace.diffusion import fixed_point
 
 
 def test_a_linear_map_is_solved_to_its_closed_form():

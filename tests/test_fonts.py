@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from clipspace.errors import InputError
-from clipspace.fonts import PILLOWS, label_font, load_font, missing
+from clipspace.scenes.fonts import PILLOWS, label_font, load_font, missing
 
 
 def test_english_keeps_pillows_own_font_and_other_scripts_have_one():

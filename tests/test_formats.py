@@ -3,7 +3,7 @@ import io
 import pytest
 from PIL import Image
 
-from clipspace.formats import HEAD_BYTES, READ, SUFFIXES, format_of, is_hidden, looks_like_image
+from clipspace.sources.formats import HEAD_BYTES, READ, SUFFIXES, format_of, is_hidden, looks_like_image
 
 
 @pytest.mark.parametrize("name", sorted(set(READ) - {"HEIF"}))

@@ -10,8 +10,8 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import KernelCenterer
 
 from clipspace.errors import CapabilityError, InputError
-from clipspace.geometry import cone, contrast, dimension, gap, hubness, neighbours, retrieval, similarity, spectrum
-from clipspace.sphere import unit
+from clipspace.measure import cone, contrast, dimension, gap, hubness, neighbours, retrieval, similarity, spectrum
+from clipspace.points.sphere import unit
 
 
 def cloud(rng, n, d, offset=0.0):

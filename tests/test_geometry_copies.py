@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from clipspace.geometry.copies import originals
+from clipspace.measure.copies import originals
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -5,11 +5,11 @@ import pytest
 
 from clipspace import Embeddings, Stamp
 from clipspace.errors import InputError, SampleWarning, SpaceMismatchError
-from clipspace.geometry import dimension, gap, spectrum
+from clipspace.measure import dimension, gap, spectrum
+from clipspace.points.sphere import unit
+from clipspace.points.store import open_store, write_store
 from clipspace.probes.geometry import compare, geometry, modality_gap
 from clipspace.seeds import stream
-from clipspace.sphere import unit
-from clipspace.store import open_store, write_store
 
 
 @pytest.fixture
@@ -150,8 +150,8 @@ def test_the_unbiased_gap_of_pairs_is_the_planted_one(rng):
 
 
 def test_a_store_with_texts_has_both_sides_of_its_gap(space, tmp_path):
-    from clipspace.encoding import encode
     from clipspace.scenes import caption, render, sample_scenes
+    from clipspace.space.encoding import encode
 
     rng = np.random.default_rng(1)
     (tmp_path / "in").mkdir()

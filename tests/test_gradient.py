@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from clipspace import generate, gradient, load_space
+from clipspace import generate, load_space
+from clipspace.diffusion import gradient
 from clipspace.errors import CapabilityError, ConvergenceWarning, InputError
 from clipspace.scenes import render, sample_scenes
 

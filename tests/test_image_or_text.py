@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from clipspace.errors import InputError
-from clipspace.image_or_text import Text, is_text, looks_like_path, said
+from clipspace.sources.image_or_text import Text, is_text, looks_like_path, said
 
 TEXTS = [
     "a photo of a cat.", "a cat and/or a dog", "50/50 split", "50/50", "24/7", "1/2 apple", "v1.5 logo", "Dr. No",

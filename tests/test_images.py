@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from clipspace.errors import InputError
-from clipspace.images import decode_image, expand_folders, psnr, read_image, read_images, sort_out, square
+from clipspace.sources.images import decode_image, expand_folders, psnr, read_image, read_images, sort_out, square
 
 
 def _png_header(width: int, height: int) -> bytes:
@@ -146,6 +146,6 @@ def test_want_of_memory_is_not_laid_to_the_picture(apple, monkeypatch):
     def full(*_):
         raise MemoryError
 
-    monkeypatch.setattr("clipspace.images.to_rgb", full)
+    monkeypatch.setattr("clipspace.sources.images.to_rgb", full)
     with pytest.raises(MemoryError):
         decode_image(buffer.getvalue())

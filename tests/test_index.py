@@ -11,14 +11,14 @@ from full_disk import full_disk
 from pyarrow import parquet
 
 from clipspace import open_index
-from clipspace.blocks import parts
-from clipspace.embeddings import Embeddings, Stamp
 from clipspace.errors import InputError, RecallError, SpaceMismatchError
-from clipspace.index import build_index, building, choose_kind, list_kind
-from clipspace.index.kinds import Kind
-from clipspace.index.recall import Truth
+from clipspace.points.blocks import parts
+from clipspace.points.embeddings import Embeddings, Stamp
+from clipspace.points.store import append, write_store
+from clipspace.search import build_index, building, choose_kind, list_kind
+from clipspace.search.kinds import Kind
+from clipspace.search.recall import Truth
 from clipspace.seeds import stream
-from clipspace.store import append, write_store
 
 D = 24
 STAMP = Stamp("a", "0" * 64, "1" * 64, D)
@@ -323,7 +323,7 @@ def test_trains_after_a_torch_forward_in_one_process(first):
     code = f"""
 import {first}, os
 import numpy as np
-from clipspace.index import build_index, list_kind
+from clipspace.search import build_index, list_kind
 torch.nn.Linear(64, 64)(torch.randn(512, 64)).sum().backward()
 x = np.random.default_rng(0).normal(size=(3000, 64)).astype("float32")
 index = build_index(x, kind=list_kind(3000, 64), recall=0.5)
@@ -346,7 +346,7 @@ def test_mapped_from_disk_it_takes_no_memory(tmp_path, kind):
     code = f"""
 from pathlib import Path
 from clipspace import open_index
-from clipspace.blocks import parts
+from clipspace.points.blocks import parts
 from clipspace.seeds import stream
 open_index({str(tmp_path / "first")!r}, mmap=True)  # loads the libraries
 resident = lambda: int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
@@ -360,7 +360,7 @@ print(resident() - before)
 
 
 def test_asking_for_a_kind_does_not_load_faiss():
-    code = "import sys; from clipspace.index import choose_kind; choose_kind(10, 4); print('faiss' in sys.modules)"
+    code = "import sys; from clipspace.search import choose_kind; choose_kind(10, 4); print('faiss' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from clipspace.layout import _FIRST, _LEAST, _MOST, _forces, lay_out, spectral_start
+from clipspace.search.umap_layout import _FIRST, _LEAST, _MOST, _forces, lay_out, spectral_start
 
 A, B = 1.577, 0.895
 
@@ -47,7 +47,7 @@ def test_weak_edges_pull_in_proportion(rng):
 def test_the_number_of_threads_changes_no_bit():
     code = """
 import numpy as np, scipy.sparse
-from clipspace.layout import lay_out
+from clipspace.search.umap_layout import lay_out
 rng = np.random.default_rng(0)
 graph = scipy.sparse.random(500, 500, 0.02, format="csr", random_state=0)
 graph, start = graph + graph.T, rng.normal(size=(500, 2))

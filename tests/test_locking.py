@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from filelock import SoftFileLock, Timeout
 
-from clipspace.embeddings import Embeddings, Stamp
-from clipspace.encoding import encode
 from clipspace.errors import InputError
-from clipspace.store import append, merge, open_store, select, write_store
-from clipspace.store.locking import alone, encoding_share, writing, writing_alone
-from clipspace.store.shards import ShardWriter
+from clipspace.points.embeddings import Embeddings, Stamp
+from clipspace.points.store import append, merge, open_store, select, write_store
+from clipspace.points.store.locking import alone, encoding_share, writing, writing_alone
+from clipspace.points.store.shards import ShardWriter
+from clipspace.space.encoding import encode
 
 STAMP = Stamp("a", "w" * 16, "p" * 16, 8)
 HOLD = """
 import sys
 from pathlib import Path
-from clipspace.store.shards import ShardWriter
+from clipspace.points.store.shards import ShardWriter
 writer = ShardWriter(Path(sys.argv[1]), 0, ["image"], dim=8, dtype="float32")
 print("held", flush=True)
 sys.stdin.readline()
@@ -27,9 +27,9 @@ sys.stdin.readline()
 APPEND = """
 import sys, time
 import numpy as np
-from clipspace.embeddings import Embeddings, Stamp
+from clipspace.points.embeddings import Embeddings, Stamp
 from clipspace.errors import InputError
-from clipspace.store import append
+from clipspace.points.store import append
 points = Embeddings(np.full((3000, 8), float(sys.argv[2]) + 1, np.float32), Stamp("a", "w" * 16, "p" * 16, 8), "image")
 sys.stdin.readline()
 added = 0

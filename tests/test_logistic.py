@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from clipspace.errors import ConvergenceWarning, InputError
-from clipspace.probes.logistic import fit_logistic
+from clipspace.measure.logistic import fit_logistic
 
 
 def classes(rng, n=600, d=12, k=4):
@@ -49,7 +49,7 @@ def test_single_precision_ends_at_the_loss_of_double(rng):
 def test_groups_of_strengths_give_what_all_together_give(rng, monkeypatch):
     x, ids = classes(rng)
     together = fit_logistic(x, ids, [0.1, 1.0, 10.0])
-    monkeypatch.setattr("clipspace.probes.logistic._LARGEST", 1)
+    monkeypatch.setattr("clipspace.measure.logistic._LARGEST", 1)
     assert np.allclose(fit_logistic(x, ids, [0.1, 1.0, 10.0]).weights, together.weights, atol=1e-3)
 
 

@@ -4,22 +4,13 @@ import numpy as np
 import pytest
 import tiny
 
-from clipspace import (
-    PCA,
-    blend,
-    diffusion,
-    generate,
-    interpolate,
-    load_space,
-    reconstruct,
-    sphere,
-    text_diff,
-    variations,
-)
+from clipspace import PCA, blend, generate, interpolate, load_space, reconstruct, text_diff, variations
+from clipspace.diffusion import sampling
 from clipspace.errors import InputError, SpaceMismatchError
-from clipspace.images import psnr
+from clipspace.points import sphere
 from clipspace.scenes import render, sample_scenes
 from clipspace.seeds import child_seed
+from clipspace.sources.images import psnr
 
 STEPS = {"num_inference_steps": 20}
 
@@ -88,7 +79,7 @@ def test_points_of_another_space_are_refused_by_every_manipulation(space, codes)
 
 def test_a_variation_does_not_draw_x_T_again(space, codes, monkeypatch):
     x_T, added = space.noise(1, seed=5), []
-    sample, draw = diffusion.sample, diffusion.draw_noise
+    sample, draw = sampling.sample, sampling.draw_noise
 
     def draw_noise(shape, rngs):
         added.append(draw(shape, rngs))
@@ -96,10 +87,10 @@ def test_a_variation_does_not_draw_x_T_again(space, codes, monkeypatch):
 
     def watched(*args, **how):
         with monkeypatch.context() as patch:
-            patch.setattr(diffusion, "draw_noise", draw_noise)
+            patch.setattr(sampling, "draw_noise", draw_noise)
             return sample(*args, **how)
 
-    monkeypatch.setattr(diffusion, "sample", watched)
+    monkeypatch.setattr(sampling, "sample", watched)
     variations(space, codes.embeddings[0], n=1, seed=5, num_inference_steps=3)
     assert len(added) == 3
     assert not any(np.array_equal(noise, x_T) for noise in added)

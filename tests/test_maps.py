@@ -8,11 +8,11 @@ from pyarrow import parquet
 from sklearn.manifold import trustworthiness
 
 from clipspace import load_map, pca_map, umap_map
-from clipspace.embeddings import Embeddings, Stamp
 from clipspace.errors import InputError, SpaceMismatchError
-from clipspace.index import build_index
-from clipspace.maps import _self_first
-from clipspace.pca import PCA
+from clipspace.points.embeddings import Embeddings, Stamp
+from clipspace.points.pca import PCA
+from clipspace.search import build_index
+from clipspace.search.maps import _self_first
 
 D = 16
 STAMP = Stamp("a", "0" * 64, "1" * 64, D)

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from clipspace.blocks import PART_ROWS, ROWS
 from clipspace.errors import InputError
-from clipspace.moments import moments
+from clipspace.points.blocks import PART_ROWS, ROWS
+from clipspace.points.moments import moments
 
 
 @pytest.fixture

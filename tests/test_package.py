@@ -16,18 +16,14 @@ import clipspace
 
 ROOT = Path(clipspace.__file__).parent
 LAYERS = [
-    {"errors", "formats"},
-    {"pixels", "sequences", "stamps", "fonts", "plain", "reprs"},
-    {"seeds", "sphere", "images", "image_or_text", "saving", "fixed_point", "scenes", "engines", "layout", "tables"}
-    | {"faiss_backend", "schedule"},
-    {"embeddings", "columns"},
-    {"blocks"},
-    {"moments"},
-    {"adapter", "pca", "codes", "pictures", "diffusion", "gradient", "scores", "index", "geometry", "sources", "store"},
-    {"maps", "results", "plot"},
-    {"models"},
+    {"errors", "plain"},
+    {"diffusion", "files", "parallel", "reprs", "scenes", "seeds", "sequences"},
+    {"plot", "points", "sources"},
+    {"models", "search"},
     {"space"},
-    {"manipulate", "probes", "retrieval", "encoding"},
+    {"results"},
+    {"manipulate", "measure"},
+    {"probes"},
     {"analyses"},
     {"figures"},
     {"report"},
@@ -118,9 +114,11 @@ def test_docstring_examples_run(name):
     assert doctest.testmod(module, extraglobs=names).failed == 0
 
 
-@pytest.mark.parametrize("name", ["zero_shot", "knn", "ridge", "geometry", "text_span"])
+@pytest.mark.parametrize(
+    "name", ["probes.zero_shot", "probes.knn", "probes.geometry", "measure.ridge", "measure.text_span"]
+)
 def test_probes_that_need_no_torch_do_not_load_it(name):
-    code = f"import sys, clipspace.probes.{name}; print('torch' in sys.modules)"
+    code = f"import sys, clipspace.{name}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -4,9 +4,9 @@ from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA as Reference
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from clipspace.embeddings import Embeddings, Stamp
 from clipspace.errors import InputError, SpaceMismatchError
-from clipspace.pca import PCA
+from clipspace.points.embeddings import Embeddings, Stamp
+from clipspace.points.pca import PCA
 
 
 @parametrize_with_checks([PCA(normalize=False), PCA(1, center=False, normalize=False)])

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
-from clipspace.pictures import Pictures
+from clipspace.points.embeddings import Embeddings
+from clipspace.results.pictures import Pictures
 
 
 @pytest.fixture

@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 
 from clipspace import Embeddings, Stamp, build_index, retrieve
-from clipspace.blocks import shape
 from clipspace.errors import InputError, SampleWarning, SpaceMismatchError
-from clipspace.geometry import cone
+from clipspace.measure import cone
+from clipspace.measure.ridge import ridge_probe
+from clipspace.measure.sparse_autoencoder import fit_autoencoder
+from clipspace.measure.text_span import text_span
+from clipspace.points.blocks import shape
+from clipspace.points.store import write_store
 from clipspace.probes import descriptions
 from clipspace.probes.blind_pairs import blind_pairs
 from clipspace.probes.concepts import Vocabulary, decompose, describe
@@ -20,12 +24,8 @@ from clipspace.probes.geometry import compare, geometry, modality_gap
 from clipspace.probes.knn import knn_probe
 from clipspace.probes.linear import few_shot, linear_probe
 from clipspace.probes.retention import read_out
-from clipspace.probes.ridge import ridge_probe
-from clipspace.probes.sparse_autoencoder import fit_autoencoder
-from clipspace.probes.text_span import text_span
 from clipspace.probes.zero_shot import zero_shot
-from clipspace.scores import Scores
-from clipspace.store import write_store
+from clipspace.results.scores import Scores
 
 D = 8
 

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from clipspace.errors import SampleWarning
+from clipspace.measure.ridge import ridge_probe
+from clipspace.measure.sparse_autoencoder import fit_autoencoder
+from clipspace.measure.text_span import text_span
 from clipspace.probes.binding import Choice, Quartet, choice_accuracy, group_scores
 from clipspace.probes.blind_pairs import blind_pairs, pixel_points
 from clipspace.probes.concepts import Vocabulary, decompose, describe
 from clipspace.probes.geometry import compare, geometry, modality_gap
 from clipspace.probes.knn import knn_probe
 from clipspace.probes.linear import few_shot, linear_probe
-from clipspace.probes.ridge import ridge_probe
-from clipspace.probes.sparse_autoencoder import fit_autoencoder
-from clipspace.probes.text_span import text_span
 from clipspace.probes.typographic import typographic_attack
 from clipspace.probes.zero_shot import zero_shot_accuracy
 from clipspace.space import untrained_space

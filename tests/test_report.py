@@ -11,7 +11,7 @@ from clipspace.errors import InputError
 from clipspace.models.catalogue import MINI
 from clipspace.report import building
 from clipspace.report.building import write_report
-from clipspace.results import Result
+from clipspace.results.result import Result
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from browser import Keys, chromium
 from hostile_names import NAMES
 from PIL import Image
 
-from clipspace.columns import PALETTE, SCALE
-from clipspace.maps import Map
+from clipspace.plot.columns import PALETTE, SCALE
 from clipspace.report.explorer import write_explorer
 from clipspace.report.page import Section, write_page
+from clipspace.search.maps import Map
 
 N, K = 20_000, 6
 LONE = [(20, 0), (25, 1), (21, 6), (15, -1), (19, -6), (32, 0)]  # middle, right, up, left, down, far right

@@ -10,12 +10,12 @@ import recomputed
 from PIL import Image
 
 from clipspace.analyses.given import evenly
-from clipspace.encoding import encode
-from clipspace.geometry.cone import centred
-from clipspace.images import read_image, square
+from clipspace.measure.cone import centred
+from clipspace.points.store import open_store
 from clipspace.report import write_report
-from clipspace.results import load_result
-from clipspace.store import open_store
+from clipspace.results.result import load_result
+from clipspace.sources.images import read_image, square
+from clipspace.space.encoding import encode
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 SECTIONS = (

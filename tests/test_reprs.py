@@ -5,28 +5,28 @@ import pytest
 from PIL import Image
 from scipy import sparse
 
-from clipspace.adapter import fit_adapter
-from clipspace.codes import Code
-from clipspace.embeddings import Embeddings, Stamp
-from clipspace.index import build_index
-from clipspace.maps import pca_map, umap_map
-from clipspace.moments import Moments
-from clipspace.pca import PCA
-from clipspace.pictures import Pictures
+from clipspace.measure.dictionary import Dictionary
+from clipspace.measure.logistic import LogisticFits
+from clipspace.measure.sparse_autoencoder import SparseAutoencoder
+from clipspace.measure.splits import Split
+from clipspace.measure.text_span import TextSpan
+from clipspace.points.alignment import fit_adapter
+from clipspace.points.embeddings import Embeddings, Stamp
+from clipspace.points.moments import Moments
+from clipspace.points.pca import PCA
+from clipspace.points.store import select, write_store
 from clipspace.probes.concepts import Decomposition, Vocabulary
-from clipspace.probes.dictionary import Dictionary
-from clipspace.probes.logistic import LogisticFits
 from clipspace.probes.retention.factors import Factor
 from clipspace.probes.retention.measure import Measure
 from clipspace.probes.retention.table import Retention
-from clipspace.probes.sparse_autoencoder import SparseAutoencoder
-from clipspace.probes.splits import Split
-from clipspace.probes.text_span import TextSpan
 from clipspace.probes.zero_shot import ZeroShot
-from clipspace.results import Result
-from clipspace.scores import Score, Scores
+from clipspace.results.pictures import Pictures
+from clipspace.results.result import Result
+from clipspace.results.scores import Score, Scores
+from clipspace.search import build_index
+from clipspace.search.maps import pca_map, umap_map
 from clipspace.sources import open_source
-from clipspace.store import select, write_store
+from clipspace.space.code import Code
 
 N, D = 1500, 8
 STAMP = Stamp("a", "a" * 16, "a" * 16, D)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from clipspace.errors import InputError
-from clipspace.results import Result, load_result
+from clipspace.results.result import Result, load_result
 
 RESULT = Result(
     "spectrum",

@@ -135,7 +135,7 @@ def test_retention_decodes_and_reports_its_controls(space):
 
 
 def test_photos_need_no_special_case_and_grey_is_seen(space, rng):
-    from clipspace.images import read_images
+    from clipspace.sources.images import read_images
 
     pictures = smooth_pictures(300, rng)
     result = retention(

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from clipspace import Pictures, build_index, retrieve, slerp
-from clipspace.embeddings import Embeddings
 from clipspace.errors import SpaceMismatchError
+from clipspace.points.embeddings import Embeddings
 from clipspace.scenes import Scene, Thing, render
 
 THINGS = ["apple", "house", "fish", "pizza"]

@@ -6,7 +6,7 @@ from sklearn.linear_model import Ridge
 
 from clipspace import Embeddings
 from clipspace.errors import InputError, SampleWarning
-from clipspace.probes.ridge import _predictions, ridge_probe
+from clipspace.measure.ridge import _predictions, ridge_probe
 
 
 @pytest.fixture

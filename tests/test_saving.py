@@ -6,7 +6,7 @@ from full_disk import full_disk
 from safetensors.numpy import save_file
 
 from clipspace.errors import InputError
-from clipspace.saving import atomically, check_writable
+from clipspace.files import atomically, check_writable
 
 _ARRAY = {"a": np.zeros(9000)}
 

@@ -24,7 +24,7 @@ from clipspace.scenes import (
     factor_table,
     render,
     sample_scenes,
-)  # fmt: skip
+)
 from clipspace.scenes.reading import read_color, read_ground, read_size, read_thing, read_x, read_y
 
 

@@ -9,7 +9,7 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 from diffusers.schedulers.scheduling_unclip import UnCLIPScheduler
 
-from clipspace import diffusion
+from clipspace.diffusion import sampling
 from clipspace.errors import CheckpointError, ConvergenceWarning
 from clipspace.models.scheduler_config import KNOWN, load_schedule
 
@@ -84,9 +84,9 @@ def test_ddim_limits_x_0_as_diffusers_does(tmp_path, prediction, limit):
     x = X_T
     for t in ddim.timesteps:
         x = ddim.step(network.predict(x, int(t), Z), t, x).prev_sample
-    ours = diffusion.sample(network, Z, X_T, num_inference_steps=STEPS, clip_sample=True)
+    ours = sampling.sample(network, Z, X_T, num_inference_steps=STEPS, clip_sample=True)
     assert torch.allclose(ours, x, atol=1e-5)
-    assert not torch.allclose(ours, diffusion.sample(network, Z, X_T, num_inference_steps=STEPS), atol=1e-2)
+    assert not torch.allclose(ours, sampling.sample(network, Z, X_T, num_inference_steps=STEPS), atol=1e-2)
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "sample"])
@@ -101,11 +101,11 @@ def test_at_eta_1_clipped_steps_are_those_of_karlo_s_own_sampler(tmp_path, monke
     times, x = own.timesteps.tolist(), X_T.double()
     rngs = [np.random.default_rng(i) for i in range(2)]
     draws = "diffusers.schedulers.scheduling_unclip.randn_tensor"
-    monkeypatch.setattr(draws, lambda *given, **how: diffusion.draw_noise((3, 4, 4), rngs).double())
+    monkeypatch.setattr(draws, lambda *given, **how: sampling.draw_noise((3, 4, 4), rngs).double())
     for t, s in zip(times, [*times[1:], None], strict=True):
         x = own.step(network.predict(x, t, Z), t, x, prev_timestep=s).prev_sample
     fresh = [np.random.default_rng(i) for i in range(2)]
-    ours = diffusion.sample(network, Z, X_T.double(), num_inference_steps=STEPS, eta=1.0, rngs=fresh, clip_sample=True)
+    ours = sampling.sample(network, Z, X_T.double(), num_inference_steps=STEPS, eta=1.0, rngs=fresh, clip_sample=True)
     assert torch.allclose(ours, x, atol=1e-6)
 
 
@@ -115,11 +115,11 @@ def test_at_eta_1_clipped_steps_are_those_of_ddpm(tmp_path, monkeypatch):
     own.set_timesteps(STEPS)
     x, rngs = X_T, [np.random.default_rng(i) for i in range(2)]
     draws = "diffusers.schedulers.scheduling_ddpm.randn_tensor"
-    monkeypatch.setattr(draws, lambda *given, **how: diffusion.draw_noise((3, 4, 4), rngs))
+    monkeypatch.setattr(draws, lambda *given, **how: sampling.draw_noise((3, 4, 4), rngs))
     for t in own.timesteps:
         x = own.step(network.predict(x, int(t), Z), int(t), x).prev_sample
     fresh = [np.random.default_rng(i) for i in range(2)]
-    ours = diffusion.sample(network, Z, X_T, num_inference_steps=STEPS, eta=1.0, rngs=fresh, clip_sample=True)
+    ours = sampling.sample(network, Z, X_T, num_inference_steps=STEPS, eta=1.0, rngs=fresh, clip_sample=True)
     assert torch.allclose(ours, x, atol=1e-4)
 
 
@@ -149,7 +149,7 @@ def test_clipped_as_karlo_s_own_sampler_a_small_error_leaves_no_pixel_out_of_ran
     x_T = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(2))
     outside = {}
     for clip in (True, False):
-        pixels = diffusion.sample(
+        pixels = sampling.sample(
             Gaussian(schedule, error), torch.zeros(4, 1), x_T, num_inference_steps=steps, clip_sample=clip
         )
         outside[clip] = (pixels.abs() > 1).float().mean().item()

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clipspace.embeddings import Stamp
 from clipspace.errors import InputError
-from clipspace.scores import Score, Scores, bootstrap
+from clipspace.points.embeddings import Stamp
+from clipspace.results.scores import Score, Scores, bootstrap
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from clipspace.diffusion import draw_noise
+from clipspace.diffusion.sampling import draw_noise
 from clipspace.errors import InputError
 from clipspace.manipulate import blend, generate, interpolate
 from clipspace.seeds import child_seed, stream, streams
@@ -56,7 +56,7 @@ def test_the_noise_of_the_steps_is_not_that_of_the_start(space, monkeypatch):
         drawn.append(draw_noise(shape, rngs).numpy())
         return draw_noise(shape, rngs)
 
-    monkeypatch.setattr("clipspace.diffusion.draw_noise", kept)
+    monkeypatch.setattr("clipspace.diffusion.sampling.draw_noise", kept)
     space.decode(space.prior("a red apple", seed=1), seed=1, eta=1.0, num_inference_steps=3)
     x_T, *steps = [draw.ravel() for draw in drawn if draw[0].ndim == 3]
     assert len(steps) >= 2

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from clipspace.store import open_store
-from clipspace.store.showing import LONGEST, plain_columns
+from clipspace.points.store import open_store
+from clipspace.points.store.showing import LONGEST, plain_columns
 
 N = 6
 

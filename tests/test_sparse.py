@@ -5,9 +5,9 @@ import pytest
 from sklearn.linear_model import Lasso
 
 from clipspace.errors import InputError
-from clipspace.probes import sparse
-from clipspace.probes.sparse import sparse_codes
-from clipspace.sphere import unit
+from clipspace.measure import sparse
+from clipspace.measure.sparse import sparse_codes
+from clipspace.points.sphere import unit
 
 
 def problem(rng, n=40, v=300, d=32, used=4, noise=0.3):

@@ -6,12 +6,12 @@ import torch
 
 from clipspace import Embeddings, Stamp
 from clipspace.errors import InputError, SampleWarning, SpaceMismatchError
-from clipspace.probes import dictionary
-from clipspace.probes.dictionary import Dictionary
-from clipspace.probes.sparse_autoencoder import SparseAutoencoder, fit_autoencoder, load_autoencoder
+from clipspace.measure import dictionary
+from clipspace.measure.dictionary import Dictionary
+from clipspace.measure.sparse_autoencoder import SparseAutoencoder, fit_autoencoder, load_autoencoder
+from clipspace.points.sphere import unit
+from clipspace.points.store import write_store
 from clipspace.scenes import render, sample_scenes
-from clipspace.sphere import unit
-from clipspace.store import write_store
 
 STAMP = Stamp("planted", "0" * 16, "0" * 16, 32)
 HOW = {"features": 64, "k": 3, "steps": 600, "learning_rate": 1e-2, "device": "cpu"}

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from clipspace import sphere
 from clipspace.errors import InputError
+from clipspace.points import sphere
 
 
 def test_unit_has_norm_one_and_keeps_direction(rng):

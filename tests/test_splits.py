@@ -6,7 +6,7 @@ import pytest
 
 from clipspace import Embeddings, Stamp
 from clipspace.errors import InputError, SampleWarning, SpaceMismatchError
-from clipspace.probes.splits import split, stratify, warn_small
+from clipspace.measure.splits import split, stratify, warn_small
 
 
 @pytest.fixture

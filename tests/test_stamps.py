@@ -14,15 +14,15 @@ from safetensors.torch import save_file
 from transformers import BertConfig
 
 from clipspace import PCA, Embeddings, Stamp, build_index, load_space
-from clipspace.adapter import fit_adapter, load_adapter
-from clipspace.codes import Code, load_code, save_code
-from clipspace.embeddings import check_same_space, concatenate
 from clipspace.errors import CheckpointError, InputError, OldStampWarning, SpaceMismatchError
-from clipspace.index import open_index
-from clipspace.maps import load_map, pca_map
+from clipspace.points.alignment import fit_adapter, load_adapter
+from clipspace.points.embeddings import check_same_space, concatenate
+from clipspace.points.stamps import TOLERANCE, WRONG_IDS, _ran_quickgelu, differences, read_stamp
+from clipspace.points.store import append, layout, open_store, select, write_store
+from clipspace.search import open_index
+from clipspace.search.maps import load_map, pca_map
 from clipspace.space import untrained_space
-from clipspace.stamps import TOLERANCE, WRONG_IDS, _ran_quickgelu, differences, read_stamp
-from clipspace.store import append, layout, open_store, select, write_store
+from clipspace.space.code import Code, load_code, save_code
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ import pyarrow.parquet
 import pytest
 from pyarrow.compute import field
 
-from clipspace.embeddings import Embeddings, Stamp
 from clipspace.errors import CapabilityError, InputError, SpaceMismatchError
-from clipspace.store import append, merge, open_store, select, write_store
-from clipspace.store.shards import ShardWriter
+from clipspace.points.embeddings import Embeddings, Stamp
+from clipspace.points.store import append, merge, open_store, select, write_store
+from clipspace.points.store.shards import ShardWriter
 
 STAMP = Stamp("a", "w" * 16, "p" * 16, 8)
 

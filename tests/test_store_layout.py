@@ -4,9 +4,9 @@ import json
 import numpy as np
 import pytest
 
-from clipspace.embeddings import Embeddings, Stamp
 from clipspace.errors import InputError
-from clipspace.store import layout, open_store, write_store
+from clipspace.points.embeddings import Embeddings, Stamp
+from clipspace.points.store import layout, open_store, write_store
 
 
 @pytest.fixture

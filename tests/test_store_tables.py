@@ -2,9 +2,9 @@ import numpy as np
 import pyarrow
 import pytest
 
-from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
-from clipspace.store import open_store, tables, write_store
+from clipspace.points.embeddings import Embeddings
+from clipspace.points.store import metadata, open_store, write_store
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ def test_metadata_with_damaged_bytes_is_named(stores, store, at):
 def test_numbers_of_no_one_type_are_text():
     # 2^53 + 1 is the first integer that float64 rounds
     parts = [pyarrow.table({"id": [2**53 + 1, None]}), pyarrow.table({"id": [1.5]}), pyarrow.table({"other": [1]})]
-    joined = tables.concatenate(parts)
+    joined = metadata.concatenate(parts)
     assert joined["id"].to_pylist() == ["9007199254740993", None, "1.5", None]
     assert joined["other"].to_pylist() == [None, None, None, 1]
-    small = tables.concatenate([pyarrow.table({"id": [3]}), pyarrow.table({"id": [1.5]})])
+    small = metadata.concatenate([pyarrow.table({"id": [3]}), pyarrow.table({"id": [1.5]})])
     assert small["id"].to_pylist() == [3.0, 1.5]

@@ -5,9 +5,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from clipspace.results import Result
-from clipspace.scores import Score, Scores
-from clipspace.tables import MOST_ROWS, as_html, as_text
+from clipspace.results.result import Result
+from clipspace.results.scores import Score, Scores
+from clipspace.results.text import MOST_ROWS, as_html, as_text
 
 
 class Reader(HTMLParser):

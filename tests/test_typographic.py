@@ -10,9 +10,9 @@ from PIL import Image
 
 from clipspace import Embeddings
 from clipspace.errors import CapabilityError, InputError
-from clipspace.images import read_images
 from clipspace.probes.typographic import attack_scores, print_word, read_rta100, read_scam, typographic_attack
 from clipspace.scenes import COLORS, THINGS, render, sample_scenes
+from clipspace.sources.images import read_images
 from clipspace.space import untrained_space
 
 

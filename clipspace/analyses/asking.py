@@ -24,13 +24,13 @@ from typing import Any
 
 from clipspace.analyses import analysis
 from clipspace.analyses.given import Given, evenly, given_images, given_store
-from clipspace.embeddings import check_same_space
 from clipspace.errors import InputError
-from clipspace.images import content, read_image
-from clipspace.results import Result
+from clipspace.points.embeddings import check_same_space
+from clipspace.points.store import Store
+from clipspace.results.result import Result
 from clipspace.sources import Source
+from clipspace.sources.images import content, read_image
 from clipspace.space import Space
-from clipspace.store import Store
 
 MOST_ROWS = 6
 MOST_IMAGES = 1000

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from clipspace.analyses.examples import EXAMPLES
-from clipspace.embeddings import Embeddings
+from clipspace.points.embeddings import Embeddings
+from clipspace.results.scores import Score, bootstrap
 from clipspace.scenes import render
-from clipspace.scores import Score, bootstrap
 from clipspace.space import Space
 from clipspace.space.familiarity import FAR, unfamiliarity, warn_unfamiliar
 

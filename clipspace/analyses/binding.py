@@ -17,7 +17,6 @@ from typing import Any
 
 from clipspace.analyses.tables import score_rows
 from clipspace.errors import InputError
-from clipspace.images import read_image, square
 from clipspace.probes.binding import (
     KINDS,
     Choice,
@@ -27,7 +26,8 @@ from clipspace.probes.binding import (
     decoded_binding,
     group_scores,
 )
-from clipspace.results import Result, provenance, stacked
+from clipspace.results.result import Result, provenance, stacked
+from clipspace.sources.images import read_image, square
 from clipspace.space import Space
 
 TAKES = ("scenes",)

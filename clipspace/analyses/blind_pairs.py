@@ -20,18 +20,18 @@ from typing import Any
 import numpy as np
 
 from clipspace.analyses.examples import pictures, unseen_scenes
-from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError, check_count
-from clipspace.geometry.cone import centred
-from clipspace.images import list_images, read_image, square
-from clipspace.pictures import Pictures
+from clipspace.measure.cone import centred
+from clipspace.points.embeddings import Embeddings
 from clipspace.probes.blind_pairs import blind_pairs as probe
 from clipspace.probes.blind_pairs import pixel_points
 from clipspace.probes.metamers import metamers
-from clipspace.results import Result, provenance
+from clipspace.results.pictures import Pictures
+from clipspace.results.result import Result, provenance
+from clipspace.results.scores import Scores
 from clipspace.scenes import Scene, factor_table, render
-from clipspace.scores import Scores
 from clipspace.seeds import stream
+from clipspace.sources.images import list_images, read_image, square
 from clipspace.space import Space
 
 TAKES = ("images",)

@@ -21,11 +21,11 @@ import numpy as np
 from clipspace.analyses.examples import pictures
 from clipspace.analyses.tables import score_rows
 from clipspace.errors import InputError
-from clipspace.images import square
 from clipspace.models.gradient_decoder import GradientDecoder
 from clipspace.probes.decoder_agreement import agreement_of, decoder_seed
-from clipspace.results import Result, provenance, stacked
-from clipspace.scores import Scores
+from clipspace.results.result import Result, provenance, stacked
+from clipspace.results.scores import Scores
+from clipspace.sources.images import square
 from clipspace.space import Space
 
 TAKES = ("rows",)

@@ -6,8 +6,8 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from clipspace.analyses.examples import EXAMPLES
-from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
+from clipspace.points.embeddings import Embeddings
 from clipspace.probes.descriptions import FACTORS, describe, sentence, truth
 from clipspace.probes.zero_shot import zero_shot
 from clipspace.space import Space

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from clipspace.errors import CapabilityError, InputError
-from clipspace.images import list_images, read_image, square
 from clipspace.scenes import Scene, Thing, caption, render, sample_scenes
+from clipspace.sources.images import list_images, read_image, square
 from clipspace.space import Space
 
 EXAMPLES = (

@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from clipspace.blocks import gather
-from clipspace.embeddings import Embeddings
 from clipspace.errors import ClipspaceError, InputError, shortened
-from clipspace.images import content, decode_image, expand_folders, list_images, read_image
+from clipspace.points.blocks import gather
+from clipspace.points.embeddings import Embeddings
+from clipspace.points.store import Store, open_beside, open_store
+from clipspace.points.store.layout import PLACE
+from clipspace.points.store.showing import plain_columns
 from clipspace.seeds import stream
 from clipspace.sources import Source, open_source
+from clipspace.sources.images import content, decode_image, expand_folders, list_images, read_image
 from clipspace.sources.named import each_named
 from clipspace.space import Space
-from clipspace.store import Store, open_beside, open_store
-from clipspace.store.layout import PLACE
-from clipspace.store.showing import plain_columns
 
 MOST = 20_000
 """Rows that are measured; of a larger set, so many are drawn."""

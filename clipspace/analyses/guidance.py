@@ -21,7 +21,7 @@ from clipspace.analyses.baselines import CIRCULAR, far, to_others
 from clipspace.analyses.examples import pictures
 from clipspace.analyses.judging import CHANCE, WORDS, kept, readable
 from clipspace.errors import InputError, check_count, shortened
-from clipspace.results import Result, provenance, stacked
+from clipspace.results.result import Result, provenance, stacked
 from clipspace.space import Space
 
 TAKES = ("rows",)

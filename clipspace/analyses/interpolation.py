@@ -20,12 +20,12 @@ import numpy as np
 from clipspace.analyses.baselines import CIRCULAR, bundled, far
 from clipspace.analyses.examples import pictures
 from clipspace.analyses.inverted import inverted
-from clipspace.embeddings import Embeddings
 from clipspace.errors import check_count
-from clipspace.images import SAME, psnr
 from clipspace.manipulate import interpolate
-from clipspace.results import Result, provenance, stacked
+from clipspace.points.embeddings import Embeddings
+from clipspace.results.result import Result, provenance, stacked
 from clipspace.seeds import child_seed
+from clipspace.sources.images import SAME, psnr
 from clipspace.space import Space
 
 TAKES = ("rows",)

@@ -21,11 +21,11 @@ import numpy as np
 from PIL import Image
 
 from clipspace.analyses.examples import pictures
-from clipspace.codes import Code
 from clipspace.errors import CapabilityError, InputError
-from clipspace.images import SAME, psnr
-from clipspace.results import Result, provenance, stacked
+from clipspace.results.result import Result, provenance, stacked
+from clipspace.sources.images import SAME, psnr
 from clipspace.space import Space
+from clipspace.space.code import Code
 
 TAKES = ("rows",)
 SCENES = "{pictures} rendered scenes"

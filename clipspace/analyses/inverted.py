@@ -8,9 +8,9 @@ from weakref import WeakKeyDictionary
 
 from PIL import Image
 
-from clipspace.codes import Code
-from clipspace.images import content
+from clipspace.sources.images import content
 from clipspace.space import Space
+from clipspace.space.code import Code
 
 _FOUND: WeakKeyDictionary[Space, dict[tuple, Code]] = WeakKeyDictionary()
 

@@ -19,16 +19,16 @@ from typing import Any
 import numpy as np
 
 from clipspace.analyses.examples import unseen_scenes
-from clipspace.columns import column as read_column
-from clipspace.columns import most_structured, shared
-from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
-from clipspace.geometry.neighbours import neighbours
-from clipspace.images import list_images, read_image, square
-from clipspace.maps import pca_map, umap_map
-from clipspace.results import Result, provenance, stacked
+from clipspace.measure.neighbours import neighbours
+from clipspace.plot.columns import column as read_column
+from clipspace.plot.columns import most_structured, shared
+from clipspace.points.embeddings import Embeddings
+from clipspace.results.result import Result, provenance, stacked
 from clipspace.scenes import Scene, factor_table, render
+from clipspace.search.maps import pca_map, umap_map
 from clipspace.seeds import stream
+from clipspace.sources.images import list_images, read_image, square
 from clipspace.space import Space
 
 TAKES = ("points",)

@@ -18,16 +18,16 @@ import numpy as np
 
 from clipspace.analyses.examples import captions_of, unseen_scenes
 from clipspace.analyses.tables import score_rows
-from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
-from clipspace.geometry.gap import gap_vector
-from clipspace.pca import PCA
+from clipspace.measure.gap import gap_vector
+from clipspace.points.embeddings import Embeddings
+from clipspace.points.pca import PCA
+from clipspace.points.sphere import unit
 from clipspace.probes.geometry import modality_gap as probe
-from clipspace.results import Result, provenance
+from clipspace.results.result import Result, provenance
+from clipspace.results.scores import Scores
 from clipspace.scenes import render
-from clipspace.scores import Scores
 from clipspace.space import Space
-from clipspace.sphere import unit
 
 TAKES = ("pairs",)
 SCENES = "{pairs:,} rendered scenes and captions of them"

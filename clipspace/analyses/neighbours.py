@@ -20,15 +20,15 @@ import numpy as np
 from clipspace.analyses.baselines import far
 from clipspace.analyses.edits import after_probability, bundled_edits, edits
 from clipspace.analyses.examples import pictures
-from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError, check_count
-from clipspace.images import read_image, square
-from clipspace.index import Index, build_index
-from clipspace.index.searching import Hits
 from clipspace.manipulate import text_diff
+from clipspace.points.embeddings import Embeddings
 from clipspace.probes.descriptions import sentence, truth
-from clipspace.results import Result, provenance, stacked
+from clipspace.results.result import Result, provenance, stacked
 from clipspace.scenes import render, sample_scenes
+from clipspace.search import Index, build_index
+from clipspace.search.index import Hits
+from clipspace.sources.images import read_image, square
 from clipspace.space import Space
 
 TAKES = ("rows", "among")

@@ -18,12 +18,12 @@ import numpy as np
 
 from clipspace.analyses.baselines import CIRCULAR, far, to_others
 from clipspace.analyses.examples import pictures
-from clipspace.embeddings import Embeddings
 from clipspace.errors import check_count
 from clipspace.manipulate import reconstruct
-from clipspace.pca import PCA
+from clipspace.points.embeddings import Embeddings
+from clipspace.points.pca import PCA
 from clipspace.probes.descriptions import FACTORS, describe, truth
-from clipspace.results import Result, provenance, stacked
+from clipspace.results.result import Result, provenance, stacked
 from clipspace.scenes import render, sample_scenes
 from clipspace.space import Space
 

@@ -18,11 +18,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from clipspace.errors import check_count
-from clipspace.images import square
 from clipspace.manipulate import generate
 from clipspace.probes.descriptions import sentence, truth
-from clipspace.results import Result, provenance, stacked
+from clipspace.results.result import Result, provenance, stacked
 from clipspace.scenes import render, sample_scenes
+from clipspace.sources.images import square
 from clipspace.space import Space
 
 TAKES = ("captions",)

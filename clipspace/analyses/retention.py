@@ -25,13 +25,13 @@ from PIL import Image
 from clipspace.analyses.examples import unseen_scenes
 from clipspace.analyses.tables import retention_rows
 from clipspace.errors import InputError
-from clipspace.images import list_images, read_image, square
 from clipspace.probes.retention import Factor, Retention, augmentation_factors, rank_agreement, scene_factors
 from clipspace.probes.retention import retention as probe
 from clipspace.probes.retention.readout import FEWEST
-from clipspace.results import Result, provenance, stacked
+from clipspace.results.result import Result, provenance, stacked
 from clipspace.scenes import MENTIONS
 from clipspace.seeds import child_seed
+from clipspace.sources.images import list_images, read_image, square
 from clipspace.space import Space, untrained_space
 
 TAKES = ("images",)

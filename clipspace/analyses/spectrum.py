@@ -19,10 +19,10 @@ import numpy as np
 
 from clipspace.analyses.examples import captions_of, unseen_scenes
 from clipspace.analyses.tables import score_rows
-from clipspace.embeddings import Embeddings
-from clipspace.geometry.spectrum import components_for
+from clipspace.measure.spectrum import components_for
+from clipspace.points.embeddings import Embeddings
 from clipspace.probes.geometry import geometry
-from clipspace.results import Result, provenance
+from clipspace.results.result import Result, provenance
 from clipspace.scenes import render
 from clipspace.space import Space
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from clipspace.probes.retention import Retention
-from clipspace.scores import Scores
+from clipspace.results.scores import Scores
 
 _WITH_INTERVALS = ("retention", "recovery", "cycle")
 _COMPONENTS = ("linear", "neighbours", "sensitivity", "consistency", "recovery", "reader", "cycle")
@@ -16,7 +16,7 @@ _COMPONENTS = ("linear", "neighbours", "sensitivity", "consistency", "recovery",
 def score_rows(scores: Scores, **columns: Any) -> list[dict[str, Any]]:
     """One row per score, after ``columns`` that are the same in all of them.
 
-    >>> from clipspace.scores import Score
+    >>> from clipspace.results.scores import Score
     >>> score_rows(Scores("knn", [Score("accuracy", 0.9, n=50)]), space="mini")
     [{'space': 'mini', 'score': 'accuracy', 'value': 0.9, 'chance': None, 'low': None, 'high': None, 'n': 50}]
     """

@@ -26,10 +26,10 @@ from clipspace.analyses.examples import pictures
 from clipspace.analyses.inverted import inverted
 from clipspace.analyses.judging import Verdict, readable, verdict
 from clipspace.errors import check_count
-from clipspace.images import SAME, psnr
 from clipspace.manipulate import text_diff
-from clipspace.pictures import Pictures
-from clipspace.results import Result, provenance, stacked
+from clipspace.results.pictures import Pictures
+from clipspace.results.result import Result, provenance, stacked
+from clipspace.sources.images import SAME, psnr
 from clipspace.space import Space, load_space
 
 TAKES = ("rows",)

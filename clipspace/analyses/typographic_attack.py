@@ -22,10 +22,10 @@ from clipspace.analyses.examples import pictures, unseen_scenes
 from clipspace.errors import InputError, check_count, shortened
 from clipspace.probes.typographic import print_word
 from clipspace.probes.zero_shot import zero_shot
-from clipspace.results import Result, provenance, stacked
+from clipspace.results.result import Result, provenance, stacked
+from clipspace.results.scores import bootstrap
 from clipspace.scenes import THINGS, render
 from clipspace.scenes.captions import article
-from clipspace.scores import bootstrap
 from clipspace.seeds import stream
 from clipspace.space import Space
 

@@ -21,7 +21,7 @@ from clipspace.analyses.examples import pictures
 from clipspace.analyses.inverted import inverted
 from clipspace.analyses.judging import WORDS, kept, readable, said
 from clipspace.manipulate import variations
-from clipspace.results import Result, provenance, stacked
+from clipspace.results.result import Result, provenance, stacked
 from clipspace.space import Space
 
 TAKES = ("rows",)

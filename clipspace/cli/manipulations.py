@@ -21,7 +21,7 @@ from clipspace.cli.options import (
     load,
     report,
 )
-from clipspace.image_or_text import said
+from clipspace.sources.image_or_text import said
 
 app = typer.Typer()
 
@@ -151,8 +151,8 @@ def invert(
     as_json: Json = False,
 ) -> None:
     """The code (z_i, x_T) of images, as safetensors (Space.invert)."""
-    from clipspace.codes import save_code
-    from clipspace.saving import atomically, check_writable
+    from clipspace.files import atomically, check_writable
+    from clipspace.space.code import save_code
 
     check_writable(output, overwrite=overwrite)
     check_images(images)
@@ -178,8 +178,8 @@ def decode(
     as_json: Json = False,
 ) -> None:
     """The images of a code: one PNG file, or a folder of them for several, in the precision it was found in (Space.decode)."""
-    from clipspace.codes import load_code
-    from clipspace.saving import atomically, check_writable
+    from clipspace.files import atomically, check_writable
+    from clipspace.space.code import load_code
 
     loaded = load_code(code)
     check_space(space, loaded.embeddings.dim, loaded.embeddings.space, str(code))
@@ -207,7 +207,7 @@ def _draw(
     **animation: Any,
 ) -> None:
     """Run one manipulation and save its pictures, having first made sure that they can be saved."""
-    from clipspace.pictures import check_target
+    from clipspace.results.pictures import check_target
 
     check_target(output, overwrite=overwrite)
     result = call(load(space, device), *points, **options)

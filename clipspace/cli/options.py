@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from clipspace.embeddings import Stamp
 from clipspace.errors import InputError, SpaceMismatchError
 from clipspace.plain import to_json
+from clipspace.points.embeddings import Stamp
 
 SpaceName = Annotated[str, typer.Option("--space", help="Name of the space; see `clipspace spaces`.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random draw.")]
@@ -69,8 +69,8 @@ def check_space(name: str, dim: int, stamp: Stamp | None, what: str) -> None:
 
 def check_images(points: Iterable) -> None:
     """Read those of ``points`` that are no texts, so that a file that is no image is refused before anything is loaded."""
-    from clipspace.image_or_text import is_text
-    from clipspace.images import read_image
+    from clipspace.sources.image_or_text import is_text
+    from clipspace.sources.images import read_image
 
     for point in points:
         if not is_text(point):

@@ -10,9 +10,9 @@ import typer
 
 from clipspace.cli.files import ARRAYS, kind_of, split_name, texts_at, values_at, vectors_at
 from clipspace.cli.options import Device, Json, Seed, SpaceName, check_space, load, report
-from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError, shortened
-from clipspace.scores import Scores
+from clipspace.points.embeddings import Embeddings
+from clipspace.results.scores import Scores
 
 app = typer.Typer(
     name="probe",
@@ -107,10 +107,10 @@ def linear(
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """How well a linear map predicts the labels (clipspace.probes.linear.linear_probe, few_shot; clipspace.probes.ridge.ridge_probe)."""
+    """How well a linear map predicts the labels (clipspace.probes.linear.linear_probe, few_shot; clipspace.measure.ridge.ridge_probe)."""
     images, truth = _labelled(points, labels, space, device, before=before)
     if targets:
-        from clipspace.probes.ridge import ridge_probe
+        from clipspace.measure.ridge import ridge_probe
 
         _show(ridge_probe(images, {"label": _numbers(truth)}, seed=seed), as_json)
         return
@@ -198,7 +198,7 @@ def concepts(
     """Images as sums of words (clipspace.probes.concepts.decompose), or a basis of texts (probes.text_span.text_span)."""
     images, words = _with_texts(points, texts, space, device)
     if greedy is not None:
-        from clipspace.probes.text_span import text_span
+        from clipspace.measure.text_span import text_span
 
         _show(text_span(images, words, greedy).scores, as_json)
         return
@@ -259,7 +259,7 @@ def _with_texts(points: Path, texts: Path, space: str, device: str | None) -> tu
 def _names(path: Path) -> list[str] | None:
     """The names of the rows of a store or a folder of images; None where there are only row numbers."""
     if _is_store(path):
-        from clipspace.store import open_store
+        from clipspace.points.store import open_store
 
         names = open_store(path).names
         return None if names == list(map(str, range(len(names)))) else names
@@ -281,7 +281,7 @@ def _is_store(path: Path) -> bool:
 
 def _stored(path: Path) -> Embeddings:
     """The vectors and names of a store. Its other columns are not read: as lists they would take more than the vectors."""
-    from clipspace.store import open_store
+    from clipspace.points.store import open_store
 
     store = open_store(path)
     shards = list(store.blocks(len(store)))
@@ -291,7 +291,7 @@ def _stored(path: Path) -> Embeddings:
 
 def _column(store: Path, name: Path | None) -> np.ndarray:
     """Labels of a store: the column that --labels names, or a file as for other sets."""
-    from clipspace.store import open_store
+    from clipspace.points.store import open_store
 
     opened = open_store(store)
     if name is not None and str(name) not in opened.columns and split_name(name)[0].is_file():
@@ -305,7 +305,7 @@ def _column(store: Path, name: Path | None) -> np.ndarray:
 
 
 def _files(folder: Path) -> list[Path]:
-    from clipspace.images import sort_out
+    from clipspace.sources.images import sort_out
 
     if not folder.is_dir():
         raise InputError(

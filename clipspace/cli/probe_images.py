@@ -154,10 +154,10 @@ def blind_pairs(
     as_json: Json = False,
 ) -> None:
     """Pairs of images that the space calls the same and another encoder different (probes.blind_pairs.blind_pairs)."""
-    from clipspace.pictures import draw_sheet
+    from clipspace.files import atomically, check_writable
     from clipspace.probes.blind_pairs import blind_pairs as call
     from clipspace.probes.blind_pairs import pair_rows
-    from clipspace.saving import atomically, check_writable
+    from clipspace.results.pictures import draw_sheet
 
     if output is not None:
         check_writable(output, overwrite=overwrite)
@@ -194,8 +194,8 @@ def metamers(
     as_json: Json = False,
 ) -> None:
     """Images that differ as much as they can and are one point for the space (probes.metamers.metamers)."""
-    from clipspace.pictures import check_target
     from clipspace.probes.metamers import metamers as call
+    from clipspace.results.pictures import check_target
 
     check_target(output, overwrite=overwrite)
     how = {"n": n, "keep": keep, "same": same, "num_inference_steps": num_inference_steps, "seed": seed}
@@ -209,7 +209,7 @@ def metamers(
 
 def _pictures(paths: list[Path]) -> list[Path]:
     """The files named, and the images of the folders named, in order of their names."""
-    from clipspace.images import expand_folders
+    from clipspace.sources.images import expand_folders
 
     found = expand_folders(paths)
     if not found:

@@ -46,9 +46,9 @@ def encode(
     as_json: Json = False,
 ) -> None:
     """Encode images into a store, going on where an earlier run stopped (clipspace.encode)."""
-    from clipspace.encoding import PASSING
-    from clipspace.encoding import encode as call
     from clipspace.sources import open_source
+    from clipspace.space.encoding import PASSING
+    from clipspace.space.encoding import encode as call
 
     if any((Path(source) / name).exists() for name in ("store.json", "img_emb")):
         raise InputError(f"encode: expected images, got the store {source!r}; name what it was encoded from")
@@ -78,8 +78,8 @@ def store(
     verify: Annotated[bool, typer.Option("--verify", help="Read every file and compare checksums.")] = False,
     as_json: Json = False,
 ) -> None:
-    """What a store holds, and what cannot be done with it (clipspace.store.open_store)."""
-    from clipspace.store import open_store
+    """What a store holds, and what cannot be done with it (clipspace.points.store.open_store)."""
+    from clipspace.points.store import open_store
 
     opened = open_store(path)
     if verify:
@@ -97,8 +97,8 @@ def store(
 def merge(
     stores: Annotated[list[Path], typer.Argument(help="Folders of stores of one space.")], output: NewStore
 ) -> None:
-    """One store of several (clipspace.store.merge)."""
-    from clipspace.store import merge as call
+    """One store of several (clipspace.points.store.merge)."""
+    from clipspace.points.store import merge as call
 
     typer.echo(f"wrote {call(stores, output)}")
 

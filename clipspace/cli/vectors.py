@@ -58,8 +58,8 @@ def pca(
     as_json: Json = False,
 ) -> None:
     """Principal components of directions, or of raw vectors, in one pass, as safetensors (clipspace.PCA)."""
-    from clipspace.pca import PCA
-    from clipspace.saving import check_writable
+    from clipspace.files import check_writable
+    from clipspace.points.pca import PCA
 
     check_writable(output, overwrite=overwrite)
     how = {"device": device, "engine": engine, "workers": workers}
@@ -87,7 +87,7 @@ def index(
     as_json: Json = False,
 ) -> None:
     """A FAISS index, its recall verified, as a folder (clipspace.build_index)."""
-    from clipspace.index import build_index, check_target
+    from clipspace.search import build_index, check_target
 
     check_target(output, overwrite=overwrite)
     options = {"recall": recall, "k": k, "seed": seed, "threads": threads, "engine": engine, "workers": workers}
@@ -110,7 +110,7 @@ def search(
     as_json: Json = False,
 ) -> None:
     """The rows of an index nearest to a text, an image, or vectors (clipspace.retrieve). Those of .npy are taken as --space's."""
-    from clipspace.index import open_index
+    from clipspace.search import open_index
 
     queries = {"--text": text, "--image": image, "--vectors": vectors}
     given = [name for name, query in queries.items() if query is not None]
@@ -120,9 +120,9 @@ def search(
     if vectors is not None:
         found = opened.search(_read(vectors), k)
     else:
-        from clipspace.image_or_text import Text
-        from clipspace.images import read_image
-        from clipspace.retrieval import retrieve
+        from clipspace.search.retrieval import retrieve
+        from clipspace.sources.image_or_text import Text
+        from clipspace.sources.images import read_image
 
         query = Text(text) if image is None else read_image(image)
         check_space(space, opened.dim, opened.space, str(index))
@@ -149,9 +149,9 @@ def map_(
     as_json: Json = False,
 ) -> None:
     """Every point in the plane, with the columns of its store, as Parquet for embedding-atlas (clipspace.umap_map, pca_map)."""
-    from clipspace.index import open_index
-    from clipspace.maps import pca_map, umap_map
-    from clipspace.saving import check_writable
+    from clipspace.files import check_writable
+    from clipspace.search import open_index
+    from clipspace.search.maps import pca_map, umap_map
     from clipspace.sources import read_named
     from clipspace.sources.named import told_apart
 
@@ -178,7 +178,7 @@ def map_(
 
 def _columns_of(points: Any) -> dict[str, Any]:
     """All columns of a store, those called as a map calls its own with "store_" before; none of an array."""
-    from clipspace.store.layout import PLACE
+    from clipspace.points.store.layout import PLACE
 
     table = points.metadata() if hasattr(points, "metadata") else None
     names = [name for name in table.column_names if name != PLACE] if table is not None else []
@@ -194,14 +194,14 @@ def _check_images_fit(points: Any) -> None:
     if len(points) > MOST_IMAGES:
         raise InputError(
             f"map: expected at most {MOST_IMAGES:,} points with --source, as all images are held in memory, got "
-            f"{len(points):,}; leave --source out, or map a part of the store (clipspace.store.select)"
+            f"{len(points):,}; leave --source out, or map a part of the store (clipspace.points.store.select)"
         )
 
 
 def _read(path: Path) -> Any:
     """The vectors at a path: a store when it is a folder, else those of a file, a .npy file mapped into memory."""
     if path.is_dir():
-        from clipspace.store import open_store
+        from clipspace.points.store import open_store
 
         return open_store(path)
     return vectors_at(path)

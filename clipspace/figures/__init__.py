@@ -11,7 +11,7 @@ from clipspace.errors import InputError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from clipspace.results import Result
+    from clipspace.results.result import Result
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:

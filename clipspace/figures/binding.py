@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from clipspace.plot import COLORS, grid, intervals, paper, width
-from clipspace.results import Result
+from clipspace.results.result import Result
 
 _SCORES = {"text": "o", "image": "s", "group": "D", "two-way": "^"}
 _OUTCOMES = {"decoded: kept": "o", "decoded: swapped": "X", "decoded: lost": "v", "true image: kept": "|"}

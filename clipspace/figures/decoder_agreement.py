@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from clipspace.plot import grid, intervals, paper, width
-from clipspace.results import Result
+from clipspace.results.result import Result
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from clipspace.plot import grid, page, paper, trim
-from clipspace.results import Result
+from clipspace.results.result import Result
 
 _SHOWN = 9
 

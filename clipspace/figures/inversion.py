@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from clipspace.plot import curves, grid, paper, width
-from clipspace.results import Result
+from clipspace.results.result import Result
 
 _SAME = 99
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from clipspace.plot import paper, scatter, width
 from clipspace.plot.axes import AS_WRITTEN
-from clipspace.results import Result
+from clipspace.results.result import Result
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:

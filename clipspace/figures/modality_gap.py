@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from clipspace.plot import COLORS, curves, histogram, paper, width
-from clipspace.results import Result
+from clipspace.results.result import Result
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from clipspace.plot import COLORS, grid, intervals, paper, width
-from clipspace.results import Result
+from clipspace.results.result import Result
 
 _SAID = {"always": COLORS[0], "sometimes": COLORS[5], "never": COLORS[4]}
 _LEFT = -0.2

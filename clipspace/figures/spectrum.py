@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from clipspace.plot import COLORS, curves, paper, width
 from clipspace.plot.axes import legend
-from clipspace.results import Result
+from clipspace.results.result import Result
 
 _FLOOR = 1e-5
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from clipspace.plot import COLORS, grid, intervals, page, paper, trim
-from clipspace.results import Result
+from clipspace.results.result import Result
 
 _CAPTION = 7
 """Points of what is read below each image: the names of things fit their cell."""

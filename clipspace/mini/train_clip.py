@@ -16,15 +16,7 @@ import open_clip
 import torch
 from safetensors.torch import save_file
 
-from clipspace.mini.training import (
-    TRAIN_SEED,
-    arguments,
-    batches,
-    rendered_scenes,
-    resume,
-    save_checkpoint,
-    to_pixels,
-)
+from clipspace.mini.training import TRAIN_SEED, arguments, batches, rendered_scenes, resume, save_checkpoint, to_pixels
 from clipspace.scenes import caption
 
 MODEL_CFG = {

@@ -12,14 +12,14 @@ import torch
 from PIL import Image
 
 from clipspace.errors import PrecisionError
-from clipspace.images import square
 from clipspace.models.folders import Placement, check_config, load_part
-from clipspace.stamps import Stamp
+from clipspace.points.stamps import Stamp
+from clipspace.sources.images import square
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL
 
-    from clipspace.diffusion import Schedule
+    from clipspace.diffusion.sampling import Schedule
 
 Scale = Literal["raw", "any length"]
 

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
+from clipspace.diffusion.schedule import Schedule, clipping, thresholding
 from clipspace.errors import CapabilityError, CheckpointError, shortened
 from clipspace.models.contract import DecoderFacts, ImageDecoder, working_dtype
 from clipspace.models.folders import Placement
-from clipspace.schedule import Schedule, clipping, thresholding
 
 if TYPE_CHECKING:
     from clipspace.models.clip import Encoder

@@ -11,7 +11,7 @@ from clipspace.errors import CheckpointError, InputError, SpaceMismatchError
 from clipspace.models import dalle2, image_variations, kandinsky, karlo, pixel_decoder, stable_unclip
 from clipspace.models.contract import DecoderFacts, ImageDecoder
 from clipspace.models.folders import Placement, read_index
-from clipspace.stamps import Stamp, compute_alike
+from clipspace.points.stamps import Stamp, compute_alike
 
 if TYPE_CHECKING:
     from clipspace.models.clip import Encoder

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from clipspace.embeddings import Stamp
 from clipspace.errors import CapabilityError, InputError
-from clipspace.images import grows_too_large
 from clipspace.models.function import function_of
 from clipspace.models.projection import before_projection
 from clipspace.models.reading import check_texts, split_words
 from clipspace.models.weights import digest, weights_digest
-from clipspace.stamps import FEATURES
+from clipspace.points.embeddings import Stamp
+from clipspace.points.stamps import FEATURES
+from clipspace.sources.images import grows_too_large
 
 
 class Encoder:

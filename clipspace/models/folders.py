@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from clipspace.errors import CapabilityError, CheckpointError
-from clipspace.stamps import Stamp, read_stamp
+from clipspace.points.stamps import Stamp, read_stamp
 
 PLAIN = {"addition_embed_type": None, "encoder_hid_dim_type": None, "time_cond_proj_dim": None}
 """Further inputs of a diffusers UNet that most decoders leave out."""

@@ -15,7 +15,7 @@ from PIL import Image
 
 from clipspace.errors import CheckpointError
 from clipspace.models.weights import digest
-from clipspace.stamps import EMBEDDING, Function
+from clipspace.points.stamps import EMBEDDING, Function
 
 _HEADS = ("num_heads", "n_heads", "n_head", "num_attention_heads")
 _EPSILON = ("eps", "variance_epsilon")

@@ -1,4 +1,4 @@
-"""A decoder for any encoder: none is needed, pixels are optimised (see `clipspace.gradient`)."""
+"""A decoder for any encoder: none is needed, pixels are optimised (see `clipspace.diffusion.gradient`)."""
 
 from __future__ import annotations
 

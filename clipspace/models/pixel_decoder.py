@@ -10,7 +10,7 @@ from diffusers import UNet2DConditionModel
 from clipspace.models.contract import DecoderFacts, ImageDecoder, widened
 from clipspace.models.folders import PLAIN, Placement, check_config, clip_of, device_of, load_part, read_index, side_of
 from clipspace.models.scheduler_config import load_schedule
-from clipspace.stamps import Stamp
+from clipspace.points.stamps import Stamp
 
 FACTS = DecoderFacts(
     name="mini",

@@ -17,7 +17,7 @@ from clipspace.models.contract import DecoderFacts, widened
 from clipspace.models.decoders import check_serves
 from clipspace.models.folders import Placement, clip_of, device_of, load_part, load_tokenizer, own_parameter, read_index
 from clipspace.models.scheduler_config import load_schedule
-from clipspace.stamps import Stamp
+from clipspace.points.stamps import Stamp
 
 if TYPE_CHECKING:
     from clipspace.models.clip import Encoder

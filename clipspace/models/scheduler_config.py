@@ -17,9 +17,9 @@ from typing import Any, get_args
 
 import torch
 
+from clipspace.diffusion.schedule import Prediction, Schedule, clipping, thresholding
 from clipspace.errors import CheckpointError
 from clipspace.models.folders import read_config
-from clipspace.schedule import Prediction, Schedule, clipping, thresholding
 
 KNOWN = (
     "DDIMParallelScheduler",

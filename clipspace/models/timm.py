@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from clipspace.embeddings import Embeddings, Stamp
 from clipspace.errors import CheckpointError
-from clipspace.images import read_images
 from clipspace.models.function import function_of
 from clipspace.models.weights import digest, weights_digest
+from clipspace.points.embeddings import Embeddings, Stamp
+from clipspace.sources.images import read_images
 
 
 @torch.inference_mode()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from clipspace.files import atomically
 from clipspace.plot.style import paper
-from clipspace.saving import atomically
 
 LARGEST = 2_000_000
 """Bytes of a file that venues and readers take without complaint; pictures are made coarser to stay below."""

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from PIL import Image
 
-from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError, check_count
-from clipspace.images import read_image
-from clipspace.probes.accuracy import proportion_interval
+from clipspace.measure.accuracy import proportion_interval
+from clipspace.points.embeddings import Embeddings
+from clipspace.results.scores import Score, Scores
 from clipspace.scenes import COLORS, SIZES, Scene, Thing, render, sample_scene
 from clipspace.scenes.captions import article
 from clipspace.scenes.reading import read_in_color
-from clipspace.scores import Score, Scores
+from clipspace.sources.images import read_image
 
 if TYPE_CHECKING:
     from clipspace.space import Space

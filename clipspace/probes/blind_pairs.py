@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from clipspace.blocks import embeddings_of
-from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
-from clipspace.geometry import cone
-from clipspace.images import list_images, read_image, read_images, square
-from clipspace.scores import Score, Scores
+from clipspace.measure import cone
+from clipspace.points.blocks import embeddings_of
+from clipspace.points.embeddings import Embeddings
+from clipspace.results.scores import Score, Scores
+from clipspace.sources.images import list_images, read_image, read_images, square
 
 if TYPE_CHECKING:
-    from clipspace.store import Store
+    from clipspace.points.store import Store
 
 SAME, DIFFERENT = 0.95, 0.6
 """Cosines of CLIP above, and of DINOv2 below, which MMVP calls a pair blind."""

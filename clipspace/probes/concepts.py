@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from clipspace.blocks import check_one_space, embeddings_of, stamp_of, unit_blocks
-from clipspace.embeddings import Embeddings, Stamp, check_same_space
 from clipspace.errors import InputError, SampleWarning
-from clipspace.geometry.cone import centred
-from clipspace.geometry.copies import originals
-from clipspace.probes.sparse import sparse_codes
-from clipspace.probes.splits import check_words, finite_vectors
+from clipspace.measure.cone import centred
+from clipspace.measure.copies import originals
+from clipspace.measure.sparse import sparse_codes
+from clipspace.measure.splits import check_words, finite_vectors
+from clipspace.points.blocks import check_one_space, embeddings_of, stamp_of, unit_blocks
+from clipspace.points.embeddings import Embeddings, Stamp, check_same_space
+from clipspace.points.sphere import norm, unit
 from clipspace.reprs import brief
-from clipspace.scores import Score, Scores, bootstrap
-from clipspace.sphere import norm, unit
+from clipspace.results.scores import Score, Scores, bootstrap
 
 if TYPE_CHECKING:
-    from clipspace.store import Store
+    from clipspace.points.store import Store
 
 _COSINES = 2**22
 """Cosines that `describe` holds at once."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
-from clipspace.scores import Score, Scores, bootstrap
+from clipspace.points.embeddings import Embeddings
+from clipspace.results.scores import Score, Scores, bootstrap
 from clipspace.seeds import child_seed
 
 if TYPE_CHECKING:

@@ -6,15 +6,15 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from clipspace.blocks import embeddings_of
-from clipspace.embeddings import Embeddings, check_same_space
+from clipspace.points.blocks import embeddings_of
+from clipspace.points.embeddings import Embeddings, check_same_space
 from clipspace.probes.zero_shot import label_weights
 from clipspace.scenes import COLORS, GROUNDS, THINGS, Scene
 from clipspace.scenes.captions import article
 
 if TYPE_CHECKING:
+    from clipspace.points.store import Store
     from clipspace.space import Space
-    from clipspace.store import Store
 
 FACTORS = {"color": tuple(COLORS), "thing": tuple(THINGS), "ground": tuple(GROUNDS)}
 """What a description says, and what it chooses from."""

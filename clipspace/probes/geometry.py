@@ -1,4 +1,4 @@
-"""The geometry of a set of embeddings as scores: functions of `clipspace.geometry`, gathered."""
+"""The geometry of a set of embeddings as scores: functions of `clipspace.measure`, gathered."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clipspace.blocks import check_one_space, embeddings_of, shape, stamp_of, unit_rows
-from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError, SampleWarning
-from clipspace.geometry import cone, contrast, dimension, gap, hubness, retrieval, similarity, spectrum
-from clipspace.geometry.copies import originals
-from clipspace.geometry.pairing import Pairing, pair
-from clipspace.probes.accuracy import proportion_interval
-from clipspace.probes.splits import finite_vectors
-from clipspace.scores import Score, Scores, bootstrap
+from clipspace.measure import cone, contrast, dimension, gap, hubness, retrieval, similarity, spectrum
+from clipspace.measure.accuracy import proportion_interval
+from clipspace.measure.copies import originals
+from clipspace.measure.pairing import Pairing, pair
+from clipspace.measure.splits import finite_vectors
+from clipspace.points.blocks import check_one_space, embeddings_of, shape, stamp_of, unit_rows
+from clipspace.points.embeddings import Embeddings
+from clipspace.points.sphere import unit
+from clipspace.points.store import Store, open_beside
+from clipspace.results.scores import Score, Scores, bootstrap
 from clipspace.seeds import stream
 from clipspace.sequences import in_order
-from clipspace.sphere import unit
-from clipspace.store import Store, open_beside
 
 MAX_POINTS = 5000
 """Rows that measures over all pairs are taken on; of more, so many are drawn."""

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipspace.blocks import embeddings_of
-from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
-from clipspace.geometry.neighbours import k_nearest
-from clipspace.probes.accuracy import accuracy_rows, confusion_matrix
-from clipspace.probes.splits import HeldOut, split
-from clipspace.scores import Scores
+from clipspace.measure.accuracy import accuracy_rows, confusion_matrix
+from clipspace.measure.neighbours import k_nearest
+from clipspace.measure.splits import HeldOut, split
+from clipspace.points.blocks import embeddings_of
+from clipspace.points.embeddings import Embeddings
+from clipspace.results.scores import Scores
 
 if TYPE_CHECKING:
-    from clipspace.store import Store
+    from clipspace.points.store import Store
 
 
 def knn_probe(

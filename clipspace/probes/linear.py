@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from clipspace.blocks import embeddings_of
-from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError, shortened
-from clipspace.probes.accuracy import accuracy_rows, clopper_pearson, confusion_matrix
-from clipspace.probes.logistic import fit_logistic
-from clipspace.probes.ridge import STRENGTHS
-from clipspace.probes.splits import HeldOut, Split, split, stratify, warn_small
-from clipspace.scores import Score, Scores
+from clipspace.measure.accuracy import accuracy_rows, clopper_pearson, confusion_matrix
+from clipspace.measure.logistic import fit_logistic
+from clipspace.measure.ridge import STRENGTHS
+from clipspace.measure.splits import HeldOut, Split, split, stratify, warn_small
+from clipspace.points.blocks import embeddings_of
+from clipspace.points.embeddings import Embeddings
+from clipspace.results.scores import Score, Scores
 from clipspace.seeds import child_seed, stream
 
 if TYPE_CHECKING:
-    from clipspace.store import Store
+    from clipspace.points.store import Store
 
 Search = Literal["sweep", "binary"]
 

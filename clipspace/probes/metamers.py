@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
-from clipspace.images import list_images, read_image
-from clipspace.pictures import Pictures
-from clipspace.results import input_of
+from clipspace.points.embeddings import Embeddings
+from clipspace.results.pictures import Pictures
+from clipspace.results.result import input_of
+from clipspace.sources.images import list_images, read_image
 
 if TYPE_CHECKING:
     from clipspace.space import Space

@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError, shortened
-from clipspace.fonts import load_font
-from clipspace.images import images_below, read_images
-from clipspace.probes.accuracy import proportion_interval
+from clipspace.measure.accuracy import proportion_interval
+from clipspace.points.embeddings import Embeddings
 from clipspace.probes.templates import PHOTO, read_templates
 from clipspace.probes.zero_shot import zero_shot
+from clipspace.results.scores import Score, Scores, bootstrap
 from clipspace.scenes import Card, draw_card
 from clipspace.scenes.captions import article
-from clipspace.scores import Score, Scores, bootstrap
+from clipspace.scenes.fonts import load_font
+from clipspace.sources.images import images_below, read_images
 
 if TYPE_CHECKING:
     from clipspace.space import Space
@@ -48,7 +48,7 @@ def print_word(
 
     ``width`` of the card is a fraction of the image's, ``place`` its centre in fractions of width and height. ``font`` is
     the path of a TrueType or OpenType font; without one, fonts for European scripts are at hand
-    (`clipspace.fonts.load_font`). Raises `InputError` that names the characters that the font lacks.
+    (`clipspace.scenes.fonts.load_font`). Raises `InputError` that names the characters that the font lacks.
 
     >>> from PIL import Image
     >>> print_word(Image.new("RGB", (64, 64)), "ipod").size

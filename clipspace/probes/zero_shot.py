@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy.special import expit, softmax
 
-from clipspace import sphere
-from clipspace.blocks import carries_stamp, embeddings_of
-from clipspace.embeddings import Embeddings, check_same_space
 from clipspace.errors import InputError, SampleWarning, shortened
-from clipspace.probes.accuracy import accuracy_rows, confusion_matrix, proportion_interval
-from clipspace.probes.calibration import calibration_error, reliability
-from clipspace.probes.splits import check_words, column
+from clipspace.measure.accuracy import accuracy_rows, confusion_matrix, proportion_interval
+from clipspace.measure.calibration import calibration_error, reliability
+from clipspace.measure.splits import check_words, column
+from clipspace.points import sphere
+from clipspace.points.blocks import carries_stamp, embeddings_of
+from clipspace.points.embeddings import Embeddings, check_same_space
 from clipspace.probes.templates import PHOTO, read_templates
-from clipspace.scores import Score, Scores, bootstrap
+from clipspace.results.scores import Score, Scores, bootstrap
 from clipspace.sequences import in_order
 
 if TYPE_CHECKING:

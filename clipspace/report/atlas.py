@@ -10,12 +10,12 @@ import numpy as np
 from PIL import Image
 
 from clipspace.analyses.given import Given
-from clipspace.embeddings import Embeddings
-from clipspace.images import read_image, square
-from clipspace.maps import pca_map, umap_map
+from clipspace.points.embeddings import Embeddings
 from clipspace.report.explorer import explorer
 from clipspace.report.sprites import SIDES
 from clipspace.scenes import caption, render, sample_scenes
+from clipspace.search.maps import pca_map, umap_map
+from clipspace.sources.images import read_image, square
 from clipspace.space import Space
 
 SCENES = 2000

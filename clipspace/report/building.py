@@ -18,14 +18,14 @@ from clipspace.analyses import ANALYSES, analysis, question
 from clipspace.analyses.asking import Brought, ask, bring, inputs, missing
 from clipspace.errors import CapabilityError, ClipspaceError, InputError, shortened
 from clipspace.figures import draw
+from clipspace.files import atomically, check_writable
 from clipspace.plot import save_figure
+from clipspace.points.store import Store
 from clipspace.report.atlas import atlas
 from clipspace.report.page import Section, write_page
-from clipspace.results import Result, load_result, made_by
-from clipspace.saving import atomically, check_writable
+from clipspace.results.result import Result, load_result, made_by
 from clipspace.sources import Source
 from clipspace.space import Space, load_space
-from clipspace.store import Store
 
 MANIPULATIONS = (
     "inversion",

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from clipspace.columns import PALETTE, SCALE, SHAPES, column, most_structured, named_colors
 from clipspace.errors import InputError
-from clipspace.geometry.neighbours import neighbours
-from clipspace.maps import Map
+from clipspace.measure.neighbours import neighbours
+from clipspace.plot.columns import PALETTE, SCALE, SHAPES, column, most_structured, named_colors
 from clipspace.report.page import render, write_page
 from clipspace.report.sprites import Sprites, pack
+from clipspace.search.maps import Map
 
 _NEIGHBOURS = 10  # shown of each point
 
@@ -39,7 +39,7 @@ def explorer(
     ----------
     points : the map; its ``neighbours`` are shown where it has them
     thumbnails : n pictures, one a point
-    columns : n values each, by name; see `clipspace.columns.column`. Labels that all name a colour have that colour
+    columns : n values each, by name; see `clipspace.plot.columns.column`. Labels that all name a colour have that colour
     captions : n texts, searched with the names
     """
     n = len(points)

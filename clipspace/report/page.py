@@ -17,7 +17,7 @@ from markupsafe import Markup
 from PIL import Image, UnidentifiedImageError
 
 from clipspace.errors import InputError
-from clipspace.saving import atomically
+from clipspace.files import atomically
 
 _NUMBER = re.compile(r"\s*([-+]?(?:\d[\d,]*\.?\d*(?:e[-+]?\d+)?|\.\d+|inf\b|nan\b))", re.IGNORECASE)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from PIL import Image
 
-from clipspace.images import read_image, square
 from clipspace.report.page import data_uri
+from clipspace.sources.images import read_image, square
 
 SIDES = (64, 48, 32)
 """Pixels that a tile may be wide, the widest first."""

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw
 
-from clipspace.fonts import load_font
+from clipspace.scenes.fonts import load_font
 from clipspace.scenes.spec import COLORS, GROUNDS, SIZES, Card, Scene, Thing
 from clipspace.scenes.things import PAPER, THINGS
 
@@ -35,7 +35,7 @@ def render(scene: Scene, *, resolution: int = RESOLUTION) -> Image.Image:
 def draw_card(image: Image.Image, card: Card, *, font: str | None = None) -> Image.Image:
     """``image`` with ``card`` laid over it. Works on any RGB image; returns a new one.
 
-    ``font`` is the path of a font; see `clipspace.fonts.load_font`. Raises `InputError` for a word that it cannot write.
+    ``font`` is the path of a font; see `clipspace.scenes.fonts.load_font`. Raises `InputError` for a word that it cannot write.
     """
     width = max(4, round(card.width * image.width))
     height = max(3, round(width * _CARD_ASPECT))

@@ -13,10 +13,10 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from clipspace.errors import InputError
-from clipspace.formats import is_hidden
-from clipspace.images import SUFFIXES
 from clipspace.sources.files import Found, find_files, is_folder, is_url, named_apart
 from clipspace.sources.folder import folder_source
+from clipspace.sources.formats import is_hidden
+from clipspace.sources.images import SUFFIXES
 from clipspace.sources.listing import list_source
 from clipspace.sources.named import read_named
 from clipspace.sources.rows import Ignored, Part, Row, RowError, Sample, Source

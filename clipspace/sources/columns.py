@@ -9,7 +9,7 @@ import pyarrow
 import pyarrow.parquet
 
 from clipspace.errors import InputError
-from clipspace.formats import HEAD_BYTES, looks_like_image
+from clipspace.sources.formats import HEAD_BYTES, looks_like_image
 
 _PATHS = ("image_path", "path", "file", "file_name", "filename", "image", "filepath", "url")
 _IMAGES = ("image", "images", "img", "image_bytes", "jpg", "jpeg", "png", "webp", "photo", "picture")

@@ -8,9 +8,9 @@ from functools import partial
 from typing import NamedTuple
 
 from clipspace.errors import InputError
-from clipspace.formats import HEAD_BYTES, is_hidden, looks_like_image
-from clipspace.images import SUFFIXES
 from clipspace.sources.files import Found, open_file, read_file, size_of
+from clipspace.sources.formats import HEAD_BYTES, is_hidden, looks_like_image
+from clipspace.sources.images import SUFFIXES
 from clipspace.sources.metadata import read_metadata
 from clipspace.sources.rows import Part, Row, RowError, Sample, Source, digest_of, fail, readable
 from clipspace.sources.sidecars import read_sidecars

@@ -11,9 +11,9 @@ from functools import partial
 from itertools import count
 from typing import BinaryIO
 
-from clipspace.formats import HEAD_BYTES, is_hidden, looks_like_image
-from clipspace.images import SUFFIXES
 from clipspace.sources.files import Found, open_file, reason_of, size_of
+from clipspace.sources.formats import HEAD_BYTES, is_hidden, looks_like_image
+from clipspace.sources.images import SUFFIXES
 from clipspace.sources.rows import MAX_BYTES, Ignored, Part, Row, RowError, Sample, Source, fail, readable
 from clipspace.sources.sidecars import SUFFIXES as SIDECARS
 from clipspace.sources.sidecars import read_sidecars, stems

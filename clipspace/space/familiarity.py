@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from clipspace.diffusion import draw_noise
+from clipspace.diffusion.sampling import draw_noise
 from clipspace.errors import UnfamiliarWarning
 from clipspace.models.contract import working_dtype
 from clipspace.seeds import streams
@@ -17,7 +17,7 @@ from clipspace.space.batches import batch_slices
 if TYPE_CHECKING:
     from PIL import Image
 
-    from clipspace.embeddings import Embeddings
+    from clipspace.points.embeddings import Embeddings
     from clipspace.space.space import Space
 
 FAR = 1.3

@@ -13,16 +13,17 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from clipspace import diffusion, gradient, sphere
-from clipspace.codes import Code
-from clipspace.embeddings import Embeddings, Stamp, check_same_space
+from clipspace.diffusion import gradient, sampling
 from clipspace.errors import CapabilityError, ConvergenceWarning, InputError
-from clipspace.images import list_images, read_image, read_images
 from clipspace.models.contract import check_finite, working_dtype
+from clipspace.points import sphere
+from clipspace.points.embeddings import Embeddings, Stamp, check_same_space
 from clipspace.reprs import brief
 from clipspace.seeds import streams
 from clipspace.sequences import in_order
+from clipspace.sources.images import list_images, read_image, read_images
 from clipspace.space.batches import batch_count, batch_slices, within_memory
+from clipspace.space.code import Code
 
 if TYPE_CHECKING:
     from clipspace.models.clip import Encoder
@@ -173,10 +174,10 @@ class Space:
         rngs, chunks = [rng for row in zip(*drawn_by, strict=True) for rng in row], []
         with within_memory("prior", batch_size):
             for rows in batch_slices(len(repeated), batch_size, "prior"):
-                drawn = diffusion.sample(
+                drawn = sampling.sample(
                     model,
                     model.inputs(texts_in[rows], repeated[rows]),
-                    diffusion.draw_noise(model.latent_shape, rngs[rows]).to(self.device),
+                    sampling.draw_noise(model.latent_shape, rngs[rows]).to(self.device),
                     num_inference_steps=steps,
                     guidance_scale=guidance_scale,
                     clip_sample=True,
@@ -240,9 +241,9 @@ class Space:
             )
         rngs = streams(seed, n, "steps")
         x_T = self.noise(n, seed=seed) if drawing else self._as_noise(noise, n)
-        sampling = {"guidance_scale": guidance_scale, "eta": eta, "clip_sample": clip_sample}
-        sampling = {} if self._optimises else sampling
-        call = gradient.optimise if self._optimises else diffusion.sample
+        of_diffusion = {"guidance_scale": guidance_scale, "eta": eta, "clip_sample": clip_sample}
+        of_diffusion = {} if self._optimises else of_diffusion
+        call = gradient.optimise if self._optimises else sampling.sample
         images: list[Image.Image] = []
         total = batch_count(n, batch_size) * steps
         with within_memory("decode", batch_size), tqdm(total=total, desc="decode", disable=None, leave=False) as bar:
@@ -254,7 +255,7 @@ class Space:
                     num_inference_steps=steps,
                     rngs=rngs[rows],
                     on_step=bar.update,
-                    **sampling,
+                    **of_diffusion,
                 )
                 images += decoder.to_images(latents)
         return images
@@ -273,7 +274,7 @@ class Space:
 
         ``embeddings`` are those of the images, encoded when None. Images are taken at the decoder's
         resolution (centre square). ``method="exact"`` inverts the sampler to float accuracy;
-        ``"ddim"`` is the one-step approximation in common use (see `diffusion.invert`). Both are of steps that do not clip x_0,
+        ``"ddim"`` is the one-step approximation in common use (see `sampling.invert`). Both are of steps that do not clip x_0,
         whatever the checkpoint's own sampler does, and at guidance 1 unless another is asked for.
 
         Warns (`ConvergenceWarning`) of images whose code decodes to something else. In float32 that is one in a hundred
@@ -298,19 +299,19 @@ class Space:
                 latents = decoder.to_latents(pictures[rows]).to(working_dtype(dtype))
                 check_finite(latents, "invert: latents of images", dtype)
                 parts.append(
-                    diffusion.invert(
+                    sampling.invert(
                         decoder,
                         latents,
                         torch.from_numpy(vectors[rows]),
                         num_inference_steps=steps,
                         guidance_scale=guidance_scale,
                         method=method,
-                        restarts=_RESTARTS_IN_HALF if dtype.itemsize < 4 else diffusion.RESTARTS,
+                        restarts=_RESTARTS_IN_HALF if dtype.itemsize < 4 else sampling.RESTARTS,
                         on_step=bar.update,
                     )
                 )
         noise, residual, evaluations = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
-        rows = np.flatnonzero(~(residual <= diffusion.CONVERGED)).tolist()  # NaN did not converge either
+        rows = np.flatnonzero(~(residual <= sampling.CONVERGED)).tolist()  # NaN did not converge either
         if rows:
             warnings.warn(
                 f"invert: images {rows} did not converge: they decode to themselves but for errors of up to "
@@ -323,7 +324,7 @@ class Space:
 
     def noise(self, n: int, *, seed: int = 0) -> np.ndarray:
         """x_T for ``n`` images, float32 ``(n, *latent_shape)``: what `decode` draws for ``seed``."""
-        return diffusion.draw_noise(self._decoder("noise").latent_shape, streams(seed, n, "noise")).numpy()
+        return sampling.draw_noise(self._decoder("noise").latent_shape, streams(seed, n, "noise")).numpy()
 
     def _embeddings(self, chunks: list[np.ndarray], modality: Any, names: list[str]) -> Embeddings:
         if not chunks:

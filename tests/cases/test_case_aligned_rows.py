@@ -15,18 +15,18 @@ from pyarrow.compute import field
 from sourced import png, write_table
 
 from clipspace.analyses.given import given_store
-from clipspace.columns import column
-from clipspace.embeddings import Embeddings
-from clipspace.encoding import encode
 from clipspace.errors import InputError
-from clipspace.geometry.retrieval import ranks
-from clipspace.images import decode_image, read_image
-from clipspace.index import build_index
+from clipspace.measure.retrieval import ranks
+from clipspace.plot.columns import column
+from clipspace.points.embeddings import Embeddings
+from clipspace.points.store import open_beside, open_store, select, write_store
 from clipspace.probes.knn import knn_probe
 from clipspace.probes.linear import linear_probe
 from clipspace.report.atlas import _thumbnails
+from clipspace.search import build_index
 from clipspace.sources import open_source, read_named
-from clipspace.store import open_beside, open_store, select, write_store
+from clipspace.sources.images import decode_image, read_image
+from clipspace.space.encoding import encode
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pyarrow.parquet
 import pytest
 from sourced import png, read, write_tar
 
-from clipspace.encoding import encode
 from clipspace.errors import InputError
 from clipspace.sources import Ignored, open_source
+from clipspace.space.encoding import encode
 
 UTF16 = "ein Bär".encode("utf-16")
 

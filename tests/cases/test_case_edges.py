@@ -10,13 +10,13 @@ import torch
 from command_line import run
 from pyarrow import parquet
 
-from clipspace import diffusion
 from clipspace.cli.options import report
-from clipspace.embeddings import Embeddings, Stamp
+from clipspace.diffusion import sampling
 from clipspace.errors import SpaceMismatchError
-from clipspace.index import build_index
-from clipspace.maps import load_map
-from clipspace.store import open_store, write_store
+from clipspace.points.embeddings import Embeddings, Stamp
+from clipspace.points.store import open_store, write_store
+from clipspace.search import build_index
+from clipspace.search.maps import load_map
 
 
 @pytest.fixture
@@ -197,9 +197,9 @@ def test_a_row_that_is_not_finite_leaves_the_inversion_at_once(space, apple, hou
     x_0 = space.decoder.to_latents([apple, house]).clone()
     z = torch.from_numpy(space.encode_images([apple, house]).vectors.copy())
     how = {"num_inference_steps": 8}
-    alone = diffusion.invert(space.decoder, x_0[:1], z[:1], **how)
+    alone = sampling.invert(space.decoder, x_0[:1], z[:1], **how)
     (x_0[1, 0, 0] if harmed == "image" else z[1])[0] = torch.nan
-    both = diffusion.invert(space.decoder, x_0, z, **how)
+    both = sampling.invert(space.decoder, x_0, z, **how)
     assert both.evaluations.tolist() == [alone.evaluations.item(), 0]
     assert torch.allclose(both.noise[0], alone.noise[0], atol=1e-3)
     assert both.noise[1].isnan().all()

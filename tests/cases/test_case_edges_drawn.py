@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from clipspace import plot
-from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
-from clipspace.pictures import Pictures
+from clipspace.points.embeddings import Embeddings
 from clipspace.probes.typographic import print_word, typographic_attack
-from clipspace.results import Result
+from clipspace.results.pictures import Pictures
+from clipspace.results.result import Result
 
 NAMES = ["_hidden", "a $5 note, then a $10 note", "cost $x_{ $", "back\\slash \\$1", "50 % & <b>"]
 CELLS = np.zeros((1, 5, 4, 4, 3), np.uint8)

@@ -6,10 +6,10 @@ import warnings
 import numpy as np
 import pytest
 
-from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
+from clipspace.points.embeddings import Embeddings
+from clipspace.points.store import write_store
 from clipspace.report import building, write_report
-from clipspace.store import write_store
 
 _ROWS = 40
 

@@ -18,13 +18,13 @@ from pyarrow import parquet
 from safetensors.torch import load_file, save_file
 
 from clipspace import build_index, load_space, zero_shot
-from clipspace.embeddings import check_same_space, concatenate
-from clipspace.encoding import encode
 from clipspace.errors import CheckpointError, InputError, PrecisionError, SpaceMismatchError
 from clipspace.models.catalogue import MINI
 from clipspace.models.clip import Preprocess, TruncationWarning
+from clipspace.points.embeddings import check_same_space, concatenate
+from clipspace.points.store import append, open_store, select, write_store
 from clipspace.space import untrained_space
-from clipspace.store import append, open_store, select, write_store
+from clipspace.space.encoding import encode
 
 PLAIN = Preprocess((0.48, 0.46, 0.41), (0.27, 0.26, 0.28))
 TAGS = [

@@ -11,9 +11,9 @@ from PIL import Image
 
 from clipspace import Embeddings, blend, build_index, interpolate, retrieve, text_diff, variations
 from clipspace.errors import InputError
-from clipspace.images import content, read_image
 from clipspace.manipulate import generate, reconstruct
-from clipspace.pca import PCA
+from clipspace.points.pca import PCA
+from clipspace.sources.images import content, read_image
 
 FEW = {"num_inference_steps": 2}
 

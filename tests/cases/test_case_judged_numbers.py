@@ -9,15 +9,15 @@ import pytest
 from clipspace import text_diff
 from clipspace.analyses import analysis
 from clipspace.cli.probe_images import _to_attack
-from clipspace.codes import Code
-from clipspace.columns import structure
 from clipspace.errors import InputError, UnfamiliarWarning
 from clipspace.figures import draw
-from clipspace.geometry.neighbours import neighbours
 from clipspace.manipulate import _check_judge
+from clipspace.measure.neighbours import neighbours
+from clipspace.plot.columns import structure
 from clipspace.probes.typographic import attack_scores, print_word
 from clipspace.scenes import Scene, Thing, factor_table, render, sample_scenes
 from clipspace.space import untrained_space
+from clipspace.space.code import Code
 
 FEW = {"num_inference_steps": 4}
 SOME = ["variations", "interpolation", "guidance"]

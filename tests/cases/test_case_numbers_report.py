@@ -8,12 +8,12 @@ import pytest
 import recomputed
 from PIL import Image
 
-from clipspace.encoding import encode
 from clipspace.errors import SampleWarning
+from clipspace.points.store import open_store, write_store
 from clipspace.report import write_report
-from clipspace.results import load_result
+from clipspace.results.result import load_result
 from clipspace.scenes import render, sample_scenes
-from clipspace.store import open_store, write_store
+from clipspace.space.encoding import encode
 
 _SCENES = 140
 

@@ -12,13 +12,13 @@ from safetensors.torch import load_file, save_file
 from sourced import write_tar
 
 from clipspace import Embeddings, load_space
-from clipspace.blocks import shape
-from clipspace.encoding import encode
 from clipspace.errors import ImageError, InputError, PrecisionError
-from clipspace.images import decode_image, images_below, read_image
+from clipspace.points.blocks import shape
+from clipspace.points.sphere import unit
+from clipspace.points.store import open_store
 from clipspace.sources import open_source
-from clipspace.sphere import unit
-from clipspace.store import open_store
+from clipspace.sources.images import decode_image, images_below, read_image
+from clipspace.space.encoding import encode
 
 ONE_NAN = np.full((8, 8), 0.5, np.float32)
 ONE_NAN[3, 3] = np.nan
@@ -138,7 +138,7 @@ def test_a_program_is_never_opened_as_an_image(tmp_path):
 
 
 def test_heic_needs_an_extra_and_says_which(monkeypatch):
-    monkeypatch.setattr("clipspace.images._reads_heif", lambda: False)
+    monkeypatch.setattr("clipspace.sources.images._reads_heif", lambda: False)
     with pytest.raises(ImageError, match=r"pip install 'clipspace\[heif\]'"):
         decode_image(b"\0\0\0\x1cftypheic\0\0\0\0mif1heicmiaf" + bytes(40))
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from clipspace.images import SAME, psnr
 from clipspace.manipulate import reconstruct, text_diff
 from clipspace.mini.evaluation.reading import SEED, Row, read_by_clip
-from clipspace.pca import PCA
-from clipspace.pictures import Pictures
+from clipspace.points.pca import PCA
 from clipspace.probes.descriptions import FACTORS, sentence, truth
+from clipspace.results.pictures import Pictures
 from clipspace.scenes import render, sample_scenes
 from clipspace.scenes.reading import read_ground, read_scene
+from clipspace.sources.images import SAME, psnr
 from clipspace.space import Space
 
 

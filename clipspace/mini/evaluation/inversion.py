@@ -6,14 +6,14 @@ import copy
 
 import numpy as np
 
-from clipspace.codes import Code
-from clipspace.diffusion import CONVERGED
-from clipspace.embeddings import Embeddings
-from clipspace.images import SAME, psnr
+from clipspace.diffusion.sampling import CONVERGED
 from clipspace.manipulate import interpolate
 from clipspace.mini.evaluation.reading import SEED, Row
+from clipspace.points.embeddings import Embeddings
 from clipspace.scenes import render, sample_scenes
+from clipspace.sources.images import SAME, psnr
 from clipspace.space import Space
+from clipspace.space.code import Code
 
 
 def inversion(space: Space, n: int = 200) -> list[Row]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from clipspace.embeddings import Embeddings
 from clipspace.mini.evaluation.reading import SEED, Row
+from clipspace.points.embeddings import Embeddings
 from clipspace.probes.descriptions import sentence, truth
 from clipspace.scenes import Scene, caption, render, sample_scenes
 from clipspace.scenes.reading import read_color, read_thing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clipspace.embeddings import Embeddings
+from clipspace.points.embeddings import Embeddings
 from clipspace.probes.zero_shot import label_weights
 from clipspace.scenes import COLORS, THINGS, Scene, sample_scenes
 from clipspace.scenes.captions import article

@@ -1,7 +1,7 @@
 """Retention: of every factor of a set of images, how much of it is in z, and whether the decoder brings it back."""
 
+from clipspace.probes.retention.agreement import rank_agreement
 from clipspace.probes.retention.augmentations import AUGMENTATIONS, augmentation_factors
-from clipspace.probes.retention.calibration import rank_agreement
 from clipspace.probes.retention.factors import Factor, scene_factors
 from clipspace.probes.retention.probe import retention
 from clipspace.probes.retention.readout import read_out

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-from clipspace.images import square
 from clipspace.probes.retention.factors import Factor
 from clipspace.scenes import WORDS, Card, draw_card
+from clipspace.sources.images import square
 
 _GREY = (127, 127, 127)
 _PATCHES = 4

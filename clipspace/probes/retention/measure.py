@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clipspace.reprs import brief
-from clipspace.scores import Score
+from clipspace.results.scores import Score
 
 DRAWS = 1000
 

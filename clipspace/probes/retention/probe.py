@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clipspace import sphere
-from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError, shortened
-from clipspace.images import read_images
+from clipspace.points import sphere
+from clipspace.points.embeddings import Embeddings
 from clipspace.probes.retention.augmentations import augmentation_factors
 from clipspace.probes.retention.factors import Factor, column_factors, scene_factors
 from clipspace.probes.retention.measure import Measure, mean_of
@@ -27,6 +26,7 @@ from clipspace.probes.retention.recovery import (
 from clipspace.probes.retention.sensitivity import consistency, sensitivity, typical_angle
 from clipspace.probes.retention.table import Retention
 from clipspace.scenes import Scene, render
+from clipspace.sources.images import read_images
 
 if TYPE_CHECKING:
     from clipspace.space import Space

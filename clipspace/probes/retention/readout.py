@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clipspace import sphere
-from clipspace.blocks import carries_stamp, embeddings_of, stamp_of
 from clipspace.errors import InputError, SampleWarning, shortened
+from clipspace.points import sphere
+from clipspace.points.blocks import carries_stamp, embeddings_of, stamp_of
 from clipspace.probes.retention.factors import features
 from clipspace.probes.retention.measure import Measure, measured
-from clipspace.scores import Scores
+from clipspace.results.scores import Scores
 
 if TYPE_CHECKING:
-    from clipspace.embeddings import Embeddings
-    from clipspace.store import Store
+    from clipspace.points.embeddings import Embeddings
+    from clipspace.points.store import Store
 
 STRENGTHS = np.logspace(-2, 4, 13)
 NEIGHBOURS = 10

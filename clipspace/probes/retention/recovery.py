@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clipspace import sphere
-from clipspace.embeddings import Embeddings
 from clipspace.errors import InputError
+from clipspace.points import sphere
+from clipspace.points.embeddings import Embeddings
 from clipspace.probes.retention.factors import Factor, features
 from clipspace.probes.retention.measure import Measure, measured
 from clipspace.probes.retention.readout import linear_map

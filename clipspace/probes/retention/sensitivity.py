@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from clipspace import sphere
 from clipspace.errors import InputError
+from clipspace.points import sphere
 from clipspace.probes.retention.factors import features
 from clipspace.probes.retention.measure import Measure, measured
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clipspace.embeddings import Stamp
 from clipspace.errors import InputError
 from clipspace.plain import to_json
+from clipspace.points.embeddings import Stamp
 from clipspace.probes.retention.measure import Measure
-from clipspace.scores import Scores
-from clipspace.tables import FEW_ROWS, as_html, as_text
+from clipspace.results.scores import Scores
+from clipspace.results.text import FEW_ROWS, as_html, as_text
 
 if TYPE_CHECKING:
     import pandas

@@ -1,0 +1,1 @@
+"""Sampling a decoder and inverting it: torch only, no model of any library."""

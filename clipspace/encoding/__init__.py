@@ -1,6 +1,0 @@
-"""Encoding image sets into stores, on one machine or on a Ray cluster."""
-
-from clipspace.encoding.loop import PASSING
-from clipspace.encoding.run import Encoded, encode
-
-__all__ = ["PASSING", "Encoded", "encode"]

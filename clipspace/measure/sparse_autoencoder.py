@@ -1,0 +1,240 @@
+"""Sparse autoencoder: embeddings as few of many learnt directions, and what each direction looks like decoded.
+
+Own code, and small: the library made for this (overcomplete 0.3.0) cannot be imported beside matplotlib 3.11, does not
+install on Python 3.13, and brings OpenCV; others bring whole language model tools. Its top-k autoencoder is the same
+two layers, so one that it trained can be put into a `SparseAutoencoder` as it is (benchmarks/sparse_autoencoder.py).
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+from clipspace.errors import InputError, SampleWarning
+from clipspace.files import atomically
+from clipspace.measure.dictionary import Dictionary, check_sizes, learn_dictionary
+from clipspace.measure.ridge import r2
+from clipspace.measure.splits import finite_vectors
+from clipspace.points import sphere
+from clipspace.points.blocks import embeddings_of
+from clipspace.points.embeddings import Embeddings, Modality, Stamp, check_same_space
+from clipspace.points.stamps import read_stamp
+from clipspace.reprs import brief
+from clipspace.results.scores import Score, Scores, bootstrap
+
+if TYPE_CHECKING:
+    from clipspace.points.store import Store
+
+_ROWS = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class SparseAutoencoder:
+    """``unit(z) = mean + scale * sum(codes * directions)``, at most ``k`` codes a row above 0. See `fit_autoencoder`.
+
+    Parameters
+    ----------
+    dictionary : unit directions (m, d), and the layer that finds how much of each there is
+    k : features that may fire on one row
+    mean, scale : of the unit vectors it was fitted to, (d,), and their root mean square distance to that mean
+    norm : mean length of the raw vectors it was fitted to, which single features are given
+    space, modality : of the points it was fitted to
+    scores : on held-out rows; None for one made by hand
+    """
+
+    dictionary: Dictionary
+    k: int
+    mean: np.ndarray
+    scale: float
+    norm: float
+    space: Stamp | None
+    modality: Modality = "image"
+    scores: Scores | None = None
+
+    __repr__ = brief
+
+    @property
+    def directions(self) -> np.ndarray:
+        return self.dictionary.directions
+
+    def codes(self, points: Embeddings | Store) -> sparse.csr_array:
+        """How much each feature fires on each row, sparse (n, m), none negative; in units of ``scale``."""
+        points = embeddings_of(points, "SparseAutoencoder")
+        check_same_space(self.space, points.space, "SparseAutoencoder")
+        return self._codes(self._centred(points))
+
+    def rebuilt(self, points: Embeddings | Store) -> Embeddings:
+        """The same rows as their features alone give them, at their own norms."""
+        points = embeddings_of(points, "SparseAutoencoder")
+        made = self.mean + self.scale * (self.codes(points) @ self.directions)
+        return points.with_vectors(sphere.unit(made) * points.norm[:, None])
+
+    def embeddings(self, features: Sequence[int] | None = None, *, strength: float = 1.0) -> Embeddings:
+        """Points that hold one feature each, to be decoded: ``mean + strength * scale * direction``, at the usual norm.
+
+        A ``strength`` of 1 lies as far from the mean as points usually do; 0 is the mean, and below 0 is the feature's
+        opposite. All features when None.
+
+        >>> plain = Dictionary(np.eye(3), np.eye(3), np.zeros(3))
+        >>> SparseAutoencoder(plain, 1, np.array([0.0, 0, 1]), 0.5, 10.0, None).embeddings([1]).names
+        ('feature 1',)
+        """
+        m = len(self.directions)
+        rows = np.arange(m) if features is None else np.atleast_1d(features)
+        if not len(rows) or not np.issubdtype(rows.dtype, np.integer) or rows.min() < 0 or rows.max() >= m:
+            raise InputError(f"SparseAutoencoder: expected features from 0 to {m - 1}, got {features}")
+        if not np.isfinite(strength):
+            raise InputError(f"SparseAutoencoder: expected a finite strength, got {strength}")
+        made = sphere.unit(self.mean + strength * self.scale * self.directions[rows]) * self.norm
+        return Embeddings(made.astype(np.float32), self.space, self.modality, [f"feature {i}" for i in rows])
+
+    def evaluate(self, points: Embeddings | Store, *, seed: int = 0) -> Scores:
+        """Explained variance (chance: the mean alone, 0), cosine of rebuilt to true centred rows (chance: the rebuilt of
+        another row), features per row, and the share of dead features, which fire on none of these rows.
+
+        Arrays: ``cosine`` (n,), and ``activity`` (m,), the share of rows that each feature fires on.
+        """
+        points = embeddings_of(points, "SparseAutoencoder")
+        check_same_space(self.space, points.space, "SparseAutoencoder")
+        x = self._centred(points)
+        codes, n = self._codes(x), len(x)
+        rebuilt = codes @ self.directions
+        lost, spread = ((x - rebuilt) ** 2).sum(axis=1, dtype=float), (x**2).sum(axis=1, dtype=float)
+        cosine = _cosine(x, rebuilt)
+        other = float(_cosine(np.roll(x, 1, axis=0), rebuilt).mean()) if n > 1 else None
+        count, activity = np.diff(codes.indptr).astype(float), _activity(codes)
+        explained = r2(lost, spread), 0.0, *bootstrap(lost, spread, statistic=r2, seed=seed)
+        rows = [
+            Score("explained variance", *explained, n),
+            Score("cosine", float(cosine.mean()), other, *bootstrap(cosine, seed=seed), n),
+            Score("features per image", float(count.mean()), None, *bootstrap(count, seed=seed), n),
+            Score("dead features", float(np.mean(activity == 0)), n=n),
+        ]
+        settings = {"features": codes.shape[1], "k": self.k}
+        return Scores("sparse autoencoder", rows, self.space, seed, settings, {"cosine": cosine, "activity": activity})
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write it as safetensors; `load_autoencoder` reads it. The scores' arrays are not kept."""
+        from safetensors.numpy import save_file
+
+        scores = None if self.scores is None else {**self.scores.to_dict(), "arrays": None}
+        facts = {"k": self.k, "scale": self.scale, "norm": self.norm, "modality": self.modality, "scores": scores}
+        facts["space"] = None if self.space is None else self.space.to_dict()
+        arrays = {**vars(self.dictionary), "mean": self.mean}
+        with atomically(path, overwrite=overwrite) as part:
+            save_file(arrays, part, {"clipspace.sparse_autoencoder": json.dumps(facts)})
+
+    def _centred(self, points: Embeddings) -> np.ndarray:
+        unit = sphere.unit(finite_vectors(points, "SparseAutoencoder"))
+        return ((unit - self.mean) / self.scale).astype(np.float32)
+
+    def _codes(self, x: np.ndarray) -> sparse.csr_array:
+        parts = [self.dictionary.activations(x[i : i + _ROWS], self.k) for i in range(0, len(x), _ROWS)]
+        columns, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
+        rows = np.repeat(np.arange(len(x)), self.k)
+        found = sparse.csr_array((weights.ravel(), (rows, columns.ravel())), (len(x), len(self.directions)))
+        found.eliminate_zeros()
+        return found
+
+
+def fit_autoencoder(
+    points: Embeddings | Store,
+    *,
+    features: int = 1024,
+    k: int = 16,
+    steps: int = 2000,
+    batch_size: int = 256,
+    learning_rate: float = 3e-3,
+    held_out: float = 0.1,
+    max_points: int = 200_000,
+    seed: int = 0,
+    device: str | None = None,
+) -> SparseAutoencoder:
+    """A top-k sparse autoencoder (Gao et al. 2024, arXiv 2406.04093) of unit embeddings about their mean.
+
+    Parameters
+    ----------
+    points : `Embeddings` or a store; of more than ``max_points`` rows so many are drawn
+    features, k : directions to learn, and how many may fire on one image
+    held_out : share of the rows that ``scores`` are measured on; dead features are counted on the others
+
+    Raises `InputError` for rows that are not finite or all one, and for fewer than 10; warns where there are no more rows
+    than features, which could then remember them one by one.
+    """
+    check_sizes(features, k, steps, batch_size, learning_rate)
+    if not 0 < held_out < 1 or max_points < 10 or len(points) < 10:
+        raise InputError(
+            f"fit_autoencoder: expected 10 rows or more, max_points of at least as many, and held_out between 0 and 1, got "
+            f"{len(points)}, {max_points}, {held_out}"
+        )
+    order = np.random.default_rng([seed, 1]).permutation(len(points))[:max_points]
+    cut = min(max(1, round(held_out * len(order))), len(order) - 2)
+    test, train = (_rows(points, np.sort(rows)) for rows in (order[:cut], order[cut:]))
+    if len(train) <= features:
+        warnings.warn(
+            f"fit_autoencoder: {len(train)} training rows for {features} features, which could hold a row each; only the "
+            "held-out scores mean anything: add rows, or learn fewer features",
+            SampleWarning,
+            stacklevel=2,
+        )
+    unit = sphere.unit(finite_vectors(train, "fit_autoencoder"))
+    mean = unit.mean(axis=0)
+    scale = float(np.sqrt(((unit - mean) ** 2).sum(axis=1).mean()))
+    if scale < 1e-6:
+        raise InputError("fit_autoencoder: expected rows that differ, got rows of one direction; give other points")
+    x = ((unit - mean) / scale).astype(np.float32)
+    how = {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
+    learnt = learn_dictionary(x, features=features, k=k, seed=seed, device=device, **how)
+    made = SparseAutoencoder(learnt, k, mean, scale, float(train.norm.mean()), train.space, train.modality)
+    return replace(made, scores=_scores(made, x, test, {**how, "n_train": len(x)}, seed))
+
+
+def load_autoencoder(path: str | Path) -> SparseAutoencoder:
+    """What `SparseAutoencoder.save` wrote. Raises `InputError` for anything else."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "np") as file:
+            facts = json.loads((file.metadata() or {})["clipspace.sparse_autoencoder"])
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        space, saved = read_stamp(facts["space"]), facts["scores"]
+        scores = saved and Scores(
+            saved["probe"], [Score(**row) for row in saved["scores"]], space, saved["seed"], saved["settings"]
+        )
+        plain = {name: facts[name] for name in ("k", "scale", "norm", "modality")}
+        mean = arrays.pop("mean")
+        return SparseAutoencoder(Dictionary(**arrays), mean=mean, space=space, scores=scores, **plain)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"load_autoencoder: expected what SparseAutoencoder.save wrote, got {str(path)!r} ({error!r})"
+        ) from None
+
+
+def _rows(points: Embeddings | Store, rows: np.ndarray) -> Embeddings:
+    """Rows in memory, raw where their lengths are known."""
+    return points.load(rows, normalize=not points.raw) if hasattr(points, "blocks") else points[rows]
+
+
+def _scores(made: SparseAutoencoder, x: np.ndarray, test: Embeddings, settings: dict[str, float], seed: int) -> Scores:
+    """Of held-out rows, but for the dead features, which take all training rows ``x`` to tell."""
+    found, activity = made.evaluate(test, seed=seed), _activity(made._codes(x))
+    rows = [*found.rows[:-1], Score("dead features", float(np.mean(activity == 0)), n=len(x))]
+    arrays = {**found.arrays, "activity": activity}
+    return replace(found, rows=rows, settings={**found.settings, **settings}, arrays=arrays)
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Of rows, and 0 where one is 0."""
+    return np.einsum("nd,nd->n", a, b) / np.maximum(sphere.norm(a) * sphere.norm(b), np.finfo(float).tiny)
+
+
+def _activity(codes: sparse.csr_array) -> np.ndarray:
+    """Share of rows on which each feature fires."""
+    return np.bincount(codes.indices, minlength=codes.shape[1]) / codes.shape[0]

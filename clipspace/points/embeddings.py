@@ -1,0 +1,129 @@
+"""`Embeddings`: points of one embedding space, their names and columns, and the stamp of that space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+
+from clipspace.errors import InputError, SpaceMismatchError
+from clipspace.points import sphere
+from clipspace.points.stamps import Stamp, check_same_space
+from clipspace.sequences import as_array, in_order
+
+__all__ = ["Embeddings", "Modality", "Stamp", "check_same_space", "concatenate"]
+
+Modality = Literal["image", "text", "prior"]
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """``n`` points of an embedding space, exactly as the encoder gave them (not normalised).
+
+    Parameters
+    ----------
+    vectors : float array of shape (n, d); may be a memory map, and is never copied or changed
+    space : Stamp of the space, or None when nothing is known of where the vectors come from
+    modality : "image", "text" or "prior" (an image embedding a prior drew from a text)
+    names : n strings; row numbers when omitted
+    columns : aligned columns, ``{name: sequence of n values}``; value i is that of row i, whatever index a pandas
+        column carries
+
+    Slicing keeps columns aligned:
+
+    >>> points = Embeddings(np.eye(3), names=["a", "b", "c"])
+    >>> points[1:].names
+    ('b', 'c')
+    """
+
+    vectors: np.ndarray
+    space: Stamp | None = None
+    modality: Modality = "image"
+    names: Sequence[str] | None = None
+    columns: Mapping[str, Sequence] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        vectors = as_array(self.vectors, "Embeddings")
+        if vectors.ndim != 2 or not np.issubdtype(vectors.dtype, np.floating):
+            raise InputError(f"Embeddings: expected a float array of shape (n, d), got {vectors.dtype} {vectors.shape}")
+        n, d = vectors.shape
+        if self.space is not None and self.space.dim != d:
+            raise SpaceMismatchError(f"Embeddings: expected {self.space.dim} dimensions as in {self.space}, got {d}")
+        names = tuple(map(str, range(n))) if self.names is None else tuple(in_order(self.names, "names"))
+        given = list(self.columns.items())
+        columns = {name: in_order(values, f"column {name!r}") for name, values in given}
+        if len(columns) < len(given):  # a data frame may have two of one name
+            names_given = [name for name, _ in given]
+            twice = sorted({str(name) for name in columns if names_given.count(name) > 1})
+            raise InputError(f"Embeddings: expected columns of different names, got {twice} twice; rename them")
+        for name, column in {"names": names, **columns}.items():
+            if len(column) != n:
+                raise InputError(f"Embeddings: expected {n} values in {name!r}, one per vector, got {len(column)}")
+        view = vectors.view()
+        view.flags.writeable = False
+        object.__setattr__(self, "vectors", view)
+        object.__setattr__(self, "names", names)
+        object.__setattr__(self, "columns", MappingProxyType(columns))
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def __getitem__(self, rows: int | slice | Sequence[int] | np.ndarray) -> Embeddings:
+        """The rows chosen by an integer, slice, index list or boolean mask, still as `Embeddings`."""
+        if isinstance(rows, (bool, np.bool_)):
+            raise InputError(
+                f"Embeddings: expected rows, such as one truth value for each, got {rows}; columns may be lists, so compare "
+                'an array: np.array(points.columns["label"]) == "cat"'
+            )
+        chosen = np.arange(len(self))[rows]
+        chosen = np.atleast_1d(chosen)
+        vectors = self.vectors[rows] if isinstance(rows, slice) else self.vectors[chosen]
+        names = tuple(self.names[i] for i in chosen)
+        columns = {name: [column[i] for i in chosen] for name, column in self.columns.items()}
+        return replace(self, vectors=vectors, names=names, columns=columns)
+
+    def __repr__(self) -> str:
+        return f"Embeddings({len(self)} x {self.dim}, {self.modality}, {self.space or 'no stamp'})"
+
+    @property
+    def dim(self) -> int:
+        return self.vectors.shape[1]
+
+    @property
+    def norm(self) -> np.ndarray:
+        """Norms as the encoder gave them, float64 ``(n,)``."""
+        return sphere.norm(self.vectors)
+
+    @property
+    def unit(self) -> np.ndarray:
+        """Directions, float64 ``(n, d)``. Raises `InputError` on zero or non-finite rows."""
+        return sphere.unit(self.vectors)
+
+    def with_vectors(self, vectors: np.ndarray) -> Embeddings:
+        """The same rows, names and columns at other places of the same space."""
+        return replace(self, vectors=as_array(vectors, "Embeddings").astype(np.float32, copy=False))
+
+
+def concatenate(parts: Sequence[Embeddings]) -> Embeddings:
+    """All rows of ``parts``, in order. Columns that every part has are kept.
+
+    What a prior drew beside images counts as images. Raises `SpaceMismatchError` when the parts carry different
+    stamps, and `InputError` for images beside texts, which lie in two places of one space.
+    """
+    first, *rest = parts
+    for part in rest:
+        check_same_space(first.space, part.space, "concatenate")
+    kinds = {part.modality for part in parts}
+    if len(kinds) > 1 and "text" in kinds:
+        raise InputError(f"concatenate: expected points of one modality, got {sorted(kinds)}; keep texts apart")
+    shared = [c for c in first.columns if all(c in part.columns for part in rest)]
+    return replace(
+        first,
+        modality=first.modality if len(kinds) == 1 else "image",
+        vectors=np.concatenate([part.vectors for part in parts]),
+        names=[name for part in parts for name in part.names],
+        columns={c: [v for part in parts for v in part.columns[c]] for c in shared},
+    )

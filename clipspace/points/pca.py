@@ -1,0 +1,205 @@
+"""Principal components of a set of any size: one pass, exact up to float accumulation, with signs fixed."""
+
+from __future__ import annotations
+
+import json
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from clipspace.errors import InputError
+from clipspace.files import atomically
+from clipspace.points.blocks import blocks, check_fits, check_lengths, shape, stamp_of
+from clipspace.points.embeddings import Embeddings, check_same_space
+from clipspace.points.moments import Moments, moments
+from clipspace.points.stamps import read_stamp
+
+
+class PCA(TransformerMixin, BaseEstimator):
+    """Principal components of directions, by the eigenvectors of the covariance matrix, gathered in one pass.
+
+    Takes an array (a memory map too), `Embeddings` or a store, in blocks: it needs d x d memory, whatever n.
+    Rows are scaled to norm 1 first, as ``clipspace pca`` does and as all that compares cosines sees them (Ramesh et al.
+    2022, arXiv 2204.06125, section 4, figure 7). ``normalize=False`` takes rows as they are, as scikit-learn's does;
+    of raw embeddings their lengths are then in the leading component.
+
+    Parameters
+    ----------
+    n_components : how many to keep; all ``min(n, d)`` when None
+    normalize : scale every row to norm 1 first, in `transform` too; ``clipspace pca --raw`` does not
+    center : subtract the mean; without, components of the second moment about 0
+    device : torch device of the matrix products of a fit ("cuda"); NumPy when None
+    engine, workers : "local", or "ray" to sum parts on ``workers`` cores (or GPUs) of a Ray cluster
+
+    Attributes
+    ----------
+    components_ : (k, d), orthonormal, by falling variance, the largest entry of each positive
+    explained_variance_, explained_variance_ratio_ : (k,)
+    mean_ : (d,), zeros when not centred
+    moments_ : what more rows, or another worker's, are merged with
+    space_ : Stamp of the points it was fitted on, None when they had none; `transform` takes others with that, or arrays
+
+    >>> points = np.random.default_rng(0).normal(size=(50, 3))
+    >>> pca = PCA().fit(points)
+    >>> directions = points / np.linalg.norm(points, axis=1, keepdims=True)
+    >>> bool(np.allclose(pca.inverse_transform(pca.transform(points)), directions))
+    True
+    >>> halves = PCA().fit(points[:25]).merge(PCA().fit(points[25:]))
+    >>> bool(np.allclose(halves.components_, pca.components_))
+    True
+    """
+
+    def __init__(
+        self,
+        n_components: int | None = None,
+        *,
+        normalize: bool = True,
+        center: bool = True,
+        device: str | None = None,
+        engine: str = "local",
+        workers: int | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.normalize = normalize
+        self.center = center
+        self.device = device
+        self.engine = engine
+        self.workers = workers
+
+    def fit(self, X, y=None) -> PCA:
+        """Learn mean and components of ``X`` (n, d), n >= 2."""
+        points = self._checked(X, reset=True)
+        if len(points) < 2:
+            raise InputError(f"PCA: expected at least two rows, got n_samples = {len(points)}")
+        self._check_count(min(shape(points)))
+        self.space_ = stamp_of(points)
+        return self._solve(self._moments(points))
+
+    def partial_fit(self, X, y=None) -> PCA:
+        """Learn from more rows; the result is that of one `fit` on all of them. The components are solved anew."""
+        if not hasattr(self, "moments_"):
+            return self.fit(X)
+        points = self._checked(X, reset=False)
+        return self._solve(self.moments_.merge(self._moments(points)))
+
+    def merge(self, other: PCA) -> PCA:
+        """A new PCA of the rows of both, as one `fit` on all of them would give. The options are this one's."""
+        check_is_fitted(self)
+        check_is_fitted(other)
+        check_same_space(self.space_, other.space_, "PCA.merge")
+        if self.normalize != other.normalize:
+            raise InputError(f"PCA.merge: expected both of normalize={self.normalize}, got normalize={other.normalize}")
+        merged = PCA(**self.get_params())
+        merged.space_, merged.n_features_in_ = self.space_, self.n_features_in_
+        return merged._solve(self.moments_.merge(other.moments_))
+
+    def transform(self, X) -> np.ndarray:
+        """Coordinates of ``X`` on the components, float64 (n, k)."""
+        check_is_fitted(self)
+        points = self._checked(X, reset=False)
+        out, start = np.empty((len(points), self.n_components_)), 0
+        for block in blocks(points):
+            rows = block.astype(np.float64)
+            lengths = np.linalg.norm(rows, axis=1)
+            check_lengths(lengths, range(start, start + len(rows)), unit=self.normalize)
+            rows = rows / lengths[:, None] if self.normalize else rows
+            out[start : start + len(rows)] = (rows - self.mean_) @ self.components_.T
+            start += len(rows)
+        return out
+
+    def inverse_transform(self, X) -> np.ndarray:
+        """Points of the first ``X.shape[1]`` coordinates, (n, d). Fewer columns than components truncate."""
+        check_is_fitted(self)
+        X = np.asarray(X, dtype=np.float64)
+        if X.ndim != 2 or X.shape[1] > self.n_components_:
+            raise InputError(
+                f"PCA.inverse_transform: expected (n, at most {self.n_components_}) coordinates, got {X.shape}"
+            )
+        return X @ self.components_[: X.shape[1]] + self.mean_
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write it as safetensors, moments included, so that it can still be merged and fitted further."""
+        from safetensors.numpy import save_file
+
+        check_is_fitted(self)
+        arrays = {
+            "components": self.components_,
+            "explained_variance": self.explained_variance_,
+            "mean": self.moments_.mean,
+            "scatter": self.moments_.scatter,
+        }
+        facts = {
+            "n": self.moments_.n,
+            "options": {name: self.get_params()[name] for name in ("n_components", "normalize", "center")},
+            "space": self.space_.to_dict() if self.space_ else None,
+        }
+        with atomically(path, overwrite=overwrite) as part:
+            save_file(arrays, part, metadata={"clipspace.pca": json.dumps(facts)})
+
+    @classmethod
+    def load(cls, path: str | Path) -> PCA:
+        """Read what `save` wrote. Raises `InputError` for anything else."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="numpy") as file:
+                facts = json.loads((file.metadata() or {})["clipspace.pca"])
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            loaded = cls(**facts["options"])
+            loaded.space_ = read_stamp(facts["space"])
+            kept = Moments(facts["n"], arrays["mean"], arrays["scatter"])
+            return loaded._set(kept, arrays["components"], arrays["explained_variance"])
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"PCA.load: expected a file written by `clipspace pca`, got {str(path)!r} ({error})"
+            ) from None
+
+    def _moments(self, points: Any) -> Moments:
+        how = {"device": self.device, "engine": self.engine, "workers": self.workers}
+        return moments(points, unit=self.normalize, **how)
+
+    def _checked(self, X, *, reset: bool) -> Any:
+        """``X`` as something to read in blocks, its width and stamp checked, never copied when it is an array."""
+        if not isinstance(X, Embeddings) and not hasattr(X, "blocks"):
+            narrow = [np.float64, np.float32, np.float16]
+            array = validate_data(self, X, dtype=narrow, reset=reset, ensure_all_finite=False)
+            return X if isinstance(X, np.memmap) else array
+        if reset:
+            self.n_features_in_ = shape(X)[1]
+        else:
+            check_fits(X, self.n_features_in_, self.space_, "PCA")
+        return X
+
+    def _check_count(self, most: int) -> int:
+        k = most if self.n_components is None else self.n_components
+        if not isinstance(k, Integral) or not 1 <= k <= most:
+            raise InputError(f"PCA: expected n_components from 1 to min(n, d) = {most}, an integer, got {k!r}")
+        return k
+
+    def _solve(self, gathered: Moments) -> PCA:
+        n, d = gathered.n, len(gathered.mean)
+        k = self._check_count(min(n, d))
+        scatter = gathered.scatter
+        if not self.center:
+            scatter = scatter + n * np.outer(gathered.mean, gathered.mean)
+        variance, vectors = np.linalg.eigh(scatter / (n - 1))
+        variance, vectors = np.clip(variance[::-1], 0, None), vectors.T[::-1]
+        signs = np.where(vectors[np.arange(d), np.abs(vectors).argmax(axis=1)] < 0, -1.0, 1.0)
+        return self._set(gathered, (vectors * signs[:, None])[:k], variance[:k])
+
+    def _set(self, gathered: Moments, components: np.ndarray, variance: np.ndarray) -> PCA:
+        self.moments_ = gathered
+        self.n_samples_seen_ = gathered.n
+        self.n_features_in_ = components.shape[1]
+        self.n_components_ = len(components)
+        self.mean_ = gathered.mean if self.center else np.zeros_like(gathered.mean)
+        # Of one layout whether solved or loaded, as products differ in their last bits with it.
+        self.components_ = np.ascontiguousarray(components)
+        self.explained_variance_ = np.ascontiguousarray(variance)
+        total = np.trace(gathered.scatter) + (0 if self.center else gathered.n * (gathered.mean @ gathered.mean))
+        self.explained_variance_ratio_ = variance / max(total / (gathered.n - 1), np.finfo(float).tiny)
+        return self

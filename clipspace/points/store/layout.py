@@ -1,0 +1,162 @@
+"""Where the files of a store are, and what its two kinds of JSON files say.
+
+The folders are clip-retrieval's (``img_emb``, ``text_emb``, ``metadata``, numbered alike), so that each reads what
+the other wrote. ``store.json`` says what the vectors are; ``stats/shard_*.json``, written last of each
+shard, says that the shard is whole, and what its files are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from clipspace.errors import InputError
+from clipspace.points.embeddings import Stamp
+from clipspace.points.stamps import read_stamp
+
+FORMAT = "clipspace-store/1"
+FOLDERS = {"image": "img_emb", "prior": "img_emb", "text": "text_emb"}
+"""Folder of the vectors of a modality."""
+NORMS = {"image": "norm", "prior": "norm", "text": "text_norm"}
+"""Column of the norms, as the encoder gave them, of a modality."""
+PLACE = "source_row"
+"""Column of where a row stands in what was encoded (`Row.place`), which tells rows of one name apart."""
+RESERVED = ("image_path", "caption", "norm", "text_norm", "score", PLACE)
+
+
+def vectors_file(modality: str, shard: int) -> str:
+    return f"{FOLDERS[modality]}/{FOLDERS[modality]}_{shard:04d}.npy"
+
+
+def metadata_file(shard: int) -> str:
+    return f"metadata/metadata_{shard:04d}.parquet"
+
+
+def rejected_file(shard: int) -> str:
+    return f"rejected/rejected_{shard:04d}.parquet"
+
+
+def record_file(shard: int) -> str:
+    return f"stats/shard_{shard:04d}.json"
+
+
+def header_file(path: Path) -> Path:
+    return path / "store.json"
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"store: {str(path)!r} cannot be read ({error}); get a whole copy of the store") from None
+    if not isinstance(found, dict):
+        raise InputError(f"store: expected a JSON object in {str(path)!r}, got {type(found).__name__}")
+    return found
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """store.json. Raises `InputError` when it is not of this format."""
+    header = read_json(header_file(path))
+    if header.get("format") != FORMAT:
+        raise InputError(
+            f"store: expected format {FORMAT!r} in {str(header_file(path))!r}, got {header.get('format')!r}; "
+            "update clipspace"
+        )
+    return header
+
+
+def finished(path: Path) -> bool:
+    """Whether a store is there that was written to its end."""
+    return header_file(path).is_file() and read_header(path)["rows"] is not None
+
+
+def stamp_of(header: dict[str, Any]) -> Stamp | None:
+    """The stamp that a header holds. Raises `InputError` when it lacks a field of a stamp, or has another."""
+    return read_stamp(header["stamp"])
+
+
+def whole_record(path: Path, shard: int) -> dict[str, Any] | None:
+    """What is known of a shard, or None when it is not finished, or its files are not there in their full size."""
+    place = path / record_file(shard)
+    if not place.is_file():
+        return None
+    try:
+        record = read_json(place)
+        sizes = {name: (path / name).stat().st_size for name in record["files"]}
+    except (InputError, OSError, KeyError):
+        return None
+    return record if all(sizes[name] == facts["bytes"] for name, facts in record["files"].items()) else None
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], None], *, writer: str = "part") -> None:
+    """A file that is there whole or not at all, also after a kill.
+
+    The temporary name is always the same, so that what a killed run left is taken over by the next.
+    """
+    os.replace(_write_part(path, write, writer), path)
+
+
+def write_json(path: Path, content: dict[str, Any], *, writer: str = "part") -> None:
+    write_whole(path, lambda file: file.write(_json_bytes(content)), writer=writer)
+
+
+def create_json(path: Path, content: dict[str, Any], *, writer: str) -> bool:
+    """Write a file unless another process just did; whether it was this one."""
+    part = _write_part(path, lambda file: file.write(_json_bytes(content)), writer)
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links, such as exFAT
+        return _create(path, _json_bytes(content))
+    finally:
+        part.unlink()
+    return True
+
+
+def _create(path: Path, content: bytes) -> bool:
+    """Write a new file in place, which another process may see half-written; whether it was not there."""
+    try:
+        file = path.open("xb")
+    except FileExistsError:
+        return False
+    try:
+        with file:
+            file.write(content)
+    except OSError:
+        path.unlink()
+        raise
+    return True
+
+
+def _write_part(path: Path, write: Callable[[BinaryIO], None], writer: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{writer}")
+    with part.open("wb") as file:
+        write(file)
+    return part
+
+
+def _json_bytes(content: dict[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def facts_of(path: Path) -> dict[str, Any]:
+    """Size and SHA-256 of a file."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    return {"bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+
+
+def content_hash(records: list[dict[str, Any]]) -> str:
+    """Of all vectors and metadata, in row order: equal for stores of equal content."""
+    digest = hashlib.sha256()
+    for record in records:
+        for name, facts in sorted(record["files"].items()):
+            if not name.startswith("rejected/"):
+                digest.update(facts["sha256"].encode())
+    return digest.hexdigest()[:16]

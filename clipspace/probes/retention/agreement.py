@@ -1,0 +1,85 @@
+"""Calibration: does retention rank what was kept above what was ignored, where the truth is known?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from clipspace.errors import InputError, shortened
+from clipspace.probes.retention.table import Retention
+from clipspace.results.scores import Score, Scores
+
+CALIBRATED = ("retention", "linear", "neighbours", "sensitivity")
+
+
+def rank_agreement(
+    result: Retention,
+    truth: Mapping[str, float],
+    *,
+    control: Retention | None = None,
+    over: str = "images",
+    seed: int = 0,
+) -> Scores:
+    """Spearman's rho between each component and the truth over the factors that both know; chance is 0.
+
+    With a ``control``, the same probe of an untrained space of the same architecture, it is the partial rho: how far
+    the ranking agrees with the truth beyond what the control's ranking does. A convolution that pools is blind to
+    place before it has learned anything, so without a control its sensitivity seems to know what captions leave out.
+
+    The interval is over images alone (``over="images"``: these factors, other images), or over factors as well
+    (``over="factors"``: another world with other factors; wide, as factors are few). ``ceiling`` is the highest
+    rho any ranking can reach, since factors tie in the truth.
+
+    Raises `InputError` for fewer than four factors, or truths that are all the same.
+    """
+    names = [name for name in result.factors if name in truth]
+    known = np.array([truth[name] for name in names], dtype=float)
+    if len(names) < 4 or len(set(known)) < 2:
+        raise InputError(f"rank_agreement: expected four factors or more of different truths, got {shortened(names)}")
+    if over not in ("images", "factors"):
+        raise InputError(f"rank_agreement: expected over='images' or 'factors', got {over!r}")
+    rows = []
+    for component in CALIBRATED:
+        measures = [result.measures[component][name] for name in names]
+        found = np.array([m.value for m in measures])
+        given = None if control is None else np.array([control[component][name].value for name in names])
+        resampled = _resampled(np.stack([m.draws for m in measures]), known, given, over, seed)
+        low, high = np.percentile(resampled, [2.5, 97.5])
+        rows.append(Score(component, _partial(found, known, given), 0.0, float(low), float(high), len(names)))
+    if control is None:
+        rows.append(Score("ceiling", _spearman(known + 1e-9 * np.argsort(np.argsort(known)), known), n=len(names)))
+    return Scores(
+        "rho with the truth", rows, result.space, seed, {"over": over, "control": str(control and control.space)}
+    )
+
+
+def _resampled(draws: np.ndarray, known: np.ndarray, given: np.ndarray | None, over: str, seed: int) -> np.ndarray:
+    """The (partial) rho on each resample; ``draws`` is ``(factors, draws)``."""
+    rng = np.random.default_rng([seed, 11])
+    rhos = []
+    for column in draws.T:
+        rows = np.arange(len(known)) if over == "images" else rng.integers(len(known), size=len(known))
+        if len(set(known[rows])) > 1:
+            rhos.append(_partial(column[rows], known[rows], None if given is None else given[rows]))
+    return np.array(rhos)
+
+
+def _partial(a: np.ndarray, b: np.ndarray, given: np.ndarray | None) -> float:
+    """Spearman's rho of ``a`` and ``b``, where ``given`` is not None with its part in both taken out."""
+    rho = _spearman(a, b)
+    if given is None:
+        return rho
+    with_a, with_b = _spearman(a, given), _spearman(b, given)
+    left = (1 - with_a**2) * (1 - with_b**2)
+    return (rho - with_a * with_b) / np.sqrt(left) if left > 1e-12 else 0.0
+
+
+def _spearman(a: np.ndarray, b: np.ndarray) -> float:
+    """Spearman's rho with tied ranks shared; 0 where one side is constant."""
+    from scipy.stats import rankdata
+
+    x, y = rankdata(a), rankdata(b)
+    x, y = x - x.mean(), y - y.mean()
+    scale = np.sqrt((x @ x) * (y @ y))
+    return float(x @ y / scale) if scale else 0.0

@@ -1,0 +1,181 @@
+"""Building an index: choose its kind, hold queries out, train, fill, tune, verify."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from clipspace.errors import InputError, RecallError
+from clipspace.parallel import check_engine, each
+from clipspace.points.blocks import float32_blocks, gather, parts, shape, stamp_of
+from clipspace.search import faiss_backend
+from clipspace.search.index import Index
+from clipspace.search.kinds import Kind, choose_kind, kind_named
+from clipspace.search.recall import Truth, about_copies, measure, search_all, tune
+
+
+def build_index(
+    points: Any,
+    *,
+    names: Sequence[str] | None = None,
+    memory: int | None = None,
+    recall: float = 0.95,
+    k: int = 10,
+    queries: int = 1000,
+    kind: Kind | str | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    engine: str = "local",
+    workers: int | None = None,
+) -> Index:
+    """An index of the directions of ``points`` by cosine, its recall measured and above what was asked.
+
+    Up to ``queries`` rows (a tenth at most) are held out while it is built; half of them tune it, the other
+    half verify recall@k against a comparison with all rows; then they are added too. A Flat index is exact
+    and needs neither. Two builds of one seed and thread count are the same.
+
+    A row as near as the k-th is right whichever it is, so copies are no misses; the fact ``copies`` is the share of
+    held-out rows that have a copy. Where a graph was chosen and falls short, as of many copies of few
+    rows, lists are built in its place.
+
+    Parameters
+    ----------
+    points : array (n, d), `Embeddings` or a store, read in parts: memory is that of the index and of one part
+    names : n strings; those of ``points``, or row numbers, when omitted
+    memory : bytes the index may take; any when None
+    recall : share of the true ``k`` nearest neighbours to be found
+    kind : instead of the one that `choose_kind` chooses: "flat", "hnsw", "ivf", or a `Kind`
+    threads : all cores when None
+    engine, workers : "local", or "ray" to fill parts on ``workers`` cores of a Ray cluster, which are merged here
+        in order. A graph (HNSW) is grown here all the same, as graphs of parts do not make one of the whole
+
+    Raises
+    ------
+    RecallError
+        If the recall verified on held-out rows is below ``recall``.
+    InputError
+        For zero rows or rows that are not finite, a memory too small, or names that are too few.
+    """
+    n, d = shape(points)
+    check_engine(engine, "build_index")
+    named = getattr(points, "names", None) if names is None else names
+    if named is not None and len(named) != n:
+        raise InputError(f"build_index: expected {n} names, one per row, got {len(named)}")
+    chosen = kind or choose_kind(n, d, memory=memory, recall=recall)
+    chosen = chosen if isinstance(chosen, Kind) else kind_named(chosen, n, d)
+    how = {"recall": recall, "k": k, "queries": queries, "seed": seed, "engine": engine, "workers": workers}
+    how["threads"] = threads or faiss_backend.all_threads()
+    try:
+        built, ids, facts = _built(points, chosen, **how)
+    except RecallError:
+        if kind is not None or chosen.merges:
+            raise
+        # Copies link to one another alone, and cut a graph in pieces; lists do not mind.
+        built, ids, facts = _built(points, choose_kind(n, d, memory=memory, recall=recall, graph=False), **how)
+    return Index(
+        built,
+        ids=ids,
+        names=named,
+        space=stamp_of(points),
+        modality=getattr(points, "modality", "image"),
+        sources=[getattr(points, "hash", None)],
+        facts=facts,
+    )
+
+
+def _built(
+    points: Any, kind: Kind, *, recall: float, k: int, queries: int, seed: int, threads: int, **where: Any
+) -> tuple[Any, np.ndarray, dict[str, Any]]:
+    """A FAISS index of all ``points``, tuned and verified; the row number of each of its positions; and its facts."""
+    n = shape(points)[0]
+    held = _held_out(kind, n, queries, seed)
+    kept = np.delete(np.arange(n), held)
+    empty = _trained(kind, points, kept, seed=seed, threads=threads)
+    truth = Truth(gather(points, held, unit=True), k, threads)
+    built = _fill(empty, kind, points, held, truth, **where)
+    facts: dict[str, Any] = {"kind": kind.factory, "knob": kind.knob, "setting": None, "seed": seed, "threads": threads}
+    if kind.knob is not None:
+        facts |= _tune_and_verify(built, kind, truth, kept, recall, points)
+        faiss_backend.add(built, truth.queries, threads=threads)
+    return built, np.concatenate([kept, held]), facts
+
+
+def _held_out(kind: Kind, n: int, queries: int, seed: int) -> np.ndarray:
+    """Rows that tune and verify; none for a kind with nothing to tune."""
+    if kind.knob is None:
+        return np.empty(0, np.int64)
+    if min(queries, n // 10) < 2:
+        raise InputError(
+            f"build_index: expected at least 20 rows and 2 queries to tune {kind.factory}, got {n} and {queries}"
+        )
+    return _draw(np.arange(n), min(queries, n // 10), seed)
+
+
+def _trained(kind: Kind, points: Any, kept: np.ndarray, *, seed: int, threads: int) -> Any:
+    """An empty index, its quantisers trained on some of the kept rows: all parts are filled into copies of it."""
+    empty = faiss_backend.make(kind.factory, shape(points)[1], seed=seed)
+    if kind.training_rows:
+        sample = _draw(kept, min(kind.training_rows, len(kept)), seed)
+        faiss_backend.train(empty, gather(points, sample, unit=True), threads=threads)
+    return empty
+
+
+def _fill(
+    empty: Any, kind: Kind, points: Any, held: np.ndarray, truth: Truth, *, engine: str, workers: int | None
+) -> Any:
+    """The index of all rows but the ``held`` ones, whose nearest among them ``truth`` learns."""
+    runs, here = (parts(points), engine) if kind.merges else ([(0, points)], "local")
+    threads = 1 if here == "ray" else truth.threads
+    filled = each(_fill_part, runs, empty, held, truth.queries, truth.k, threads, engine=here, workers=workers)
+    built = None
+    for part, cosines, rows in filled:
+        truth.take(cosines, rows)
+        if built is None:
+            built = part
+        else:
+            faiss_backend.merge(built, part)
+    return built
+
+
+def _fill_part(
+    start: int, points: Any, empty: Any, held: np.ndarray, queries: np.ndarray, k: int, threads: int
+) -> tuple[Any, np.ndarray, np.ndarray]:
+    """A copy of ``empty`` with the rows of a part, whose first is number ``start``, and what is near the queries there."""
+    filled, truth = faiss_backend.copy(empty), Truth(queries, k, threads)
+    for block in float32_blocks(points, unit=True, start=start):
+        rows = np.arange(start, start + len(block))
+        kept = ~np.isin(rows, held)
+        faiss_backend.add(filled, block[kept], threads=threads)
+        truth.see(block[kept], rows[kept])
+        start += len(block)
+    return filled, truth.cosines, truth.rows
+
+
+def _tune_and_verify(
+    built: Any, kind: Kind, truth: Truth, ids: np.ndarray, recall: float, points: Any
+) -> dict[str, Any]:
+    if truth.crowded().any():
+        truth.learn(points, search_all(kind, built, ids, truth))
+    copies = truth.copied(itself=False)
+    half = len(truth.queries) // 2
+    setting, tuned = tune(kind, built, ids, truth, slice(0, half), recall=recall)
+    each = measure(built, ids, truth, slice(half, None))
+    verified = float(each.mean())
+    if verified < recall:
+        raise RecallError(
+            f"build_index: expected recall@{truth.k} of at least {recall}, got {verified:.3f} on {len(each)} held-out "
+            f"rows from {kind.factory} at {kind.knob} = {setting} (tuned to {tuned:.3f}); {about_copies(copies)}"
+            + (
+                "allow more memory, or ask for less"
+                if kind.merges
+                else "pass kind='ivf', whose lists copies do not harm"
+            )
+        )
+    facts = {"setting": setting, "recall": verified, "k": truth.k, "queries": len(each), "rows_verified": len(ids)}
+    return facts | {"copies": copies}
+
+
+def _draw(rows: np.ndarray, count: int, seed: int) -> np.ndarray:
+    return np.sort(np.random.default_rng(seed).choice(rows, count, replace=False))

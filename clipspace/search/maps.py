@@ -1,0 +1,284 @@
+"""Maps: every point of a set placed in the plane, saved as data that says how it was made."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+
+from clipspace.errors import InputError, shortened
+from clipspace.files import atomically
+from clipspace.points.blocks import check_fits, float32_blocks, shape, stamp_of
+from clipspace.points.embeddings import Stamp, check_same_space
+from clipspace.points.pca import PCA
+from clipspace.points.stamps import read_stamp
+from clipspace.reprs import brief
+from clipspace.search import Index, build_index, list_kind
+from clipspace.search.kinds import FLAT_ROWS
+from clipspace.sequences import in_order
+
+_KEY = b"clipspace.map"
+_GRAPH_RECALL = 0.9
+
+
+@dataclass(frozen=True, eq=False)
+class Map:
+    """``n`` points in the plane.
+
+    Parameters
+    ----------
+    coordinates : float32 (n, 2)
+    names : n strings
+    neighbours : row numbers (n, k) of the nearest other points in the embedding space, -1 where unknown; or None
+    distances : chords between unit vectors (n, k), aligned with ``neighbours``
+    facts : method, options, seed, thread count, versions: what repeats the map
+    space : Stamp of the points
+    axes : mean and two components (3, d) of a PCA map, None for UMAP
+    """
+
+    coordinates: np.ndarray
+    names: Sequence[str]
+    neighbours: np.ndarray | None = None
+    distances: np.ndarray | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    space: Stamp | None = None
+    axes: np.ndarray | None = None
+
+    __repr__ = brief
+
+    def __len__(self) -> int:
+        return len(self.coordinates)
+
+    def transform(self, points: Any, *, index: Index | None = None) -> np.ndarray:
+        """Where new points belong, float32 (q, 2). Each depends on itself alone, not on its batch or a seed.
+
+        On a PCA map by projection. On a UMAP map as the mean of the places of the nearest mapped points,
+        weighted by exp(-(d - d1) / mean(d - d1)); ``index`` is that of the mapped points.
+        """
+        if self.axes is not None:
+            check_fits(points, self.axes.shape[1], self.space, "transform")
+            mean, components = self.axes[0], self.axes[1:]
+            placed = [(block - mean) @ components.T for block in float32_blocks(points, unit=True)]
+            return np.concatenate(placed).astype(np.float32)
+        if index is None or len(index) != len(self):
+            raise InputError(
+                f"transform: expected the index of the {len(self)} mapped points, got "
+                f"{'none' if index is None else f'one of {len(index)}'}; build it with build_index"
+            )
+        check_same_space(self.space, index.space, "transform")
+        found = index.search(points, self.facts["n_neighbors"])
+        known = found.rows >= 0
+        apart = _chords(np.where(known, found.cosines, found.cosines[:, :1]))
+        apart = apart - apart[:, :1]
+        mean = apart.sum(axis=1, keepdims=True) / known.sum(axis=1, keepdims=True)
+        weights = np.exp(-apart / np.maximum(mean, 1e-6)) * known
+        weights /= weights.sum(axis=1, keepdims=True)
+        return np.einsum("qk,qkd->qd", weights, self.coordinates[found.rows]).astype(np.float32)
+
+    def save(
+        self,
+        path: str | Path,
+        *,
+        images: Sequence[bytes | str | Path] | None = None,
+        columns: Mapping[str, Sequence] | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        """Write Parquet: name, x, y, neighbors {ids, distances}, and what is given of images and columns.
+
+        embedding-atlas reads it as it is (``--x x --y y --neighbors neighbors --image image``). ``images`` are
+        n files or encoded images, stored as {bytes, path}; ``columns`` are n values each, Arrow's in the type they have.
+        """
+        arrays: dict[str, Any] = {
+            "name": pa.array(list(self.names), pa.string()),
+            "x": pa.array(self.coordinates[:, 0]),
+            "y": pa.array(self.coordinates[:, 1]),
+        }
+        if self.neighbours is not None:
+            arrays["neighbors"] = _as_neighbors(self.neighbours, self.distances)
+        if images is not None:
+            arrays["image"] = pa.array([_as_image(image) for image in images])
+        taken = sorted(set(columns or ()) & set(arrays))
+        if taken:
+            raise InputError(
+                f"Map.save: expected columns of other names than the map's own, got {shortened(taken)}; rename them"
+            )
+        arrays |= {name: _as_column(values, name) for name, values in (columns or {}).items()}
+        for name, array in arrays.items():
+            if len(array) != len(self):
+                raise InputError(f"Map.save: expected {len(self)} values in {name!r}, one per point, got {len(array)}")
+        axes = None if self.axes is None else self.axes.tolist()
+        facts = {"facts": dict(self.facts), "space": self.space.to_dict() if self.space else None, "axes": axes}
+        table = pa.table(arrays).replace_schema_metadata({_KEY: json.dumps(facts)})
+        with atomically(path, overwrite=overwrite) as part:
+            parquet.write_table(table, part)
+
+    def save_fiftyone(self, path: str | Path, files: Sequence[str | Path], *, overwrite: bool = False) -> None:
+        """Write CSV with one sample a row: filepath, name, x, y.
+
+        Make the samples of ``filepath``, and hand x and y to ``fiftyone.brain.compute_visualization(points=…)``.
+        """
+        if len(files) != len(self):
+            raise InputError(f"save_fiftyone: expected {len(self)} files, one per point, got {len(files)}")
+        with atomically(path, overwrite=overwrite) as part, part.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["filepath", "name", "x", "y"])
+            for where, name, (x, y) in zip(files, self.names, self.coordinates.tolist(), strict=True):
+                writer.writerow([str(where), name, x, y])
+
+
+def load_map(path: str | Path) -> Map:
+    """Read what `Map.save` wrote. Raises `InputError` for anything else."""
+    try:
+        table = parquet.read_table(path)
+        facts = json.loads(table.schema.metadata[_KEY])
+        coordinates = np.stack([table["x"].to_numpy(), table["y"].to_numpy()], axis=1)
+        rows = distances = None
+        if "neighbors" in table.column_names:
+            lists = table["neighbors"].to_pylist()
+            width = max((len(one["ids"]) for one in lists), default=0)
+            rows, distances = np.full((len(lists), width), -1), np.full((len(lists), width), np.inf, np.float32)
+            for i, one in enumerate(lists):
+                rows[i, : len(one["ids"])], distances[i, : len(one["ids"])] = one["ids"], one["distances"]
+        stamp = read_stamp(facts["space"])
+        axes = None if facts["axes"] is None else np.array(facts["axes"])
+        return Map(coordinates, table["name"].to_pylist(), rows, distances, facts["facts"], stamp, axes)
+    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
+        raise InputError(f"load_map: expected a file written by `clipspace map`, got {str(path)!r} ({error})") from None
+
+
+def pca_map(points: Any) -> Map:
+    """A map of the first two principal components of the directions of ``points`` (array, `Embeddings`, store)."""
+    pca = PCA(2, normalize=True).fit(points)
+    facts = {"method": "pca", "versions": _versions("numpy", "scikit-learn")}
+    axes = np.vstack([pca.mean_, pca.components_])
+    coordinates = pca.transform(points).astype(np.float32)
+    return Map(coordinates, _names(points), facts=facts, space=stamp_of(points), axes=axes)
+
+
+def umap_map(
+    points: Any,
+    *,
+    index: Index | None = None,
+    n_neighbors: int = 15,
+    min_dist: float = 0.1,
+    n_epochs: int | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+) -> Map:
+    """A UMAP map (McInnes et al. 2018, arXiv 1802.03426) of the directions of ``points``.
+
+    The graph of neighbours comes from ``index``, or from one built here (recall 0.9 or above, verified), its
+    strengths from umap-learn, the places from `clipspace.search.umap_layout`. More epochs (by default, as in
+    umap-learn, 500 up to 10,000 points and 200 above) take longer and keep a little more of the graph.
+    Two maps of one seed and thread count are the same; across machines and versions, keep the file, not the seed.
+    """
+    n, d = shape(points)
+    if n < 4:
+        raise InputError(f"umap_map: expected at least 4 points, got {n}; use pca_map")
+    if n_neighbors < 2:
+        raise InputError(f"umap_map: expected n_neighbors of at least 2, got {n_neighbors}")
+    if index is None:
+        index = _graph_index(points, n, d, seed, threads)
+    index.check_holds(points, "umap_map")
+    k, n_epochs = min(n_neighbors, n - 1), n_epochs or (500 if n <= 10_000 else 200)
+    found = index.search(points, k)
+    rows, distances = _self_first(found.rows, _chords(found.cosines))
+    rough = PCA(min(2, d), normalize=True).fit(points).transform(points)
+    rough = np.pad(rough, ((0, 0), (0, 2 - rough.shape[1])))
+    how = {"min_dist": min_dist, "n_epochs": n_epochs, "seed": seed, "threads": threads or index.facts["threads"]}
+    coordinates = _lay_out(rows, distances, rough, **how)
+    facts = {
+        "method": "umap",
+        "n_neighbors": k,
+        **how,
+        "index": {name: index.facts.get(name) for name in ("kind", "setting", "recall", "seed", "threads")},
+        "versions": _versions("numpy", "umap-learn", "faiss-cpu", "numba"),
+    }
+    return Map(coordinates, _names(points), rows[:, 1:], distances[:, 1:], facts, stamp_of(points))
+
+
+def _graph_index(points: Any, n: int, d: int, seed: int, threads: int | None) -> Index:
+    # Lists train and answer n queries sooner than a graph is linked.
+    kind = list_kind(n, d) if n >= FLAT_ROWS else None
+    return build_index(points, recall=_GRAPH_RECALL, kind=kind, seed=seed, threads=threads)
+
+
+def _lay_out(
+    rows: np.ndarray,
+    distances: np.ndarray,
+    rough: np.ndarray,
+    *,
+    min_dist: float,
+    n_epochs: int,
+    seed: int,
+    threads: int,
+) -> np.ndarray:
+    """Places (n, 2) in which UMAP's graph of given neighbours lies well, found from ``rough`` places on."""
+    from umap.umap_ import find_ab_params, fuzzy_simplicial_set
+
+    from clipspace.search.umap_layout import lay_out, spectral_start
+
+    n, k = rows.shape
+    # The points themselves are only counted, and nothing is drawn, as the neighbours are given.
+    known = {"knn_indices": rows, "knn_dists": distances}
+    graph = fuzzy_simplicial_set(np.empty((n, 0)), k, None, "euclidean", **known)[0]
+    a, b = find_ab_params(1.0, min_dist)
+    start = spectral_start(graph, rough, seed=seed)
+    return lay_out(graph, start, a=a, b=b, n_epochs=n_epochs, seed=seed, threads=threads)
+
+
+def _self_first(rows: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every point as its own first neighbour at distance 0, as UMAP expects; the others in order, the last dropped."""
+    n, k = rows.shape
+    own = rows == np.arange(n)[:, None]
+    # A point that did not find itself, for copies of it came first, gives up its last neighbour instead.
+    own[~own.any(axis=1), -1] = True
+    others = ~own
+    rows = np.concatenate([np.arange(n)[:, None], rows[others].reshape(n, k - 1)], axis=1)
+    distances = np.concatenate([np.zeros((n, 1)), distances[others].reshape(n, k - 1)], axis=1)
+    return rows, np.where(rows < 0, np.inf, distances).astype(np.float32)
+
+
+def _chords(cosines: np.ndarray) -> np.ndarray:
+    """Distances between unit vectors from their cosines; 0 where rounding took a cosine above 1."""
+    return np.sqrt(np.maximum(2 - 2 * cosines, 0))
+
+
+def _as_column(values: Any, name: str) -> pa.Array | pa.ChunkedArray:
+    if isinstance(values, (pa.Array, pa.ChunkedArray)):
+        return values
+    return pa.array(in_order(values, f"Map.save: {name!r}"))
+
+
+def _names(points: Any) -> Sequence[str]:
+    names = getattr(points, "names", None)
+    return [str(row) for row in range(shape(points)[0])] if names is None else [str(name) for name in names]
+
+
+def _versions(*packages: str) -> dict[str, str]:
+    return {package: version(package) for package in ("clipspace", *packages)}
+
+
+def _as_neighbors(rows: np.ndarray, distances: np.ndarray) -> pa.Array:
+    """A struct {ids, distances} of lists, rows that are not known left out."""
+    known = rows >= 0
+    offsets = np.concatenate([[0], np.cumsum(known.sum(axis=1))]).astype(np.int32)
+    lists = [pa.ListArray.from_arrays(offsets, pa.array(values[known])) for values in (rows, distances)]
+    return pa.StructArray.from_arrays(lists, names=["ids", "distances"])
+
+
+def _as_image(image: bytes | str | Path) -> dict[str, Any]:
+    if isinstance(image, bytes):
+        return {"bytes": image, "path": None}
+    try:
+        return {"bytes": Path(image).read_bytes(), "path": str(image)}
+    except OSError as error:
+        raise InputError(f"Map.save: could not read the image {str(image)!r}: {error}") from None

@@ -1,0 +1,99 @@
+"""The bipartite code of an image: its embedding z_i, and the noise x_T that holds the rest."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from clipspace.errors import InputError
+from clipspace.points.embeddings import Embeddings
+from clipspace.points.stamps import read_stamp
+from clipspace.reprs import brief
+
+
+@dataclass(frozen=True, eq=False)
+class Code:
+    """(z_i, x_T) of ``n`` images, and the sampler settings under which they decode to those images.
+
+    Those are of deterministic steps that do not clip x_0, which is what inverts, whatever the decoder's own sampler does.
+    ``noise`` is ``(n, *latent_shape)``, float32, or float64 of a space that is. ``residual`` is the root-mean-square error, in
+    latent units, of what each code decodes to; ``evaluations`` counts those of the network that finding it took. ``decoder`` is the
+    digest of the weights that ``noise`` holds for, None where they were not in memory to be read.
+    """
+
+    embeddings: Embeddings
+    noise: np.ndarray
+    num_inference_steps: int
+    guidance_scale: float
+    residual: np.ndarray
+    evaluations: np.ndarray
+    decoder: str | None = None
+
+    __repr__ = brief
+
+    def __len__(self) -> int:
+        return len(self.embeddings)
+
+    def __getitem__(self, row: int) -> Code:
+        """The code of one image, still a `Code`; from the end where ``row`` is negative."""
+        row = range(len(self))[row]
+        one = slice(row, row + 1)
+        return replace(
+            self,
+            embeddings=self.embeddings[one],
+            noise=self.noise[one],
+            residual=self.residual[one],
+            evaluations=self.evaluations[one],
+        )
+
+    @property
+    def settings(self) -> dict:
+        """Keyword arguments that make `Space.decode` undo the inversion."""
+        return {
+            "noise": self.noise,
+            "num_inference_steps": self.num_inference_steps,
+            "guidance_scale": self.guidance_scale,
+            "clip_sample": False,
+        }
+
+
+def save_code(code: Code, path: str | Path) -> None:
+    """Write ``code`` as safetensors, with the stamp, names and settings as metadata."""
+    from safetensors.numpy import save_file
+
+    points = code.embeddings
+    facts = {
+        "space": points.space.to_dict() if points.space else None,
+        "names": list(points.names),
+        "num_inference_steps": code.num_inference_steps,
+        "guidance_scale": code.guidance_scale,
+        "decoder": code.decoder,
+    }
+    arrays = {
+        "vectors": np.ascontiguousarray(points.vectors, dtype=np.float32),
+        "noise": np.ascontiguousarray(code.noise, dtype=np.promote_types(code.noise.dtype, np.float32)),
+        "residual": np.ascontiguousarray(code.residual, dtype=np.float32),
+        "evaluations": np.ascontiguousarray(code.evaluations, dtype=np.int64),
+    }
+    save_file(arrays, path, metadata={"clipspace.code": json.dumps(facts)})
+
+
+def load_code(path: str | Path) -> Code:
+    """Read what `save_code` wrote. Raises `InputError` for anything else."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            facts = json.loads((file.metadata() or {})["clipspace.code"])
+            arrays = {name: file.get_tensor(name) for name in ("vectors", "noise", "residual", "evaluations")}
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise InputError(
+            f"load_code: expected a code written by `clipspace invert`, got {str(path)!r} ({error})"
+        ) from None
+    stamp = read_stamp(facts["space"])
+    points = Embeddings(arrays.pop("vectors"), space=stamp, names=facts["names"])
+    settings = {name: facts[name] for name in ("num_inference_steps", "guidance_scale")}
+    return Code(points, **settings, **arrays, decoder=facts.get("decoder"))

@@ -1,0 +1,70 @@
+"""The loop of `encode` over a Ray cluster: Ray Data hands out shards, actors encode them as one machine would.
+
+All machines must see the input and the store under the same paths. A worker that dies costs the shard it was in:
+Ray starts another, which does that shard again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clipspace.parallel import start_ray
+from clipspace.points.embeddings import Stamp, check_same_space
+from clipspace.sources import Source
+from clipspace.space.encoding.loop import Settings
+from clipspace.space.encoding.loop import encode_parts as encode_here
+
+if TYPE_CHECKING:
+    from clipspace.space import Space
+
+
+class _Worker:
+    """One model on one GPU or core; called with the number of a shard."""
+
+    def __init__(self, name: str, device: str, stamp: Stamp, source: Source, path: Path, how: Settings) -> None:
+        import torch
+
+        from clipspace.space import load_space
+
+        torch.set_num_threads(1)
+        self.space = load_space(name, device=device)
+        check_same_space(stamp, self.space.stamp, "encode on ray")
+        self.source, self.path, self.how = source, path, how
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[int]]:
+        rows: list[int] = []
+        todo = [int(shard) for shard in batch["item"]]
+        encoded = encode_here(self.space, self.source, todo, self.path, self.how, workers=None, on_rows=rows.append)
+        return {"encoded": [encoded], "rows": [sum(rows)]}
+
+
+def encode_parts(
+    space: Space,
+    source: Source,
+    todo: Sequence[int],
+    path: Path,
+    how: Settings,
+    *,
+    workers: int | None,
+    on_rows: Callable[[int], object],
+) -> int:
+    """`encode.loop.encode_parts` with ``workers`` actors: one on each GPU or core of the cluster when None."""
+    if not todo:
+        return 0
+    ray = start_ray()
+    from ray.data import from_items
+
+    gpu = space.device.type == "cuda"
+    workers = workers or int(ray.cluster_resources().get("GPU" if gpu else "CPU", 1))
+    shards = from_items(list(todo), override_num_blocks=len(todo))
+    arguments = (space.name, space.device.type, space.stamp, source, path.resolve(), how)
+    done = shards.map_batches(
+        _Worker, batch_size=1, concurrency=workers, num_gpus=int(gpu), fn_constructor_args=arguments
+    )
+    encoded = 0
+    for row in done.iter_rows():
+        encoded += row["encoded"]
+        on_rows(row["rows"])
+    return encoded

@@ -1,0 +1,164 @@
+"""`encode`: from images by the million to a store, going on where an earlier run was killed.
+
+A part of the input becomes a shard of the store. Shards are written whole or not at all, so that what a run was
+killed in is done again, and the bytes in the end are those of a run that was never killed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from clipspace.errors import InputError
+from clipspace.parallel import check_engine
+from clipspace.points.store import layout
+from clipspace.points.store.locking import encoding_share
+from clipspace.points.store.writing import begin, finish, new_header
+from clipspace.sources import Source, open_source
+from clipspace.space.encoding.loop import PASSING, Settings, encode_parts
+
+if TYPE_CHECKING:
+    from clipspace.space import Space
+
+_CPU_BATCH = 32
+_GPU_BATCH = 128
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What a run did. Of its share of the input, ``rows`` were read: ``stored`` of them, and ``rejected`` by reason.
+
+    ``ignored`` are files that are no images and belong to none.
+    """
+
+    path: Path
+    rows: int
+    stored: int
+    rejected: dict[str, int]
+    ignored: int
+    encoded_now: int
+    seconds: float
+    complete: bool
+
+
+def encode(
+    space: Space,
+    source: Source | str | Path | Sequence[str | Path],
+    output: str | Path,
+    *,
+    texts: bool = False,
+    dtype: str = "float32",
+    normalized: bool = False,
+    rows_per_shard: int = 4096,
+    shard: tuple[int, int] = (0, 1),
+    limit: int | None = None,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    engine: str = "local",
+    retry_rejected: bool = False,
+    progress: bool = True,
+) -> Encoded:
+    """Encode every image of ``source`` into the store ``output``, going on where an earlier run stopped.
+
+    A row that cannot be read or decoded is recorded in the store's folder ``rejected`` with its name and
+    reason, and never stops the run. The same call on a finished store encodes nothing.
+
+    Parameters
+    ----------
+    space : whose encoder to use
+    source : what `clipspace.sources.open_source` takes, or returned
+    output : a folder; new, empty, or holding the unfinished store
+    texts : also encode captions; then a row without one is recorded
+    dtype, normalized : "float32" or "float16"; directions only, as clip-retrieval stores them. Norms are always kept
+    rows_per_shard : the work that a kill can cost; a run of whole row groups of a Parquet file, or a tar file
+    shard : (i, n) encodes every n-th shard from the i-th on, for n runs side by side on one file system
+    limit : the first so many rows of the input
+    batch_size : 32 on the CPU, 128 on a GPU. The model always works on batches of this one shape (the last padded),
+        so that no vector depends, in its last bits, on how many others came with it
+    workers : on the CPU, batches side by side, each on a thread of its own, as many as torch has threads; on a GPU,
+        threads that decode, at most 16 unless given. Memory grows with them: each holds a batch
+
+    engine : "local", or "ray" for the actors of a Ray cluster (the extra ``clipspace[ray]``), ``workers`` of them
+    retry_rejected : do shards again in which rows were "unreadable", "out of memory" or "HEIF not installed", as by then
+        they may be read
+
+    Raises `InputError` for an input of nothing or a store of another input, `SpaceMismatchError` for another space.
+    """
+    if not isinstance(source, Source):
+        source = open_source(source, rows_per_part=rows_per_shard)
+    source = source if limit is None else source.first(limit)
+    path, (i, n) = Path(output), shard
+    if not 0 <= i < n:
+        raise InputError(f"encode: expected shard (i, n) with 0 <= i < n, got ({i}, {n})")
+    batch_size = (_CPU_BATCH if space.device.type == "cpu" else _GPU_BATCH) if batch_size is None else batch_size
+    if batch_size < 1 or (workers is not None and workers < 1):
+        raise InputError(f"encode: expected batch_size and workers of at least 1, got {batch_size} and {workers}")
+    loop = _loop(engine)
+    modalities = ["image", "text"] if texts else ["image"]
+    recipe = {"input": source.digest, "batch_size": batch_size}
+    header = new_header(
+        space.stamp, modalities, dtype=dtype, normalized=normalized, shards=len(source.parts), recipe=recipe
+    )
+    writer, began = f"{i}-of-{n}", time.perf_counter()
+    done, mine, encoded_now = begin(path, header, writer=writer), range(i, len(source.parts), n), 0
+    # where there is nothing to do nothing is written, so that read-only media will do
+    if done["rows"] is None or _todo(path, mine, retry_rejected):
+        how = Settings(tuple(modalities), dtype, normalized, batch_size)
+        with encoding_share(path, writer):
+            # again, as another may have written until the lock was ours
+            header, todo = begin(path, header, writer=writer), _todo(path, mine, retry_rejected)
+            with _bar(source, mine, todo, progress) as bar, _within_memory(batch_size):
+                encoded_now = loop(space, source, todo, path, how, workers=workers, on_rows=bar.update)
+            done = finish(path, header, writer=writer) if header["rows"] is None or todo else header
+    records = [layout.read_json(path / layout.record_file(k)) for k in mine]
+    stored, bad, ignored = (sum(record.get(key, 0) for record in records) for key in ("rows", "rejected", "ignored"))
+    return Encoded(
+        path, stored + bad, stored, _reasons(path, mine), source.ignored + ignored, encoded_now,
+        time.perf_counter() - began, done is not None,
+    )  # fmt: skip
+
+
+def _within_memory(batch_size: int) -> AbstractContextManager[None]:
+    from clipspace.space.batches import within_memory
+
+    return within_memory("encode", batch_size)
+
+
+def _loop(engine: str) -> Callable[..., int]:
+    check_engine(engine, "encode")
+    if engine == "local":
+        return encode_parts
+    from clipspace.space.encoding.on_ray import encode_parts as on_ray
+
+    return on_ray
+
+
+def _todo(path: Path, mine: Sequence[int], retry: bool) -> list[int]:
+    """Which shards are still to be encoded, or are to be tried again."""
+    return [k for k in mine if layout.whole_record(path, k) is None or (retry and _reasons(path, [k]).keys() & PASSING)]
+
+
+def _bar(source: Source, mine: Sequence[int], todo: Sequence[int], progress: bool) -> tqdm:
+    """Rows done of all in this share, with rate and time left; what an earlier run did counts as done."""
+    rows = [source.parts[k].rows for k in mine]
+    total = None if None in rows else sum(rows)
+    left = {k: source.parts[k].rows for k in todo}
+    done = 0 if total is None else total - sum(left.values())
+    quiet = None if progress else True
+    return tqdm(total=total, initial=done, desc="encode", unit="image", smoothing=0.05, disable=quiet)
+
+
+def _reasons(path: Path, shards: Sequence[int]) -> dict[str, int]:
+    """How many rows were rejected, by reason, the most frequent first."""
+    import pyarrow.parquet
+
+    files = (path / layout.rejected_file(shard) for shard in shards)
+    tables = (pyarrow.parquet.read_table(file, columns=["reason"]) for file in files if file.is_file())
+    return dict(Counter(reason for table in tables for reason in table["reason"].to_pylist()).most_common())
