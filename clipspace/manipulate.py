@@ -228,8 +228,8 @@ def reconstruct(
     full embedding, beside that of the mean of the PCA alone, which no component takes part in.
     """
     kept = [k for k in components if 1 <= k <= pca.n_components_]
-    if pca.space_ is not None:
-        check_same_space(space.stamp, pca.space_, "reconstruct")
+    if pca.stamp_ is not None:
+        check_same_space(space.stamp, pca.stamp_, "reconstruct")
     gathered = pca.moments_
     length = np.sqrt(np.trace(gathered.scatter) / gathered.n + gathered.mean @ gathered.mean)
     if not np.isclose(length, 1, atol=0.01):
@@ -315,10 +315,10 @@ def generate(
 def _point(space: Space, item, seed: int) -> _Point:
     """What a caller may hand over as one point. A string is a path or a text; see `is_text`."""
     if isinstance(item, Code):
-        check_same_space(space.stamp, item.embeddings.space, space.name)
+        check_same_space(space.stamp, item.embeddings.stamp, space.name)
         return _Point(_only(item.embeddings), input_of(item), code=item)
     if isinstance(item, Embeddings):
-        check_same_space(space.stamp, item.space, space.name)
+        check_same_space(space.stamp, item.stamp, space.name)
         point = _only(item)
         return _Point(space.prior(point, seed=seed) if item.modality == "text" else point, input_of(item))
     if is_text(item):

@@ -42,7 +42,7 @@ def test_it_carries_the_other_stamp_and_comes_back_from_disk(pair, tmp_path):
     adapter.save(tmp_path / "a.safetensors")
     again = load_adapter(tmp_path / "a.safetensors")
     assert np.array_equal(adapter(pair[0]).vectors, again(pair[0]).vectors)
-    assert again(pair[0]).space == B
+    assert again(pair[0]).stamp == B
     assert (again.cosine, again.chance, again.held_out) == (adapter.cosine, adapter.chance, 60)
     with pytest.raises(SpaceMismatchError):
         adapter(pair[1])

@@ -56,7 +56,7 @@ def test_a_timm_model_is_a_second_opinion(apple, house, space):
     from clipspace.models.timm import encode_with_timm
 
     other = encode_with_timm([apple, house, apple], "test_vit", pretrained=False, device="cpu")
-    assert other.space.model == "timm/test_vit"
+    assert other.stamp.model == "timm/test_vit"
     assert np.allclose(other.vectors[0], other.vectors[2], atol=1e-5)
     assert blind_pairs(space.encode_images([apple, house, apple]), other)["pairs"].value == 0
     with pytest.raises(CheckpointError, match="no_such_model"):

@@ -131,7 +131,7 @@ def test_no_metadata_but_names_and_labels_is_read(tmp_path, rng, monkeypatch):
     images, truth = _labelled(tmp_path / "store", Path("kind"), "mini", None)
     assert asked == {("kind",), ("image_path",)}
     assert np.array_equal(images.vectors, points.vectors)
-    assert (images.names, images.space, images.modality) == (points.names, None, "image")
+    assert (images.names, images.stamp, images.modality) == (points.names, None, "image")
     assert truth.tolist() == columns["kind"]
 
 
@@ -140,7 +140,7 @@ def test_a_store_of_another_clip_is_not_scored(tmp_path, rng, capsys):
     from clipspace.points.store import write_store
 
     points = Embeddings(rng.normal(size=(8, 128)).astype(np.float32), Stamp("other", "0" * 16, "0" * 16, 128))
-    write_store(tmp_path / "store", Embeddings(points.vectors, points.space, columns={"kind": ["cat", "car"] * 4}))
+    write_store(tmp_path / "store", Embeddings(points.vectors, points.stamp, columns={"kind": ["cat", "car"] * 4}))
     assert run("zero-shot", str(tmp_path / "store"), "--labels", "kind") == 1
     assert "other" in capsys.readouterr().err
 

@@ -27,7 +27,7 @@ def test_round_trip(code, tmp_path):
     again = load_code(tmp_path / "c.safetensors")
     assert np.array_equal(again.noise, code.noise)
     assert np.array_equal(again.embeddings.vectors, code.embeddings.vectors)
-    assert again.embeddings.space == code.embeddings.space
+    assert again.embeddings.stamp == code.embeddings.stamp
     assert again.embeddings.names == ("x", "y")
     assert again.settings.keys() == code.settings.keys()
     assert again.num_inference_steps == 50

@@ -61,7 +61,7 @@ def test_resize_modes_differ_in_their_stamp_and_do_not_mix(vit, wide, tmp_path):
     with pytest.raises(SpaceMismatchError):
         concatenate([a, b])
     store = write_store(tmp_path / "store", a)
-    with pytest.raises(SpaceMismatchError, match=b.space.preprocess[:8]):
+    with pytest.raises(SpaceMismatchError, match=b.stamp.preprocess[:8]):
         append(store.path, b)
     by_hand = squash.encode_images(wide.resize((32, 32), Image.Resampling.BICUBIC))
     assert np.allclose(b.vectors, by_hand.vectors, atol=1e-3)

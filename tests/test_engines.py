@@ -94,7 +94,7 @@ def test_workers_give_the_same_pca(ray, many_parts, rows, store, source):
     assert there.n_samples_seen_ == 3000
     assert np.allclose(there.moments_.scatter, here.moments_.scatter, rtol=1e-6, atol=1e-6)
     assert np.allclose(there.components_, here.components_, atol=1e-5)
-    assert there.space_ == here.space_
+    assert there.stamp_ == here.stamp_
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -135,7 +135,7 @@ def test_photographs_need_no_special_case(space, photos):
     points = space.encode_images(photos)
     with pytest.warns(SampleWarning, match="60 rows in 128 dimensions"):
         scores = geometry(points)
-    assert scores.space == space.stamp
+    assert scores.stamp == space.stamp
     assert 0 < scores["mean cosine"].value < 1
     assert 1 < scores["effective rank"].value < 60
 
@@ -163,7 +163,7 @@ def test_a_store_with_texts_has_both_sides_of_its_gap(space, tmp_path):
     images, texts = store[:], open_store(tmp_path / "out", modality="text")[:]
     scores = modality_gap(store)
     assert scores.to_json() == modality_gap(images, texts).to_json()
-    assert scores.space == space.stamp
+    assert scores.stamp == space.stamp
     assert np.allclose(scores.arrays["image mean"], images.unit.mean(axis=0), atol=1e-12)
     assert np.allclose(scores.arrays["text mean"], texts.unit.mean(axis=0), atol=1e-12)
     assert scores["gap"].value == pytest.approx(

@@ -89,7 +89,7 @@ def test_saved_and_opened_it_answers_the_same(built, rows, tmp_path, mmap):
     a, b = built.search(rows[:200], 10), opened.search(rows[:200], 10)
     assert np.array_equal(a.rows, b.rows)
     assert np.array_equal(a.cosines, b.cosines)
-    assert (opened.space, opened.facts, opened.modality) == (STAMP, built.facts, "image")
+    assert (opened.stamp, opened.facts, opened.modality) == (STAMP, built.facts, "image")
     assert a[3].names == b[3].names
     if mmap:
         with pytest.raises(InputError, match="mmap=False"):

@@ -64,7 +64,7 @@ def test_guidance_reaches_what_is_drawn_from_embeddings(space, codes):
 
 def test_points_of_another_space_are_refused_by_every_manipulation(space, codes):
     stamp = replace(space.stamp, weights="0" * 16)
-    foreign = replace(codes.embeddings[0], space=stamp)
+    foreign = replace(codes.embeddings[0], stamp=stamp)
     calls = (
         lambda point: variations(space, point, n=1),
         lambda point: interpolate(space, point, codes[1]),
@@ -243,7 +243,7 @@ def test_a_blend_takes_texts_images_and_embeddings_and_says_what_made_each(space
         "image",
         "embedding",
     ]
-    assert mixed.space == space.stamp
+    assert mixed.stamp == space.stamp
     assert len(space.decode(mixed, num_inference_steps=2)) == 1
     two = blend(space, [apple, points], [0.75, 0.25])
     path = sphere.slerp(space.encode_images(apple).vectors[0], points.vectors[0], 0.25)

@@ -99,7 +99,7 @@ def test_saved_and_loaded_it_is_the_same(points, made, tmp_path, method):
     made.save(tmp_path / "map.parquet")
     loaded = load_map(tmp_path / "map.parquet")
     assert np.array_equal(loaded.coordinates, made.coordinates)
-    assert (list(loaded.names), loaded.facts, loaded.space) == (list(made.names), made.facts, STAMP)
+    assert (list(loaded.names), loaded.facts, loaded.stamp) == (list(made.names), made.facts, STAMP)
     if method == "umap":
         assert np.array_equal(loaded.neighbours, made.neighbours)
         assert np.array_equal(loaded.distances, made.distances)

@@ -93,10 +93,10 @@ def test_saved_and_loaded_it_goes_on(rng, tmp_path):
     pca = PCA(6, normalize=True).fit(points)
     pca.save(tmp_path / "pca.safetensors")
     loaded = PCA.load(tmp_path / "pca.safetensors")
-    assert loaded.space_ == points.space
+    assert loaded.stamp_ == points.stamp
     assert np.array_equal(loaded.transform(points), pca.transform(points))
     assert np.allclose(loaded.explained_variance_ratio_, pca.explained_variance_ratio_)
-    more = Embeddings(rng.normal(size=(50, 128)), points.space)
+    more = Embeddings(rng.normal(size=(50, 128)), points.stamp)
     assert np.allclose(loaded.partial_fit(more).components_, pca.partial_fit(more).components_)
     with pytest.raises(InputError, match="exists"):
         pca.save(tmp_path / "pca.safetensors")

@@ -87,8 +87,8 @@ def test_text_embeddings_must_be_named_by_their_texts(home, name):
         space.prior(["a cat", "a red boat"], num_inference_steps=2).vectors,
     )
     for wrong in (
-        Embeddings(points.vectors, points.space, "text"),
-        Embeddings(points.vectors, points.space, "text", ["", " "]),
+        Embeddings(points.vectors, points.stamp, "text"),
+        Embeddings(points.vectors, points.stamp, "text", ["", " "]),
         points.with_vectors(points.vectors[::-1]),
     ):
         with pytest.raises(InputError, match=r"named by their texts.*Embeddings\(names=texts\)"):
@@ -97,7 +97,7 @@ def test_text_embeddings_must_be_named_by_their_texts(home, name):
 
 def test_the_mini_prior_takes_embeddings_without_their_texts(space):
     points = space.encode_texts(["a red apple"])
-    bare = Embeddings(points.vectors, points.space, "text")
+    bare = Embeddings(points.vectors, points.stamp, "text")
     drawn = (space.prior(p, num_inference_steps=2).vectors for p in (points, bare))
     assert np.array_equal(*drawn)
 

@@ -138,7 +138,7 @@ def test_a_stamp_does_not_meet_none(name, tmp_path):
     plain, words = _points("sound"), _others(60)
     store = write_store(tmp_path / "store", plain)
     assert TOGETHER[name](plain, words) is not None
-    stamped = replace(words, space=Stamp("m", "w" * 16, "p" * 16, D))
+    stamped = replace(words, stamp=Stamp("m", "w" * 16, "p" * 16, D))
     for one, other in ((plain, stamped), (store, stamped), (stamped, plain), (stamped, store)):
         with pytest.raises(SpaceMismatchError, match="no stamp"):
             TOGETHER[name](one, other)

@@ -26,8 +26,8 @@ def test_the_mini_space_gives_features_under_a_stamp_of_their_own(space, apple, 
     last = space.encoder.model.visual.attnpool.c_proj
     expected = features.vectors @ last.weight.detach().numpy().T + last.bias.detach().numpy()
     assert np.allclose(points.vectors, expected, atol=1e-4)
-    assert features.space != points.space
-    assert features.space.dim == features.dim == last.in_features
+    assert features.stamp != points.stamp
+    assert features.stamp.dim == features.dim == last.in_features
     with pytest.raises(SpaceMismatchError, match="before its projection"):
         zero_shot(space, features, ["a cat", "a house"])
 

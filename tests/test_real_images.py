@@ -54,7 +54,7 @@ def labelled(encoder, cifar):
 
 def _sound(scores, encoder):
     """Finite numbers of this space."""
-    assert scores.space == encoder.stamp
+    assert scores.stamp == encoder.stamp
     for row in scores:
         assert np.isfinite(row.value), row
     return scores
@@ -73,7 +73,7 @@ def test_labelled_probes(encoder, labelled):
         assert scores.rows[0].chance == pytest.approx(0.1)
     assert _sound(ridge_probe(points, {"brightness": brightness}), encoder)["brightness"].value > 0.3
     before = linear_probe(features, names, search=[1.0], device="cpu")
-    assert before.space == features.space != encoder.stamp
+    assert before.stamp == features.stamp != encoder.stamp
 
 
 def test_geometry_of_photographs(encoder, seen):

@@ -160,7 +160,7 @@ def test_real_photos_through_an_untrained_vit():
             untrained_space("ViT-B-32", seed=0, device="cpu"), photos, factors=["grey", "rotation"], pairs=3
         )
     assert set(result.factors) == {"grey", "rotation"}
-    assert result.space.dim == 512
+    assert result.stamp.dim == 512
 
 
 # Bad input.

@@ -78,7 +78,7 @@ def test_scores_are_strict_json_that_is_read_back_equal():
     assert " at 0x" not in text
     again = Scores.from_json(text)
     assert again.to_dict() == scores.to_dict()
-    assert (again.probe, again.space, again.seed) == (scores.probe, scores.space, scores.seed)
+    assert (again.probe, again.stamp, again.seed) == (scores.probe, scores.stamp, scores.seed)
     assert np.isnan(again["a"].value)
     assert again["b"] == rows[1]
     for name, array in arrays.items():

@@ -34,7 +34,7 @@ def test_encoding_equals_open_clip(space, pictures, points):
     with torch.no_grad():
         expected = model.eval().encode_image(torch.stack([preprocess(p) for p in pictures])).numpy()
     assert np.allclose(points.vectors, expected, rtol=1e-4, atol=1e-3)
-    assert points.space == space.stamp
+    assert points.stamp == space.stamp
     assert points.norm.min() > 2
 
 
@@ -221,7 +221,7 @@ def test_half_precision_is_the_same_space(space, apple):
     (image,) = half.decode(points, seed=0, num_inference_steps=8)
     (expected,) = space.decode(points, seed=0, num_inference_steps=8)
     assert psnr(image, expected) > 20
-    assert half.prior("a red apple", num_inference_steps=2).space == space.stamp
+    assert half.prior("a red apple", num_inference_steps=2).stamp == space.stamp
 
 
 def test_float64_is_the_same_space_and_holds_longer_codes(space, apple):
@@ -233,7 +233,7 @@ def test_float64_is_the_same_space_and_holds_longer_codes(space, apple):
     assert code.noise.dtype == np.float64
     (again,) = double.decode(code.embeddings, **code.settings)
     assert psnr(again, apple) > 50
-    assert double.prior("a red apple", num_inference_steps=2).space == space.stamp
+    assert double.prior("a red apple", num_inference_steps=2).stamp == space.stamp
 
 
 def test_a_decoder_of_another_clip_is_refused(folder):

@@ -84,7 +84,7 @@ def test_it_repeats_by_seed_and_reads_a_store(sets, tmp_path):
 
 def test_a_feature_is_a_point_of_the_space(sets, fitted):
     points = fitted.embeddings([3, 5], strength=1.0)
-    assert points.space == STAMP
+    assert points.stamp == STAMP
     assert points.names == ("feature 3", "feature 5")
     assert np.allclose(points.norm, sets[0].norm.mean(), rtol=0.01)
     made = unit(points.vectors) - unit(fitted.embeddings([0], strength=0.0).vectors)
@@ -106,7 +106,7 @@ def test_it_comes_back_from_disk(sets, fitted, tmp_path):
     again = load_autoencoder(tmp_path / "a.safetensors")
     assert np.array_equal(again.codes(sets[0][:50]).toarray(), fitted.codes(sets[0][:50]).toarray())
     assert again.scores["cosine"] == fitted.scores["cosine"]
-    assert (again.space, again.norm, again.modality) == (fitted.space, fitted.norm, "image")
+    assert (again.stamp, again.norm, again.modality) == (fitted.stamp, fitted.norm, "image")
     (tmp_path / "b").write_bytes(b"no")
     with pytest.raises(InputError, match=r"SparseAutoencoder\.save"):
         load_autoencoder(tmp_path / "b")

@@ -246,7 +246,7 @@ def test_other_files_with_an_old_stamp_open_with_one_warning(kind, points, tmp_p
         elif kind == "index":
             build_index(points).save(path)
         else:
-            target = replace(points, space=replace(points.space, weights="f" * 16))
+            target = replace(points, stamp=replace(points.stamp, weights="f" * 16))
             fit_adapter(points, target).save(path)
     read = {"pca": PCA.load, "map": load_map, "code": load_code, "index": open_index, "adapter": load_adapter}[kind]
     with pytest.warns(OldStampWarning) as caught:
@@ -264,8 +264,8 @@ def test_what_is_written_now_opens_without_a_warning(points, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         write_store(tmp_path, points)
-        assert open_store(tmp_path).stamp == points.space
-        for stamp in (points.space, Stamp("mine", "w" * 16, "p" * 16, 3)):
+        assert open_store(tmp_path).stamp == points.stamp
+        for stamp in (points.stamp, Stamp("mine", "w" * 16, "p" * 16, 3)):
             again = read_stamp(json.loads(json.dumps(stamp.to_dict())))
             assert (again, again.function) == (stamp, stamp.function)
 

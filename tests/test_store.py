@@ -44,7 +44,7 @@ def test_what_is_written_is_read(store, points):
     assert store.names == list(points.names)
     again = store[:]
     assert np.array_equal(again.vectors, points.vectors)
-    assert again.space == STAMP
+    assert again.stamp == STAMP
     assert again.columns["label"] == points.columns["label"]
     assert np.allclose(again.columns["norm"], points.norm, rtol=1e-6)
     assert store.limits == ()
@@ -183,7 +183,7 @@ def test_query_then_where_then_export_keeps_the_stamp(store, points, tmp_path):
     assert np.array_equal(subset[:].vectors, points.vectors[expected])
     assert np.allclose(subset.metadata(["score"])["score"].to_numpy(), cosines[expected], atol=1e-6)
     moved = subset[0].with_vectors(subset[0].vectors - subset[1].vectors + subset[2].vectors)
-    assert moved.space == STAMP
+    assert moved.stamp == STAMP
     assert len(select(subset, near=moved).top(2)) == 2
 
 
@@ -236,7 +236,7 @@ def test_stores_of_other_spaces_are_refused(store, points, tmp_path):
     with pytest.raises(SpaceMismatchError, match="merge"):
         merge([store.path, other.path], tmp_path / "y")
     with pytest.raises(SpaceMismatchError):
-        open_store(store.path, stamp=stranger.space)
+        open_store(store.path, stamp=stranger.stamp)
     half = write_store(tmp_path / "half", points, dtype="float16")
     with pytest.raises(InputError, match="one dtype"):
         merge([store.path, half.path], tmp_path / "y")

@@ -76,7 +76,7 @@ def things(space):
     scenes = [s for s in sample_scenes(150, seed=77, layout="one") if not s.card]
     kinds = [s.things[0].kind for s in scenes]
     points = space.encode_images([render(s) for s in scenes])
-    return Embeddings(points.vectors, points.space, columns={"kind": kinds})
+    return Embeddings(points.vectors, points.stamp, columns={"kind": kinds})
 
 
 def test_accuracies_are_counted_as_by_hand(space, things):

@@ -92,7 +92,7 @@ def run(
     drawn = _metamers(space, None if images is None else sources, how) if space.decoder is not None else []
     agreed = [_agreement(drawn, agreeing, decodes)] if space.decoder is not None else []
     table = [row for way, scores in ways.items() for row in _rows(way, scores, names, scenes)]
-    name = "pixels" if other is None else other.space.model if other.space else "the other"
+    name = "pixels" if other is None else other.stamp.model if other.stamp else "the other"
     return Result(
         "blind_pairs",
         table,

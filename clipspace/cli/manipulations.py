@@ -182,7 +182,7 @@ def decode(
     from clipspace.space.code import load_code
 
     loaded = load_code(code)
-    check_space(space, loaded.embeddings.dim, loaded.embeddings.space, str(code))
+    check_space(space, loaded.embeddings.dim, loaded.embeddings.stamp, str(code))
     targets = [output] if len(loaded) == 1 else [output / f"{i:04d}.png" for i in range(len(loaded))]
     if len(loaded) > 1:
         output.mkdir(exist_ok=True)

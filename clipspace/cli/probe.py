@@ -68,9 +68,9 @@ def zero_shot(
     from clipspace.probes.zero_shot import zero_shot_accuracy
 
     images, truth = _labelled(points, labels, space, device)
-    check_space(space, images.dim, images.space, str(points))
+    check_space(space, images.dim, images.stamp, str(points))
     loaded = load(space, device)
-    images = images if images.space else Embeddings(images.vectors, loaded.stamp)
+    images = images if images.stamp else Embeddings(images.vectors, loaded.stamp)
     chosen = templates or ["photo"]
     wanted = chosen[0] if len(chosen) == 1 and "{" not in chosen[0] else chosen
     _show(
@@ -227,7 +227,7 @@ def _images(path: Path, space: str, device: str | None, *, before: bool = False)
     files = _files(path)
     loaded = load(space, device)
     points = loaded.encode_features(files) if before else loaded.encode_images(files)
-    return Embeddings(points.vectors, points.space, "image", _names(path))
+    return Embeddings(points.vectors, points.stamp, "image", _names(path))
 
 
 def _labelled(
@@ -249,11 +249,11 @@ def _with_texts(points: Path, texts: Path, space: str, device: str | None) -> tu
     """Images and texts of one space: that of the images, or the one named, which vectors of a file are taken to be of."""
     if kind_of(texts) in ARRAYS:
         images = _images(points, space, device)
-        return images, Embeddings(_unstamped(texts).vectors, images.space, "text")
+        return images, Embeddings(_unstamped(texts).vectors, images.stamp, "text")
     read, images = texts_at(texts, _names(points)), _images(points, space, device)
-    check_space(space, images.dim, images.space, str(points))
+    check_space(space, images.dim, images.stamp, str(points))
     words = load(space, device).encode_texts(read)
-    return (images if images.space else Embeddings(images.vectors, words.space)), words
+    return (images if images.stamp else Embeddings(images.vectors, words.stamp)), words
 
 
 def _names(path: Path) -> list[str] | None:

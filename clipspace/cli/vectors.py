@@ -125,9 +125,9 @@ def search(
         from clipspace.sources.images import read_image
 
         query = Text(text) if image is None else read_image(image)
-        check_space(space, opened.dim, opened.space, str(index))
+        check_space(space, opened.dim, opened.stamp, str(index))
         loaded = load(space, device)
-        opened.space = opened.space or loaded.stamp
+        opened.stamp = opened.stamp or loaded.stamp
         found = retrieve(loaded, opened, [query], k=k)
     frame = found.to_frame()
     report(frame.to_dict("records"), as_json, frame.to_string(index=False))

@@ -45,7 +45,7 @@ class SparseAutoencoder:
     k : features that may fire on one row
     mean, scale : of the unit vectors it was fitted to, (d,), and their root mean square distance to that mean
     norm : mean length of the raw vectors it was fitted to, which single features are given
-    space, modality : of the points it was fitted to
+    stamp, modality : of the points it was fitted to
     scores : on held-out rows; None for one made by hand
     """
 
@@ -54,7 +54,7 @@ class SparseAutoencoder:
     mean: np.ndarray
     scale: float
     norm: float
-    space: Stamp | None
+    stamp: Stamp | None
     modality: Modality = "image"
     scores: Scores | None = None
 
@@ -67,7 +67,7 @@ class SparseAutoencoder:
     def codes(self, points: Embeddings | Store) -> sparse.csr_array:
         """How much each feature fires on each row, sparse (n, m), none negative; in units of ``scale``."""
         points = embeddings_of(points, "SparseAutoencoder")
-        check_same_space(self.space, points.space, "SparseAutoencoder")
+        check_same_space(self.stamp, points.stamp, "SparseAutoencoder")
         return self._codes(self._centred(points))
 
     def rebuilt(self, points: Embeddings | Store) -> Embeddings:
@@ -93,7 +93,7 @@ class SparseAutoencoder:
         if not np.isfinite(strength):
             raise InputError(f"SparseAutoencoder: expected a finite strength, got {strength}")
         made = sphere.unit(self.mean + strength * self.scale * self.directions[rows]) * self.norm
-        return Embeddings(made.astype(np.float32), self.space, self.modality, [f"feature {i}" for i in rows])
+        return Embeddings(made.astype(np.float32), self.stamp, self.modality, [f"feature {i}" for i in rows])
 
     def evaluate(self, points: Embeddings | Store, *, seed: int = 0) -> Scores:
         """Explained variance (chance: the mean alone, 0), cosine of rebuilt to true centred rows (chance: the rebuilt of
@@ -102,7 +102,7 @@ class SparseAutoencoder:
         Arrays: ``cosine`` (n,), and ``activity`` (m,), the share of rows that each feature fires on.
         """
         points = embeddings_of(points, "SparseAutoencoder")
-        check_same_space(self.space, points.space, "SparseAutoencoder")
+        check_same_space(self.stamp, points.stamp, "SparseAutoencoder")
         x = self._centred(points)
         codes, n = self._codes(x), len(x)
         rebuilt = codes @ self.directions
@@ -118,7 +118,7 @@ class SparseAutoencoder:
             Score("dead features", float(np.mean(activity == 0)), n=n),
         ]
         settings = {"features": codes.shape[1], "k": self.k}
-        return Scores("sparse autoencoder", rows, self.space, seed, settings, {"cosine": cosine, "activity": activity})
+        return Scores("sparse autoencoder", rows, self.stamp, seed, settings, {"cosine": cosine, "activity": activity})
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write it as safetensors; `load_autoencoder` reads it. The scores' arrays are not kept."""
@@ -126,7 +126,7 @@ class SparseAutoencoder:
 
         scores = None if self.scores is None else {**self.scores.to_dict(), "arrays": None}
         facts = {"k": self.k, "scale": self.scale, "norm": self.norm, "modality": self.modality, "scores": scores}
-        facts["space"] = None if self.space is None else self.space.to_dict()
+        facts["space"] = None if self.stamp is None else self.stamp.to_dict()
         arrays = {**vars(self.dictionary), "mean": self.mean}
         with atomically(path, overwrite=overwrite) as part:
             save_file(arrays, part, {"clipspace.sparse_autoencoder": json.dumps(facts)})
@@ -192,7 +192,7 @@ def fit_autoencoder(
     x = ((unit - mean) / scale).astype(np.float32)
     how = {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
     learnt = learn_dictionary(x, features=features, k=k, seed=seed, device=device, **how)
-    made = SparseAutoencoder(learnt, k, mean, scale, float(train.norm.mean()), train.space, train.modality)
+    made = SparseAutoencoder(learnt, k, mean, scale, float(train.norm.mean()), train.stamp, train.modality)
     return replace(made, scores=_scores(made, x, test, {**how, "n_train": len(x)}, seed))
 
 
@@ -204,13 +204,13 @@ def load_autoencoder(path: str | Path) -> SparseAutoencoder:
         with safe_open(path, "np") as file:
             facts = json.loads((file.metadata() or {})["clipspace.sparse_autoencoder"])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        space, saved = read_stamp(facts["space"]), facts["scores"]
+        stamp, saved = read_stamp(facts["space"]), facts["scores"]
         scores = saved and Scores(
-            saved["probe"], [Score(**row) for row in saved["scores"]], space, saved["seed"], saved["settings"]
+            saved["probe"], [Score(**row) for row in saved["scores"]], stamp, saved["seed"], saved["settings"]
         )
         plain = {name: facts[name] for name in ("k", "scale", "norm", "modality")}
         mean = arrays.pop("mean")
-        return SparseAutoencoder(Dictionary(**arrays), mean=mean, space=space, scores=scores, **plain)
+        return SparseAutoencoder(Dictionary(**arrays), mean=mean, stamp=stamp, scores=scores, **plain)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"load_autoencoder: expected what SparseAutoencoder.save wrote, got {str(path)!r} ({error!r})"

@@ -42,7 +42,7 @@ class TextSpan:
         """The share of variance along each text, in the order chosen. Chance is that of a random direction, 1 / d."""
         d, n = len(self.mean), len(self.images)
         rows = [Score(text, float(share), 1 / d, n=n) for text, share in zip(self.texts, self.explained, strict=True)]
-        return Scores("text span", rows, self.images.space, arrays={"explained": np.cumsum(self.explained)})
+        return Scores("text span", rows, self.images.stamp, arrays={"explained": np.cumsum(self.explained)})
 
     def without(self, texts: Sequence[str]) -> Embeddings:
         """The images with the directions of ``texts`` set to the set's mean, at their own norms."""

@@ -41,7 +41,7 @@ class Adapter:
 
     def __call__(self, points: Embeddings) -> Embeddings:
         """The same rows in the target space. Raises `SpaceMismatchError` for points that are not of the source."""
-        check_same_space(self.source, points.space, "adapter")
+        check_same_space(self.source, points.stamp, "adapter")
         vectors = (points.vectors @ self.matrix + self.offset).astype(np.float32)
         return Embeddings(vectors, self.target, points.modality, points.names, points.columns)
 
@@ -104,8 +104,8 @@ def fit_adapter(
     return Adapter(
         matrix,
         offset,
-        source.space,
-        target.space,
+        source.stamp,
+        target.stamp,
         cosine=_cosine(mapped, y[test]),
         chance=_cosine(np.broadcast_to(y[train].mean(axis=0), mapped.shape), y[test]),
         strength=float(strengths[best]),
@@ -114,8 +114,8 @@ def fit_adapter(
 
 
 def _check_pairs(source: Embeddings, target: Embeddings) -> None:
-    if source.space is None or target.space is None or not differences(source.space, target.space):
-        raise InputError(f"fit_adapter: expected points of two spaces, got {source.space} and {target.space}")
+    if source.stamp is None or target.stamp is None or not differences(source.stamp, target.stamp):
+        raise InputError(f"fit_adapter: expected points of two spaces, got {source.stamp} and {target.stamp}")
     if len(source) != len(target) or tuple(source.names) != tuple(target.names):
         raise InputError(
             f"fit_adapter: expected the same images in the same order, got {len(source)} and {len(target)} rows, or other names"

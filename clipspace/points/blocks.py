@@ -40,7 +40,7 @@ def carries_stamp(points: Any) -> bool:
 
 def stamp_of(points: Any) -> Stamp | None:
     """The stamp that `Embeddings` or a store carries; None for an array."""
-    return points.space if isinstance(points, Embeddings) else getattr(points, "stamp", None)
+    return points.stamp if isinstance(points, Embeddings) else getattr(points, "stamp", None)
 
 
 def embeddings_of(points: Any, doing: str) -> Embeddings:
@@ -56,8 +56,8 @@ def check_one_space(points: Any, other: Any, doing: str) -> None:
     check_same_space(stamp_of(points), stamp_of(other), doing)
 
 
-def check_fits(points: Any, d: int, space: Stamp | None, doing: str) -> None:
-    """Raise unless ``points`` have ``d`` dimensions and, where they can carry a stamp, ``space``: none where that is None.
+def check_fits(points: Any, d: int, stamp: Stamp | None, doing: str) -> None:
+    """Raise unless ``points`` have ``d`` dimensions and, where they can carry a stamp, ``stamp``: none where that is None.
 
     An array cannot carry one: that it is of this space is the word of whoever hands it over.
     """
@@ -66,13 +66,13 @@ def check_fits(points: Any, d: int, space: Stamp | None, doing: str) -> None:
         raise InputError(f"{doing}: expected {d} dimensions, got {width}")
     if not carries_stamp(points):
         return
-    if space is None and stamp_of(points) is not None:
+    if stamp is None and stamp_of(points) is not None:
         raise SpaceMismatchError(
             f"{doing}: expected points without a stamp, as those that this was made from, got points of "
             f"{stamp_of(points)}; make it from Embeddings(vectors, stamp), or hand over an array (points.vectors), where "
             "you know that all are of one space"
         )
-    check_same_space(space, stamp_of(points), doing)
+    check_same_space(stamp, stamp_of(points), doing)
 
 
 def blocks(points: Any, *, rows: int = ROWS) -> Iterator[np.ndarray]:

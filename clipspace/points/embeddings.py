@@ -26,7 +26,7 @@ class Embeddings:
     Parameters
     ----------
     vectors : float array of shape (n, d); may be a memory map, and is never copied or changed
-    space : Stamp of the space, or None when nothing is known of where the vectors come from
+    stamp : Stamp of the space, or None when nothing is known of where the vectors come from
     modality : "image", "text" or "prior" (an image embedding a prior drew from a text)
     names : n strings; row numbers when omitted
     columns : aligned columns, ``{name: sequence of n values}``; value i is that of row i, whatever index a pandas
@@ -40,7 +40,7 @@ class Embeddings:
     """
 
     vectors: np.ndarray
-    space: Stamp | None = None
+    stamp: Stamp | None = None
     modality: Modality = "image"
     names: Sequence[str] | None = None
     columns: Mapping[str, Sequence] = field(default_factory=dict)
@@ -50,8 +50,8 @@ class Embeddings:
         if vectors.ndim != 2 or not np.issubdtype(vectors.dtype, np.floating):
             raise InputError(f"Embeddings: expected a float array of shape (n, d), got {vectors.dtype} {vectors.shape}")
         n, d = vectors.shape
-        if self.space is not None and self.space.dim != d:
-            raise SpaceMismatchError(f"Embeddings: expected {self.space.dim} dimensions as in {self.space}, got {d}")
+        if self.stamp is not None and self.stamp.dim != d:
+            raise SpaceMismatchError(f"Embeddings: expected {self.stamp.dim} dimensions as in {self.stamp}, got {d}")
         names = tuple(map(str, range(n))) if self.names is None else tuple(in_order(self.names, "names"))
         given = list(self.columns.items())
         columns = {name: in_order(values, f"column {name!r}") for name, values in given}
@@ -86,7 +86,7 @@ class Embeddings:
         return replace(self, vectors=vectors, names=names, columns=columns)
 
     def __repr__(self) -> str:
-        return f"Embeddings({len(self)} x {self.dim}, {self.modality}, {self.space or 'no stamp'})"
+        return f"Embeddings({len(self)} x {self.dim}, {self.modality}, {self.stamp or 'no stamp'})"
 
     @property
     def dim(self) -> int:
@@ -115,7 +115,7 @@ def concatenate(parts: Sequence[Embeddings]) -> Embeddings:
     """
     first, *rest = parts
     for part in rest:
-        check_same_space(first.space, part.space, "concatenate")
+        check_same_space(first.stamp, part.stamp, "concatenate")
     kinds = {part.modality for part in parts}
     if len(kinds) > 1 and "text" in kinds:
         raise InputError(f"concatenate: expected points of one modality, got {sorted(kinds)}; keep texts apart")

@@ -76,7 +76,7 @@ class PCA(TransformerMixin, BaseEstimator):
         if len(points) < 2:
             raise InputError(f"PCA: expected at least two rows, got n_samples = {len(points)}")
         self._check_count(min(shape(points)))
-        self.space_ = stamp_of(points)
+        self.stamp_ = stamp_of(points)
         return self._solve(self._moments(points))
 
     def partial_fit(self, X, y=None) -> PCA:
@@ -90,11 +90,11 @@ class PCA(TransformerMixin, BaseEstimator):
         """A new PCA of the rows of both, as one `fit` on all of them would give. The options are this one's."""
         check_is_fitted(self)
         check_is_fitted(other)
-        check_same_space(self.space_, other.space_, "PCA.merge")
+        check_same_space(self.stamp_, other.stamp_, "PCA.merge")
         if self.normalize != other.normalize:
             raise InputError(f"PCA.merge: expected both of normalize={self.normalize}, got normalize={other.normalize}")
         merged = PCA(**self.get_params())
-        merged.space_, merged.n_features_in_ = self.space_, self.n_features_in_
+        merged.stamp_, merged.n_features_in_ = self.stamp_, self.n_features_in_
         return merged._solve(self.moments_.merge(other.moments_))
 
     def transform(self, X) -> np.ndarray:
@@ -135,7 +135,7 @@ class PCA(TransformerMixin, BaseEstimator):
         facts = {
             "n": self.moments_.n,
             "options": {name: self.get_params()[name] for name in ("n_components", "normalize", "center")},
-            "space": self.space_.to_dict() if self.space_ else None,
+            "space": self.stamp_.to_dict() if self.stamp_ else None,
         }
         with atomically(path, overwrite=overwrite) as part:
             save_file(arrays, part, metadata={"clipspace.pca": json.dumps(facts)})
@@ -150,7 +150,7 @@ class PCA(TransformerMixin, BaseEstimator):
                 facts = json.loads((file.metadata() or {})["clipspace.pca"])
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
             loaded = cls(**facts["options"])
-            loaded.space_ = read_stamp(facts["space"])
+            loaded.stamp_ = read_stamp(facts["space"])
             kept = Moments(facts["n"], arrays["mean"], arrays["scatter"])
             return loaded._set(kept, arrays["components"], arrays["explained_variance"])
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
@@ -171,7 +171,7 @@ class PCA(TransformerMixin, BaseEstimator):
         if reset:
             self.n_features_in_ = shape(X)[1]
         else:
-            check_fits(X, self.n_features_in_, self.space_, "PCA")
+            check_fits(X, self.n_features_in_, self.stamp_, "PCA")
         return X
 
     def _check_count(self, most: int) -> int:

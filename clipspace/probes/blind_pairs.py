@@ -61,9 +61,9 @@ def blind_pairs(
     return Scores(
         "blind pairs",
         [Score("blind pairs", count / total, n=total), Score("pairs", count, n=total)],
-        points.space,
+        points.stamp,
         settings={
-            "other": str(other.space or "no stamp"),
+            "other": str(other.stamp or "no stamp"),
             "same": same,
             "different": different,
             "centred": centred,

@@ -40,7 +40,7 @@ class Vocabulary:
     directions: np.ndarray
     image_mean: np.ndarray
     text_mean: np.ndarray
-    space: Stamp | None
+    stamp: Stamp | None
 
     __repr__ = brief
 
@@ -118,7 +118,7 @@ class Decomposition:
             Score("words per image", float(count.mean()), None, *bootstrap(count), n),
         ]
         settings = {"strength": self.strength, "words": len(self.vocabulary.words), "excess": float(self.excess.max())}
-        return Scores("concepts", rows, self.images.space, 0, settings, {"cosine": cosine, "words per image": count})
+        return Scores("concepts", rows, self.images.stamp, 0, settings, {"cosine": cosine, "words per image": count})
 
     def top(self, k: int = 10) -> list[list[tuple[str, float]]]:
         """For each image its words and weights, heaviest first, at most ``k``."""
@@ -165,7 +165,7 @@ def decompose(
     ten words an image with OpenAI's and OpenCLIP's B/32; more strength gives fewer.
     """
     images = embeddings_of(images, "decompose")
-    check_same_space(vocabulary.space, images.space, "decompose")
+    check_same_space(vocabulary.stamp, images.stamp, "decompose")
     z, _ = _centred(images, vocabulary)
     found = sparse_codes(z, vocabulary.directions, strength, batch_size=batch_size, device=device)
     rows, words, weights, excess = found

@@ -50,7 +50,7 @@ def agreement_of(
     redrawn = {name: space.encode_images(images).unit for name, images in drawn.items()}
     rows = [_score(f"cycle: {name}", found, points.unit, seed) for name, found in redrawn.items()]
     rows += [_score(f"{a} and {b}", redrawn[a], redrawn[b], seed) for a, b in combinations(redrawn, 2)]
-    return Scores("decoder agreement", rows, points.space, seed, {"decoders": list(drawn)}, redrawn)
+    return Scores("decoder agreement", rows, points.stamp, seed, {"decoders": list(drawn)}, redrawn)
 
 
 def _score(name: str, a: np.ndarray, b: np.ndarray, seed: int) -> Score:

@@ -27,7 +27,7 @@ def describe(space: Space, points: Embeddings | Store) -> list[dict[str, str]]:
     described in the terms of this one all the same.
     """
     points = embeddings_of(points, "describe")
-    check_same_space(space.stamp, points.space, "describe")
+    check_same_space(space.stamp, points.stamp, "describe")
     pairs = [(color, thing) for color in FACTORS["color"] for thing in FACTORS["thing"]]
     things = points.unit @ label_weights(space, [f"{article(color)} {thing}" for color, thing in pairs]).T
     grounds = points.unit @ label_weights(space, [f"{article(ground)} ground" for ground in FACTORS["ground"]]).T

@@ -82,7 +82,7 @@ def geometry(
         Score(f"hubness, skew of {k}-occurrences", hubness.skewness(counts), 0.0, n=m),
         Score("largest hub's share of lists", float(counts.max() / m), k / m, n=m),
     ]
-    return Scores("geometry", rows, points.space, seed, {"k": k, "max_points": max_points}, arrays)
+    return Scores("geometry", rows, points.stamp, seed, {"k": k, "max_points": max_points}, arrays)
 
 
 def modality_gap(

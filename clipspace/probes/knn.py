@@ -66,7 +66,7 @@ def knn_probe(
     ]
     settings = {"k": k, "temperature": temperature, "n_train": len(data.train), "classes": list(map(str, data.classes))}
     arrays = {"confusion": confusion_matrix(weighted, data.test_ids, n_classes)}
-    return Scores("knn", scores, points.space, seed, settings, arrays)
+    return Scores("knn", scores, points.stamp, seed, settings, arrays)
 
 
 def vote(voters: np.ndarray, weights: np.ndarray, n_classes: int) -> np.ndarray:

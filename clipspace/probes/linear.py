@@ -75,7 +75,7 @@ def linear_probe(
     }
     rows = accuracy_rows(predicted, data.test_ids, data.classes, chance=data.chance)
     confusion = confusion_matrix(predicted, data.test_ids, len(data.classes))
-    return Scores("linear", rows, points.space, seed, settings, {**curve, "confusion": confusion})
+    return Scores("linear", rows, points.stamp, seed, settings, {**curve, "confusion": confusion})
 
 
 def few_shot(
@@ -117,7 +117,7 @@ def few_shot(
     ]
     settings = {"draws": draws, "n_test": len(data.test), "classes": [str(c) for c in data.classes]}
     arrays = {"shots": np.array(shots), "accuracy": accuracy, "spread": spread}
-    return Scores("few-shot", rows, points.space, seed, settings, arrays)
+    return Scores("few-shot", rows, points.stamp, seed, settings, arrays)
 
 
 def _over_draws(accuracy: np.ndarray, n_test: int) -> tuple[float, float]:

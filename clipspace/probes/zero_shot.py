@@ -78,7 +78,7 @@ def zero_shot(
     check_words(labels, "zero_shot")
     _warn_repeated(labels)
     points = _points(space, images)
-    check_same_space(space.stamp, points.space, "zero_shot")
+    check_same_space(space.stamp, points.stamp, "zero_shot")
     texts = list(dict.fromkeys(labels))
     logits = space.encoder.logit_scale * points.unit @ label_weights(space, texts, templates).T
     logits = logits[:, [texts.index(label) for label in labels]]  # equal to the bit for labels of one text
@@ -168,7 +168,7 @@ def zero_shot_accuracy(
         ]
     settings = {"labels": list(labels), "templates": list(read_templates(templates)), "probability": read.probability}
     arrays = {"confusion": confusion, "reliability": reliability(confidence.ravel(), right.ravel())}
-    return Scores("zero-shot", rows, points.space, seed, settings, arrays)
+    return Scores("zero-shot", rows, points.stamp, seed, settings, arrays)
 
 
 def _positions(values: np.ndarray, labels: tuple[str, ...]) -> np.ndarray:

@@ -44,7 +44,7 @@ class Scores:
     ----------
     probe : name of the probe
     rows : the scores, in the order to be read
-    space : stamp of the space probed, None for a set without one
+    stamp : stamp of the space probed, None for a set without one
     seed : of every random draw made; None where none was
     settings : the options that the scores depend on, plain values
     arrays : what a figure draws beyond the scores (curves, matrices), by name
@@ -59,7 +59,7 @@ class Scores:
 
     probe: str
     rows: Sequence[Score]
-    space: Stamp | None = None
+    stamp: Stamp | None = None
     seed: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -105,7 +105,7 @@ class Scores:
         return to_plain(
             {
                 "probe": self.probe,
-                "space": self.space,
+                "space": self.stamp,
                 "seed": self.seed,
                 "settings": self.settings,
                 "scores": [asdict(row) for row in self.rows],
@@ -127,12 +127,12 @@ class Scores:
                 Score(**{key: v if key == "name" else to_number(v) for key, v in row.items()})
                 for row in plain["scores"]
             ]
-            space = read_stamp(plain["space"])
+            stamp = read_stamp(plain["space"])
             arrays = {
                 name: np.array(plain["arrays"][name], dtype=dtype).reshape(shape)
                 for name, (dtype, shape) in plain["array_types"].items()
             }
-            return cls(plain["probe"], rows, space, plain["seed"], plain["settings"], arrays)
+            return cls(plain["probe"], rows, stamp, plain["seed"], plain["settings"], arrays)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"Scores.from_json: expected what Scores.to_json gave, got {error!r} in reading it"

@@ -78,7 +78,7 @@ def build_index(
         built,
         ids=ids,
         names=named,
-        space=stamp_of(points),
+        stamp=stamp_of(points),
         modality=getattr(points, "modality", "image"),
         sources=[getattr(points, "hash", None)],
         facts=facts,

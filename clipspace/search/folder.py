@@ -27,7 +27,7 @@ def write(
     *,
     ids: np.ndarray,
     names: pa.Array,
-    space: Stamp | None,
+    stamp: Stamp | None,
     modality: str,
     sources: list[str | None],
     facts: dict[str, Any],
@@ -40,7 +40,7 @@ def write(
         "format": _FORMAT,
         "rows": len(ids),
         "table_sha256": _hash(ids, names),
-        "space": space.to_dict() if space else None,
+        "space": stamp.to_dict() if stamp else None,
         "sources": sources,
         **facts,
         "versions": {package: version(package) for package in ("clipspace", "faiss-cpu", "numpy")},
@@ -84,7 +84,7 @@ def read(folder: Path, *, mmap: bool) -> dict[str, Any]:
         )
     faiss_backend.turn(opened, facts["knob"], facts["setting"])
     stamp = read_stamp(space)
-    described = {"space": stamp, "modality": file.stem, "sources": sources, "facts": facts}
+    described = {"stamp": stamp, "modality": file.stem, "sources": sources, "facts": facts}
     return {"engine_index": opened, "ids": ids, "names": names, **described}
 
 

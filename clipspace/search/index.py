@@ -75,7 +75,7 @@ class Index:
     Attributes
     ----------
     ids : row number of each position inside FAISS
-    space : Stamp of the rows, None when unknown; queries of another, or with a stamp where it has none, are refused.
+    stamp : Stamp of the rows, None when unknown; queries of another, or with a stamp where it has none, are refused.
         An array as a query is taken to be of this space
     sources : hash of each store the rows came from, None where it was no store
     facts : kind, setting, verified recall, seed, threads
@@ -87,7 +87,7 @@ class Index:
         *,
         ids: np.ndarray,
         names: Sequence[str] | pa.Array | None,
-        space: Stamp | None,
+        stamp: Stamp | None,
         modality: str,
         sources: Sequence[str | None],
         facts: dict[str, Any],
@@ -96,14 +96,14 @@ class Index:
         self._faiss, self._writable = engine_index, writable
         self.ids = ids
         self._names = _as_names(names, len(ids), 0)
-        self.space, self.modality, self.sources, self.facts = space, modality, list(sources), dict(facts)
+        self.stamp, self.modality, self.sources, self.facts = stamp, modality, list(sources), dict(facts)
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __repr__(self) -> str:
         recall = f", recall@{self.facts['k']} {self.facts['recall']:.3f}" if "recall" in self.facts else ""
-        return f"Index({len(self)} x {self.dim}, {self.facts['kind']}{recall}, {self.space or 'no stamp'})"
+        return f"Index({len(self)} x {self.dim}, {self.facts['kind']}{recall}, {self.stamp or 'no stamp'})"
 
     @property
     def dim(self) -> int:
@@ -121,7 +121,7 @@ class Index:
         """
         if k < 1:
             raise InputError(f"search: expected k of at least 1, got {k}")
-        check_fits(points, self.dim, self.space, "search")
+        check_fits(points, self.dim, self.stamp, "search")
         parts = [
             faiss_backend.search(self._faiss, self.ids, block, min(k, len(self)), threads=self.facts["threads"])
             for block in float32_blocks(points, unit=True)
@@ -136,7 +136,7 @@ class Index:
 
         A Flat index finds all of them; the others only those near enough to be visited at their setting.
         """
-        check_fits(points, self.dim, self.space, "range_search")
+        check_fits(points, self.dim, self.stamp, "range_search")
         found = []
         for block in float32_blocks(points, unit=True):
             for cosines, positions in faiss_backend.range_search(
@@ -150,7 +150,7 @@ class Index:
         """Append rows of the same space; they are numbered on. `verify` says whether the recall still holds."""
         if not self._writable:
             raise InputError("add: this index is mapped from disk, which is read-only; open it with mmap=False")
-        check_fits(points, self.dim, self.space, "add")
+        check_fits(points, self.dim, self.stamp, "add")
         self._check_modality(points, "add")
         n = shape(points)[0]
         added = _as_names(getattr(points, "names", None) if names is None else names, n, len(self))
@@ -205,7 +205,7 @@ class Index:
 
         Once rows were `add`ed, no hash is that of the whole: then a store must have the names of this index, in order.
         """
-        check_fits(points, self.dim, self.space, doing)
+        check_fits(points, self.dim, self.stamp, doing)
         if shape(points)[0] != len(self):
             raise InputError(f"{doing}: expected the {len(self)} rows of this index, got {shape(points)[0]}")
         self._check_modality(points, doing)
@@ -230,7 +230,7 @@ class Index:
                 self._faiss,
                 ids=self.ids,
                 names=self._names,
-                space=self.space,
+                stamp=self.stamp,
                 modality=self.modality,
                 sources=self.sources,
                 facts=self.facts,

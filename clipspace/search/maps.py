@@ -40,7 +40,7 @@ class Map:
     neighbours : row numbers (n, k) of the nearest other points in the embedding space, -1 where unknown; or None
     distances : chords between unit vectors (n, k), aligned with ``neighbours``
     facts : method, options, seed, thread count, versions: what repeats the map
-    space : Stamp of the points
+    stamp : Stamp of the points
     axes : mean and two components (3, d) of a PCA map, None for UMAP
     """
 
@@ -49,7 +49,7 @@ class Map:
     neighbours: np.ndarray | None = None
     distances: np.ndarray | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
-    space: Stamp | None = None
+    stamp: Stamp | None = None
     axes: np.ndarray | None = None
 
     __repr__ = brief
@@ -64,7 +64,7 @@ class Map:
         weighted by exp(-(d - d1) / mean(d - d1)); ``index`` is that of the mapped points.
         """
         if self.axes is not None:
-            check_fits(points, self.axes.shape[1], self.space, "transform")
+            check_fits(points, self.axes.shape[1], self.stamp, "transform")
             mean, components = self.axes[0], self.axes[1:]
             placed = [(block - mean) @ components.T for block in float32_blocks(points, unit=True)]
             return np.concatenate(placed).astype(np.float32)
@@ -73,7 +73,7 @@ class Map:
                 f"transform: expected the index of the {len(self)} mapped points, got "
                 f"{'none' if index is None else f'one of {len(index)}'}; build it with build_index"
             )
-        check_same_space(self.space, index.space, "transform")
+        check_same_space(self.stamp, index.stamp, "transform")
         found = index.search(points, self.facts["n_neighbors"])
         known = found.rows >= 0
         apart = _chords(np.where(known, found.cosines, found.cosines[:, :1]))
@@ -115,7 +115,7 @@ class Map:
             if len(array) != len(self):
                 raise InputError(f"Map.save: expected {len(self)} values in {name!r}, one per point, got {len(array)}")
         axes = None if self.axes is None else self.axes.tolist()
-        facts = {"facts": dict(self.facts), "space": self.space.to_dict() if self.space else None, "axes": axes}
+        facts = {"facts": dict(self.facts), "space": self.stamp.to_dict() if self.stamp else None, "axes": axes}
         table = pa.table(arrays).replace_schema_metadata({_KEY: json.dumps(facts)})
         with atomically(path, overwrite=overwrite) as part:
             parquet.write_table(table, part)
@@ -160,7 +160,7 @@ def pca_map(points: Any) -> Map:
     facts = {"method": "pca", "versions": _versions("numpy", "scikit-learn")}
     axes = np.vstack([pca.mean_, pca.components_])
     coordinates = pca.transform(points).astype(np.float32)
-    return Map(coordinates, _names(points), facts=facts, space=stamp_of(points), axes=axes)
+    return Map(coordinates, _names(points), facts=facts, stamp=stamp_of(points), axes=axes)
 
 
 def umap_map(

@@ -66,7 +66,7 @@ def save_code(code: Code, path: str | Path) -> None:
 
     points = code.embeddings
     facts = {
-        "space": points.space.to_dict() if points.space else None,
+        "space": points.stamp.to_dict() if points.stamp else None,
         "names": list(points.names),
         "num_inference_steps": code.num_inference_steps,
         "guidance_scale": code.guidance_scale,
@@ -94,6 +94,6 @@ def load_code(path: str | Path) -> Code:
             f"load_code: expected a code written by `clipspace invert`, got {str(path)!r} ({error})"
         ) from None
     stamp = read_stamp(facts["space"])
-    points = Embeddings(arrays.pop("vectors"), space=stamp, names=facts["names"])
+    points = Embeddings(arrays.pop("vectors"), stamp=stamp, names=facts["names"])
     settings = {name: facts[name] for name in ("num_inference_steps", "guidance_scale")}
     return Code(points, **settings, **arrays, decoder=facts.get("decoder"))

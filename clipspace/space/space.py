@@ -319,7 +319,7 @@ class Space:
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        named = points if embeddings is not None else Embeddings(points.vectors, points.space, "image", names)
+        named = points if embeddings is not None else Embeddings(points.vectors, points.stamp, "image", names)
         return Code(named, noise, steps, guidance_scale, residual, evaluations, self.weights["decoder"])
 
     def noise(self, n: int, *, seed: int = 0) -> np.ndarray:
@@ -391,7 +391,7 @@ class Space:
             raise InputError(
                 f"{doing}: expected Embeddings, got {type(points).__name__}; wrap arrays in Embeddings(vectors, space.stamp)"
             )
-        check_same_space(self.stamp, points.space, doing)
+        check_same_space(self.stamp, points.stamp, doing)
 
     def _check_named_by_texts(self, points: Embeddings) -> None:
         """A prior that reads texts sees nothing of the vectors, so they must be what their names say."""

@@ -201,11 +201,11 @@ def test_one_state_dict_under_two_configurations_is_two_spaces(changed, vit, tmp
 def test_features_are_another_space_whatever_their_width():
     space = untrained_space("ViT-S-32-alt", seed=0, device="cpu")
     features = space.encode_features(Image.new("RGB", (64, 64), "red"))
-    assert features.space != space.stamp
+    assert features.stamp != space.stamp
     other = replace(space.stamp, dim=features.dim)  # as where the widths agree
-    assert features.space != other
+    assert features.stamp != other
     with pytest.raises(SpaceMismatchError, match=r"layer .expected embedding, got before its projection"):
-        check_same_space(other, features.space, "test")
+        check_same_space(other, features.stamp, "test")
 
 
 def test_texts_that_differ_after_the_context_say_what_was_cut(siglip, tmp_path):

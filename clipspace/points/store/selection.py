@@ -111,12 +111,12 @@ def select(store: Store, *, near: Embeddings | None = None) -> Selection:
 def _cosines(store: Store, point: Embeddings) -> np.ndarray:
     if not isinstance(point, Embeddings) or len(point) != 1:
         raise InputError(f"select: expected Embeddings of one point, got {point!r}; encode a text or an image first")
-    if store.stamp is None or point.space is None:
+    if store.stamp is None or point.stamp is None:
         raise SpaceMismatchError(
             f"select: expected a store and a point of one known space, got {store.stamp or 'no stamp'} and "
-            f"{point.space or 'no stamp'}; if you know where the store comes from, open_store(path, stamp=space.stamp)"
+            f"{point.stamp or 'no stamp'}; if you know where the store comes from, open_store(path, stamp=space.stamp)"
         )
-    check_same_space(store.stamp, point.space, "select")
+    check_same_space(store.stamp, point.stamp, "select")
     direction = point.unit[0].astype(np.float32)
     scores = np.empty(len(store), np.float32)
     start = 0

@@ -123,11 +123,11 @@ def write_store(
     first = next(writing, None)
     if first is None:
         raise InputError("write_store: expected at least one Embeddings, got none")
-    new = new_header(first.space, [first.modality], dtype=dtype, normalized=normalized)
+    new = new_header(first.stamp, [first.modality], dtype=dtype, normalized=normalized)
     with new_store(path, new, "write_store") as header:
         shards = 0
         for part in chain([first], writing):
-            check_same_space(first.space, part.space, "write_store")
+            check_same_space(first.stamp, part.stamp, "write_store")
             if part.modality != first.modality:
                 raise InputError(
                     f"write_store: expected {first.modality} embeddings throughout, got {part.modality}; "
@@ -151,7 +151,7 @@ def append(path: str | Path, embeddings: Embeddings) -> Store:
             f"append: expected a clipspace store of {embeddings.modality} embeddings alone, got {store}; "
             "write another store and merge the two"
         )
-    check_same_space(store.stamp, embeddings.space, f"append to {str(path)!r}")
+    check_same_space(store.stamp, embeddings.stamp, f"append to {str(path)!r}")
     with writing_alone(store.path):
         header = open_store(path).header  # read again: another may have appended before the lock was ours
         write_embeddings(store.path, header["shards"], embeddings, header)

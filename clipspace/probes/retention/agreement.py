@@ -50,7 +50,7 @@ def rank_agreement(
     if control is None:
         rows.append(Score("ceiling", _spearman(known + 1e-9 * np.argsort(np.argsort(known)), known), n=len(names)))
     return Scores(
-        "rho with the truth", rows, result.space, seed, {"over": over, "control": str(control and control.space)}
+        "rho with the truth", rows, result.stamp, seed, {"over": over, "control": str(control and control.stamp)}
     )
 
 

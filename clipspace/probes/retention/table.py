@@ -25,7 +25,7 @@ class Retention:
     ----------
     measures : ``{component: {factor: Measure}}``, factors in order from kept to ignored; a factor is missing
         from a component that cannot be had of it
-    space : stamp of the space
+    stamp : stamp of the space
     seed, settings : what the numbers depend on
 
     ``result["sensitivity"]`` is a `Scores` with one row per factor. Components are *retention* (the mean of
@@ -35,7 +35,7 @@ class Retention:
     """
 
     measures: Mapping[str, Mapping[str, Measure]]
-    space: Stamp | None
+    stamp: Stamp | None
     seed: int
     settings: Mapping[str, Any]
 
@@ -48,7 +48,7 @@ class Retention:
         if component not in self.measures:
             raise InputError(f"retention: expected one of {list(self.measures)}, got {component!r}")
         rows = [measure.score(name) for name, measure in self.measures[component].items()]
-        return Scores(f"{component} of", rows, self.space, self.seed, self.settings)
+        return Scores(f"{component} of", rows, self.stamp, self.seed, self.settings)
 
     def __str__(self) -> str:
         return "\n".join([as_text(self._cells()), *self._notes()])
