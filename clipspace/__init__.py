@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clipspace.manipulate import blend, generate, interpolate, reconstruct, text_diff, variations
     from clipspace.points.alignment import fit_adapter, load_adapter
+    from clipspace.points.code import Code, load_code, save_code
     from clipspace.points.embeddings import Embeddings, Stamp
     from clipspace.points.pca import PCA
     from clipspace.points.sphere import slerp
@@ -16,12 +17,11 @@ if TYPE_CHECKING:
     from clipspace.search.maps import load_map, pca_map, umap_map
     from clipspace.search.retrieval import retrieve
     from clipspace.space import Space, load_space
-    from clipspace.space.code import Code, load_code, save_code
     from clipspace.space.encoding import encode
 
 _HOMES = {
     "points.alignment": ("fit_adapter", "load_adapter"),
-    "space.code": ("Code", "load_code", "save_code"),
+    "points.code": ("Code", "load_code", "save_code"),
     "points.embeddings": ("Embeddings", "Stamp"),
     "search": ("build_index", "open_index"),
     "space.encoding": ("encode",),

@@ -24,14 +24,14 @@ from PIL import Image
 
 from clipspace.errors import InputError, check_count, shortened
 from clipspace.points import sphere
+from clipspace.points.code import Code
 from clipspace.points.embeddings import Embeddings, check_same_space, concatenate
 from clipspace.points.pca import PCA
 from clipspace.results.pictures import Pictures
-from clipspace.results.result import input_of, made_by
+from clipspace.results.provenance import input_of, provenance
 from clipspace.seeds import child_seed
 from clipspace.sources.image_or_text import is_text
 from clipspace.sources.images import list_images, read_image
-from clipspace.space.code import Code
 
 if TYPE_CHECKING:
     from clipspace.space import Space
@@ -75,10 +75,10 @@ def variations(
     points = concatenate([point.embeddings] * n)
     others = space.decode(points, noise=noise, eta=eta, seed=seed, **sampling)
     options = {"n": n, "eta": eta, "seed": seed, **sampling}
-    return Pictures(
+    return Pictures.of(
         [[*first, *others]],
         concatenate([point.embeddings, points]),
-        _provenance(space, "variations", [point.made_of], seeds=[[seed, i] for i in range(n)], **options),
+        provenance("variations", space, inputs=[point.made_of], seeds=[[seed, i] for i in range(n)], **options),
         column_labels=["eta = 0", *[f"eta = {eta:g}"] * n],
     )
 
@@ -125,10 +125,10 @@ def interpolate(
     embeddings = Embeddings(path.astype(np.float32), space.stamp, "image")
     images = space.decode(embeddings, noise=x_T, **sampling)
     options = {"steps": steps, "noise": noise, "spacing": spacing, "seed": seed}
-    return Pictures(
+    return Pictures.of(
         [images],
         embeddings,
-        _provenance(space, "interpolate", [point.made_of for point in points], **options, **sampling),
+        provenance("interpolate", space, inputs=[point.made_of for point in points], **options, **sampling),
         column_labels=[f"{position:.2f}" for position in positions],
     )
 
@@ -202,10 +202,10 @@ def text_diff(
     inputs = [point.made_of, *(input_of(text) for text in (before, after) if text is not None)]
     options = {"before": before, "after": after, "theta": theta, "steps": steps, "seed": seed}
     options |= {} if judge is None else {"judge": judge.name}
-    return Pictures(
+    return Pictures.of(
         [images],
         embeddings,
-        _provenance(space, "text_diff", inputs, **options, **sampling),
+        provenance("text_diff", space, inputs=inputs, **options, **sampling),
         column_labels=[f"{t:.2f}" for t in np.linspace(0, theta, steps)],
         scores={name: values[None] for name, values in scores.items()},
     )
@@ -251,10 +251,10 @@ def reconstruct(
     decoded = space.decode(embeddings, noise=noise, **sampling)
     width, mean = len(kept), pca.mean_ / max(np.linalg.norm(pca.mean_), 1e-12)
     inputs = [input_of(one, source) for one, source in zip(listed, sources, strict=True)]
-    return Pictures(
+    return Pictures.of(
         [[*decoded[i * width : (i + 1) * width], source] for i, source in enumerate(sources)],
         embeddings,
-        _provenance(space, "reconstruct", inputs, components=kept, seed=seed, **sampling),
+        provenance("reconstruct", space, inputs=inputs, components=kept, seed=seed, **sampling),
         column_labels=[*map(str, kept), "source"],
         scores={
             "cosine to the full embedding": np.einsum("nkd,nd->nk", ladder, points.unit),
@@ -294,13 +294,13 @@ def generate(
     if source == "none":
         sampling["guidance_scale"] = 0.0
     images = space.decode(repeated, seed=seed, **sampling)
-    return Pictures(
+    return Pictures.of(
         [images[i * n : (i + 1) * n] for i in range(len(listed))],
         repeated,
-        _provenance(
-            space,
+        provenance(
             "generate",
-            [input_of(text) for text in listed],
+            space,
+            inputs=[input_of(text) for text in listed],
             texts=listed,
             n=n,
             source=source,
@@ -413,7 +413,3 @@ def _noise(space: Space, point: _Point, seed: int, sampling: dict[str, Any]) -> 
     noise = space.invert(point.image, embeddings=point.embeddings, **inverted_with).noise
     warn_unfamiliar("decode", space, unfamiliarity(space, [point.image], point.embeddings, seed=seed), stacklevel=3)
     return noise
-
-
-def _provenance(space: Space, what: str, inputs: list[dict[str, Any]], **options: Any) -> dict[str, Any]:
-    return {"what": what, "inputs": inputs, **options, **made_by(space)}

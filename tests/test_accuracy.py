@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binom, binomtest
 
 from clipspace.measure.accuracy import accuracy_rows, clopper_pearson, confusion_matrix, proportion_interval
-from clipspace.results.scores import bootstrap
+from clipspace.measure.bootstrap import bootstrap
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 40), (1, 20), (13, 40), (399, 400), (40, 40)])

@@ -11,7 +11,7 @@ import pytest
 from clipspace.analyses import ANALYSES, analysis, question
 from clipspace.analyses.asking import Brought, computed_on
 from clipspace.figures import draw
-from clipspace.results.result import load_result
+from clipspace.results.loading import load_result
 
 ROOT = Path(__file__).parent.parent
 _FEW = {"num_inference_steps": 3}
@@ -65,9 +65,9 @@ def test_a_result_says_what_is_seen_and_repeats(name, space, results):
     again = analysis(name).run(space, seed=0, **SMALL[name])
     assert found.findings
     assert list(found.findings) == list(again.findings)
-    assert found.provenance["space"] == space.stamp.to_dict()
-    assert found.provenance["options"]["seed"] == 0
-    assert "rendered" in computed_on(name, Brought(), found.provenance["options"])
+    assert found.provenance.stamp == space.stamp
+    assert found.provenance.seed == 0
+    assert "rendered" in computed_on(name, Brought(), found.provenance.options)
     assert set(found.arrays) == set(again.arrays)
     for key, array in again.arrays.items():
         np.testing.assert_array_equal(found.arrays[key], array)

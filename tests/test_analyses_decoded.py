@@ -12,7 +12,7 @@ from clipspace.analyses.asking import ask, bring
 from clipspace.analyses.command import main
 from clipspace.errors import CapabilityError, InputError
 from clipspace.probes.typographic import attack_scores, print_word
-from clipspace.results.result import load_result
+from clipspace.results.loading import load_result
 from clipspace.scenes import Scene, Thing, render, sample_scenes
 from clipspace.sources.images import psnr
 
@@ -102,7 +102,7 @@ def test_a_ladder_of_scenes_explains_what_numpy_says_and_reads_all_in_the_end(sp
 def test_a_ladder_fitted_on_a_store_reads_no_scenes(space, apple, store):
     brought = bring([apple], store, None, store, seed=0)
     result = ask("pca_reconstruction", space, brought, components=(2, 8), seed=0, **FEW)
-    assert result.provenance["data"] == "Computed on 1 image given; components fitted on 12 rows of store store (mini)."
+    assert result.provenance.data == "Computed on 1 image given; components fitted on 12 rows of store store (mini)."
     read = ["variance explained", "cosine to z", "cosine of E(decode) to z", "cosine of E(decode) to others"]
     assert list(result.table[0]) == ["components", *read]
     assert result.column("variance explained")[1] > result.column("variance explained")[0]

@@ -51,4 +51,4 @@ def test_a_report_inverts_the_bundled_pictures_once(space):
     with patch.object(Space, "invert", autospec=True, side_effect=Space.invert) as invert:
         results = {name: analysis(name).run(ours, **options, num_inference_steps=20) for name, options in quick.items()}
     assert invert.call_count == 1
-    assert results["interpolation"].provenance["options"]["pictures"] == ["red apple", "orange fish", "blue house"]
+    assert results["interpolation"].provenance.options["pictures"] == ["red apple", "orange fish", "blue house"]

@@ -164,7 +164,7 @@ def test_a_map_has_the_folders_of_images_and_the_columns_of_a_store(space, folde
     found = ask("map", space, brought, method="pca", seed=0)
     assert found.column("column") == ["neighbours", "folder"]
     assert len(found.arrays["coordinates"]) == N
-    assert found.provenance["data"] == f"Computed on {N} images of {folder}."
+    assert found.provenance.data == f"Computed on {N} images of {folder}."
 
 
 def test_a_store_of_another_space_and_images_of_another_store_are_refused(space, store, whole, tmp_path, house):

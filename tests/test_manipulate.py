@@ -31,7 +31,7 @@ def test_variations_start_from_the_reconstruction_and_differ(space, apple, codes
 def test_variations_of_a_vector_record_the_seed_of_each(space, codes):
     vector = codes.embeddings[1]
     two, three = (variations(space, vector, n=n, seed=6, num_inference_steps=4) for n in (2, 3))
-    assert three.provenance["seeds"] == [[6, 0], [6, 1], [6, 2]]
+    assert three.provenance.options["seeds"] == [[6, 0], [6, 1], [6, 2]]
     for a, b in zip(two.images, three.images, strict=False):
         assert psnr(a, b) > 45
 
@@ -46,7 +46,7 @@ def test_a_code_is_decoded_under_the_guidance_it_was_inverted_with(space, apple)
     (oracle,) = space.decode(code.embeddings, **code.settings)
     edit = text_diff(space, code, "a red apple", "a blue apple", steps=2)
     assert psnr(edit.images[0], oracle) > 45
-    assert edit.provenance["guidance_scale"] == 2.0
+    assert edit.provenance.options["guidance_scale"] == 2.0
     with pytest.raises(InputError, match=r"guidance_scale=1.0, got one with 2.0"):
         variations(space, code, guidance_scale=1.0)
 
@@ -185,7 +185,7 @@ def test_reconstruct_from_all_components_is_the_embedding(space, apple, house):
     cosines = result.scores["cosine to the full embedding"]
     assert np.allclose(cosines[:, -1], 1, atol=1e-6)
     assert np.all(np.diff(cosines, axis=1) > 0)
-    assert list(result.column_labels) == ["2", "16", "128", "source"]
+    assert list(result.labels["columns"]) == ["2", "16", "128", "source"]
     assert result.rows[1][-1] is not result.rows[0][-1]
     assert len(reconstruct(space, np.asarray(apple), pca, components=(2,), num_inference_steps=2).rows) == 1
 
@@ -285,13 +285,13 @@ def test_guidance_is_the_decoder_s_own_where_noise_is_drawn_and_1_where_an_image
         "generate": generate(guided, "a cat", n=1, **steps),
         "asked": variations(guided, points[0], n=1, guidance_scale=2.0, **steps),
     }
-    scales = {name: result.provenance["guidance_scale"] for name, result in made.items()}
+    scales = {name: result.provenance.options["guidance_scale"] for name, result in made.items()}
     assert scales == {
         "variations of an image": 1.0, "variations of an embedding": 4.0, "inverted": 1.0, "fixed": 4.0, "drawn": 4.0,
         "generate": 4.0, "asked": 2.0,
     }  # fmt: skip
-    assert not made["inverted"].provenance["clip_sample"]
-    assert made["fixed"].provenance["clip_sample"]
-    assert {result.provenance["num_inference_steps"] for result in made.values()} == {2}
-    assert made["generate"].provenance["prior_guidance_scale"] == guided.prior_guidance_scale == 4.0
-    assert made["generate"].provenance["prior_steps"] == 25
+    assert not made["inverted"].provenance.options["clip_sample"]
+    assert made["fixed"].provenance.options["clip_sample"]
+    assert {result.provenance.options["num_inference_steps"] for result in made.values()} == {2}
+    assert made["generate"].provenance.options["prior_guidance_scale"] == guided.prior_guidance_scale == 4.0
+    assert made["generate"].provenance.options["prior_steps"] == 25

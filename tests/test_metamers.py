@@ -34,12 +34,12 @@ class Planted:
 def test_metamers_agree_for_the_encoder_and_differ_for_us():
     start = Image.new("RGB", (8, 8), (20, 0, 0))
     found = metamers(Planted(), start, n=30, keep=4, same=0.999, seed=1)
-    assert [(one["kind"], one["name"]) for one in found.provenance["inputs"]] == [("image", None)]
+    assert [(one["kind"], one["name"]) for one in found.provenance.inputs] == [("image", None)]
     reds = [np.asarray(image)[0, 0, 0] for image in found.images]
     blues = sorted(int(np.asarray(image)[0, 0, 2]) for image in found.images)
     assert all(abs(int(red) - 20) <= 1 for red in reds)
     assert np.diff(blues).min() > 30
-    assert found.provenance["agreeing"] == 20
+    assert found.arrays["agreeing"] == 20
     assert (found.scores["cosine"] >= 0.999).all()
     assert found.scores["pixel distance"][0].min() == pytest.approx(np.diff(blues).min() / 255 / np.sqrt(3), abs=0.01)
 

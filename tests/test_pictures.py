@@ -8,17 +8,18 @@ from PIL import Image, ImageSequence
 from clipspace.errors import InputError
 from clipspace.points.embeddings import Embeddings
 from clipspace.results.pictures import Pictures
+from clipspace.results.provenance import Provenance, read_provenance
 
 
 @pytest.fixture
 def pictures():
     row = [Image.new("RGB", (8, 8), color) for color in ("red", "green", "blue")]
-    return Pictures(
+    return Pictures.of(
         [row, row[:2]],
         Embeddings(np.ones((5, 2))),
-        {"what": "test", "seed": 3},
-        ["one", "two\nlines"],
-        ["a", "b", "a long label that wraps"],
+        Provenance("test", seed=3),
+        row_labels=["one", "two\nlines"],
+        column_labels=["a", "b", "a long label that wraps"],
     )
 
 
@@ -30,7 +31,8 @@ def test_a_sheet_holds_every_image(pictures):
 
 def test_png_carries_its_provenance(pictures, tmp_path):
     path = pictures.save(tmp_path / "a.png")
-    assert json.loads(Image.open(path).text["clipspace"]) == {"what": "test", "seed": 3}
+    carried = read_provenance(json.loads(Image.open(path).text["clipspace"]))
+    assert (carried.call, carried.seed) == ("test", 3)
 
 
 def _colors(path):

@@ -74,11 +74,11 @@ def test_a_large_folder_is_measured_whole_and_shown_in_part(tmp_path, monkeypatc
 
     def variations(space, images=None, *, seed):
         asked["variations"] = images
-        return Result("variations", [], [], provenance={"options": {}})
+        return Result("variations", [], [], provenance=None)
 
     def spectrum(space, images=None, *, points=None, seed):
         asked["spectrum"] = points
-        return Result("spectrum", [], [], provenance={"options": {}})
+        return Result("spectrum", [], [], provenance=None)
 
     monkeypatch.setattr(building, "ANALYSES", ("variations", "spectrum"))
     monkeypatch.setattr("clipspace.analyses.variations.run", variations)

@@ -13,7 +13,7 @@ from clipspace.analyses.given import evenly
 from clipspace.measure.cone import centred
 from clipspace.points.store import open_store
 from clipspace.report import write_report
-from clipspace.results.result import load_result
+from clipspace.results.loading import load_result
 from clipspace.sources.images import read_image, square
 from clipspace.space.encoding import encode
 
@@ -88,8 +88,8 @@ def near(found, expected, tol=2e-4):
 
 def test_every_section_says_that_it_was_computed_on_the_store(seen):
     for result in seen["results"].values():
-        assert "of store mine (mini)" in result.provenance["data"]
-        assert result.provenance["data"] in seen["page"]
+        assert "of store mine (mini)" in result.provenance.data
+        assert result.provenance.data in seen["page"]
 
 
 def test_spectrum(seen):

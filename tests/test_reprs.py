@@ -11,6 +11,7 @@ from clipspace.measure.sparse_autoencoder import SparseAutoencoder
 from clipspace.measure.splits import Split
 from clipspace.measure.text_span import TextSpan
 from clipspace.points.alignment import fit_adapter
+from clipspace.points.code import Code
 from clipspace.points.embeddings import Embeddings, Stamp
 from clipspace.points.moments import Moments
 from clipspace.points.pca import PCA
@@ -21,12 +22,12 @@ from clipspace.probes.retention.measure import Measure
 from clipspace.probes.retention.table import Retention
 from clipspace.probes.zero_shot import ZeroShot
 from clipspace.results.pictures import Pictures
+from clipspace.results.provenance import Provenance
 from clipspace.results.result import Result
 from clipspace.results.scores import Score, Scores
 from clipspace.search import build_index
 from clipspace.search.maps import pca_map, umap_map
 from clipspace.sources import open_source
-from clipspace.space.code import Code
 
 N, D = 1500, 8
 STAMP = Stamp("a", "a" * 16, "a" * 16, D)
@@ -54,7 +55,9 @@ VALUES = {
     "Map of UMAP": lambda path: umap_map(POINTS[:100], n_epochs=2),
     "Moments": lambda path: Moments(N, np.zeros(768), np.zeros((768, 768))),
     "PCA": lambda path: PCA().fit(POINTS),
-    "Pictures": lambda path: Pictures([[Image.new("RGB", (8, 8))] * 50] * 30, POINTS, {"names": NAMES}, NAMES, NAMES),
+    "Pictures": lambda path: Pictures.of(
+        [[Image.new("RGB", (8, 8))] * 50] * 30, POINTS, Provenance("test"), row_labels=NAMES, column_labels=NAMES
+    ),
     "Store": lambda path: write_store(path / "s", POINTS),
     "Selection": lambda path: select(write_store(path / "s", POINTS), near=POINTS[0]),
     "Source": lambda path: open_source([f"{i}.png" for i in range(N)], rows_per_part=1),

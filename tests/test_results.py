@@ -5,9 +5,15 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from clipspace.errors import InputError
-from clipspace.results.result import Result, load_result
+from clipspace.points.embeddings import Embeddings, Stamp
+from clipspace.results.loading import load_result
+from clipspace.results.pictures import Pictures
+from clipspace.results.provenance import Provenance, input_of, provenance
+from clipspace.results.result import Result
+from clipspace.results.table import Table, scored
 
 RESULT = Result(
     "spectrum",
@@ -15,15 +21,15 @@ RESULT = Result(
     ["Half is in one component."],
     {"images": np.arange(24, dtype=np.uint8).reshape(1, 1, 2, 4, 3)},
     {"columns": ["source"]},
-    {"name": "mini", "options": {"seed": 0}},
+    Provenance("spectrum", space="mini", seed=0),
 )
 
 
 def test_a_saved_result_comes_back(tmp_path):
     path = RESULT.save(tmp_path / "new")
     found = load_result(path)
-    assert (found.analysis, found.findings, found.labels) == ("spectrum", RESULT.findings, RESULT.labels)
-    assert found.table == [{"components": 1, "share": 0.5}, {"components": 2, "share": 1.0}]
+    assert (found.name, found.findings, found.labels) == ("spectrum", RESULT.findings, RESULT.labels)
+    assert list(found.table) == [{"components": 1, "share": 0.5}, {"components": 2, "share": 1.0}]
     assert found.column("components") == [1, 2]
     np.testing.assert_array_equal(found.arrays["images"], RESULT.arrays["images"])
     with path.with_suffix(".csv").open() as file:
@@ -50,10 +56,55 @@ def test_numbers_that_json_has_not_come_back(tmp_path):
         raise AssertionError(f"bare {name}")
 
     table = [{"name": "NaN", "score": np.nan, "n": 1}, {"name": "b", "score": -np.inf, "n": None}]
-    path = Result("analysis", table, ["seen"], provenance={"options": {"scale": float("inf")}}).save(tmp_path)
+    path = Result("analysis", table, ["seen"], provenance=Provenance("analysis", options={"scale": float("inf")})).save(
+        tmp_path
+    )
     json.loads(path.read_text("utf-8"), parse_constant=refuse)
     again = load_result(path)
     assert again.column("name") == ["NaN", "b"]
     assert np.isnan(again.column("score")[0])
     assert again.column("score")[1] == -np.inf
     assert again.column("n") == [1, None]
+
+
+def test_a_result_answers_by_its_keys():
+    rows = [
+        scored(view=view, word=word, value=v, n=9) for view, word, v in (("bare", "cat", 0.5), ("card", "cat", 0.2))
+    ]
+    result = Result("typographic", rows)
+    assert result.table.keys == ("view", "word")
+    assert result["card", "cat"].value == 0.2
+    assert [row.view for row in result.where(word="cat")] == ["bare", "card"]
+    assert result.to_frame().loc[("bare", "cat"), "value"] == 0.5
+    with pytest.raises(InputError, match=r"view and word of one row.*'bare', 'cat'.*got 'card'"):
+        result["card"]
+    with pytest.raises(InputError, match="two of"):
+        Table([scored(score="a", value=0.1), scored(score="a", value=0.2)], keys=["score"])
+    with pytest.raises(AttributeError, match="'view'"):
+        _ = result["card", "cat"].colour
+
+
+def test_pictures_come_back_with_their_images_points_and_provenance(tmp_path):
+    rng = np.random.default_rng(0)
+    images = [Image.fromarray(rng.integers(0, 256, (h, 8, 3), np.uint8)) for h in (8, 8, 12, 8)]
+    stamp = Stamp("a", "a" * 16, "b" * 16, 3)
+    points = Embeddings(rng.normal(size=(4, 3)), stamp, names=list("abcd"), columns={"kind": ["x", "y", "x", "y"]})
+    made = provenance("test", stamp=stamp, inputs=[input_of("a red apple")], seed=3, theta=0.35)
+    scores = {"cosine": np.array([[0.5, np.nan], [0.25, 1.0]])}
+    pictures = Pictures.of([images[:2], images[2:]], points, made, column_labels=["one", "two"], scores=scores)
+    again = load_result(pictures.save(tmp_path / "edit.json"))
+    assert isinstance(again, Pictures)
+    assert [image.tobytes() for image in again.images] == [image.tobytes() for image in images]
+    assert (again.labels, again.provenance) == ({"columns": ["one", "two"]}, made)
+    np.testing.assert_array_equal(again.scores["cosine"], scores["cosine"])
+    np.testing.assert_array_equal(again.embeddings.vectors, points.vectors)
+    assert (again.embeddings.stamp, list(again.embeddings.names)) == (stamp, list("abcd"))
+    assert list(again.embeddings.columns["kind"]) == ["x", "y", "x", "y"]
+    assert not again.arrays
+
+
+def test_a_result_is_strict_json_with_its_arrays():
+    result = Result("probe", [scored(score="a", value=np.nan)], arrays={"curve": np.eye(2, dtype=np.float32)})
+    values = json.loads(result.to_json(), parse_constant=lambda name: pytest.fail(f"bare {name}"))
+    assert values["table"][0]["value"] == "NaN"
+    assert values["arrays"]["curve"] == [[1, 0], [0, 1]]

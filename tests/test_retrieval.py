@@ -4,6 +4,7 @@ import pytest
 from clipspace import Pictures, build_index, retrieve, slerp
 from clipspace.errors import SpaceMismatchError
 from clipspace.points.embeddings import Embeddings
+from clipspace.results.provenance import Provenance
 from clipspace.scenes import Scene, Thing, render
 
 THINGS = ["apple", "house", "fish", "pizza"]
@@ -34,7 +35,7 @@ def test_images_texts_and_embeddings_are_queries(space, index, pictures, tmp_pat
 def test_the_result_of_a_manipulation_is_a_query(space, index, pictures):
     ends = space.encode_images(pictures[:2])
     path = slerp(*ends.vectors, np.array([0.1, 0.9])).astype(np.float32)
-    edited = Pictures([pictures[:2]], Embeddings(path, space.stamp), {"what": "interpolate"})
+    edited = Pictures.of([pictures[:2]], Embeddings(path, space.stamp), Provenance("interpolate"))
     assert [hits.names[0] for hits in retrieve(space, index, edited, k=1)] == THINGS[:2]
 
 

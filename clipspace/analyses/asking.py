@@ -112,8 +112,8 @@ def ask(name: str, space: Space, brought: Brought, **options: Any) -> Result:
     """The answer of an analysis, computed on what was brought; ``data`` and ``inputs`` of its provenance say on what."""
     chosen = {key: value for key, value in options.items() if value is not None}
     result = analysis(name).run(space, **{**_arguments(name, space, brought), **chosen})
-    facts = {"data": computed_on(name, brought, result.provenance["options"]), "inputs": inputs(name, brought)}
-    return replace(result, provenance={**facts, **result.provenance})
+    data = computed_on(name, brought, result.provenance.options)
+    return replace(result, provenance=replace(result.provenance, data=data, inputs=inputs(name, brought)))
 
 
 def computed_on(name: str, brought: Brought, options: Mapping[str, Any]) -> str:

@@ -26,7 +26,9 @@ from clipspace.probes.binding import (
     decoded_binding,
     group_scores,
 )
-from clipspace.results.result import Result, provenance, stacked
+from clipspace.results.pictures import stacked
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
 from clipspace.sources.images import read_image, square
 from clipspace.space import Space
 
@@ -71,7 +73,7 @@ def run(
         _findings(table),
         {"examples": stacked([[square(read_image(image), _SIDE) for image in first.images] for first in firsts])},
         {"kinds": list(known), "captions": [caption for first in firsts for caption in first.captions]},
-        provenance(space, n=n, decoded=decoded, num_inference_steps=num_inference_steps, seed=seed),
+        provenance("binding", space, n=n, decoded=decoded, num_inference_steps=num_inference_steps, seed=seed),
     )
 
 

@@ -27,7 +27,8 @@ from clipspace.probes.blind_pairs import blind_pairs as probe
 from clipspace.probes.blind_pairs import pixel_points
 from clipspace.probes.metamers import metamers
 from clipspace.results.pictures import Pictures
-from clipspace.results.result import Result, provenance
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
 from clipspace.results.scores import Scores
 from clipspace.scenes import Scene, factor_table, render
 from clipspace.seeds import stream
@@ -101,9 +102,9 @@ def run(
             **{f"same to {way}": _pixels([[sources[i] for i in pair] for pair in scores.arrays["pairs"]]) for way, scores in ways.items()},
             **{f"metamers {i}": _pixels(sheet.rows) for i, sheet in enumerate(drawn)},
         },
-        {"other": [name], **{f"metamers {i}": sheet.column_labels for i, sheet in enumerate(drawn)}},
+        {"other": [name], **{f"metamers {i}": sheet.labels["columns"] for i, sheet in enumerate(drawn)}},
         provenance(
-            space, images=len(sources), k=k, same=same, agree=agree, decodes=decodes,
+            "blind_pairs", space, images=len(sources), k=k, same=same, agree=agree, decodes=decodes,
             num_inference_steps=num_inference_steps, seed=seed,
         ),
     )  # fmt: skip
@@ -124,9 +125,7 @@ def _metamers(space: Space, images: Sequence | None, how: dict[str, Any]) -> lis
         except InputError:  # the options are right, so it is the decoder that does not bring this z back
             continue
         labels = ["source", *(f"{cosine:.2f}" for cosine in found.scores["cosine"][0])]
-        drawn.append(
-            Pictures([[source, *found.images]], found.embeddings, found.provenance, None, labels, found.scores)
-        )
+        drawn.append(replace(found, rows=[[source, *found.images]], labels={"columns": labels}))
     return drawn
 
 
@@ -178,7 +177,7 @@ def _differences(table: list[dict[str, Any]], other: str) -> list[str]:
 def _agreement(drawn: list[Pictures], level: float, decodes: int) -> str:
     if not drawn:
         return f"Of {decodes} decodes of a z fewer than two agree with it (cosine {level:.2f} or more): no metamers."
-    agreeing = sum(sheet.provenance["agreeing"] for sheet in drawn)
+    agreeing = sum(int(sheet.arrays["agreeing"]) for sheet in drawn)
     apart = np.mean([sheet.scores["pixel distance"].mean() for sheet in drawn])
     return (
         f"{agreeing} of {decodes * len(drawn)} decodes agree with their z (cosine {level:.2f} or more; {len(drawn)} pictures, "

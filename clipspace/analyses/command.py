@@ -64,5 +64,5 @@ def main(name: str, arguments: list[str] | None = None) -> Path:
         path = result.save(output)
     except ClipspaceError as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
-    print("\n".join([result.provenance["data"], *result.findings, f"wrote {path}"]))
+    print("\n".join([result.provenance.data, *result.findings, f"wrote {path}"]))
     return path

@@ -23,7 +23,9 @@ from clipspace.analyses.tables import score_rows
 from clipspace.errors import InputError
 from clipspace.models.gradient_decoder import GradientDecoder
 from clipspace.probes.decoder_agreement import agreement_of, decoder_seed
-from clipspace.results.result import Result, provenance, stacked
+from clipspace.results.pictures import stacked
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
 from clipspace.results.scores import Scores
 from clipspace.sources.images import square
 from clipspace.space import Space
@@ -70,7 +72,7 @@ def run(
             "cosines": _matrix(scores, points.unit),
         },
         {"names": ["z", *drawn]},
-        provenance(space, pictures=names, num_inference_steps=num_inference_steps, seed=seed),
+        provenance("decoder_agreement", space, pictures=names, num_inference_steps=num_inference_steps, seed=seed),
     )
 
 

@@ -21,7 +21,9 @@ from clipspace.analyses.baselines import CIRCULAR, far, to_others
 from clipspace.analyses.examples import pictures
 from clipspace.analyses.judging import CHANCE, WORDS, kept, readable
 from clipspace.errors import InputError, check_count, shortened
-from clipspace.results.result import Result, provenance, stacked
+from clipspace.results.pictures import stacked
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
 from clipspace.space import Space
 
 TAKES = ("rows",)
@@ -70,7 +72,13 @@ def run(
         [*beyond, *_findings(table, whose, draws * len(points))],
         {"images": stacked(rows), "image": np.repeat(np.arange(len(points)), draws)},
         provenance=provenance(
-            space, pictures=names, scales=list(scales), draws=draws, seed=seed, num_inference_steps=num_inference_steps
+            "guidance",
+            space,
+            pictures=names,
+            scales=list(scales),
+            draws=draws,
+            seed=seed,
+            num_inference_steps=num_inference_steps,
         ),
     )
 

@@ -23,7 +23,9 @@ from clipspace.analyses.inverted import inverted
 from clipspace.errors import check_count
 from clipspace.manipulate import interpolate
 from clipspace.points.embeddings import Embeddings
-from clipspace.results.result import Result, provenance, stacked
+from clipspace.results.pictures import stacked
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
 from clipspace.seeds import child_seed
 from clipspace.sources.images import SAME, psnr
 from clipspace.space import Space
@@ -75,7 +77,15 @@ def run(
         [*beyond, *_findings(table, whose)],
         {"images": stacked(rows)},
         labels,
-        provenance(space, pictures=names, steps=steps, draws=draws, seed=seed, num_inference_steps=num_inference_steps),
+        provenance(
+            "interpolation",
+            space,
+            pictures=names,
+            steps=steps,
+            draws=draws,
+            seed=seed,
+            num_inference_steps=num_inference_steps,
+        ),
     )
 
 

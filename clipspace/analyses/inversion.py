@@ -22,10 +22,12 @@ from PIL import Image
 
 from clipspace.analyses.examples import pictures
 from clipspace.errors import CapabilityError, InputError
-from clipspace.results.result import Result, provenance, stacked
+from clipspace.points.code import Code
+from clipspace.results.pictures import stacked
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
 from clipspace.sources.images import SAME, psnr
 from clipspace.space import Space
-from clipspace.space.code import Code
 
 TAKES = ("rows",)
 SCENES = "{pictures} rendered scenes"
@@ -78,7 +80,15 @@ def run(
             "columns": ["source", *(f"{NAMES[how]}\n{steps}" for how, steps in tried)],
             "rows": ["", f"error × {_LOUDER}"] * len(sources),
         },
-        provenance(space, pictures=names, fewest=fewest, doublings=doublings, guidance_scale=guidance_scale, seed=seed),
+        provenance(
+            "inversion",
+            space,
+            pictures=names,
+            fewest=fewest,
+            doublings=doublings,
+            guidance_scale=guidance_scale,
+            seed=seed,
+        ),
     )
 
 

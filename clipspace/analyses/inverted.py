@@ -8,9 +8,9 @@ from weakref import WeakKeyDictionary
 
 from PIL import Image
 
+from clipspace.points.code import Code
 from clipspace.sources.images import content
 from clipspace.space import Space
-from clipspace.space.code import Code
 
 _FOUND: WeakKeyDictionary[Space, dict[tuple, Code]] = WeakKeyDictionary()
 

@@ -24,7 +24,9 @@ from clipspace.measure.neighbours import neighbours
 from clipspace.plot.columns import column as read_column
 from clipspace.plot.columns import most_structured, shared
 from clipspace.points.embeddings import Embeddings
-from clipspace.results.result import Result, provenance, stacked
+from clipspace.results.pictures import stacked
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
 from clipspace.scenes import Scene, factor_table, render
 from clipspace.search.maps import pca_map, umap_map
 from clipspace.seeds import stream
@@ -89,7 +91,7 @@ def run(
             **numbers,
         },
         {"names": names, "colored by": [colored or ""], "values": labels},
-        provenance(space, images=count, method=method, seed=seed) | {"map": dict(placed.facts)},
+        provenance("map", space, images=count, method=method, seed=seed, map=dict(placed.facts)),
     )
 
 

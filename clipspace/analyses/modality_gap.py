@@ -24,7 +24,8 @@ from clipspace.points.embeddings import Embeddings
 from clipspace.points.pca import PCA
 from clipspace.points.sphere import unit
 from clipspace.probes.geometry import modality_gap as probe
-from clipspace.results.result import Result, provenance
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
 from clipspace.results.scores import Scores
 from clipspace.scenes import render
 from clipspace.space import Space
@@ -67,7 +68,7 @@ def run(
             "plane": _plane(images, texts),
         },
         {"cosines": ["paired", "unpaired"], "modalities": ["images", "captions"]},
-        provenance(space, pairs=len(images), seed=seed),
+        provenance("modality_gap", space, pairs=len(images), seed=seed),
     )
 
 

@@ -24,7 +24,9 @@ from clipspace.errors import InputError, check_count
 from clipspace.manipulate import text_diff
 from clipspace.points.embeddings import Embeddings
 from clipspace.probes.descriptions import sentence, truth
-from clipspace.results.result import Result, provenance, stacked
+from clipspace.results.pictures import stacked
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
 from clipspace.scenes import render, sample_scenes
 from clipspace.search import Index, build_index
 from clipspace.search.index import Hits
@@ -99,7 +101,7 @@ def run(
         {"sources": np.stack([np.asarray(image) for image in sources]),
          "decodes": stacked([moved.images for moved in moves]), "neighbours": np.stack(found)},
         {"edits": [edit.label for edit in chosen]},
-        provenance(space, pictures=names, **options, seed=seed, num_inference_steps=num_inference_steps),
+        provenance("neighbours", space, pictures=names, **options, seed=seed, num_inference_steps=num_inference_steps),
     )  # fmt: skip
 
 

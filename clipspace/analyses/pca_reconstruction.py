@@ -23,7 +23,9 @@ from clipspace.manipulate import reconstruct
 from clipspace.points.embeddings import Embeddings
 from clipspace.points.pca import PCA
 from clipspace.probes.descriptions import FACTORS, describe, truth
-from clipspace.results.result import Result, provenance, stacked
+from clipspace.results.pictures import stacked
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
 from clipspace.scenes import render, sample_scenes
 from clipspace.space import Space
 
@@ -55,7 +57,7 @@ def run(
     ladder = reconstruct(
         space, sources, fitted, components=components, seed=seed, num_inference_steps=num_inference_steps
     )
-    kept = ladder.provenance["components"]
+    kept = ladder.provenance.options["components"]
     again = space.encode_images([image for row in ladder.rows for image in row[:-1]]).unit
     z, again = space.encode_images(sources), again.reshape(len(sources), len(kept), -1)
     cycle = np.einsum("nkd,nd->k", again, z.unit) / len(sources)
@@ -85,8 +87,8 @@ def run(
         table,
         [*beyond, *_findings(table, ladder.scores["cosine of the mean alone"].mean())],
         {"images": stacked(ladder.rows)},
-        {"columns": ladder.column_labels},
-        provenance(space, pictures=names, **options, num_inference_steps=num_inference_steps),
+        {"columns": ladder.labels["columns"]},
+        provenance("pca_reconstruction", space, pictures=names, **options, num_inference_steps=num_inference_steps),
     )
 
 

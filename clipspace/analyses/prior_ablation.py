@@ -20,7 +20,9 @@ import numpy as np
 from clipspace.errors import check_count
 from clipspace.manipulate import generate
 from clipspace.probes.descriptions import sentence, truth
-from clipspace.results.result import Result, provenance, stacked
+from clipspace.results.pictures import stacked
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
 from clipspace.scenes import render, sample_scenes
 from clipspace.sources.images import square
 from clipspace.space import Space
@@ -67,7 +69,14 @@ def run(
         _findings(table),
         {"images": stacked(list(rows.values()))},
         {"rows": list(rows), "columns": [text.removeprefix("a photo of ") for text in said]},
-        provenance(space, texts=None if scenes else said, n=n, seed=seed, num_inference_steps=num_inference_steps),
+        provenance(
+            "prior_ablation",
+            space,
+            texts=None if scenes else said,
+            n=n,
+            seed=seed,
+            num_inference_steps=num_inference_steps,
+        ),
     )
 
 

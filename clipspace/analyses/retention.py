@@ -28,7 +28,9 @@ from clipspace.errors import InputError
 from clipspace.probes.retention import Factor, Retention, augmentation_factors, rank_agreement, scene_factors
 from clipspace.probes.retention import retention as probe
 from clipspace.probes.retention.readout import FEWEST
-from clipspace.results.result import Result, provenance, stacked
+from clipspace.results.pictures import stacked
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
 from clipspace.scenes import MENTIONS
 from clipspace.seeds import child_seed
 from clipspace.sources.images import list_images, read_image, square
@@ -83,7 +85,7 @@ def run(
         [_order(found, said), *_training(found, untrained), *_decoder(found), *missing],
         {"examples": stacked([_example(factors[name], seed) for name in found.factors])},
         {"factors": [name.replace("_", " ") for name in found.factors]},
-        provenance(space, images=len(pictures), controls=controls, **options, **looking),
+        provenance("retention", space, images=len(pictures), controls=controls, **options, **looking),
     )
 
 

@@ -22,7 +22,8 @@ from clipspace.analyses.tables import score_rows
 from clipspace.measure.spectrum import components_for
 from clipspace.points.embeddings import Embeddings
 from clipspace.probes.geometry import geometry
-from clipspace.results.result import Result, provenance
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
 from clipspace.scenes import render
 from clipspace.space import Space
 
@@ -63,7 +64,7 @@ def run(
         [_finding(name, scores, values.shape[1]) for name, scores in found.items()],
         {"shares": shares, "cumulative": np.cumsum(shares, axis=1), "needed": np.array(needed)},
         {"sets": list(found), "levels": [f"{share:.0%}" for share in SHARES]},
-        provenance(space, **{name: len(embedded) for name, embedded in sets.items()}, seed=seed),
+        provenance("spectrum", space, **{name: len(embedded) for name, embedded in sets.items()}, seed=seed),
     )
 
 

@@ -27,8 +27,9 @@ from clipspace.analyses.inverted import inverted
 from clipspace.analyses.judging import Verdict, readable, verdict
 from clipspace.errors import check_count
 from clipspace.manipulate import text_diff
-from clipspace.results.pictures import Pictures
-from clipspace.results.result import Result, provenance, stacked
+from clipspace.results.pictures import Pictures, stacked
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
 from clipspace.sources.images import SAME, psnr
 from clipspace.space import Space, load_space
 
@@ -81,10 +82,10 @@ def run(
         {"images": stacked([moved.images for moved in moves])},
         {
             "rows": [edit.label for edit in chosen],
-            "columns": moves[0].column_labels,
+            "columns": moves[0].labels["columns"],
             "read": [f"{_mark(seen)}{seen.words}" if seen else "" for seen in verdicts],
         },
-        provenance(space, pictures=names, **options, num_inference_steps=num_inference_steps),
+        provenance("text_diff", space, pictures=names, **options, num_inference_steps=num_inference_steps),
     )
 
 

@@ -20,10 +20,12 @@ from PIL import Image
 
 from clipspace.analyses.examples import pictures, unseen_scenes
 from clipspace.errors import InputError, check_count, shortened
+from clipspace.measure.bootstrap import bootstrap
 from clipspace.probes.typographic import print_word
 from clipspace.probes.zero_shot import zero_shot
-from clipspace.results.result import Result, provenance, stacked
-from clipspace.results.scores import bootstrap
+from clipspace.results.pictures import stacked
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
 from clipspace.scenes import THINGS, render
 from clipspace.scenes.captions import article
 from clipspace.seeds import stream
@@ -113,7 +115,9 @@ def run(
             "rows": [f"{attack.truth[i]}, “{attack.words[i]}”" for i in range(shown)],
             "said": said,
         },
-        provenance(space, pictures=attack.names, **options, num_inference_steps=num_inference_steps),
+        provenance(
+            "typographic_attack", space, pictures=attack.names, **options, num_inference_steps=num_inference_steps
+        ),
     )
 
 

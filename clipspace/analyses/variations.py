@@ -21,7 +21,9 @@ from clipspace.analyses.examples import pictures
 from clipspace.analyses.inverted import inverted
 from clipspace.analyses.judging import WORDS, kept, readable, said
 from clipspace.manipulate import variations
-from clipspace.results.result import Result, provenance, stacked
+from clipspace.results.pictures import stacked
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
 from clipspace.space import Space
 
 TAKES = ("rows",)
@@ -73,5 +75,7 @@ def run(
         findings,
         {"images": stacked(rows)},
         {"columns": ["source", "eta = 0", *[f"eta = {eta:g}"] * n]},
-        provenance(space, pictures=names, n=n, eta=eta, seed=seed, num_inference_steps=num_inference_steps),
+        provenance(
+            "variations", space, pictures=names, n=n, eta=eta, seed=seed, num_inference_steps=num_inference_steps
+        ),
     )

@@ -152,7 +152,7 @@ def invert(
 ) -> None:
     """The code (z_i, x_T) of images, as safetensors (Space.invert)."""
     from clipspace.files import atomically, check_writable
-    from clipspace.space.code import save_code
+    from clipspace.points.code import save_code
 
     check_writable(output, overwrite=overwrite)
     check_images(images)
@@ -179,7 +179,7 @@ def decode(
 ) -> None:
     """The images of a code: one PNG file, or a folder of them for several, in the precision it was found in (Space.decode)."""
     from clipspace.files import atomically, check_writable
-    from clipspace.space.code import load_code
+    from clipspace.points.code import load_code
 
     loaded = load_code(code)
     check_space(space, loaded.embeddings.dim, loaded.embeddings.stamp, str(code))
@@ -212,6 +212,4 @@ def _draw(
     check_target(output, overwrite=overwrite)
     result = call(load(space, device), *points, **options)
     result.save(output, overwrite=overwrite, **animation)
-    scores = {name: values.tolist() for name, values in result.scores.items()}
-    facts = {"output": str(output), "provenance": dict(result.provenance), "scores": scores}
-    report(facts, as_json, f"wrote {output}")
+    report({"output": str(output), **result.to_dict()}, as_json, f"wrote {output}")

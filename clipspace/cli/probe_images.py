@@ -202,9 +202,9 @@ def metamers(
     check_images([image])
     found = call(load(space, device), image, **how)
     found.save(output, overwrite=overwrite)
-    scores = {name: values.tolist() for name, values in found.scores.items()}
-    facts = {"output": str(output), "provenance": dict(found.provenance), "scores": scores}
-    report(facts, as_json, f"wrote {output}: {len(found.images)} of {found.provenance['agreeing']} that agree")
+    agreeing = int(found.arrays["agreeing"])
+    facts = {"output": str(output), **found.to_dict()}
+    report(facts, as_json, f"wrote {output}: {len(found.images)} of {agreeing} that agree")
 
 
 def _pictures(paths: list[Path]) -> list[Path]:

@@ -16,6 +16,6 @@ if TYPE_CHECKING:
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
     """The figure of a result, as wide as the text of ``venue``. Raises `InputError` for an unknown analysis."""
-    if result.analysis not in ANALYSES:
-        raise InputError(f"draw: expected the result of one of {list(ANALYSES)}, got {result.analysis!r}")
-    return import_module(f"clipspace.figures.{result.analysis}").draw(result, venue=venue)
+    if result.name not in ANALYSES:
+        raise InputError(f"draw: expected the result of one of {list(ANALYSES)}, got {result.name!r}")
+    return import_module(f"clipspace.figures.{result.name}").draw(result, venue=venue)

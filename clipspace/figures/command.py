@@ -8,7 +8,7 @@ from pathlib import Path
 from clipspace.errors import ClipspaceError
 from clipspace.figures import draw
 from clipspace.plot import VENUES, save_figure
-from clipspace.results.result import load_result
+from clipspace.results.loading import load_result
 
 
 def main(name: str, arguments: list[str] | None = None) -> list[Path]:

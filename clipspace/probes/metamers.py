@@ -9,7 +9,7 @@ import numpy as np
 from clipspace.errors import InputError
 from clipspace.points.embeddings import Embeddings
 from clipspace.results.pictures import Pictures
-from clipspace.results.result import input_of
+from clipspace.results.provenance import input_of, provenance
 from clipspace.sources.images import list_images, read_image
 
 if TYPE_CHECKING:
@@ -61,22 +61,14 @@ def metamers(
     chosen = farthest(distance, keep)
     apart = distance[np.ix_(chosen, chosen)] + np.diag(np.full(len(chosen), np.inf))
     rows = agree[chosen]
-    return Pictures(
+    options = {"n": n, "same": same, "num_inference_steps": num_inference_steps, "rows": rows.tolist()}
+    return Pictures.of(
         [[images[i] for i in rows]],
         point[[0] * len(rows)],
-        {
-            "call": "metamers",
-            "inputs": inputs,
-            "space": str(space.stamp),
-            "n": n,
-            "agreeing": len(agree),
-            "rows": rows.tolist(),
-            "same": same,
-            "num_inference_steps": num_inference_steps,
-            "seed": seed,
-        },
+        provenance("metamers", space, inputs=inputs, seed=seed, **options),
         column_labels=[f"cosine {cosine[i]:.2f}" for i in rows],
         scores={"cosine": cosine[None, rows], "pixel distance": apart.min(axis=1)[None]},
+        arrays={"agreeing": np.array(len(agree))},
     )
 
 

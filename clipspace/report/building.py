@@ -23,7 +23,9 @@ from clipspace.plot import save_figure
 from clipspace.points.store import Store
 from clipspace.report.atlas import atlas
 from clipspace.report.page import Section, write_page
-from clipspace.results.result import Result, load_result, made_by
+from clipspace.results.loading import load_result
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
 from clipspace.sources import Source
 from clipspace.space import Space, load_space
 
@@ -85,7 +87,15 @@ def write_report(
             if name in reasons:
                 section = replace(section, data=f"Left out: {reasons[name]}.")
             else:
-                section = _section(name, section, loaded, brought, folder, {"asked": asked, **made_by(loaded)}, seed)
+                section = _section(
+                    name,
+                    section,
+                    loaded,
+                    brought,
+                    folder,
+                    {"asked": asked, **provenance("report", loaded).to_dict()},
+                    seed,
+                )
             sections.append(section)
             print(f"{time.monotonic() - begun:5.0f} s  {section.title}", file=sys.stderr)
         explorer = _explorer(loaded, brought, seed) if explore else None
@@ -149,12 +159,12 @@ def _section(
         return replace(section, data=_failure(name, error))
     described = replace(
         section,
-        data=result.provenance.get("data", ""),
+        data=result.provenance.data,
         question=" ".join([section.question, *question(name)[1]]),
         seen=" ".join(result.findings),
         table=_table(result),
         files=[f"{name}{suffix}" for suffix in (".csv", ".json", ".npz")],
-        provenance=result.provenance,
+        provenance=result.provenance.to_dict(),
     )
     try:
         pdf, png = save_figure(draw(result), folder / name)

@@ -1,177 +1,154 @@
-"""`Result`: what an analysis answers with, as data. It is saved before anything is drawn, and drawn without a model."""
+"""`Result`: what every probe, manipulation and analysis returns, and how it is saved and loaded."""
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
-from clipspace.errors import InputError, shortened
 from clipspace.files import atomically
-from clipspace.plain import to_json, to_number
+from clipspace.plain import to_json, to_plain
 from clipspace.points.embeddings import Embeddings
+from clipspace.results.provenance import Provenance
+from clipspace.results.table import Row, Table
 from clipspace.results.text import FEW_ROWS, as_html, as_text
-from clipspace.sources.images import content
-from clipspace.space.code import Code
 
-PACKAGES = ("clipspace", "torch", "diffusers", "open_clip_torch", "numpy", "scikit-learn")
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """The answer of one analysis.
+    """Numbers in a table, what is seen in them, and all that is needed to draw and to repeat them.
 
     Parameters
     ----------
-    analysis : which one, the name of its module
-    table : the numbers, one mapping per row with the same keys; what the csv holds
+    name : of the probe, analysis or manipulation, such as "knn"
+    table : the numbers; a sequence of mappings becomes a `Table`
     findings : what is seen, in sentences made of the numbers
-    arrays : what a figure draws beyond the table; pictures are uint8 ``(..., h, w, 3)``
+    arrays : what a figure draws beyond the table, by name; images are uint8 ``(..., h, w, 3)``
     labels : texts that go with the arrays, by name
-    provenance : space, seed, options and versions: what repeats it
+    provenance : what repeats it
+    embeddings : the points it is about, where there are any; kept by `save` as well
+
+    ``result["accuracy"]`` is the row of these keys, and ``result.where(view="decoded")`` some rows; see `Table`. In a
+    notebook a result shows itself as a table.
 
     >>> result = Result("spectrum", [{"components": 1, "share": 0.5}], ["Half is in one component."])
     >>> result.column("share")
     [0.5]
+    >>> result[1].share
+    0.5
     >>> print(result)
     Half is in one component.
     components  share
-    1             0.5
+    1           0.500
     """
 
-    analysis: str
-    table: Sequence[Mapping[str, Any]]
-    findings: Sequence[str]
+    name: str
+    table: Table
+    findings: Sequence[str] = ()
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Provenance | None = None
+    embeddings: Embeddings | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.table, Table):
+            object.__setattr__(self, "table", Table(self.table))
+        if self.provenance is None:
+            object.__setattr__(self, "provenance", Provenance(self.name))
+
+    def __getitem__(self, key: Any) -> Row:
+        return self.table[key]
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.table)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def where(self, **equals: Any) -> Table:
+        """The rows of the table in which every named column has the given value."""
+        return self.table.where(**equals)
 
     def column(self, name: str) -> list:
-        """One column of the table. Raises `InputError` for a name it does not have."""
-        if not self.table or name not in self.table[0]:
-            known = list(self.table[0]) if self.table else []
-            raise InputError(f"{self.analysis}: expected one of the columns {shortened(known)}, got {name!r}")
-        return [row[name] for row in self.table]
+        """One column of the table. Raises `InputError` for a name that it does not have."""
+        return self.table.column(name)
 
     def __str__(self) -> str:
-        return "\n".join([*self.findings, as_text(self._cells())]).rstrip()
+        return "\n".join([*(self.findings or [self.name]), as_text(self.table.cells())]).rstrip()
 
     def __repr__(self) -> str:
-        said = f"Result({self.analysis}: {len(self.table)} rows, {len(self.findings)} findings)"
-        return "\n".join([said, as_text(self._cells(), most=FEW_ROWS)]).rstrip()
+        head = f"{type(self).__name__}({self.name}: {len(self.table)} rows, {len(self.findings)} findings)"
+        return "\n".join([head, as_text(self.table.cells(), most=FEW_ROWS)]).rstrip()
 
     def _repr_html_(self) -> str:
-        return as_html(self._cells(), notes=self.findings)
+        return as_html(self.table.cells(), notes=self.findings)
 
-    def _cells(self) -> list[list[str]]:
-        if not self.table:
-            return []
-        columns = list(self.table[0])
-        return [columns, *([_shown(row[name]) for name in columns] for row in self.table)]
+    def to_frame(self) -> pandas.DataFrame:
+        """The table as a pandas frame, indexed by its keys."""
+        return self.table.to_frame()
 
-    def save(self, folder: str | Path, *, name: str | None = None) -> Path:
-        """Write ``<name>.npz``, ``.csv`` and, last, ``.json`` into ``folder``; returns the path of the last.
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for strict JSON; arrays become nested lists. Images and embeddings are left out."""
+        return {**to_plain(self._described()), "arrays": to_plain(dict(self.arrays))}
 
-        ``name`` is that of the analysis when None.
+    def to_json(self) -> str:
+        """`to_dict` as strict JSON."""
+        return to_json(self.to_dict())
+
+    def save(self, path: str | Path, *, name: str | None = None) -> Path:
+        """Write ``<name>.npz``, ``.csv`` and, last, ``.json``; returns the path of the last, which `load_result` reads.
+
+        ``path`` is a folder, in which ``name`` is that of the result when None; or a path that ends in ``.json``. Files
+        that are there are replaced.
         """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        arrays, table, path = (folder / f"{name or self.analysis}{suffix}" for suffix in (".npz", ".csv", ".json"))
-        with atomically(arrays, overwrite=True) as part:
-            np.savez_compressed(part, **self.arrays)
-        with atomically(table, overwrite=True) as part:
-            write_csv(part, self.table)
-        facts = {
-            "analysis": self.analysis,
-            "table": self.table,
-            "floats": [name for name in (self.table[0] if self.table else ()) if _has_floats(self.column(name))],
-            "findings": self.findings,
-            "labels": self.labels,
-            "provenance": self.provenance,
-        }
+        path = Path(path)
+        path = path if path.suffix == ".json" else path / f"{name or self.name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomically(path.with_suffix(".npz"), overwrite=True) as part:
+            np.savez_compressed(part, **self._all_arrays())
+        with atomically(path.with_suffix(".csv"), overwrite=True) as part:
+            self.table.save_csv(part)
         with atomically(path, overwrite=True) as part:
-            part.write_text(to_json(facts), encoding="utf-8")
+            part.write_text(to_json(self._described()), encoding="utf-8")
         return path
 
+    def _described(self) -> dict[str, Any]:
+        """All but the arrays, for JSON; ``floats`` names the columns whose texts "NaN" and "Infinity" are numbers."""
+        points = self.embeddings
+        return {
+            "kind": type(self).__name__,
+            "name": self.name,
+            "keys": list(self.table.keys),
+            "table": list(self.table),
+            "floats": [name for name in self.table.columns if _is_numeric(self.table.column(name))],
+            "findings": list(self.findings),
+            "labels": self.labels,
+            "provenance": self.provenance,
+            "embeddings": None if points is None else _described_points(points),
+        }
 
-def load_result(path: str | Path) -> Result:
-    """Read what `Result.save` wrote; ``path`` is its ``.json``. Raises `InputError` for anything else."""
-    path = Path(path)
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        floats = set(facts.pop("floats", ()))
-        facts["table"] = [
-            {name: to_number(cell) if name in floats else cell for name, cell in row.items()} for row in facts["table"]
-        ]
-        return Result(**facts, arrays=arrays)
-    except (OSError, ValueError, TypeError, EOFError) as error:
-        raise InputError(
-            f"load_result: expected a .json written by an analysis with its .npz beside it, got {str(path)!r} ({error})"
-        ) from None
-
-
-def write_csv(path: str | Path, table: Sequence[Mapping[str, Any]]) -> None:
-    """One header and one line per row, UTF-8."""
-    with Path(path).open("w", newline="", encoding="utf-8") as file:
-        if table:
-            writer = csv.DictWriter(file, list(table[0]))
-            writer.writeheader()
-            writer.writerows(table)
+    def _all_arrays(self) -> dict[str, np.ndarray]:
+        points = self.embeddings
+        return {**self.arrays, **({} if points is None else {VECTORS: np.asarray(points.vectors)})}
 
 
-def provenance(space, **options: Any) -> dict[str, Any]:
-    """What repeats a result: the options, and what `made_by` says."""
-    return {"options": options, **made_by(space)}
+VECTORS = "embeddings: vectors"
+"""Name of the array that holds the vectors of the embeddings in the file of arrays."""
 
 
-def made_by(space) -> dict[str, Any]:
-    """The stamp, name and weights of ``space``, and the versions in use."""
-    versions = {package: version(package) for package in PACKAGES}
-    return {"space": space.stamp.to_dict(), "name": space.name, "weights": space.weights, "versions": versions}
+def _described_points(points: Embeddings) -> dict[str, Any]:
+    columns = {name: np.asarray(values).tolist() for name, values in points.columns.items()}
+    stamp = points.stamp and points.stamp.to_dict()
+    return {"stamp": stamp, "modality": points.modality, "names": list(points.names), "columns": columns}
 
 
-def input_of(item, image: Image.Image | None = None) -> dict[str, Any]:
-    """What an input of a result was, plain values: its ``kind``, its ``name`` and a short SHA-256 ``digest``.
-
-    ``kind`` is "image", "text", "embedding" or "code". ``image`` is the RGB image where ``item`` is the path, PIL image
-    or array it came from; a string without one is a text. The name is the path as given, the text itself or that of the
-    embedding; None of an image that has none. The digest is of the pixels (`images.content`), of the text in UTF-8, of
-    the vector, or of a code's vector and noise.
-    """
-    if isinstance(item, Code):
-        kind, name, data = "code", item.embeddings.names[0], item.embeddings.vectors.tobytes() + item.noise.tobytes()
-    elif isinstance(item, Embeddings):
-        kind, name, data = "embedding", item.names[0], item.vectors.tobytes()
-    elif image is None:
-        kind, name, data = "text", str(item), str(item).encode()
-    else:
-        path = item if isinstance(item, (str, Path)) else getattr(item, "filename", "")
-        kind, name, data = "image", str(path) or None, content(image)
-    return {"kind": kind, "name": name, "digest": hashlib.sha256(data).hexdigest()[:16]}
-
-
-def stacked(rows: Sequence[Sequence[Image.Image]]) -> np.ndarray:
-    """Rows of pictures of one size as uint8 ``(rows, columns, h, w, 3)``."""
-    return np.stack([[np.asarray(image.convert("RGB")) for image in row] for row in rows])
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.3g}" if isinstance(value, (float, np.floating)) else str(value)
-
-
-def _has_floats(values: list) -> bool:
-    """Whether a column is of numbers, some of which JSON may not have."""
+def _is_numeric(values: list) -> bool:
+    """Whether all values that are there are numbers, some of which JSON may not have."""
     kinds = {type(value) for value in values if value is not None}
     return bool(kinds) and all(issubclass(kind, (float, np.floating, int, np.integer)) for kind in kinds)

@@ -17,13 +17,13 @@ from clipspace.diffusion import gradient, sampling
 from clipspace.errors import CapabilityError, ConvergenceWarning, InputError
 from clipspace.models.contract import check_finite, working_dtype
 from clipspace.points import sphere
+from clipspace.points.code import Code
 from clipspace.points.embeddings import Embeddings, Stamp, check_same_space
 from clipspace.reprs import brief
 from clipspace.seeds import streams
 from clipspace.sequences import in_order
 from clipspace.sources.images import list_images, read_image, read_images
 from clipspace.space.batches import batch_count, batch_slices, within_memory
-from clipspace.space.code import Code
 
 if TYPE_CHECKING:
     from clipspace.models.clip import Encoder

@@ -15,7 +15,7 @@ from PIL import Image
 from clipspace.analyses import ANALYSES
 from clipspace.figures import draw
 from clipspace.report.building import write_report
-from clipspace.results.result import load_result
+from clipspace.results.loading import load_result
 
 GALLERY = Path(__file__).parent
 DPI = 140

@@ -16,6 +16,7 @@ from clipspace.errors import InputError
 from clipspace.points.embeddings import Embeddings
 from clipspace.probes.typographic import print_word, typographic_attack
 from clipspace.results.pictures import Pictures
+from clipspace.results.provenance import Provenance
 from clipspace.results.result import Result
 
 NAMES = ["_hidden", "a $5 note, then a $10 note", "cost $x_{ $", "back\\slash \\$1", "50 % & <b>"]
@@ -152,8 +153,12 @@ def _noise(side: int, n: int = 3) -> list[Image.Image]:
 
 
 def _pictures(side: int) -> Pictures:
-    return Pictures(
-        [_noise(side)], Embeddings(np.ones((3, 2))), {}, ["a row"], ["a", "b", "a longer label of a column"]
+    return Pictures.of(
+        [_noise(side)],
+        Embeddings(np.ones((3, 2))),
+        Provenance("test"),
+        row_labels=["a row"],
+        column_labels=["a", "b", "a longer label of a column"],
     )
 
 
@@ -195,7 +200,7 @@ def test_small_images_are_enlarged_and_labels_keep_their_share_of_the_sheet():
 
 def test_an_image_of_another_shape_is_neither_stretched_nor_sets_the_size():
     wide = Image.new("RGB", (4000, 1000), "red")
-    pictures = Pictures([[*_noise(200), wide]], Embeddings(np.ones((4, 2))), {})
+    pictures = Pictures.of([[*_noise(200), wide]], Embeddings(np.ones((4, 2))), Provenance("test"))
     assert pictures.side == 200
     sheet = np.asarray(pictures.sheet())
     red = (sheet == (255, 0, 0)).all(axis=2)
@@ -203,7 +208,10 @@ def test_an_image_of_another_shape_is_neither_stretched_nor_sets_the_size():
 
 
 def test_a_label_of_any_script_is_drawn_on_a_sheet():
-    one, other = (Pictures([_noise(64)], Embeddings(np.ones((3, 2))), {}, [label]) for label in ("яблоко", "домдом"))
+    one, other = (
+        Pictures.of([_noise(64)], Embeddings(np.ones((3, 2))), Provenance("test"), row_labels=[label])
+        for label in ("яблоко", "домдом")
+    )
     assert not np.array_equal(
         np.asarray(one.sheet().crop((0, 0, 40, 110))), np.asarray(other.sheet().crop((0, 0, 40, 110)))
     )

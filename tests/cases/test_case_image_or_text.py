@@ -70,7 +70,7 @@ def test_an_image_and_a_text_can_be_said(space, apple, here):
     apple.save("a red apple", "PNG")
     assert blend(space, ["a red apple"]).columns["inputs"][0][0]["kind"] == "image"
     said = variations(space, space.encode_texts("a red apple"), n=1, **FEW)
-    assert said.provenance["inputs"][0]["name"] == "a red apple"
+    assert said.provenance.inputs[0]["name"] == "a red apple"
     assert np.array_equal(said.embeddings.vectors[0], space.prior("a red apple", seed=0).vectors[0])
 
 
@@ -105,14 +105,14 @@ def test_every_manipulation_names_its_inputs(space, apple, house):
         "digest": _digest(code.embeddings.vectors.tobytes() + code.noise.tobytes()),
     }
     text = {"kind": "text", "name": "a red apple", "digest": _digest(b"a red apple")}
-    assert interpolate(space, apple, point, steps=2, noise="fixed", **FEW).provenance["inputs"] == [image, vector]
-    assert variations(space, code, n=1).provenance["inputs"] == [inverted]
-    assert variations(space, "a red apple", n=1, **FEW).provenance["inputs"] == [text]
+    assert interpolate(space, apple, point, steps=2, noise="fixed", **FEW).provenance.inputs == [image, vector]
+    assert variations(space, code, n=1).provenance.inputs == [inverted]
+    assert variations(space, "a red apple", n=1, **FEW).provenance.inputs == [text]
     edited = text_diff(space, code, None, "a red apple", steps=2)
-    assert edited.provenance["inputs"] == [inverted, text]
-    assert generate(space, "a red apple", n=1, **FEW).provenance["inputs"] == [text]
+    assert edited.provenance.inputs == [inverted, text]
+    assert generate(space, "a red apple", n=1, **FEW).provenance.inputs == [text]
     (made_of,) = blend(space, [np.asarray(apple), "a red apple"]).columns["inputs"]
     assert made_of == [image, text]
     pca = PCA(2).fit(space.encode_images([apple, house, apple.rotate(90)]).unit)
-    assert reconstruct(space, [apple], pca, components=[2], **FEW).provenance["inputs"] == [image]
-    json.dumps(edited.provenance)
+    assert reconstruct(space, [apple], pca, components=[2], **FEW).provenance.inputs == [image]
+    json.dumps(edited.provenance.to_dict())

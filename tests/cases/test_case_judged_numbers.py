@@ -14,10 +14,10 @@ from clipspace.figures import draw
 from clipspace.manipulate import _check_judge
 from clipspace.measure.neighbours import neighbours
 from clipspace.plot.columns import structure
+from clipspace.points.code import Code
 from clipspace.probes.typographic import attack_scores, print_word
 from clipspace.scenes import Scene, Thing, factor_table, render, sample_scenes
 from clipspace.space import untrained_space
-from clipspace.space.code import Code
 
 FEW = {"num_inference_steps": 4}
 SOME = ["variations", "interpolation", "guidance"]

@@ -11,7 +11,7 @@ from PIL import Image
 from clipspace.errors import SampleWarning
 from clipspace.points.store import open_store, write_store
 from clipspace.report import write_report
-from clipspace.results.result import load_result
+from clipspace.results.loading import load_result
 from clipspace.scenes import render, sample_scenes
 from clipspace.space.encoding import encode
 
@@ -64,7 +64,7 @@ def test_the_spectrum_of_a_report_is_that_of_the_store(seen, mine):
         f"{numbers['components for 99%']} for 99 %; participation ratio {numbers['participation ratio']:.1f}, effective "
         f"rank {numbers['effective rank']:.1f}."
     ) in seen.read_text()
-    assert result.provenance["inputs"][0]["digest"] == open_store(mine / "my-store").hash
+    assert result.provenance.inputs[0]["digest"] == open_store(mine / "my-store").hash
 
 
 def test_the_modality_gap_of_a_report_is_that_of_the_store_and_its_captions(space, seen, mine):

@@ -9,11 +9,11 @@ import numpy as np
 from clipspace.diffusion.sampling import CONVERGED
 from clipspace.manipulate import interpolate
 from clipspace.mini.evaluation.reading import SEED, Row
+from clipspace.points.code import Code
 from clipspace.points.embeddings import Embeddings
 from clipspace.scenes import render, sample_scenes
 from clipspace.sources.images import SAME, psnr
 from clipspace.space import Space
-from clipspace.space.code import Code
 
 
 def inversion(space: Space, n: int = 200) -> list[Row]:

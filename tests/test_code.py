@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from clipspace.errors import InputError
+from clipspace.points.code import Code, load_code, save_code
 from clipspace.points.embeddings import Embeddings, Stamp
-from clipspace.space.code import Code, load_code, save_code
 
 
 @pytest.fixture
