@@ -7,6 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 from safetensors.torch import load_file, save_file
 
+from clipspace.analyses import modality_gap, spectrum
 from clipspace.errors import InputError
 from clipspace.models.catalogue import MINI
 from clipspace.report import building
@@ -14,9 +15,21 @@ from clipspace.report.building import write_report
 from clipspace.results.result import Result
 
 
+@pytest.fixture(autouse=True)
+def few_scenes(monkeypatch):
+    """Where no images are given, a report measures 150 scenes instead of thousands."""
+    for module in (spectrum, modality_gap):
+        monkeypatch.setitem(module.run.__kwdefaults__, "n", 150)
+
+
 @pytest.fixture
 def quick(monkeypatch):
     monkeypatch.setattr(building, "ANALYSES", ("spectrum", "modality_gap"))
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    monkeypatch.setattr(building, "draw", lambda result: Figure())
 
 
 def test_a_page_holds_every_analysis_with_its_figure_and_numbers(tmp_path, quick):
@@ -37,7 +50,7 @@ def test_a_clip_without_a_decoder_is_reported_on_as_far_as_it_goes(tmp_path, mon
     assert (tmp_path / "out/spectrum.png").exists()
 
 
-def test_what_was_made_alike_is_not_made_again(tmp_path, quick, monkeypatch):
+def test_what_was_made_alike_is_not_made_again(tmp_path, quick, undrawn):
     write_report(tmp_path / "out", only=["spectrum"], explore=False)
     before = (tmp_path / "out/spectrum.npz").stat().st_mtime_ns
     write_report(tmp_path / "out", only=["spectrum"], explore=False, overwrite=True)
@@ -49,7 +62,7 @@ def test_what_was_made_alike_is_not_made_again(tmp_path, quick, monkeypatch):
     assert (tmp_path / "out/spectrum.npz").stat().st_mtime_ns > other_seed
 
 
-def test_other_weights_in_the_same_folder_are_not_made_alike(tmp_path, quick):
+def test_other_weights_in_the_same_folder_are_not_made_alike(tmp_path, quick, undrawn):
     for part in ("clip", "decoder"):
         shutil.copytree(MINI / part, tmp_path / part)
     where = {"space": f"local-dir:{tmp_path / 'clip'}", "decoder": str(tmp_path / "decoder"), "device": "cpu"}
@@ -65,7 +78,7 @@ def test_other_weights_in_the_same_folder_are_not_made_alike(tmp_path, quick):
     assert (tmp_path / "out/spectrum.npz").stat().st_mtime_ns > before
 
 
-def test_a_large_folder_is_measured_whole_and_shown_in_part(tmp_path, monkeypatch, apple):
+def test_a_large_folder_is_measured_whole_and_shown_in_part(tmp_path, monkeypatch, undrawn, apple):
     """Where each image is a row of decodes, six are; the file that cannot be read is left out, and said."""
     for i in range(8):
         apple.save(tmp_path / f"{i}.png")
@@ -83,7 +96,6 @@ def test_a_large_folder_is_measured_whole_and_shown_in_part(tmp_path, monkeypatc
     monkeypatch.setattr(building, "ANALYSES", ("variations", "spectrum"))
     monkeypatch.setattr("clipspace.analyses.variations.run", variations)
     monkeypatch.setattr("clipspace.analyses.spectrum.run", spectrum)
-    monkeypatch.setattr(building, "draw", lambda result: Figure())
     with pytest.warns(UserWarning, match=r"left out.*0\.jpg"):
         write_report(tmp_path / "out", [tmp_path], explore=False)
     names = [str(i) for i in (0, 1, 3, 4, 6, 7)]
