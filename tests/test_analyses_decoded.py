@@ -104,7 +104,7 @@ def test_a_ladder_fitted_on_a_store_reads_no_scenes(space, apple, store):
     result = ask("pca_reconstruction", space, brought, components=(2, 8), seed=0, **FEW)
     assert result.provenance.data == "Computed on 1 image given; components fitted on 12 rows of store store (mini)."
     read = ["variance explained", "cosine to z", "cosine of E(decode) to z", "cosine of E(decode) to others"]
-    assert list(result.table[0]) == ["components", *read]
+    assert list(result.table.rows[0]) == ["components", *read]
     assert result.column("variance explained")[1] > result.column("variance explained")[0]
 
 
@@ -165,8 +165,8 @@ def test_guidance_of_one_is_a_plain_decode_and_numbers_are_of_the_pictures(space
     plain = space.decode(points[[0, 0, 1, 1]], seed=4, **FEW)
     assert np.array_equal(result.arrays["images"][0], np.stack([np.asarray(image) for image in plain]))
     again = space.encode_images([Image.fromarray(image) for image in result.arrays["images"][1]]).unit
-    assert np.isclose(result.table[1]["cycle cosine"], np.mean(np.sum(again * points.unit[[0, 0, 1, 1]], axis=1)))
-    assert np.isclose(result.table[1]["diversity"], 1 - (again[0] @ again[1] + again[2] @ again[3]) / 2)
+    assert np.isclose(result.table.rows[1]["cycle cosine"], np.mean(np.sum(again * points.unit[[0, 0, 1, 1]], axis=1)))
+    assert np.isclose(result.table.rows[1]["diversity"], 1 - (again[0] @ again[1] + again[2] @ again[3]) / 2)
     with pytest.raises(InputError, match="scales above 0"):
         analysis("guidance").run(space, [apple], scales=(0.0, 1.0))
 

@@ -36,7 +36,7 @@ def test_folders_of_a_user_colour_the_map(space, tmp_path):
     found = run(space, files, method="pca")
     assert found.labels["colored by"] == ["folder"]
     assert found.labels["values"] == [file.parent.name for file in files]
-    assert found.table[1]["shared in the space"] > 0.95 > found.table[1]["chance"]
+    assert found.table.rows[1]["shared in the space"] > 0.95 > found.table.rows[1]["chance"]
     assert "share the folder" in found.findings[1]
     shown = found.arrays["thumbnails"][list(found.arrays["rows"]).index(0)]
     assert shown.shape == (48, 48, 3)

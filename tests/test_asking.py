@@ -156,7 +156,7 @@ def test_components_are_those_of_the_rows_that_are_not_shown(space, whole):
     variance = np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2
     expected = [variance[:k].sum() / variance.sum() for k in (4, 16)]
     np.testing.assert_allclose(found.column("variance explained"), expected, atol=1e-5)
-    assert "thing read" not in found.table[0]
+    assert "thing read" not in found.table.rows[0]
 
 
 def test_a_map_has_the_folders_of_images_and_the_columns_of_a_store(space, folder, tmp_path):

@@ -14,7 +14,7 @@ from clipspace.space import untrained_space
 class Planted:
     """Sees only red. Its decoder draws the red it was asked for, any blue, and every third time the wrong red."""
 
-    stamp = "planted"
+    stamp, name, weights = None, "planted", {}
 
     def noise(self, n):
         return n

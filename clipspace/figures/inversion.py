@@ -31,12 +31,12 @@ def _quality(result: Result, ax: Axes) -> None:
     methods = {row["method"]: [] for row in result.table}
     for row in result.table:
         methods[row["method"]].append(row)
-    columns = {key: {name: [row[key] for row in rows] for name, rows in methods.items()} for key in result.table[0]}
+    columns = {key: {name: [row[key] for row in rows] for name, rows in methods.items()} for key in result.table.rows[0]}
     bands = {name: (columns["worst"][name], columns["best"][name]) for name in methods}
     ax.set(xscale="log", xlabel="network evaluations (at points: steps)", ylabel="PSNR in dB", ylim=(0, 112))
     ax.margins(x=0.12)
     curves(columns["evaluations"], columns["PSNR"], bands=bands, marker="o", ax=ax)
-    ax.axhline(result.table[0]["autoencoder alone"], color="0.55", linestyle=":", linewidth=1, zorder=0)
+    ax.axhline(result.table.rows[0]["autoencoder alone"], color="0.55", linestyle=":", linewidth=1, zorder=0)
     for rows in methods.values():
         for i, row in enumerate(rows):  # above and below in turn: an exact way's points lie close
             rise, side = (-5, "top") if i % 2 else (5, "bottom")

@@ -11,7 +11,7 @@ from clipspace.results.result import Result
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
     """Pictures over the curves of their step: the columns are the same."""
     images = result.arrays["images"]
-    counts, *curves = result.table[0]
+    counts, *curves = result.table.rows[0]
     with paper(venue):
         figure = page(venue)
         above, below = figure.subplots(2, 1, height_ratios=[len(images), 2.5])

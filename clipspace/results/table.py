@@ -57,7 +57,7 @@ class Table:
     Parameters
     ----------
     rows : one mapping per row; a column that a row lacks is None there
-    keys : names of the key columns; when None, all columns before the first of `MEASURES`, or the first column alone
+    keys : names of the key columns; when None, all columns before ``value``, or the first column alone
 
     Raises `InputError` where two rows have equal ``keys``.
 
@@ -168,8 +168,7 @@ class Table:
 
 
 def _usual_keys(columns: Sequence[str]) -> tuple[str, ...]:
-    first = next((i for i, name in enumerate(columns) if name in MEASURES), 1)
-    return tuple(columns[:first])
+    return tuple(columns[: columns.index("value")] if "value" in columns else columns[:1])
 
 
 def _with_interval(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -57,14 +57,14 @@ def test_the_baseline_is_the_mean_over_other_images(space, apple, house):
     z = space.encode_images(images).unit
     redrawn = space.encode_images(list(found.arrays["images"][0])).unit.reshape(3, 2, -1)
     expected = np.mean([redrawn[i, k] @ z[j] for i in range(3) for j in range(3) if i != j for k in range(2)])
-    assert found.table[0]["cosine to others"] == pytest.approx(expected)
+    assert found.table.rows[0]["cosine to others"] == pytest.approx(expected)
 
 
 def test_photographs_are_said_to_be_far_from_what_the_decoder_knows(space, photos):
     with pytest.warns(UnfamiliarWarning, match="3 of 3 images lie far"):
         found = analysis("guidance").run(space, photos[:3], scales=(1.0,), draws=2, **FEW)
     assert found.findings[0].startswith("3 of 3 images lie far from what the decoder draws")
-    assert found.table[0]["cosine to others"] > 0.5  # so a cosine of 0.85 says less than it seems to
+    assert found.table.rows[0]["cosine to others"] > 0.5  # so a cosine of 0.85 says less than it seems to
 
 
 @pytest.mark.usefixtures("drawn_codes")
@@ -90,7 +90,7 @@ def test_elsewhere_it_is_judged_by_a_second_encoder_or_said_to_be_circular(space
     assert "Readers" not in said
     assert "which did not steer them" in said
     assert "circular" in said
-    row = found.table[0]
+    row = found.table.rows[0]
     image = found.arrays["images"][0, -1]
     assert row["judge: cosine to after, last"] == pytest.approx(
         (judge.encode_images([image]).unit @ judge.encode_texts("a blue cat").unit.T)[0, 0], abs=1e-6
@@ -136,13 +136,13 @@ def test_the_typographic_figure_is_of_many_images_and_says_what_the_probe_says(s
     images, truth, words = _to_attack(None, [], [], 60, 0)
     blank, printed = ([print_word(i, w) for i, w in zip(images, cards, strict=True)] for cards in ([""] * 60, words))
     probe = attack_scores(space, {"bare": images, "blank": blank, "word": printed}, truth, words)
-    for row in found.table[:3]:
+    for row in found.table.rows[:3]:
         for what in ("thing", "word"):
             expected = probe[f"{row['card'].removesuffix(' card')}: read as the {what}"]
             assert row[f"read as the {what}"] == pytest.approx(expected.value)
         assert row["images"] == 60
-    assert found.table[2]["read as the word"] > 0.5
-    assert {row["images"] for row in found.table[3:]} == {2}
+    assert found.table.rows[2]["read as the word"] > 0.5
+    assert {row["images"] for row in found.table.rows[3:]} == {2}
     drawn = draw(found)
     shown = [tick.get_text() for tick in drawn.axes[1].get_yticklabels()]
     assert shown == ["bare (60)", "blank card (60)", "word (60)"] + [
