@@ -31,7 +31,9 @@ def _quality(result: Result, ax: Axes) -> None:
     methods = {row["method"]: [] for row in result.table}
     for row in result.table:
         methods[row["method"]].append(row)
-    columns = {key: {name: [row[key] for row in rows] for name, rows in methods.items()} for key in result.table.rows[0]}
+    columns = {
+        key: {name: [row[key] for row in rows] for name, rows in methods.items()} for key in result.table.rows[0]
+    }
     bands = {name: (columns["worst"][name], columns["best"][name]) for name in methods}
     ax.set(xscale="log", xlabel="network evaluations (at points: steps)", ylabel="PSNR in dB", ylim=(0, 112))
     ax.margins(x=0.12)

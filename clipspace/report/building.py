@@ -175,7 +175,7 @@ def _section(
 
 def _table(result: Result) -> list[list[Any]]:
     """The numbers as rows under a header, without the columns that are empty for what was given."""
-    columns = [key for key in (result.table or [{}])[0] if any(row[key] not in (None, "") for row in result.table)]
+    columns = [key for key in result.table.columns if any(row[key] not in (None, "") for row in result.table)]
     return [columns, *([row[key] for key in columns] for row in result.table)] if columns else []
 
 
