@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clipspace.points.blocks import float32_blocks
+from clipspace.points.arrays import as_points, float32_blocks
 from clipspace.points.store import open_store
 
 CLUSTERS = 2000
@@ -18,7 +18,7 @@ _BLOCK = 20_000
 def loaded(path: Path) -> np.ndarray:
     """Unit vectors, float32, of a .npy file or of the images of a clipspace store."""
     points = open_store(path) if path.is_dir() else np.load(path, mmap_mode="r")
-    return np.concatenate(list(float32_blocks(points, unit=True)))
+    return np.concatenate(list(float32_blocks(as_points(points), unit=True)))
 
 
 def clustered(n: int, d: int, *, seed: int = 0) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 
 from clipspace.errors import InputError
 from clipspace.parallel import each
-from clipspace.points import blocks, moments
+from clipspace.points import arrays, moments
 from clipspace.points.embeddings import Embeddings, Stamp
 from clipspace.points.pca import PCA
 from clipspace.points.store import write_store
@@ -22,7 +22,7 @@ class Part:
     """Rows whose reader is killed in the midst of them, the first time, where there is a marker to tell by."""
 
     def __init__(self, vectors, marker=None):
-        self.vectors, self.marker = vectors, marker
+        self.vectors, self.marker, self.dim = vectors, marker, vectors.shape[1]
 
     def __len__(self):
         return len(self.vectors)
@@ -37,6 +37,12 @@ class Part:
 
 class Parts(Part):
     """A set in five parts. Only the third kills, and only the worker that reads it."""
+
+    stamp, modality, hash = None, "image", None
+
+    @property
+    def names(self):
+        return list(map(str, range(len(self))))
 
     def parts(self, rows):
         for i, part in enumerate(np.array_split(self.vectors, 5)):
@@ -84,7 +90,7 @@ def test_ray_keeps_the_order_and_the_errors(ray, rows):
 def many_parts(monkeypatch):
     """Parts of 700 rows, so that a small set has several."""
     for module in (moments, building):
-        monkeypatch.setattr(module, "parts", partial(blocks.parts, rows=700))
+        monkeypatch.setattr(module, "parts", partial(arrays.parts, rows=700))
 
 
 @pytest.mark.parametrize("source", ["store", "array"])

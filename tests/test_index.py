@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from clipspace import open_index
 from clipspace.errors import InputError, RecallError, SpaceMismatchError
-from clipspace.points.blocks import parts
+from clipspace.points.arrays import parts
 from clipspace.points.embeddings import Embeddings, Stamp
 from clipspace.points.store import append, write_store
 from clipspace.search import build_index, building, choose_kind, list_kind
@@ -136,13 +136,16 @@ def test_below_the_target_it_fails_loudly(rows):
 
 def test_what_came_from_a_store_remembers_it(rows, tmp_path):
     class Stored:
-        stamp, hash, names = STAMP, "abc123", tuple(map(str, range(500)))
+        stamp, hash, names, dim, modality = STAMP, "abc123", tuple(map(str, range(500))), D, "image"
 
         def __len__(self):
             return 500
 
         def blocks(self, rows=65536):
             yield from np.array_split(self.vectors, 3)
+
+        def parts(self, rows=65536):
+            yield self
 
     stored = Stored()
     stored.vectors = rows[:500]
@@ -346,7 +349,7 @@ def test_mapped_from_disk_it_takes_no_memory(tmp_path, kind):
     code = f"""
 from pathlib import Path
 from clipspace import open_index
-from clipspace.points.blocks import parts
+from clipspace.points.arrays import parts
 from clipspace.seeds import stream
 open_index({str(tmp_path / "first")!r}, mmap=True)  # loads the libraries
 resident = lambda: int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from clipspace.errors import InputError
-from clipspace.points.blocks import PART_ROWS, ROWS
 from clipspace.points.moments import moments
+from clipspace.points.protocol import BLOCK_ROWS as ROWS
+from clipspace.points.protocol import PART_ROWS
 
 
 @pytest.fixture

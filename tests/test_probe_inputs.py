@@ -15,7 +15,7 @@ from clipspace.measure import cone
 from clipspace.measure.ridge import ridge_probe
 from clipspace.measure.sparse_autoencoder import fit_autoencoder
 from clipspace.measure.text_span import text_span
-from clipspace.points.blocks import shape
+from clipspace.points.arrays import as_points
 from clipspace.points.store import write_store
 from clipspace.probes import descriptions
 from clipspace.probes.blind_pairs import blind_pairs
@@ -49,16 +49,16 @@ PROBES = {
     **{name: lambda points, probe=probe: probe(points, _labels(points)) for name, probe in LABELLED.items()},
     "ridge": lambda points: ridge_probe(points, {"y": np.arange(len(points), dtype=float)}),
     "geometry": geometry,
-    "gap": lambda points: modality_gap(points, _others(len(points), shape(points)[1])),
+    "gap": lambda points: modality_gap(points, _others(len(points), as_points(points).dim)),
     "compare": lambda points: compare(points, _others(len(points), 5)),
     "concepts": lambda points: (
-        decompose(points, Vocabulary.of(_others(30, shape(points)[1]), points), device="cpu").scores
+        decompose(points, Vocabulary.of(_others(30, as_points(points).dim), points), device="cpu").scores
     ),
     "vocabulary": lambda points: (
-        decompose(points, Vocabulary.of(points, _others(9, shape(points)[1])), device="cpu").scores
+        decompose(points, Vocabulary.of(points, _others(9, as_points(points).dim)), device="cpu").scores
     ),
-    "describe": lambda points: describe(points, _others(30, shape(points)[1])),
-    "text span": lambda points: text_span(points, _others(30, shape(points)[1]), 3).scores,
+    "describe": lambda points: describe(points, _others(30, as_points(points).dim)),
+    "text span": lambda points: text_span(points, _others(30, as_points(points).dim), 3).scores,
     "blind pairs": lambda points: blind_pairs(points, _others(len(points), 5, "image"), centred=True),
     "autoencoder": lambda points: fit_autoencoder(points, features=8, k=2, steps=2, device="cpu").scores,
 }

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from clipspace.errors import ClipspaceError, InputError, shortened
-from clipspace.points.blocks import gather
+from clipspace.points.arrays import gather
 from clipspace.points.embeddings import Embeddings
 from clipspace.points.store import Store, open_beside, open_store
 from clipspace.points.store.layout import PLACE

@@ -294,12 +294,12 @@ def _column(store: Path, name: Path | None) -> np.ndarray:
     from clipspace.points.store import open_store
 
     opened = open_store(store)
-    if name is not None and str(name) not in opened.columns and split_name(name)[0].is_file():
+    if name is not None and str(name) not in opened.schema.names and split_name(name)[0].is_file():
         return values_at(name, _names(store))
-    if name is None or str(name) not in opened.columns:
+    if name is None or str(name) not in opened.schema.names:
         got = "none" if name is None else repr(str(name))
         raise InputError(
-            f"probe: expected --labels to name one of the columns {shortened(opened.columns, 30)}, or a file; got {got}"
+            f"probe: expected --labels to name one of the columns {shortened(opened.schema.names, 30)}, or a file; got {got}"
         )
     return opened.metadata([str(name)])[str(name)].to_numpy()
 

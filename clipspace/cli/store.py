@@ -87,10 +87,10 @@ def store(
     facts = {
         "rows": len(opened), "dim": opened.dim, "dtype": opened.dtype.name, "normalized": opened.normalized,
         "modalities": list(opened.modalities), "shards": len(opened.shards), "hash": opened.hash,
-        "stamp": None if opened.stamp is None else opened.stamp.to_dict(), "columns": list(opened.columns),
+        "stamp": None if opened.stamp is None else opened.stamp.to_dict(), "columns": opened.schema.names,
         "rejected": opened.header.get("rejected"), "limits": list(opened.limits),
     }  # fmt: skip
-    report(facts, as_json, "\n".join([repr(opened), f"columns: {', '.join(opened.columns)}", *opened.limits]))
+    report(facts, as_json, "\n".join([repr(opened), f"columns: {', '.join(opened.schema.names)}", *opened.limits]))
 
 
 @app.command()

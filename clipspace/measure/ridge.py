@@ -9,7 +9,7 @@ import numpy as np
 
 from clipspace.errors import InputError, shortened
 from clipspace.measure.splits import column, finite_vectors, warn_of_shared_rows, warn_small
-from clipspace.points.blocks import check_one_space, embeddings_of, stamp_of
+from clipspace.points.arrays import check_one_space, embeddings_of
 from clipspace.points.embeddings import Embeddings
 from clipspace.results.scores import Score, Scores, bootstrap
 
@@ -50,6 +50,7 @@ def ridge_probe(
     >>> ridge_probe(points, {"x": points.vectors[:, 0]})["x"].value > 0.99
     True
     """
+    points = embeddings_of(points, "ridge_probe")
     strengths = np.asarray(strengths, dtype=np.float64)
     if not len(strengths) or not (strengths > 0).all():
         raise InputError(f"ridge_probe: expected strengths above 0, got {shortened(strengths.tolist())}")
@@ -71,7 +72,7 @@ def ridge_probe(
             )
         rows.append(Score(name, r2(error, spread), 0.0, *bootstrap(error, spread, statistic=r2, seed=seed), len(test)))
     settings = {"strengths": dict(zip(names, best.tolist(), strict=True)), "n_train": len(x)}
-    return Scores("ridge", rows, stamp_of(points), seed, settings, {"validation error": errors, "strengths": strengths})
+    return Scores("ridge", rows, points.stamp, seed, settings, {"validation error": errors, "strengths": strengths})
 
 
 def r2(error: np.ndarray, spread: np.ndarray) -> float:
@@ -97,6 +98,7 @@ def _rows(points, targets, held_out, seed):
     if isinstance(held_out, tuple):
         other, other_targets = held_out
         check_one_space(points, other, "ridge_probe")
+        other = embeddings_of(other, "ridge_probe")
         if list(other_targets) != names:
             raise InputError(
                 f"ridge_probe: expected held-out targets {shortened(names)}, got {shortened(other_targets)}"
@@ -116,9 +118,8 @@ def _cut(n: int, share: float) -> int:
     return int(np.clip(round(share * n), 1, n - 2))
 
 
-def _read(points: Embeddings | Store, targets) -> tuple[np.ndarray, np.ndarray]:
+def _read(points: Embeddings, targets) -> tuple[np.ndarray, np.ndarray]:
     """Vectors (n, d) and target values (n, t), float64."""
-    points = embeddings_of(points, "ridge_probe")
     x = finite_vectors(points, "ridge_probe").astype(np.float64)
     if not len(x):
         raise InputError("ridge_probe: expected rows to learn from, got none")

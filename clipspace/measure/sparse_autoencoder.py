@@ -23,7 +23,7 @@ from clipspace.measure.dictionary import Dictionary, check_sizes, learn_dictiona
 from clipspace.measure.ridge import r2
 from clipspace.measure.splits import finite_vectors
 from clipspace.points import sphere
-from clipspace.points.blocks import embeddings_of
+from clipspace.points.arrays import check_points, embeddings_of
 from clipspace.points.embeddings import Embeddings, Modality, Stamp, check_same_space
 from clipspace.points.stamps import read_stamp
 from clipspace.reprs import brief
@@ -168,6 +168,7 @@ def fit_autoencoder(
     Raises `InputError` for rows that are not finite or all one, and for fewer than 10; warns where there are no more rows
     than features, which could then remember them one by one.
     """
+    check_points(points, "fit_autoencoder")
     check_sizes(features, k, steps, batch_size, learning_rate)
     if not 0 < held_out < 1 or max_points < 10 or len(points) < 10:
         raise InputError(
@@ -219,7 +220,7 @@ def load_autoencoder(path: str | Path) -> SparseAutoencoder:
 
 def _rows(points: Embeddings | Store, rows: np.ndarray) -> Embeddings:
     """Rows in memory, raw where their lengths are known."""
-    return points.load(rows, normalize=not points.raw) if hasattr(points, "blocks") else points[rows]
+    return points[rows] if isinstance(points, Embeddings) else points.load(rows, normalize=not points.raw)
 
 
 def _scores(made: SparseAutoencoder, x: np.ndarray, test: Embeddings, settings: dict[str, float], seed: int) -> Scores:

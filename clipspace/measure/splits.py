@@ -11,7 +11,7 @@ import numpy as np
 
 from clipspace.errors import InputError, SampleWarning, shortened
 from clipspace.measure.copies import originals
-from clipspace.points.blocks import check_one_space, embeddings_of
+from clipspace.points.arrays import check_one_space, embeddings_of
 from clipspace.points.embeddings import Embeddings
 from clipspace.reprs import brief
 from clipspace.sequences import check_labels, in_order, is_missing
@@ -40,13 +40,16 @@ class Split:
         return float(np.mean(self.test_ids == np.bincount(self.train_ids).argmax()))
 
 
-def split(points: Embeddings, labels: Sequence | str, held_out: HeldOut | float, *, seed: int = 0, doing: str) -> Split:
+def split(
+    points: Embeddings | Store, labels: Sequence | str, held_out: HeldOut | float, *, seed: int = 0, doing: str
+) -> Split:
     """Training and test rows: ``held_out`` is a labelled set of its own, or the share drawn from each class.
 
     ``labels`` are n values, or the name of a column of ``points``. Raises `InputError` for NaN rows, labels of
     another length, a single class, a class of one member, and a held-out class that training never saw;
     warns when a held-out vector is also a training vector.
     """
+    points = embeddings_of(points, doing)
     vectors, values = finite_vectors(points, doing), column(points, labels, doing)
     classes, ids = np.unique(values, return_inverse=True)
     if len(classes) < 2:
@@ -94,9 +97,8 @@ def stratify(
     return np.setdiff1d(np.arange(len(ids)), held), held
 
 
-def finite_vectors(points: Embeddings | Store, doing: str) -> np.ndarray:
-    """The vectors as given, float32 or float64. Raises `InputError` for anything but points, and for NaN rows."""
-    points = embeddings_of(points, doing)
+def finite_vectors(points: Embeddings, doing: str) -> np.ndarray:
+    """The vectors as given, float32 or float64. Raises `InputError` for NaN rows."""
     vectors = points.vectors if points.vectors.dtype == np.float64 else np.asarray(points.vectors, dtype=np.float32)
     bad = ~np.isfinite(vectors.sum(axis=1, dtype=np.float64))
     if bad.any():

@@ -11,7 +11,7 @@ import numpy as np
 from clipspace.errors import InputError, shortened
 from clipspace.measure.cone import ROUNDING
 from clipspace.measure.splits import check_words, finite_vectors
-from clipspace.points.blocks import check_one_space, embeddings_of
+from clipspace.points.arrays import check_one_space, embeddings_of
 from clipspace.points.embeddings import Embeddings
 from clipspace.points.sphere import unit
 from clipspace.reprs import brief

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import mmap
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 
-from clipspace.errors import InputError, SpaceMismatchError
+from clipspace.errors import InputError, SpaceMismatchError, check_count
 from clipspace.points import sphere
+from clipspace.points.protocol import BLOCK_ROWS, PART_ROWS
 from clipspace.points.stamps import Stamp, check_same_space
 from clipspace.sequences import as_array, in_order
 
-__all__ = ["Embeddings", "Modality", "Stamp", "check_same_space", "concatenate"]
+__all__ = ["Embeddings", "Modality", "RowNumbers", "Stamp", "check_same_space", "concatenate", "row_numbers"]
 
 Modality = Literal["image", "text", "prior"]
+
+
+@dataclass(frozen=True)
+class RowNumbers(Sequence):
+    """The names of ``n`` rows that have none: their numbers as text, each made when it is asked for."""
+
+    n: int
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, row: int | slice) -> str | tuple[str, ...]:
+        numbers = range(self.n)[row]
+        return tuple(map(str, numbers)) if isinstance(row, slice) else str(numbers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +68,8 @@ class Embeddings:
         n, d = vectors.shape
         if self.stamp is not None and self.stamp.dim != d:
             raise SpaceMismatchError(f"Embeddings: expected {self.stamp.dim} dimensions as in {self.stamp}, got {d}")
-        names = tuple(map(str, range(n))) if self.names is None else tuple(in_order(self.names, "names"))
+        names = RowNumbers(n)[:] if self.names is None else self.names
+        names = names if isinstance(names, RowNumbers) else tuple(in_order(names, "names"))
         given = list(self.columns.items())
         columns = {name: in_order(values, f"column {name!r}") for name, values in given}
         if len(columns) < len(given):  # a data frame may have two of one name
@@ -71,19 +88,21 @@ class Embeddings:
     def __len__(self) -> int:
         return len(self.vectors)
 
+    def __iter__(self) -> Iterator[Embeddings]:
+        return (self[row] for row in range(len(self)))
+
     def __getitem__(self, rows: int | slice | Sequence[int] | np.ndarray) -> Embeddings:
         """The rows chosen by an integer, slice, index list or boolean mask, still as `Embeddings`."""
-        if isinstance(rows, (bool, np.bool_)):
-            raise InputError(
-                f"Embeddings: expected rows, such as one truth value for each, got {rows}; columns may be lists, so compare "
-                'an array: np.array(points.columns["label"]) == "cat"'
-            )
-        chosen = np.arange(len(self))[rows]
-        chosen = np.atleast_1d(chosen)
+        if isinstance(rows, slice) and rows == slice(None):
+            return self
+        chosen = row_numbers(rows, len(self), "Embeddings")
         vectors = self.vectors[rows] if isinstance(rows, slice) else self.vectors[chosen]
         names = tuple(self.names[i] for i in chosen)
         columns = {name: [column[i] for i in chosen] for name, column in self.columns.items()}
         return replace(self, vectors=vectors, names=names, columns=columns)
+
+    def __reduce__(self) -> tuple:
+        return Embeddings, (self.vectors, self.stamp, self.modality, self.names, dict(self.columns))
 
     def __repr__(self) -> str:
         return f"Embeddings({len(self)} x {self.dim}, {self.modality}, {self.stamp or 'no stamp'})"
@@ -101,6 +120,27 @@ class Embeddings:
     def unit(self) -> np.ndarray:
         """Directions, float64 ``(n, d)``. Raises `InputError` on zero or non-finite rows."""
         return sphere.unit(self.vectors)
+
+    @property
+    def hash(self) -> None:
+        """None: no file holds these points. That of a store is its digest."""
+
+    def blocks(self, rows: int = BLOCK_ROWS) -> Iterator[np.ndarray]:
+        """The vectors in order, at most ``rows`` at a time, never copied and in the type that they have.
+
+        Pages of a read-only memory map are given back once read, so a pass over a large file does not fill memory.
+        """
+        check_count("blocks", rows)
+        for start in range(0, len(self), rows):
+            yield self.vectors[start : start + rows]
+            _give_back(self.vectors)
+
+    def parts(self, rows: int = PART_ROWS) -> Iterator[Embeddings]:
+        """The vectors in order, at most ``rows`` at a time, as `Embeddings` without names and columns."""
+        check_count("parts", rows)
+        for start in range(0, len(self), rows):
+            vectors = self.vectors[start : start + rows]
+            yield Embeddings(vectors, self.stamp, self.modality, RowNumbers(len(vectors)))
 
     def with_vectors(self, vectors: np.ndarray) -> Embeddings:
         """The same rows, names and columns at other places of the same space."""
@@ -127,3 +167,39 @@ def concatenate(parts: Sequence[Embeddings]) -> Embeddings:
         names=[name for part in parts for name in part.names],
         columns={c: [v for part in parts for v in part.columns[c]] for c in shared},
     )
+
+
+def row_numbers(rows: int | slice | Sequence[int] | np.ndarray, n: int, what: str) -> np.ndarray:
+    """The numbers, int64, of the rows that an integer, slice, index list or boolean mask chooses out of ``n``.
+
+    Raises `InputError` for anything else, and for rows beyond the last.
+
+    >>> row_numbers([-1, 0], 3, "points")
+    array([2, 0])
+    """
+    if isinstance(rows, slice):
+        return np.arange(*rows.indices(n))
+    if isinstance(rows, (bool, np.bool_)):
+        raise InputError(
+            f"{what}: expected rows, such as one truth value for each, got {rows}; columns may be lists, so compare "
+            'an array: np.array(points.columns["label"]) == "cat"'
+        )
+    if isinstance(rows, str):
+        raise InputError(f"{what}: expected row numbers, got {rows!r}; a column is points.columns[{rows!r}]")
+    chosen = np.asarray(rows)
+    if chosen.dtype == bool:
+        if chosen.shape != (n,):
+            raise InputError(f"{what}: expected a mask of {n} values, got {chosen.shape}")
+        return np.flatnonzero(chosen)
+    chosen = np.atleast_1d(chosen.astype(np.int64) if chosen.size == 0 else chosen)
+    whole = chosen.ndim == 1 and np.issubdtype(chosen.dtype, np.integer)
+    if not whole or ((chosen < -n) | (chosen >= n)).any():
+        raise InputError(f"{what}: expected row numbers below {n}, got {rows!r}")
+    return chosen.astype(np.int64) % n if n else chosen
+
+
+def _give_back(array: np.ndarray) -> None:
+    # Only a shared map may drop its pages: those of a private one ("c") can hold changes.
+    mapped = getattr(array, "_mmap", None)
+    if mapped is not None and getattr(array, "mode", None) == "r" and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
 
 import numpy as np
 
 from clipspace.errors import InputError
 from clipspace.parallel import each
-from clipspace.points.blocks import blocks, check_lengths, parts, shape
+from clipspace.points.arrays import as_points, check_lengths, parts
+from clipspace.points.protocol import BLOCK_ROWS, Points, Vectors
 from clipspace.reprs import brief
 
 _RUN = 256
@@ -49,7 +49,7 @@ class Moments:
 
 
 def moments(
-    points: Any,
+    points: Points | np.ndarray,
     *,
     unit: bool = False,
     device: str | None = None,
@@ -71,21 +71,22 @@ def moments(
 
     Raises `InputError` for no rows, rows that are not finite and, with ``unit``, zero rows.
     """
-    if shape(points)[0] == 0:
+    points = as_points(points)
+    if not len(points):
         raise InputError("moments: expected at least one row, got none")
     gpus = int(device is not None and not device.startswith("cpu"))
     found = each(_moments_of_part, parts(points), unit, device, engine=engine, workers=workers, gpus=gpus)
     return reduce(Moments.merge, found)
 
 
-def _moments_of_part(seen: int, points: Any, unit: bool, device: str | None) -> Moments:
+def _moments_of_part(seen: int, part: Vectors, unit: bool, device: str | None) -> Moments:
     """Moments of the rows from number ``seen`` on."""
-    n, d = shape(points)
+    n, d = len(part), part.dim
     product = _product(device)
     near: np.ndarray | None = None  # the first mean: sums are of what differs from it
     total, gram = np.zeros(d), np.zeros((d, d))
     buffer = np.empty(0)
-    for block in blocks(points):
+    for block in part.blocks(BLOCK_ROWS):
         narrow = block.dtype.kind == "f" and block.dtype.itemsize <= 4 and len(block) > _FEW
         dtype = np.float32 if narrow else np.float64
         if buffer.shape != block.shape or buffer.dtype != dtype:

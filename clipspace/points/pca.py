@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from numbers import Integral
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -13,9 +12,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from clipspace.errors import InputError
 from clipspace.files import atomically
-from clipspace.points.blocks import blocks, check_fits, check_lengths, shape, stamp_of
-from clipspace.points.embeddings import Embeddings, check_same_space
+from clipspace.points.arrays import as_points, as_points_in, check_lengths, is_points
+from clipspace.points.embeddings import check_same_space
 from clipspace.points.moments import Moments, moments
+from clipspace.points.protocol import BLOCK_ROWS, Points
 from clipspace.points.stamps import read_stamp
 
 
@@ -41,7 +41,7 @@ class PCA(TransformerMixin, BaseEstimator):
     explained_variance_, explained_variance_ratio_ : (k,)
     mean_ : (d,), zeros when not centred
     moments_ : what more rows, or another worker's, are merged with
-    space_ : Stamp of the points it was fitted on, None when they had none; `transform` takes others with that, or arrays
+    stamp_ : Stamp of the points it was fitted on, None when they had none; `transform` takes others with that, or arrays
 
     >>> points = np.random.default_rng(0).normal(size=(50, 3))
     >>> pca = PCA().fit(points)
@@ -75,8 +75,8 @@ class PCA(TransformerMixin, BaseEstimator):
         points = self._checked(X, reset=True)
         if len(points) < 2:
             raise InputError(f"PCA: expected at least two rows, got n_samples = {len(points)}")
-        self._check_count(min(shape(points)))
-        self.stamp_ = stamp_of(points)
+        self._check_count(min(len(points), points.dim))
+        self.stamp_ = points.stamp
         return self._solve(self._moments(points))
 
     def partial_fit(self, X, y=None) -> PCA:
@@ -102,7 +102,7 @@ class PCA(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         points = self._checked(X, reset=False)
         out, start = np.empty((len(points), self.n_components_)), 0
-        for block in blocks(points):
+        for block in points.blocks(BLOCK_ROWS):
             rows = block.astype(np.float64)
             lengths = np.linalg.norm(rows, axis=1)
             check_lengths(lengths, range(start, start + len(rows)), unit=self.normalize)
@@ -158,20 +158,18 @@ class PCA(TransformerMixin, BaseEstimator):
                 f"PCA.load: expected a file written by `clipspace pca`, got {str(path)!r} ({error})"
             ) from None
 
-    def _moments(self, points: Any) -> Moments:
-        how = {"device": self.device, "engine": self.engine, "workers": self.workers}
-        return moments(points, unit=self.normalize, **how)
+    def _moments(self, points: Points) -> Moments:
+        return moments(points, unit=self.normalize, device=self.device, engine=self.engine, workers=self.workers)
 
-    def _checked(self, X, *, reset: bool) -> Any:
-        """``X`` as something to read in blocks, its width and stamp checked, never copied when it is an array."""
-        if not isinstance(X, Embeddings) and not hasattr(X, "blocks"):
-            narrow = [np.float64, np.float32, np.float16]
-            array = validate_data(self, X, dtype=narrow, reset=reset, ensure_all_finite=False)
-            return X if isinstance(X, np.memmap) else array
-        if reset:
-            self.n_features_in_ = shape(X)[1]
-        else:
-            check_fits(X, self.n_features_in_, self.stamp_, "PCA")
+    def _checked(self, X, *, reset: bool) -> Points:
+        """``X`` as points, its dimension and stamp checked; an array of floats is not copied."""
+        if not is_points(X):
+            floats = [np.float64, np.float32, np.float16]
+            array = validate_data(self, X, dtype=floats, reset=reset, ensure_all_finite=False)
+            return as_points(X if isinstance(X, np.memmap) else array)
+        if not reset:
+            return as_points_in(X, self.n_features_in_, self.stamp_, "PCA")
+        self.n_features_in_ = X.dim
         return X
 
     def _check_count(self, most: int) -> int:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from clipspace.errors import InputError
 from clipspace.measure import cone
-from clipspace.points.blocks import embeddings_of
+from clipspace.points.arrays import embeddings_of
 from clipspace.points.embeddings import Embeddings
 from clipspace.results.scores import Score, Scores
 from clipspace.sources.images import list_images, read_image, read_images, square

@@ -16,7 +16,7 @@ from clipspace.measure.cone import centred
 from clipspace.measure.copies import originals
 from clipspace.measure.sparse import sparse_codes
 from clipspace.measure.splits import check_words, finite_vectors
-from clipspace.points.blocks import check_one_space, embeddings_of, stamp_of, unit_blocks
+from clipspace.points.arrays import check_one_space, embeddings_of, unit_blocks
 from clipspace.points.embeddings import Embeddings, Stamp, check_same_space
 from clipspace.points.sphere import norm, unit
 from clipspace.reprs import brief
@@ -73,7 +73,7 @@ class Vocabulary:
         vectors = vectors[kept]
         mean = vectors.mean(axis=0)
         words = tuple(texts.names[i] for i in kept)
-        return cls(words, unit(vectors - mean).astype(np.float32), _mean_direction(images), mean, stamp_of(images))
+        return cls(words, unit(vectors - mean).astype(np.float32), _mean_direction(images), mean, images.stamp)
 
     def rows(self, words: Sequence[str]) -> list[int]:
         """The numbers of ``words``. Raises `InputError` for one that is not in the vocabulary."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from clipspace.points.blocks import embeddings_of
+from clipspace.points.arrays import embeddings_of
 from clipspace.points.embeddings import Embeddings, check_same_space
 from clipspace.probes.zero_shot import label_weights
 from clipspace.scenes import COLORS, GROUNDS, THINGS, Scene

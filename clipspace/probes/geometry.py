@@ -13,7 +13,7 @@ from clipspace.measure.accuracy import proportion_interval
 from clipspace.measure.copies import originals
 from clipspace.measure.pairing import Pairing, pair
 from clipspace.measure.splits import finite_vectors
-from clipspace.points.blocks import check_one_space, embeddings_of, shape, stamp_of, unit_rows
+from clipspace.points.arrays import check_one_space, embeddings_of, unit_rows
 from clipspace.points.embeddings import Embeddings
 from clipspace.points.sphere import unit
 from clipspace.points.store import Store, open_beside
@@ -111,10 +111,9 @@ def modality_gap(
     """
     texts = _texts_beside(images) if texts is None else texts
     check_one_space(images, texts, "modality_gap")
-    if shape(images) != shape(texts) or len(images) < 4:
-        raise InputError(
-            f"modality_gap: expected the same 4 rows or more of both, got {shape(images)} and {shape(texts)}"
-        )
+    shapes = [(len(points), points.dim) for points in (images, texts)]
+    if shapes[0] != shapes[1] or len(images) < 4:
+        raise InputError(f"modality_gap: expected the same 4 rows or more of both, got {shapes[0]} and {shapes[1]}")
     ids = None if ids is None else in_order(ids, "ids")
     if ids is not None and len(ids) != len(images):
         raise InputError(f"modality_gap: expected {len(images)} ids, one for each row, got {len(ids)}")
@@ -137,7 +136,7 @@ def modality_gap(
     ]
     arrays = {"image mean": x.mean(axis=0), "text mean": t.mean(axis=0), **_moved(x, t, found)}
     settings = {"max_points": max_points, "images": len(found.images), "texts": len(found.texts)}
-    return Scores("modality gap", rows, stamp_of(images), seed, settings, arrays)
+    return Scores("modality gap", rows, images.stamp, seed, settings, arrays)
 
 
 def compare(a: Embeddings | Store, b: Embeddings | Store, *, max_points: int = MAX_POINTS, seed: int = 0) -> Scores:
@@ -156,8 +155,8 @@ def compare(a: Embeddings | Store, b: Embeddings | Store, *, max_points: int = M
         Score("linear CKA, unbiased", similarity.linear_cka(x, y, unbiased=True), 0.0, n=n),
         Score("RSA", similarity.rsa(x, y), 0.0, n=n),
     ]
-    spaces = {"of": str(stamp_of(a)), "and": str(stamp_of(b))}
-    return Scores("likeness", rows, stamp_of(a), seed, {**spaces, "max_points": max_points})
+    spaces = {"of": str(a.stamp), "and": str(b.stamp)}
+    return Scores("likeness", rows, a.stamp, seed, {**spaces, "max_points": max_points})
 
 
 def _texts_beside(images: Embeddings | Store) -> Store:

@@ -11,7 +11,6 @@ from clipspace.errors import InputError
 from clipspace.measure.accuracy import accuracy_rows, confusion_matrix
 from clipspace.measure.neighbours import k_nearest
 from clipspace.measure.splits import HeldOut, split
-from clipspace.points.blocks import embeddings_of
 from clipspace.points.embeddings import Embeddings
 from clipspace.results.scores import Scores
 
@@ -48,7 +47,6 @@ def knn_probe(
     >>> knn_probe(points, points.vectors[:, 0] > 0)["weighted"].value > 0.7
     True
     """
-    points = embeddings_of(points, "knn_probe")
     data = split(points, labels, held_out, seed=seed, doing="knn_probe")
     if not 1 <= k <= len(data.train):
         raise InputError(f"knn_probe: expected k from 1 to {len(data.train)}, the training rows, got {k}")

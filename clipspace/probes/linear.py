@@ -12,7 +12,6 @@ from clipspace.measure.accuracy import accuracy_rows, clopper_pearson, confusion
 from clipspace.measure.logistic import fit_logistic
 from clipspace.measure.ridge import STRENGTHS
 from clipspace.measure.splits import HeldOut, Split, split, stratify, warn_small
-from clipspace.points.blocks import embeddings_of
 from clipspace.points.embeddings import Embeddings
 from clipspace.results.scores import Score, Scores
 from clipspace.seeds import child_seed, stream
@@ -58,7 +57,6 @@ def linear_probe(
     >>> linear_probe(points, points.vectors[:, 0] > 0, search="binary")["accuracy"].value > 0.9
     True
     """
-    points = embeddings_of(points, "linear_probe")
     data = split(points, labels, held_out, seed=seed, doing="linear_probe")
     warn_small(len(data.train), data.train.shape[1], "linear_probe")
     kept, out = stratify(
@@ -96,7 +94,6 @@ def few_shot(
     1 / classes. The array ``accuracy``
     (len(shots), draws) holds them all, and ``spread`` their standard deviation for each k.
     """
-    points = embeddings_of(points, "few_shot")
     data = split(points, labels, held_out, seed=seed, doing="few_shot")
     least = int(np.bincount(data.train_ids).min())
     if not shots or min(shots) < 1 or 2 * max(shots) > least:

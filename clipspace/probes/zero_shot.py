@@ -16,7 +16,7 @@ from clipspace.measure.accuracy import accuracy_rows, confusion_matrix, proporti
 from clipspace.measure.calibration import calibration_error, reliability
 from clipspace.measure.splits import check_words, column
 from clipspace.points import sphere
-from clipspace.points.blocks import carries_stamp, embeddings_of
+from clipspace.points.arrays import is_points
 from clipspace.points.embeddings import Embeddings, check_same_space
 from clipspace.probes.templates import PHOTO, read_templates
 from clipspace.results.scores import Score, Scores, bootstrap
@@ -232,4 +232,4 @@ def _calibration(confidence: np.ndarray, right: np.ndarray, seed: int) -> Score:
 
 
 def _points(space: Space, images) -> Embeddings:
-    return embeddings_of(images, "zero_shot") if carries_stamp(images) else space.encode_images(images)
+    return images[:] if is_points(images) else space.encode_images(images)

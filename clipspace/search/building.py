@@ -9,7 +9,8 @@ import numpy as np
 
 from clipspace.errors import InputError, RecallError
 from clipspace.parallel import check_engine, each
-from clipspace.points.blocks import float32_blocks, gather, parts, shape, stamp_of
+from clipspace.points.arrays import as_points, float32_blocks, gather, parts
+from clipspace.points.protocol import Points, Vectors
 from clipspace.search import faiss_backend
 from clipspace.search.index import Index
 from clipspace.search.kinds import Kind, choose_kind, kind_named
@@ -17,7 +18,7 @@ from clipspace.search.recall import Truth, about_copies, measure, search_all, tu
 
 
 def build_index(
-    points: Any,
+    points: Points | np.ndarray,
     *,
     names: Sequence[str] | None = None,
     memory: int | None = None,
@@ -58,11 +59,12 @@ def build_index(
     InputError
         For zero rows or rows that are not finite, a memory too small, or names that are too few.
     """
-    n, d = shape(points)
+    points = as_points(points)
+    n, d = len(points), points.dim
     check_engine(engine, "build_index")
-    named = getattr(points, "names", None) if names is None else names
-    if named is not None and len(named) != n:
-        raise InputError(f"build_index: expected {n} names, one per row, got {len(named)}")
+    names = points.names if names is None else names
+    if len(names) != n:
+        raise InputError(f"build_index: expected {n} names, one per row, got {len(names)}")
     chosen = kind or choose_kind(n, d, memory=memory, recall=recall)
     chosen = chosen if isinstance(chosen, Kind) else kind_named(chosen, n, d)
     how = {"recall": recall, "k": k, "queries": queries, "seed": seed, "engine": engine, "workers": workers}
@@ -77,19 +79,19 @@ def build_index(
     return Index(
         built,
         ids=ids,
-        names=named,
-        stamp=stamp_of(points),
-        modality=getattr(points, "modality", "image"),
-        sources=[getattr(points, "hash", None)],
+        names=names,
+        stamp=points.stamp,
+        modality=points.modality,
+        sources=[points.hash],
         facts=facts,
     )
 
 
 def _built(
-    points: Any, kind: Kind, *, recall: float, k: int, queries: int, seed: int, threads: int, **where: Any
+    points: Points, kind: Kind, *, recall: float, k: int, queries: int, seed: int, threads: int, **where: Any
 ) -> tuple[Any, np.ndarray, dict[str, Any]]:
     """A FAISS index of all ``points``, tuned and verified; the row number of each of its positions; and its facts."""
-    n = shape(points)[0]
+    n = len(points)
     held = _held_out(kind, n, queries, seed)
     kept = np.delete(np.arange(n), held)
     empty = _trained(kind, points, kept, seed=seed, threads=threads)
@@ -113,9 +115,9 @@ def _held_out(kind: Kind, n: int, queries: int, seed: int) -> np.ndarray:
     return _draw(np.arange(n), min(queries, n // 10), seed)
 
 
-def _trained(kind: Kind, points: Any, kept: np.ndarray, *, seed: int, threads: int) -> Any:
+def _trained(kind: Kind, points: Points, kept: np.ndarray, *, seed: int, threads: int) -> Any:
     """An empty index, its quantisers trained on some of the kept rows: all parts are filled into copies of it."""
-    empty = faiss_backend.make(kind.factory, shape(points)[1], seed=seed)
+    empty = faiss_backend.make(kind.factory, points.dim, seed=seed)
     if kind.training_rows:
         sample = _draw(kept, min(kind.training_rows, len(kept)), seed)
         faiss_backend.train(empty, gather(points, sample, unit=True), threads=threads)
@@ -123,7 +125,7 @@ def _trained(kind: Kind, points: Any, kept: np.ndarray, *, seed: int, threads: i
 
 
 def _fill(
-    empty: Any, kind: Kind, points: Any, held: np.ndarray, truth: Truth, *, engine: str, workers: int | None
+    empty: Any, kind: Kind, points: Points, held: np.ndarray, truth: Truth, *, engine: str, workers: int | None
 ) -> Any:
     """The index of all rows but the ``held`` ones, whose nearest among them ``truth`` learns."""
     runs, here = (parts(points), engine) if kind.merges else ([(0, points)], "local")
@@ -140,11 +142,11 @@ def _fill(
 
 
 def _fill_part(
-    start: int, points: Any, empty: Any, held: np.ndarray, queries: np.ndarray, k: int, threads: int
+    start: int, part: Vectors, empty: Any, held: np.ndarray, queries: np.ndarray, k: int, threads: int
 ) -> tuple[Any, np.ndarray, np.ndarray]:
     """A copy of ``empty`` with the rows of a part, whose first is number ``start``, and what is near the queries there."""
     filled, truth = faiss_backend.copy(empty), Truth(queries, k, threads)
-    for block in float32_blocks(points, unit=True, start=start):
+    for block in float32_blocks(part, unit=True, start=start):
         rows = np.arange(start, start + len(block))
         kept = ~np.isin(rows, held)
         faiss_backend.add(filled, block[kept], threads=threads)
@@ -154,7 +156,7 @@ def _fill_part(
 
 
 def _tune_and_verify(
-    built: Any, kind: Kind, truth: Truth, ids: np.ndarray, recall: float, points: Any
+    built: Any, kind: Kind, truth: Truth, ids: np.ndarray, recall: float, points: Points
 ) -> dict[str, Any]:
     if truth.crowded().any():
         truth.learn(points, search_all(kind, built, ids, truth))

@@ -15,8 +15,9 @@ import pyarrow as pa
 
 from clipspace.errors import InputError, RecallError
 from clipspace.files import check_parent
-from clipspace.points.blocks import check_fits, float32_blocks, gather, shape
-from clipspace.points.embeddings import Stamp
+from clipspace.points.arrays import as_points_in, float32_blocks, gather
+from clipspace.points.embeddings import RowNumbers, Stamp
+from clipspace.points.protocol import Points
 from clipspace.reprs import brief
 from clipspace.search import faiss_backend, folder
 from clipspace.search.recall import Truth, about_copies
@@ -113,7 +114,7 @@ class Index:
         """The names of row numbers."""
         return self._names.take(pa.array(rows, pa.int64())).to_pylist()
 
-    def search(self, points: Any, k: int = 10) -> Neighbours:
+    def search(self, points: Points | np.ndarray, k: int = 10) -> Neighbours:
         """The ``k`` nearest rows of each of ``points`` (array (q, d), `Embeddings` or store; of any length).
 
         Raises `SpaceMismatchError` for embeddings or a store of another space, or without its stamp, `InputError` for
@@ -121,7 +122,7 @@ class Index:
         """
         if k < 1:
             raise InputError(f"search: expected k of at least 1, got {k}")
-        check_fits(points, self.dim, self.stamp, "search")
+        points = self._in_space(points, "search")
         parts = [
             faiss_backend.search(self._faiss, self.ids, block, min(k, len(self)), threads=self.facts["threads"])
             for block in float32_blocks(points, unit=True)
@@ -131,12 +132,12 @@ class Index:
         cosines, rows = (np.concatenate(part) for part in zip(*parts, strict=True))
         return Neighbours(rows, cosines, self)
 
-    def range_search(self, points: Any, cosine: float) -> list[Hits]:
+    def range_search(self, points: Points | np.ndarray, cosine: float) -> list[Hits]:
         """For each query every row of a cosine above ``cosine``, best first, as far as the index looks.
 
         A Flat index finds all of them; the others only those near enough to be visited at their setting.
         """
-        check_fits(points, self.dim, self.stamp, "range_search")
+        points = self._in_space(points, "range_search")
         found = []
         for block in float32_blocks(points, unit=True):
             for cosines, positions in faiss_backend.range_search(
@@ -146,14 +147,14 @@ class Index:
                 found.append(Hits(rows, cosines, self.names_of(rows)))
         return found
 
-    def add(self, points: Any, *, names: Sequence[str] | None = None) -> None:
+    def add(self, points: Points | np.ndarray, *, names: Sequence[str] | None = None) -> None:
         """Append rows of the same space; they are numbered on. `verify` says whether the recall still holds."""
         if not self._writable:
             raise InputError("add: this index is mapped from disk, which is read-only; open it with mmap=False")
-        check_fits(points, self.dim, self.stamp, "add")
+        points = self._in_space(points, "add")
         self._check_modality(points, "add")
-        n = shape(points)[0]
-        added = _as_names(getattr(points, "names", None) if names is None else names, n, len(self))
+        n = len(points)
+        added = _as_names(points.names if names is None else names, n, len(self))
         # All rows are checked before the first is added, so that a bad one leaves the index as it was.
         for _ in float32_blocks(points, unit=True):
             pass
@@ -161,10 +162,16 @@ class Index:
             faiss_backend.add(self._faiss, block, threads=self.facts["threads"])
         self.ids = np.concatenate([self.ids, np.arange(len(self), len(self) + n)])
         self._names = pa.concat_arrays([self._names, added])
-        self.sources.append(getattr(points, "hash", None))
+        self.sources.append(points.hash)
 
     def verify(
-        self, points: Any, *, k: int = 10, queries: int = 1000, seed: int = 0, recall: float | None = None
+        self,
+        points: Points | np.ndarray,
+        *,
+        k: int = 10,
+        queries: int = 1000,
+        seed: int = 0,
+        recall: float | None = None,
     ) -> dict[str, float]:
         """Recall of rows drawn from ``points`` (those of this index, in order) against a comparison with all.
 
@@ -172,7 +179,7 @@ class Index:
         ``self_recall``: rows that find themselves, or a copy, first; ``copies``: rows that have one.
         Raises `RecallError` when either is below the ``recall`` asked for.
         """
-        self.check_holds(points, "verify")
+        points = self.holding(points, "verify")
         drawn = np.sort(stream(seed, "queries").choice(len(self), min(queries, len(self)), replace=False))
         truth, start = Truth(gather(points, drawn, unit=True), k + 1, self.facts["threads"]), 0
         for block in float32_blocks(points, unit=True):
@@ -192,29 +199,34 @@ class Index:
             )
         return result | {"copies": copies}
 
-    def _check_modality(self, points: Any, doing: str) -> None:
+    def _in_space(self, points: Points | np.ndarray, doing: str) -> Points:
+        """``points``, of the dimension and stamp of this index; an array is taken to be of its space and modality."""
+        return as_points_in(points, self.dim, self.stamp, doing, modality=self.modality)
+
+    def _check_modality(self, points: Points, doing: str) -> None:
         """Raise for texts in an index of images, or the other way round; what a prior draws is an image embedding."""
-        given = getattr(points, "modality", self.modality)
-        if (given == "text") != (self.modality == "text"):
+        if (points.modality == "text") != (self.modality == "text"):
             raise InputError(
-                f"{doing}: expected {self.modality} rows, as in this index, got {given}; build an index for each"
+                f"{doing}: expected {self.modality} rows, as in this index, got {points.modality}; "
+                "build an index for each"
             )
 
-    def check_holds(self, points: Any, doing: str) -> None:
-        """Raise unless this index is of ``points``: as many rows, one space and, for a store, its very hash.
+    def holding(self, points: Points | np.ndarray, doing: str) -> Points:
+        """``points``, where this index is of them: as many rows, one space and, for a store, its very hash.
 
         Once rows were `add`ed, no hash is that of the whole: then a store must have the names of this index, in order.
+        Raises `InputError` or `SpaceMismatchError` for other points.
         """
-        check_fits(points, self.dim, self.stamp, doing)
-        if shape(points)[0] != len(self):
-            raise InputError(f"{doing}: expected the {len(self)} rows of this index, got {shape(points)[0]}")
+        points = self._in_space(points, doing)
+        if len(points) != len(self):
+            raise InputError(f"{doing}: expected the {len(self)} rows of this index, got {len(points)}")
         self._check_modality(points, doing)
-        given = getattr(points, "hash", None)
-        if given is None or self.sources == [given] or (len(self.sources) > 1 and self._is_named(points.names)):
-            return
+        digest = points.hash
+        if digest is None or self.sources == [digest] or (len(self.sources) > 1 and self._is_named(points.names)):
+            return points
         raise InputError(
             f"{doing}: expected the rows that this index was built from ({self.sources}), got a store of hash "
-            f"{given!r}{' with other names' if len(self.sources) > 1 else ''}; build the index again"
+            f"{digest!r}{' with other names' if len(self.sources) > 1 else ''}; build the index again"
         )
 
     def _is_named(self, names: Sequence[str]) -> bool:
@@ -267,7 +279,7 @@ def open_index(path: str | Path, *, mmap: bool = False) -> Index:
 def _as_names(names: Sequence[str] | pa.Array | None, n: int, start: int) -> pa.Array:
     if isinstance(names, pa.Array):
         return names
-    if names is None:
+    if names is None or isinstance(names, RowNumbers):
         return pa.array(np.arange(start, start + n)).cast(pa.string())
     names = in_order(names, "index: names")
     if len(names) != n:

@@ -16,9 +16,10 @@ from pyarrow import parquet
 
 from clipspace.errors import InputError, shortened
 from clipspace.files import atomically
-from clipspace.points.blocks import check_fits, float32_blocks, shape, stamp_of
+from clipspace.points.arrays import as_points, as_points_in, float32_blocks
 from clipspace.points.embeddings import Stamp, check_same_space
 from clipspace.points.pca import PCA
+from clipspace.points.protocol import Points
 from clipspace.points.stamps import read_stamp
 from clipspace.reprs import brief
 from clipspace.search import Index, build_index, list_kind
@@ -57,14 +58,14 @@ class Map:
     def __len__(self) -> int:
         return len(self.coordinates)
 
-    def transform(self, points: Any, *, index: Index | None = None) -> np.ndarray:
+    def transform(self, points: Points | np.ndarray, *, index: Index | None = None) -> np.ndarray:
         """Where new points belong, float32 (q, 2). Each depends on itself alone, not on its batch or a seed.
 
         On a PCA map by projection. On a UMAP map as the mean of the places of the nearest mapped points,
         weighted by exp(-(d - d1) / mean(d - d1)); ``index`` is that of the mapped points.
         """
         if self.axes is not None:
-            check_fits(points, self.axes.shape[1], self.stamp, "transform")
+            points = as_points_in(points, self.axes.shape[1], self.stamp, "transform")
             mean, components = self.axes[0], self.axes[1:]
             placed = [(block - mean) @ components.T for block in float32_blocks(points, unit=True)]
             return np.concatenate(placed).astype(np.float32)
@@ -154,17 +155,18 @@ def load_map(path: str | Path) -> Map:
         raise InputError(f"load_map: expected a file written by `clipspace map`, got {str(path)!r} ({error})") from None
 
 
-def pca_map(points: Any) -> Map:
+def pca_map(points: Points | np.ndarray) -> Map:
     """A map of the first two principal components of the directions of ``points`` (array, `Embeddings`, store)."""
+    points = as_points(points)
     pca = PCA(2, normalize=True).fit(points)
     facts = {"method": "pca", "versions": _versions("numpy", "scikit-learn")}
     axes = np.vstack([pca.mean_, pca.components_])
     coordinates = pca.transform(points).astype(np.float32)
-    return Map(coordinates, _names(points), facts=facts, stamp=stamp_of(points), axes=axes)
+    return Map(coordinates, _names(points), facts=facts, stamp=points.stamp, axes=axes)
 
 
 def umap_map(
-    points: Any,
+    points: Points | np.ndarray,
     *,
     index: Index | None = None,
     n_neighbors: int = 15,
@@ -180,14 +182,15 @@ def umap_map(
     umap-learn, 500 up to 10,000 points and 200 above) take longer and keep a little more of the graph.
     Two maps of one seed and thread count are the same; across machines and versions, keep the file, not the seed.
     """
-    n, d = shape(points)
+    points = as_points(points)
+    n, d = len(points), points.dim
     if n < 4:
         raise InputError(f"umap_map: expected at least 4 points, got {n}; use pca_map")
     if n_neighbors < 2:
         raise InputError(f"umap_map: expected n_neighbors of at least 2, got {n_neighbors}")
     if index is None:
-        index = _graph_index(points, n, d, seed, threads)
-    index.check_holds(points, "umap_map")
+        index = _graph_index(points, seed, threads)
+    index.holding(points, "umap_map")
     k, n_epochs = min(n_neighbors, n - 1), n_epochs or (500 if n <= 10_000 else 200)
     found = index.search(points, k)
     rows, distances = _self_first(found.rows, _chords(found.cosines))
@@ -202,12 +205,12 @@ def umap_map(
         "index": {name: index.facts.get(name) for name in ("kind", "setting", "recall", "seed", "threads")},
         "versions": _versions("numpy", "umap-learn", "faiss-cpu", "numba"),
     }
-    return Map(coordinates, _names(points), rows[:, 1:], distances[:, 1:], facts, stamp_of(points))
+    return Map(coordinates, _names(points), rows[:, 1:], distances[:, 1:], facts, points.stamp)
 
 
-def _graph_index(points: Any, n: int, d: int, seed: int, threads: int | None) -> Index:
+def _graph_index(points: Points, seed: int, threads: int | None) -> Index:
     # Lists train and answer n queries sooner than a graph is linked.
-    kind = list_kind(n, d) if n >= FLAT_ROWS else None
+    kind = list_kind(len(points), points.dim) if len(points) >= FLAT_ROWS else None
     return build_index(points, recall=_GRAPH_RECALL, kind=kind, seed=seed, threads=threads)
 
 
@@ -258,9 +261,8 @@ def _as_column(values: Any, name: str) -> pa.Array | pa.ChunkedArray:
     return pa.array(in_order(values, f"Map.save: {name!r}"))
 
 
-def _names(points: Any) -> Sequence[str]:
-    names = getattr(points, "names", None)
-    return [str(row) for row in range(shape(points)[0])] if names is None else [str(name) for name in names]
+def _names(points: Points) -> list[str]:
+    return [str(name) for name in points.names]
 
 
 def _versions(*packages: str) -> dict[str, str]:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from clipspace.points.blocks import gather
+from clipspace.points.arrays import gather
+from clipspace.points.protocol import Points
 from clipspace.search import faiss_backend
 from clipspace.search.kinds import Kind
 
@@ -49,7 +50,7 @@ class Truth:
             return np.zeros(len(self.queries), dtype=bool)
         return self.cosines[:, -1] >= self.cosines[:, self.k - 1] - _TIE
 
-    def learn(self, points: Any, found: np.ndarray) -> None:
+    def learn(self, points: Points, found: np.ndarray) -> None:
         """Take in which rows of ``found`` (q, any) tie with the k-th nearest, where more do than are kept.
 
         So it is with copies: any of them is right. Their cosines are computed from ``points``, in one pass.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clipspace.errors import InputError
-from clipspace.points.blocks import carries_stamp
+from clipspace.points.arrays import is_points
 from clipspace.sources.image_or_text import is_text
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def retrieve(space: Space, index: Index, query, *, k: int = 10) -> Neighbours:
     images.
     """
     points = getattr(query, "embeddings", query)
-    if not carries_stamp(points):
+    if not is_points(points):
         points = space.encode_texts(points) if _are_texts(points) else space.encode_images(points)
     return index.search(points, k)
 

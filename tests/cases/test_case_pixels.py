@@ -13,7 +13,7 @@ from sourced import write_tar
 
 from clipspace import Embeddings, load_space
 from clipspace.errors import ImageError, InputError, PrecisionError
-from clipspace.points.blocks import shape
+from clipspace.points.arrays import as_points
 from clipspace.points.sphere import unit
 from clipspace.points.store import open_store
 from clipspace.sources import open_source
@@ -209,7 +209,7 @@ def test_colours_survive_every_mode():
     [torch.ones(2, 4, dtype=torch.bfloat16), torch.ones(2, 4, requires_grad=True), torch.ones(2, 4, device="meta")],
 )
 def test_tensors_that_numpy_cannot_read_are_refused_with_the_cure(tensor):
-    for call in (Embeddings, shape, unit, Embeddings(np.ones((2, 4), np.float32)).with_vectors):
+    for call in (Embeddings, as_points, unit, Embeddings(np.ones((2, 4), np.float32)).with_vectors):
         with pytest.raises(InputError, match=r"tensor\.detach\(\)\.float\(\)\.cpu\(\)\.numpy\(\)"):
             call(tensor)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clipspace.errors import CapabilityError, InputError, shortened
-from clipspace.points.embeddings import Embeddings, Stamp
+from clipspace.errors import CapabilityError, InputError, check_count, shortened
+from clipspace.points.embeddings import Embeddings, Stamp, row_numbers
+from clipspace.points.protocol import BLOCK_ROWS, PART_ROWS
 from clipspace.points.store import layout, metadata
 from clipspace.reprs import brief
 
@@ -56,10 +57,40 @@ class Run:
     def __len__(self) -> int:
         return sum(shard.rows for shard in self.shards)
 
-    def blocks(self, rows: int) -> Iterator[np.ndarray]:
+    @property
+    def dim(self) -> int:
+        return self.shards[0].dim
+
+    def blocks(self, rows: int = BLOCK_ROWS) -> Iterator[np.ndarray]:
         for shard in self.shards:
             for start in range(0, shard.rows, rows):
                 yield shard.map(start, start + rows)
+
+
+class StoredColumns(Mapping):
+    """The columns of a store but for the names of its rows, each read when it is asked for."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        names = store.schema.names
+        self._names = [name for name in names if name != metadata.name_column(names, store.modality)]
+
+    def __getitem__(self, name: str) -> list:
+        if name not in self:
+            raise KeyError(name)
+        return self._store.metadata([name])[name].to_pylist()
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __repr__(self) -> str:
+        return f"StoredColumns({shortened(self._names)})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,9 +174,9 @@ class Store:
         return self.metadata([layout.PLACE])[layout.PLACE].to_pylist() if layout.PLACE in self._schema.names else None
 
     @cached_property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the metadata columns; read them with `metadata`."""
-        return tuple(self._schema.names)
+    def columns(self) -> StoredColumns:
+        """Values of each row by the name of their column, as of ``store[:]``; each is read when it is asked for."""
+        return StoredColumns(self)
 
     @property
     def schema(self) -> pyarrow.Schema:
@@ -163,16 +194,15 @@ class Store:
             [metadata.read_table(s.metadata, tuple(columns) if columns else None) for s in self.shards]
         )
 
-    def blocks(self, rows: int = 65536) -> Iterator[np.ndarray]:
+    def blocks(self, rows: int = BLOCK_ROWS) -> Iterator[np.ndarray]:
         """All vectors in row order, as stored, in blocks of at most ``rows``: read-only memory maps.
 
         A block never spans two shards, and is unmapped when it is let go, so memory stays bounded.
         """
-        if rows < 1:
-            raise InputError(f"blocks: expected at least 1 row, got {rows}")
+        check_count("blocks", rows)
         yield from Run(self.shards, self.stamp).blocks(rows)
 
-    def parts(self, rows: int) -> Iterator[Run]:
+    def parts(self, rows: int = PART_ROWS) -> Iterator[Run]:
         """All vectors in row order, as runs of at most ``rows``, of as many whole shards as there is room for."""
         run: list[Shard] = []
         for piece in (piece for shard in self.shards for piece in shard.pieces(rows)):
@@ -187,7 +217,7 @@ class Store:
 
         A run of rows within one shard is a memory map; everything else is copied.
         """
-        return self._embeddings(self._indices(rows))
+        return self._embeddings(row_numbers(rows, len(self), "store"))
 
     def load(self, rows: int | slice | Sequence[int] | np.ndarray = slice(None), *, normalize: bool) -> Embeddings:
         """Rows in memory as float32: unit vectors, or (``normalize=False``) vectors as the encoder gave them.
@@ -243,19 +273,6 @@ class Store:
         return metadata.concatenate(
             [metadata.read_schema(shard.metadata).empty_table() for shard in self.shards]
         ).schema
-
-    def _indices(self, rows: int | slice | Sequence[int] | np.ndarray) -> np.ndarray:
-        if isinstance(rows, slice):
-            return np.arange(*rows.indices(len(self)))
-        chosen = np.asarray(rows)
-        if chosen.dtype == bool:
-            if chosen.shape != (len(self),):
-                raise InputError(f"store: expected a mask of {len(self)} values, got {chosen.shape}")
-            return np.flatnonzero(chosen)
-        chosen = np.atleast_1d(chosen.astype(np.int64) if chosen.size == 0 else chosen)
-        if not np.issubdtype(chosen.dtype, np.integer) or ((chosen < -len(self)) | (chosen >= len(self))).any():
-            raise InputError(f"store: expected row numbers below {len(self)}, got {rows!r}")
-        return chosen % len(self)
 
     def _embeddings(self, rows: np.ndarray) -> Embeddings:
         if not len(rows):

@@ -120,7 +120,7 @@ def _cosines(store: Store, point: Embeddings) -> np.ndarray:
     direction = point.unit[0].astype(np.float32)
     scores = np.empty(len(store), np.float32)
     start = 0
-    for block in store.blocks():
+    for block in store.blocks(_ROWS):
         block = np.asarray(block, dtype=np.float32)
         scores[start : start + len(block)] = (block @ direction) / np.linalg.norm(block, axis=1)
         start += len(block)

@@ -10,7 +10,7 @@ import numpy as np
 
 from clipspace.errors import InputError, SampleWarning, shortened
 from clipspace.points import sphere
-from clipspace.points.blocks import carries_stamp, embeddings_of, stamp_of
+from clipspace.points.arrays import as_points
 from clipspace.probes.retention.factors import features
 from clipspace.probes.retention.measure import Measure, measured
 from clipspace.results.scores import Scores
@@ -43,10 +43,10 @@ def read_out(
     >>> bool(read_out(z, (z[:, 0] > 0).tolist())["linear"].value > 0.8)
     True
     """
-    vectors = embeddings_of(points, "read-out").vectors if carries_stamp(points) else np.asarray(points)
-    linear, neighbours = read_out_skills(vectors, values, period=period, seed=seed)
+    points = as_points(points)[:]
+    linear, neighbours = read_out_skills(points.vectors, values, period=period, seed=seed)
     rows = [linear.score("linear"), neighbours.score("neighbours")]
-    return Scores("read-out", rows, stamp_of(points), seed, {"neighbours": NEIGHBOURS, "period": period})
+    return Scores("read-out", rows, points.stamp, seed, {"neighbours": NEIGHBOURS, "period": period})
 
 
 def read_out_skills(
