@@ -51,6 +51,20 @@ class _Point(NamedTuple):
         return self.image is not None or self.code is not None
 
 
+def invert(
+    space: Space,
+    images,
+    *,
+    num_inference_steps: int | None = None,
+    guidance_scale: float = 1.0,
+) -> Code:
+    """The codes (z_i, x_T) of images, from which the decoder draws them again (section 3): `Space.invert` as a verb.
+
+    One code a row, in the order of ``images``. Decode it with ``space.decode(code.embeddings, **code.settings)``.
+    """
+    return space.invert(images, num_inference_steps=num_inference_steps, guidance_scale=guidance_scale)
+
+
 def variations(
     space: Space,
     image,

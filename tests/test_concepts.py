@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clipspace import Embeddings, Stamp
+from clipspace import Embeddings
 from clipspace.errors import InputError, SampleWarning, SpaceMismatchError
+from clipspace.points.embeddings import Stamp
 from clipspace.points.sphere import unit
 from clipspace.points.store import write_store
 from clipspace.probes.concepts import Vocabulary, decompose, describe

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from clipspace import Embeddings, Stamp
+from clipspace import Embeddings
 from clipspace.errors import InputError, SampleWarning, SpaceMismatchError
 from clipspace.measure import dimension, gap, spectrum
+from clipspace.points.embeddings import Stamp
 from clipspace.points.sphere import unit
 from clipspace.points.store import open_store, write_store
 from clipspace.probes.geometry import compare, geometry, modality_gap

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tiny
 
-from clipspace import PCA, blend, generate, interpolate, load_space, reconstruct, text_diff, variations
+from clipspace import PCA, blend, generate, interpolate, invert, load_space, reconstruct, text_diff, variations
 from clipspace.diffusion import sampling
 from clipspace.errors import InputError, SpaceMismatchError
 from clipspace.points import sphere
@@ -18,6 +18,13 @@ STEPS = {"num_inference_steps": 20}
 @pytest.fixture(scope="module")
 def codes(space, apple, house):
     return space.invert([apple, house], **STEPS)
+
+
+def test_an_inverted_image_comes_back(space, apple, house, codes):
+    again = invert(space, [apple, house], **STEPS)
+    np.testing.assert_array_equal(again.noise, codes.noise)
+    for image, decoded in zip((apple, house), space.decode(again.embeddings, **again.settings), strict=True):
+        assert psnr(decoded, image) > 35
 
 
 def test_variations_start_from_the_reconstruction_and_differ(space, apple, codes):

@@ -7,12 +7,12 @@ import umap
 from pyarrow import parquet
 from sklearn.manifold import trustworthiness
 
-from clipspace import load_map, pca_map, umap_map
+from clipspace import umap_map
 from clipspace.errors import InputError, SpaceMismatchError
 from clipspace.points.embeddings import Embeddings, Stamp
 from clipspace.points.pca import PCA
 from clipspace.search import build_index
-from clipspace.search.maps import _self_first
+from clipspace.search.maps import _self_first, load_map, pca_map
 
 D = 16
 STAMP = Stamp("a", "0" * 64, "1" * 64, D)

@@ -105,6 +105,18 @@ def test_every_public_name_resolves():
         clipspace.nonsense  # noqa: B018
 
 
+def test_the_public_names_are_few_and_the_projects_verbs_are_among_them():
+    assert len(clipspace.__all__) <= 20
+    assert {"invert", "interpolate", "text_diff", "variations", "reconstruct", "PCA"} <= set(clipspace.__all__)
+
+
+def test_no_package_attribute_hides_a_module():
+    for name in MODULES:
+        module = importlib.import_module(name)
+        parent, _, leaf = name.rpartition(".")
+        assert getattr(importlib.import_module(parent), leaf) is module, f"{parent}.{leaf} is not the module {name}"
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_docstring_examples_run(name):
     module = importlib.import_module(name)

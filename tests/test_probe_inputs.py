@@ -9,13 +9,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clipspace import Embeddings, Stamp, build_index, retrieve
+from clipspace import Embeddings, build_index, retrieve
 from clipspace.errors import InputError, SampleWarning, SpaceMismatchError
 from clipspace.measure import cone
 from clipspace.measure.ridge import ridge_probe
 from clipspace.measure.sparse_autoencoder import fit_autoencoder
 from clipspace.measure.text_span import text_span
 from clipspace.points.arrays import as_points
+from clipspace.points.embeddings import Stamp
 from clipspace.points.store import write_store
 from clipspace.probes import descriptions
 from clipspace.probes.blind_pairs import blind_pairs

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from clipspace import Pictures, build_index, retrieve, slerp
+from clipspace import build_index, retrieve, slerp
 from clipspace.errors import SpaceMismatchError
 from clipspace.points.embeddings import Embeddings
+from clipspace.results.pictures import Pictures
 from clipspace.results.provenance import Provenance
 from clipspace.scenes import Scene, Thing, render
 

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clipspace import Embeddings, Stamp
+from clipspace import Embeddings
 from clipspace.errors import InputError, SampleWarning, SpaceMismatchError
 from clipspace.measure.splits import split, stratify, warn_small
+from clipspace.points.embeddings import Stamp
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from PIL import Image
 from safetensors.torch import save_file
 from transformers import BertConfig
 
-from clipspace import PCA, Embeddings, Stamp, build_index, load_space
+from clipspace import PCA, Embeddings, build_index, load_space
 from clipspace.errors import CheckpointError, InputError, OldStampWarning, SpaceMismatchError
 from clipspace.points.alignment import fit_adapter, load_adapter
 from clipspace.points.code import Code, load_code, save_code
-from clipspace.points.embeddings import check_same_space, concatenate
+from clipspace.points.embeddings import Stamp, check_same_space, concatenate
 from clipspace.points.stamps import TOLERANCE, WRONG_IDS, _ran_quickgelu, differences, read_stamp
 from clipspace.points.store import append, layout, open_store, select, write_store
 from clipspace.search import open_index

@@ -3,17 +3,17 @@
 The only user of matplotlib. Everything is drawn inside `paper`, which sets the style of a venue and leaves no trace.
 """
 
-from clipspace.plot.curves import curves
-from clipspace.plot.grid import grid
-from clipspace.plot.heatmap import heatmap
-from clipspace.plot.histogram import histogram
-from clipspace.plot.intervals import intervals
-from clipspace.plot.ladder import ladder
+from clipspace.plot.errorbars import intervals
+from clipspace.plot.grids import grid
+from clipspace.plot.heatmaps import heatmap
+from clipspace.plot.histograms import histogram
+from clipspace.plot.image_pairs import pairs
+from clipspace.plot.ladders import ladder
+from clipspace.plot.lines import curves
 from clipspace.plot.pages import page, trim
-from clipspace.plot.pairs import pairs
-from clipspace.plot.probabilities import probabilities
+from clipspace.plot.probability_bars import probabilities
 from clipspace.plot.saving import save_figure
-from clipspace.plot.scatter import scatter
+from clipspace.plot.scatters import scatter
 from clipspace.plot.style import COLORS, VENUES, paper, width
 
 __all__ = [

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
-from clipspace.scenes.render import RESOLUTION, render
+from clipspace.scenes.rendering import RESOLUTION, render
 from clipspace.scenes.spec import COLORS, GROUNDS, SIZES, Scene, Thing
 from clipspace.scenes.things import BARK, CRUST, INK, LEAF, PALE, THINGS, TYRE
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from clipspace.plot.grid import grid
+from clipspace.plot.grids import grid
 
 
 def pairs(

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from clipspace.plot import COLORS, curves
-from clipspace.plot.curves import apart
+from clipspace.plot.lines import apart
 
 X = np.arange(1, 6)
 LINES = {"one": X / 10.0, "two": X / 10.0 + 0.001, "three": 1 - X / 10.0}
