@@ -1,8 +1,12 @@
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 from test_cli import run
+
+from clipspace.points.embeddings import Embeddings
+from clipspace.points.store import open_store, select, write_store
 
 
 @pytest.fixture
@@ -85,3 +89,48 @@ def test_an_input_of_bad_images_alone_fails(folder, capsys):
     Image.new("RGB", (9, 9)).save(folder / "bad/b.png")
     assert run("encode", "bad", "-o", "out", "--device", "cpu") == 1
     assert "another input" in capsys.readouterr().err
+
+
+@pytest.fixture
+def labelled(folder, rng):
+    vectors = rng.normal(size=(6, 8)).astype(np.float32)
+    columns = {"label": list("aabbab"), "size": [1, 2, 3, 4, 5, 6]}
+    return write_store("s", Embeddings(vectors, names=list("uvwxyz"), columns=columns))
+
+
+def test_rows_that_meet_conditions_become_a_store(labelled, capsys):
+    assert run("select", "s", "--where", "label == a", "--where", "size >= 2", "-o", "some") == 0
+    assert "2 x 8" in capsys.readouterr().out
+    chosen = open_store("some")
+    assert chosen.names == ["v", "y"]
+    assert np.array_equal(chosen[:].vectors, labelled[[1, 4]].vectors)
+    assert chosen.columns["size"] == [2, 5]
+
+
+def test_rows_near_a_text_become_a_store(folder, space, apple, house, capsys):
+    write_store("s", space.encode_images([house, apple, house]))
+    assert run("select", "s", "--text", "a red apple", "-k", "1", "-o", "one", "--device", "cpu", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == 1
+    expected = select(open_store("s"), near=space.encode_texts("a red apple"), k=1)
+    chosen = open_store("one")
+    assert np.array_equal(chosen[:].vectors, expected.embeddings.vectors)
+    assert np.allclose(chosen.columns["score"], expected.scores, atol=1e-5)
+    assert run("select", "s", "--image", "in/apple.png", "--where", "score > 0.99", "-o", "two", "--device", "cpu") == 0
+    assert len(open_store("two")) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--where"),
+        (["--where", "label"], "an operator"),
+        (["--where", "colour == red"], "'colour'"),
+        (["--where", "size > large"], "'large'"),
+        (["--where", "score > 0.1"], "'score'"),
+        (["--where", "label == c"], "empty selection"),
+        (["--where", "label == a", "-k", "2"], "scores"),
+    ],
+)
+def test_a_selection_that_cannot_be_made_says_why(labelled, arguments, message, capsys):
+    assert run("select", "s", *arguments, "-o", "new") == 1
+    assert message in capsys.readouterr().err

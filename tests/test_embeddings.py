@@ -87,3 +87,14 @@ def test_one_truth_value_is_no_choice_of_rows():
     with pytest.raises(InputError, match="one truth value for each"):
         points[points.columns["label"] == "a"]  # a list compared with a string
     assert len(points[np.array(points.columns["label"]) == "a"]) == 2
+
+
+def test_rows_are_chosen_by_number_and_not_by_name():
+    points = Embeddings(np.eye(3), names=["cat", "dog", "owl"], columns={"label": ["a", "b", "a"]})
+    with pytest.raises(InputError, match=r"expected row numbers, got 'cat'; a column is points\.columns\['cat'\]"):
+        points["cat"]
+    for rows in (3, [-4], [0.5], [True, False], None):
+        with pytest.raises(InputError, match="Embeddings: expected"):
+            points[rows]
+    assert [one.names for one in points] == [("cat",), ("dog",), ("owl",)]
+    assert points[:] is points

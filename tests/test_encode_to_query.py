@@ -4,7 +4,7 @@ import numpy as np
 from pyarrow.compute import field
 
 from clipspace import scenes
-from clipspace.points.store import open_store, select
+from clipspace.points.store import export, open_store, select
 from clipspace.sources.images import read_image
 from clipspace.space.encoding import encode
 
@@ -15,7 +15,8 @@ def test_scenes_are_found_again_by_text(space, tmp_path):
     for thing in ("apple", "house"):
         scenes.render(scenes.Scene("white", (scenes.Thing(thing, "red"),))).save(tmp_path / f"{thing}.png")
     encode(space, tmp_path, tmp_path / "out", **QUIET)
-    found = select(open_store(tmp_path / "out"), near=space.encode_texts("a red apple on a white background")).top(1)
+    text = space.encode_texts("a red apple on a white background")
+    found = select(open_store(tmp_path / "out"), near=text, k=1)
     assert found.embeddings.names == ("apple.png",)
     assert read_image(tmp_path / "apple.png").mode == "RGB"
 
@@ -30,7 +31,7 @@ def test_a_text_cuts_a_store_out_of_a_store(space, tmp_path):
     whole, text = open_store(tmp_path / "all"), space.encode_texts("a red apple on a white background")
     cosines = whole[:].unit @ text.unit[0]
     threshold = np.sort(cosines)[-3:-1].mean()
-    select(whole, near=text).where(field("score") > threshold).export(tmp_path / "some")
+    export(select(whole, near=text, where=field("score") > threshold), tmp_path / "some")
     again = open_store(tmp_path / "some")
     kept = np.flatnonzero(cosines > threshold)
     assert len(kept) == 2
@@ -40,4 +41,4 @@ def test_a_text_cuts_a_store_out_of_a_store(space, tmp_path):
     assert np.array_equal(again[:].vectors, whole[kept].vectors)
     assert np.allclose(again.metadata(["score"])["score"].to_numpy(), cosines[kept], atol=1e-5)
     moved = again[0].with_vectors(again[0].vectors - again[1].vectors + text.vectors)
-    assert len(select(whole, near=moved).top(1)) == 1
+    assert len(select(whole, near=moved, k=1)) == 1

@@ -10,7 +10,7 @@ from filelock import SoftFileLock, Timeout
 
 from clipspace.errors import InputError
 from clipspace.points.embeddings import Embeddings, Stamp
-from clipspace.points.store import append, merge, open_store, select, write_store
+from clipspace.points.store import append, export, merge, open_store, select, write_store
 from clipspace.points.store.locking import alone, encoding_share, writing, writing_alone
 from clipspace.points.store.shards import ShardWriter
 from clipspace.space.encoding import encode
@@ -100,7 +100,7 @@ def test_a_store_has_one_writer(tmp_path):
         ("s", lambda: append(tmp_path / "s", points())),
         ("new", lambda: write_store(tmp_path / "new", points())),
         ("new", lambda: merge([tmp_path / "s"], tmp_path / "new")),
-        ("new", lambda: select(store, near=points()[0]).export(tmp_path / "new")),
+        ("new", lambda: export(select(store, near=points()[0]), tmp_path / "new")),
     ):
         with alone(writing(tmp_path / path)), pytest.raises(InputError, match="another process"):
             write()

@@ -9,7 +9,7 @@ from pyarrow.compute import field
 
 from clipspace.errors import CapabilityError, InputError, SpaceMismatchError
 from clipspace.points.embeddings import Embeddings, Stamp
-from clipspace.points.store import append, merge, open_store, select, write_store
+from clipspace.points.store import append, export, merge, open_store, select, write_store
 from clipspace.points.store.shards import ShardWriter
 
 STAMP = Stamp("a", "w" * 16, "p" * 16, 8)
@@ -153,10 +153,10 @@ def test_a_store_of_clip_retrieval_opens_and_says_what_it_lacks(tmp_path, points
     with pytest.raises(SpaceMismatchError, match="stamp=space"):
         select(store, near=points[0])
     vouched = open_store(tmp_path / "theirs", stamp=STAMP)
-    assert select(vouched, near=points[7]).top(1).embeddings.names == (points.names[7],)
+    assert select(vouched, near=points[7], k=1).embeddings.names == (points.names[7],)
     with pytest.raises(InputError, match="clipspace wrote"):
         merge([tmp_path / "theirs"], tmp_path / "merged")
-    ours = select(vouched).where(field("image_path") == "7.jpg").export(tmp_path / "ours")
+    ours = export(select(vouched, where=field("image_path") == "7.jpg"), tmp_path / "ours")
     assert (ours.stamp, ours.normalized, ours.raw, ours.names) == (STAMP, True, False, ["7.jpg"])
 
 
@@ -173,28 +173,28 @@ def test_a_store_without_metadata_has_row_numbers(tmp_path, points):
 
 def test_query_then_where_then_export_keeps_the_stamp(store, points, tmp_path):
     cosines = points.unit @ points.unit[4]
-    near = select(store, near=points[4]).where(field("score") > 0.2)
+    near = select(store, near=points[4], where=field("score") > 0.2)
     assert set(near.rows) == set(np.flatnonzero(cosines > 0.2))
-    both = near.where(field("label") != 4).top(3)
+    both = select(store, near=points[4], where=(field("score") > 0.2) & (field("label") != 4), k=3)
     expected = [i for i in np.argsort(-cosines) if cosines[i] > 0.2 and i % 5 != 4][:3]
     assert list(both.rows) == expected
-    subset = both.export(tmp_path / "subset")
+    subset = export(both, tmp_path / "subset")
     assert subset.stamp == STAMP
     assert np.array_equal(subset[:].vectors, points.vectors[expected])
     assert np.allclose(subset.metadata(["score"])["score"].to_numpy(), cosines[expected], atol=1e-6)
     moved = subset[0].with_vectors(subset[0].vectors - subset[1].vectors + subset[2].vectors)
     assert moved.stamp == STAMP
-    assert len(select(subset, near=moved).top(2)) == 2
+    assert len(select(subset, near=moved, k=2)) == 2
 
 
 def test_metadata_filters_without_a_query(store):
-    assert list(select(store).where((field("label") == 2) & (field("caption") != "words 7")).rows)[:3] == [2, 12, 17]
+    assert list(select(store, where=(field("label") == 2) & (field("caption") != "words 7")).rows)[:3] == [2, 12, 17]
     with pytest.raises(InputError, match="expression"):
-        select(store).where(field("nonsense") == 1)
+        select(store, where=field("nonsense") == 1)
     with pytest.raises(InputError, match="scores"):
-        select(store).where(field("label") == 2).top(1)
+        select(store, where=field("label") == 2, k=1)
     with pytest.raises(InputError, match="empty selection"):
-        select(store).where(field("label") == 99).export("x")
+        export(select(store, where=field("label") == 99), "x")
     with pytest.raises(InputError, match="columns among"):
         store.metadata(["nonsense"])
 
@@ -244,11 +244,17 @@ def test_stores_of_other_spaces_are_refused(store, points, tmp_path):
         select(store, near=points[:2])
 
 
+@pytest.mark.parametrize("path", [None, 3, ["a"]])
+def test_a_store_is_opened_by_its_path(path):
+    with pytest.raises(InputError, match="open_store: expected the path of a folder, got"):
+        open_store(path)
+
+
 def test_nothing_is_written_over(store, points, tmp_path):
     for write in (
         lambda: write_store(store.path, points),
         lambda: merge([store.path], store.path),
-        lambda: select(store, near=points[0]).export(store.path),
+        lambda: export(select(store, near=points[0]), store.path),
     ):
         with pytest.raises(InputError, match="holds a store"):
             write()
@@ -344,7 +350,7 @@ def test_addresses_do_not_reach_the_record(tmp_path):
 
 
 def test_a_condition_after_a_sorting_query_keeps_rows_and_labels_together(store, points):
-    chosen = select(store, near=points[4]).top(1000).where(field("label") == 4)
+    chosen = select(store, near=points[4], where=field("label") == 4, k=1000)
     assert set(chosen.rows.tolist()) == {i for i in range(50) if i % 5 == 4}
 
 

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clipspace.cli.options import Device, Engine, ImageColumn, Json, Kind, SpaceName, Workers, load, report
-from clipspace.errors import InputError
+from clipspace.cli.options import (
+    Device,
+    Engine,
+    ImageColumn,
+    Json,
+    Kind,
+    SpaceName,
+    Workers,
+    check_space,
+    load,
+    report,
+)
+from clipspace.errors import InputError, shortened
+
+if TYPE_CHECKING:
+    from pyarrow.dataset import Expression
+
+    from clipspace.points.embeddings import Embeddings
+    from clipspace.points.store import Store
 
 app = typer.Typer()
 StorePath = Annotated[Path, typer.Argument(help="Folder of the store to read.")]
@@ -94,6 +112,44 @@ def store(
 
 
 @app.command()
+def select(
+    path: StorePath,
+    output: NewStore,
+    text: Annotated[str | None, typer.Option(help="Score each row by its cosine to a text.")] = None,
+    image: Annotated[Path | None, typer.Option(help="Score each row by its cosine to an image.")] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Keep rows that meet a condition on a column, such as 'label == cat' or 'score > 0.2'; repeatable."
+        ),
+    ] = None,
+    k: Annotated[int | None, typer.Option("-k", min=1, help="Keep only the rows of highest score, best first.")] = None,
+    space: SpaceName = "mini",
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """A new store of some rows of a store (clipspace.points.store.select, export)."""
+    from clipspace.points.store import export, open_store
+    from clipspace.points.store import select as call
+
+    if (text is None and image is None and not where) or None not in (text, image):
+        raise InputError(
+            "select: expected --where, and one of --text and --image, or either; choose rows by one of them"
+        )
+    opened, near = open_store(path), None
+    if text is not None or image is not None:
+        check_space(space, opened.dim, opened.stamp, str(path))
+        near = _point(space, device, text, image)
+        opened = open_store(path, stamp=near.stamp)
+    conditions = [_condition(opened, one, scored=near is not None) for one in where or ()]
+    condition = None
+    for one in conditions:
+        condition = one if condition is None else condition & one
+    written = export(call(opened, near=near, where=condition, k=k), output)
+    report({"output": str(output), "rows": len(written)}, as_json, f"wrote {written}")
+
+
+@app.command()
 def merge(
     stores: Annotated[list[Path], typer.Argument(help="Folders of stores of one space.")], output: NewStore
 ) -> None:
@@ -101,6 +157,39 @@ def merge(
     from clipspace.points.store import merge as call
 
     typer.echo(f"wrote {call(stores, output)}")
+
+
+def _point(space: str, device: str | None, text: str | None, image: Path | None) -> Embeddings:
+    loaded = load(space, device)
+    return loaded.encode_images([image]) if text is None else loaded.encode_texts([text])
+
+
+def _condition(store: Store, text: str, *, scored: bool) -> Expression:
+    """The expression of "column operator value", the value in the type of the column."""
+    import pyarrow
+    from pyarrow.compute import field
+
+    parts = re.fullmatch(r"\s*(.+?)\s*(==|!=|<=|>=|<|>)\s*(.*?)\s*", text)
+    if parts is None:
+        raise InputError(f"--where: expected a column, an operator and a value, such as 'label == cat', got {text!r}")
+    name, operator, value = parts.groups()
+    types = dict(zip(store.schema.names, store.schema.types, strict=True)) | (
+        {"score": pyarrow.float32()} if scored else {}
+    )
+    if name not in types:
+        raise InputError(f"--where: expected a column among {shortened(types)}, got {name!r}")
+    try:
+        typed = pyarrow.scalar(value).cast(types[name])
+    except pyarrow.ArrowException as error:
+        raise InputError(
+            f"--where: expected a value of type {types[name]} for {name!r}, got {value!r} ({error})"
+        ) from None
+    column = field(name)
+    compared = {
+        "==": column.__eq__, "!=": column.__ne__, "<": column.__lt__,
+        "<=": column.__le__, ">": column.__gt__, ">=": column.__ge__,
+    }  # fmt: skip
+    return compared[operator](typed)
 
 
 def _share(text: str) -> tuple[int, int]:

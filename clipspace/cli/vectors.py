@@ -194,7 +194,7 @@ def _check_images_fit(points: Any) -> None:
     if len(points) > MOST_IMAGES:
         raise InputError(
             f"map: expected at most {MOST_IMAGES:,} points with --source, as all images are held in memory, got "
-            f"{len(points):,}; leave --source out, or map a part of the store (clipspace.points.store.select)"
+            f"{len(points):,}; leave --source out, or map a part of the store (clipspace select)"
         )
 
 

@@ -19,7 +19,7 @@ from clipspace.errors import InputError
 from clipspace.measure.retrieval import ranks
 from clipspace.plot.columns import column
 from clipspace.points.embeddings import Embeddings
-from clipspace.points.store import open_beside, open_store, select, write_store
+from clipspace.points.store import export, open_beside, open_store, select, write_store
 from clipspace.probes.knn import knn_probe
 from clipspace.probes.linear import linear_probe
 from clipspace.report.atlas import _thumbnails
@@ -235,7 +235,7 @@ def shade(data):
 def test_images_of_one_name_are_found_by_their_row(colored, tmp_path, kind):
     store, source = colored(kind)
     assert sorted(set(store.names)) == sorted(store.names[:2])
-    chosen = select(store).where(field("label") == 1).export(tmp_path / "e")
+    chosen = export(select(store, where=field("label") == 1), tmp_path / "e")
     expected = [ImageColor.getrgb(color) for color in COLORS[2:]]
     listed = open_source(source)
     assert [shade(data) for data in read_named(listed, chosen.names, chosen.places)] == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,10 @@ def open_store(path: str | Path, *, modality: str | None = None, stamp: Stamp | 
 
     Raises `InputError` for a store that is unfinished, damaged or none, `SpaceMismatchError` when ``stamp`` is not its own.
     """
+    if not isinstance(path, (str, PathLike)):
+        raise InputError(
+            f"open_store: expected the path of a folder, got {path!r}; make a store with `clipspace encode`"
+        )
     path = Path(path)
     native = layout.header_file(path).is_file()
     if not native and not any((path / folder).is_dir() for folder in ("img_emb", "text_emb")):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipspace.errors import InputError, SpaceMismatchError, shortened
+from clipspace.errors import InputError, SpaceMismatchError, check_count, shortened
 from clipspace.points.embeddings import Embeddings, check_same_space
 from clipspace.points.store import layout
 from clipspace.points.store.opening import open_store
@@ -17,7 +17,6 @@ from clipspace.points.store.writing import finish, new_header, new_store
 from clipspace.reprs import brief
 
 if TYPE_CHECKING:
-    import pyarrow
     from pyarrow.dataset import Expression
 
     from clipspace.points.store.reading import Store
@@ -38,31 +37,6 @@ class Selection:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def where(self, expression: Expression) -> Selection:
-        """The rows that also meet a pyarrow expression over the metadata, and ``score`` after a query."""
-        import pyarrow
-
-        table = self._table()
-        columns = dict(zip(table.column_names, table.columns, strict=True))
-        table = pyarrow.table(columns | {"__position": np.arange(len(self))})
-        try:
-            kept = table.filter(expression)["__position"].to_numpy()
-        except (pyarrow.ArrowException, TypeError) as error:
-            raise InputError(
-                f"where: expected an expression over {shortened(self._table().column_names)}, got one that fails: {error}"
-            ) from None
-        return self._take(kept)
-
-    def top(self, k: int) -> Selection:
-        """The ``k`` rows of highest score, best first (equal scores in row order)."""
-        if self.scores is None:
-            raise InputError(
-                "top: expected a selection with scores, got one without; begin with select(store, near=point)"
-            )
-        if k < 1:
-            raise InputError(f"top: expected k of at least 1, got {k}")
-        return self._take(np.argsort(-self.scores, kind="stable")[:k])
-
     @property
     def embeddings(self) -> Embeddings:
         """The rows as stored, with a column ``score`` after a query."""
@@ -71,41 +45,66 @@ class Selection:
             return points
         return replace(points, columns={**points.columns, "score": self.scores.tolist()})
 
-    def export(self, path: str | Path) -> Store:
-        """A store of these rows alone, of the same stamp, dtype and normalisation."""
-        if not len(self):
-            raise InputError("export: expected at least one row, got an empty selection; loosen the condition")
-        store, path = self.store, Path(path)
-        header = new_header(store.stamp, [store.modality], dtype=store.dtype.name, normalized=store.normalized)
-        starts = range(0, len(self), _ROWS)
-        with new_store(path, header, "export"):
-            for shard, start in enumerate(starts):
-                part = self._take(np.arange(start, min(start + _ROWS, len(self)))).embeddings
-                norms = part.columns.get(layout.NORMS[store.modality])
-                norms = None if norms is None else np.asarray(norms, dtype=np.float32)
-                write_rows(path, shard, part, part.vectors, norms, header["dtype"])
-            finish(path, {**header, "shards": len(starts)})
-        return open_store(path)
-
-    def _take(self, positions: np.ndarray) -> Selection:
-        scores = None if self.scores is None else self.scores[positions]
-        return Selection(self.store, self.rows[positions], scores)
-
-    def _table(self) -> pyarrow.Table:
-        import pyarrow
-
-        table = self.store.metadata()
-        columns = dict(zip(table.column_names, table.take(self.rows).columns, strict=True)) if table.num_columns else {}
-        return pyarrow.table(columns if self.scores is None else columns | {"score": self.scores})
+    def __getitem__(self, positions: slice) -> Selection:
+        """A run of the rows selected."""
+        return Selection(self.store, self.rows[positions], None if self.scores is None else self.scores[positions])
 
 
-def select(store: Store, *, near: Embeddings | None = None) -> Selection:
-    """All rows of a store, to be narrowed by ``.where(field("label") == 3)`` or ``.top(k)``, and written by ``.export(path)``.
+def select(
+    store: Store, *, near: Embeddings | None = None, where: Expression | None = None, k: int | None = None
+) -> Selection:
+    """The rows of a store that meet a condition, that lie nearest to a point, or both; `export` writes them.
 
-    With ``near``, a point, each row has its cosine to it, float32, under the name ``score``. Raises `SpaceMismatchError`
-    for a point of another space, or where one side has no stamp.
+    Parameters
+    ----------
+    near : a point; each row then has its cosine to it, float32, as the column ``score``
+    where : pyarrow expression over the metadata and ``score``, such as ``field("label") == 3``
+    k : keep the ``k`` rows of highest score, best first (equal scores in row order); all rows in their order when None
+
+    Raises `SpaceMismatchError` for a point of another space, or where the store or the point has no stamp; `InputError`
+    for an expression that fails, and for ``k`` without ``near``.
     """
-    return Selection(store, np.arange(len(store)), None if near is None else _cosines(store, near))
+    scores = None if near is None else _cosines(store, near)
+    rows = np.arange(len(store)) if where is None else _rows_where(store, scores, where)
+    if k is not None:
+        check_count("select: k", k)
+        if scores is None:
+            raise InputError("select: expected scores to choose k rows by, got none; pass near=point")
+        rows = rows[np.argsort(-scores[rows], kind="stable")[:k]]
+    return Selection(store, rows, None if scores is None else scores[rows])
+
+
+def export(selection: Selection, path: str | Path) -> Store:
+    """A new store of the rows selected, of the same stamp, dtype and normalisation, with their columns and scores."""
+    if not len(selection):
+        raise InputError("export: expected at least one row, got an empty selection; loosen the condition")
+    store, path = selection.store, Path(path)
+    header = new_header(store.stamp, [store.modality], dtype=store.dtype.name, normalized=store.normalized)
+    starts = range(0, len(selection), _ROWS)
+    with new_store(path, header, "export"):
+        for shard, start in enumerate(starts):
+            part = selection[start : start + _ROWS].embeddings
+            norms = part.columns.get(layout.NORMS[store.modality])
+            norms = None if norms is None else np.asarray(norms, dtype=np.float32)
+            write_rows(path, shard, part, part.vectors, norms, header["dtype"])
+        finish(path, {**header, "shards": len(starts)})
+    return open_store(path)
+
+
+def _rows_where(store: Store, scores: np.ndarray | None, condition: Expression) -> np.ndarray:
+    """Numbers of the rows that meet a condition on their metadata and scores."""
+    import pyarrow
+
+    metadata = store.metadata()
+    columns = dict(zip(metadata.column_names, metadata.columns, strict=True))
+    columns |= {} if scores is None else {"score": scores}
+    try:
+        met = pyarrow.table(columns | {"__row": np.arange(len(store))}).filter(condition)
+    except (pyarrow.ArrowException, TypeError) as error:
+        raise InputError(
+            f"select: expected an expression over {shortened(columns)}, got one that fails: {error}"
+        ) from None
+    return met["__row"].to_numpy()
 
 
 def _cosines(store: Store, point: Embeddings) -> np.ndarray:

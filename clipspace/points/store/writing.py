@@ -166,9 +166,7 @@ def merge(paths: Sequence[str | Path], output: str | Path) -> Store:
     """
     stores = [open_store(path) for path in paths]
     if not stores or not all(store.native for store in stores):
-        raise InputError(
-            "merge: expected stores that clipspace wrote; export others first (clipspace.points.store.select)"
-        )
+        raise InputError("merge: expected stores that clipspace wrote; write others anew first (clipspace select)")
     first = stores[0].header
     for store in stores:
         check_same_space(stores[0].stamp, store.stamp, f"merge {str(store.path)!r}")
