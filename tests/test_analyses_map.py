@@ -6,8 +6,8 @@ import pytest
 from clipspace.analyses.map import _shared, run
 from clipspace.errors import InputError
 from clipspace.figures import draw
-from clipspace.measure.neighbours import neighbours
 from clipspace.scenes import Scene, Thing, render
+from clipspace.search.exact import neighbours
 
 
 def test_planted_groups_are_shared_and_shuffled_ones_are_at_chance(rng):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import clipspace
-from clipspace.search.faiss_backend import all_threads, nearest, thread_count
+from clipspace.search.exact import nearest
+from clipspace.search.faiss_backend import all_threads, thread_count
 
 ROOT = Path(clipspace.__file__).parent
 TREES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in ROOT.rglob("*.py")}
@@ -43,7 +44,7 @@ def test_nearest_is_what_numpy_finds(euclidean):
     queries, rows = np.random.default_rng(0).normal(size=(2, 40, 8)).astype(np.float32)
     values = ((queries[:, None] - rows) ** 2).sum(axis=2) if euclidean else queries @ rows.T
     order = np.argsort(values if euclidean else -values, axis=1)[:, :5]
-    found, positions = nearest(queries, rows, 5, threads=1, euclidean=euclidean)
+    found, positions = nearest(rows, queries, 5, threads=1, euclidean=euclidean)
     assert np.array_equal(positions, order)
     assert np.allclose(found, np.take_along_axis(values, order, axis=1), atol=1e-4)
 

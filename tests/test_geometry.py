@@ -10,8 +10,9 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import KernelCenterer
 
 from clipspace.errors import CapabilityError, InputError
-from clipspace.measure import cone, contrast, dimension, gap, hubness, neighbours, retrieval, similarity, spectrum
+from clipspace.measure import cone, contrast, dimension, gap, hubness, retrieval, similarity, spectrum
 from clipspace.points.sphere import unit
+from clipspace.search import exact
 
 
 def cloud(rng, n, d, offset=0.0):
@@ -77,7 +78,7 @@ class TestAgainstAllPairs:
 
     def test_neighbours(self, rng, n, d):
         x = rng.normal(size=(n, d)) + 50  # far from the origin, where single precision cancels
-        distances, rows = neighbours.neighbours(x, 5)
+        distances, rows = exact.neighbours(x, 5)
         expected, ids = NearestNeighbors(n_neighbors=5).fit(x).kneighbors()
         assert np.allclose(distances, expected)
         assert (rows == ids).mean() > 0.99
@@ -273,7 +274,7 @@ def test_a_constant_encoder_retrieves_nothing():
         (lambda x: dimension.two_nn(unit(np.eye(20) @ np.linalg.qr(x @ x.T)[0]).astype(np.float32)), "equally far"),
         (lambda x: dimension.two_nn(x, discard=1.0), "discard"),
         (lambda x: hubness.occurrences(np.vstack([x, x[:1]]), k=5), "drop those"),
-        (lambda x: neighbours.neighbours(x, 20), "from 1 to 19"),
+        (lambda x: exact.neighbours(x, 20), "from 1 to 19"),
         (lambda x: hubness.occurrences(x, k=21, queries=x), "from 1 to 20"),
         (lambda x: spectrum.spectrum(np.ones((5, 3))), "points that differ"),
         (lambda x: spectrum.spectrum(x[:1]), "two points"),

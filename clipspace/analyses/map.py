@@ -20,7 +20,6 @@ import numpy as np
 
 from clipspace.analyses.examples import unseen_scenes
 from clipspace.errors import InputError
-from clipspace.measure.neighbours import neighbours
 from clipspace.plot.columns import column as read_column
 from clipspace.plot.columns import most_structured, shared
 from clipspace.points.embeddings import Embeddings
@@ -28,6 +27,7 @@ from clipspace.results.pictures import stacked
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
 from clipspace.scenes import Scene, factor_table, render
+from clipspace.search.exact import neighbours
 from clipspace.search.maps import pca_map, umap_map
 from clipspace.seeds import stream
 from clipspace.sources.images import list_images, read_image, square

@@ -11,7 +11,7 @@ import inspect
 import numpy as np
 
 from clipspace.errors import CapabilityError, InputError
-from clipspace.measure.neighbours import neighbours
+from clipspace.search.exact import neighbours
 
 _EVEN = 1e-6
 """Logarithm of a ratio of distances that single precision cannot tell from 0."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from clipspace.errors import InputError
-from clipspace.measure.finite import check_finite
+from clipspace.points.arrays import check_finite
 from clipspace.points.sphere import norm, unit
 
 _ROWS = 1024

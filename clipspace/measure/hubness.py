@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from clipspace.errors import InputError
-from clipspace.measure.neighbours import k_nearest, neighbours
+from clipspace.points.arrays import check_finite
+from clipspace.search.exact import nearest, neighbours
 
 
 def occurrences(x: np.ndarray, *, k: int = 10, queries: np.ndarray | None = None) -> np.ndarray:
@@ -15,7 +16,8 @@ def occurrences(x: np.ndarray, *, k: int = 10, queries: np.ndarray | None = None
     which images are hubs for them). Raises `InputError` for duplicates, which crowd each other's lists.
     """
     if queries is not None:
-        return np.bincount(k_nearest(queries, x, k)[1].ravel(), minlength=len(x))
+        check_finite("occurrences", queries, x)
+        return np.bincount(nearest(x, queries, k)[1].ravel(), minlength=len(x))
     distances, rows = neighbours(x, k)
     copies = int((distances[:, 0] == 0).sum())
     if copies:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from clipspace.errors import InputError
-from clipspace.measure.finite import check_finite
+from clipspace.points.arrays import check_finite
 from clipspace.sequences import check_labels, in_order
 
 _ROWS = 1024

@@ -125,6 +125,12 @@ def gather(points: Vectors, rows: np.ndarray, *, unit: bool = False) -> np.ndarr
     return out
 
 
+def check_finite(doing: str, *sets: np.ndarray) -> None:
+    """Raise `InputError` for NaN or infinity in a set: compared, they look like an answer."""
+    if not all(np.isfinite(x).all() for x in sets):
+        raise InputError(f"{doing}: expected finite vectors, got NaN or infinity; drop those rows")
+
+
 def check_lengths(lengths: np.ndarray, rows: Sequence[int], *, unit: bool) -> None:
     """Raise `InputError` for a norm that is not finite or, with ``unit``, zero; ``rows`` are the row numbers."""
     bad = ~np.isfinite(lengths) | ((lengths == 0) if unit else False)

@@ -9,10 +9,10 @@ import numpy as np
 
 from clipspace.errors import InputError
 from clipspace.measure.accuracy import accuracy_rows, confusion_matrix
-from clipspace.measure.neighbours import k_nearest
 from clipspace.measure.splits import HeldOut, split
 from clipspace.points.embeddings import Embeddings
 from clipspace.results.scores import Scores
+from clipspace.search.exact import nearest
 
 if TYPE_CHECKING:
     from clipspace.points.store import Store
@@ -52,7 +52,7 @@ def knn_probe(
         raise InputError(f"knn_probe: expected k from 1 to {len(data.train)}, the training rows, got {k}")
     if not temperature > 0:
         raise InputError(f"knn_probe: expected a temperature above 0, got {temperature}")
-    cosines, rows = k_nearest(_unit(data.test), _unit(data.train), k)
+    cosines, rows = nearest(_unit(data.train), _unit(data.test), k)
     voters, n_classes = data.train_ids[rows], len(data.classes)
     weighted = vote(voters, np.exp((cosines - cosines[:, :1]) / temperature), n_classes)
     # among classes of equally many votes, the one whose voters are nearer

@@ -11,10 +11,10 @@ import numpy as np
 from PIL import Image
 
 from clipspace.errors import InputError
-from clipspace.measure.neighbours import neighbours
 from clipspace.plot.columns import PALETTE, SCALE, SHAPES, column, most_structured, named_colors
 from clipspace.report.page import render, write_page
 from clipspace.report.sprites import Sprites, pack
+from clipspace.search.exact import neighbours
 from clipspace.search.maps import Map
 
 _NEIGHBOURS = 10  # shown of each point

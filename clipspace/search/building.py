@@ -60,31 +60,34 @@ def build_index(
         For zero rows or rows that are not finite, a memory too small, or names that are too few.
     """
     points = as_points(points)
-    n, d = len(points), points.dim
     check_engine(engine, "build_index")
     names = points.names if names is None else names
-    if len(names) != n:
-        raise InputError(f"build_index: expected {n} names, one per row, got {len(names)}")
-    chosen = kind or choose_kind(n, d, memory=memory, recall=recall)
-    chosen = chosen if isinstance(chosen, Kind) else kind_named(chosen, n, d)
-    how = {"recall": recall, "k": k, "queries": queries, "seed": seed, "engine": engine, "workers": workers}
-    how["threads"] = threads or faiss_backend.all_threads()
+    if len(names) != len(points):
+        raise InputError(f"build_index: expected {len(points)} names, one per row, got {len(names)}")
+    options = {"recall": recall, "k": k, "queries": queries, "seed": seed, "engine": engine, "workers": workers}
+    options["threads"] = threads or faiss_backend.all_threads()
+    built, ids, facts = _built_to_fit(points, kind, memory, options)
+    return Index(
+        built, ids=ids, names=names, stamp=points.stamp, modality=points.modality, sources=[points.hash], facts=facts
+    )
+
+
+def _built_to_fit(
+    points: Points, kind: Kind | str | None, memory: int | None, options: dict[str, Any]
+) -> tuple[Any, np.ndarray, dict[str, Any]]:
+    """`_built` of the kind given, by itself or by name; else of the kind that suits, or of lists where a graph falls short."""
+    size = {"n": len(points), "d": points.dim}
+    if kind:
+        return _built(points, kind if isinstance(kind, Kind) else kind_named(kind, **size), **options)
+    suited = choose_kind(**size, memory=memory, recall=options["recall"])
     try:
-        built, ids, facts = _built(points, chosen, **how)
+        return _built(points, suited, **options)
     except RecallError:
-        if kind is not None or chosen.merges:
+        if suited.merges:
             raise
         # Copies link to one another alone, and cut a graph in pieces; lists do not mind.
-        built, ids, facts = _built(points, choose_kind(n, d, memory=memory, recall=recall, graph=False), **how)
-    return Index(
-        built,
-        ids=ids,
-        names=names,
-        stamp=points.stamp,
-        modality=points.modality,
-        sources=[points.hash],
-        facts=facts,
-    )
+        lists = choose_kind(**size, memory=memory, recall=options["recall"], graph=False)
+        return _built(points, lists, **options)
 
 
 def _built(

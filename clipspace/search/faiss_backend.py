@@ -103,18 +103,6 @@ def turn(index: Any, knob: str | None, setting: int | None) -> None:
         faiss.ParameterSpace().set_index_parameter(index, knob, setting)
 
 
-def nearest(
-    queries: np.ndarray, rows: np.ndarray, k: int, *, threads: int, euclidean: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
-    """Exact inner products (q, k), falling, and positions in ``rows``, by comparing with all of them.
-
-    Or, with ``euclidean``, squared distances, rising. All arrays are float32.
-    """
-    with thread_count(threads) as faiss:
-        metric = faiss.METRIC_L2 if euclidean else faiss.METRIC_INNER_PRODUCT
-        return faiss.knn(queries, rows, min(k, len(rows)), metric=metric)
-
-
 def write(index: Any, path: Path) -> None:
     """The index as a file. Raises `OSError` where it does not fit: FAISS given a path only prints that closing it failed."""
     import faiss

@@ -1,9 +1,8 @@
-"""Maps: every point of a set placed in the plane, saved as data that says how it was made."""
+"""Maps: every point of a set placed in the plane, by its principal components or by UMAP."""
 
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -11,23 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-from pyarrow import parquet
 
-from clipspace.errors import InputError, shortened
+from clipspace.errors import InputError
 from clipspace.files import atomically
 from clipspace.points.arrays import as_points, as_points_in, float32_blocks
 from clipspace.points.embeddings import Stamp, check_same_space
 from clipspace.points.pca import PCA
 from clipspace.points.protocol import Points
-from clipspace.points.stamps import read_stamp
 from clipspace.reprs import brief
-from clipspace.search import Index, build_index, list_kind
+from clipspace.search import Index, build_index, list_kind, map_file
 from clipspace.search.kinds import FLAT_ROWS
-from clipspace.sequences import in_order
 
-_KEY = b"clipspace.map"
 _GRAPH_RECALL = 0.9
+"""Share of true neighbours in the graph that a UMAP map is laid out from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,29 +92,7 @@ class Map:
         embedding-atlas reads it as it is (``--x x --y y --neighbors neighbors --image image``). ``images`` are
         n files or encoded images, stored as {bytes, path}; ``columns`` are n values each, Arrow's in the type they have.
         """
-        arrays: dict[str, Any] = {
-            "name": pa.array(list(self.names), pa.string()),
-            "x": pa.array(self.coordinates[:, 0]),
-            "y": pa.array(self.coordinates[:, 1]),
-        }
-        if self.neighbours is not None:
-            arrays["neighbors"] = _as_neighbors(self.neighbours, self.distances)
-        if images is not None:
-            arrays["image"] = pa.array([_as_image(image) for image in images])
-        taken = sorted(set(columns or ()) & set(arrays))
-        if taken:
-            raise InputError(
-                f"Map.save: expected columns of other names than the map's own, got {shortened(taken)}; rename them"
-            )
-        arrays |= {name: _as_column(values, name) for name, values in (columns or {}).items()}
-        for name, array in arrays.items():
-            if len(array) != len(self):
-                raise InputError(f"Map.save: expected {len(self)} values in {name!r}, one per point, got {len(array)}")
-        axes = None if self.axes is None else self.axes.tolist()
-        facts = {"facts": dict(self.facts), "space": self.stamp.to_dict() if self.stamp else None, "axes": axes}
-        table = pa.table(arrays).replace_schema_metadata({_KEY: json.dumps(facts)})
-        with atomically(path, overwrite=overwrite) as part:
-            parquet.write_table(table, part)
+        map_file.write(path, self, images=images, columns=columns, overwrite=overwrite)
 
     def save_fiftyone(self, path: str | Path, files: Sequence[str | Path], *, overwrite: bool = False) -> None:
         """Write CSV with one sample a row: filepath, name, x, y.
@@ -137,22 +110,7 @@ class Map:
 
 def load_map(path: str | Path) -> Map:
     """Read what `Map.save` wrote. Raises `InputError` for anything else."""
-    try:
-        table = parquet.read_table(path)
-        facts = json.loads(table.schema.metadata[_KEY])
-        coordinates = np.stack([table["x"].to_numpy(), table["y"].to_numpy()], axis=1)
-        rows = distances = None
-        if "neighbors" in table.column_names:
-            lists = table["neighbors"].to_pylist()
-            width = max((len(one["ids"]) for one in lists), default=0)
-            rows, distances = np.full((len(lists), width), -1), np.full((len(lists), width), np.inf, np.float32)
-            for i, one in enumerate(lists):
-                rows[i, : len(one["ids"])], distances[i, : len(one["ids"])] = one["ids"], one["distances"]
-        stamp = read_stamp(facts["space"])
-        axes = None if facts["axes"] is None else np.array(facts["axes"])
-        return Map(coordinates, table["name"].to_pylist(), rows, distances, facts["facts"], stamp, axes)
-    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
-        raise InputError(f"load_map: expected a file written by `clipspace map`, got {str(path)!r} ({error})") from None
+    return Map(**map_file.read(path))
 
 
 def pca_map(points: Points | np.ndarray) -> Map:
@@ -255,32 +213,9 @@ def _chords(cosines: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(2 - 2 * cosines, 0))
 
 
-def _as_column(values: Any, name: str) -> pa.Array | pa.ChunkedArray:
-    if isinstance(values, (pa.Array, pa.ChunkedArray)):
-        return values
-    return pa.array(in_order(values, f"Map.save: {name!r}"))
-
-
 def _names(points: Points) -> list[str]:
     return [str(name) for name in points.names]
 
 
 def _versions(*packages: str) -> dict[str, str]:
     return {package: version(package) for package in ("clipspace", *packages)}
-
-
-def _as_neighbors(rows: np.ndarray, distances: np.ndarray) -> pa.Array:
-    """A struct {ids, distances} of lists, rows that are not known left out."""
-    known = rows >= 0
-    offsets = np.concatenate([[0], np.cumsum(known.sum(axis=1))]).astype(np.int32)
-    lists = [pa.ListArray.from_arrays(offsets, pa.array(values[known])) for values in (rows, distances)]
-    return pa.StructArray.from_arrays(lists, names=["ids", "distances"])
-
-
-def _as_image(image: bytes | str | Path) -> dict[str, Any]:
-    if isinstance(image, bytes):
-        return {"bytes": image, "path": None}
-    try:
-        return {"bytes": Path(image).read_bytes(), "path": str(image)}
-    except OSError as error:
-        raise InputError(f"Map.save: could not read the image {str(image)!r}: {error}") from None

@@ -10,6 +10,7 @@ import numpy as np
 from clipspace.points.arrays import gather
 from clipspace.points.protocol import Points
 from clipspace.search import faiss_backend
+from clipspace.search.exact import nearest
 from clipspace.search.kinds import Kind
 
 _TIE = 1e-6
@@ -33,7 +34,8 @@ class Truth:
         """Take in unit vectors ``block`` (b, d), whose row numbers are ``rows``."""
         if len(block) and len(self.queries):
             # More than k are kept, to know every row that ties with the k-th.
-            cosines, positions = faiss_backend.nearest(self.queries, block, self.k + _SPARE, threads=self.threads)
+            most = min(self.k + _SPARE, len(block))
+            cosines, positions = nearest(block, self.queries, most, threads=self.threads)
             self.take(cosines, rows[positions])
 
     def take(self, cosines: np.ndarray, rows: np.ndarray) -> None:

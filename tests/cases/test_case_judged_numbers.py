@@ -12,11 +12,11 @@ from clipspace.cli.probe_images import _to_attack
 from clipspace.errors import InputError, UnfamiliarWarning
 from clipspace.figures import draw
 from clipspace.manipulate import _check_judge
-from clipspace.measure.neighbours import neighbours
 from clipspace.plot.columns import structure
 from clipspace.points.code import Code
 from clipspace.probes.typographic import attack_scores, print_word
 from clipspace.scenes import Scene, Thing, factor_table, render, sample_scenes
+from clipspace.search.exact import neighbours
 from clipspace.space import untrained_space
 
 FEW = {"num_inference_steps": 4}
