@@ -1,68 +1,81 @@
-"""Every analysis: its script and its figure are there, it repeats under a seed, and its figure needs no model."""
+"""Every analysis: it says what is known of it, it repeats under a seed, and its figure needs no model."""
 
 import ast
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from clipspace.analyses import ANALYSES, analysis, question
+from clipspace.analyses import about, analysis, draw, names, question
 from clipspace.analyses.asking import Brought, computed_on
-from clipspace.figures import draw
+from clipspace.errors import InputError
 from clipspace.results.loading import load_result
+from clipspace.results.result import Result
 
 ROOT = Path(__file__).parent.parent
-_FEW = {"num_inference_steps": 3}
-_INVERTIBLE = {"num_inference_steps": 20}  # with few steps some have no inverse, and the search for one takes a minute
-SMALL = {
-    "variations": {"n": 2, **_INVERTIBLE},
-    "interpolation": {"steps": 3, "draws": 1, **_INVERTIBLE},
-    "text_diff": {"steps": 3, **_INVERTIBLE},
-    "pca_reconstruction": {"n": 200, "readings": 20, "components": (2, 16, 128), **_FEW},
-    "typographic_attack": {"n": 12, "decoded": 2, "draws": 1, **_FEW},
-    "prior_ablation": {"n": 2, **_FEW},
-    "guidance": {"scales": (1.0, 2.0), "draws": 2, **_FEW},
-    "binding": {"n": 6, "decoded": 2, "num_inference_steps": 2},
-    "retention": {"n": 150, "pairs": 3, "decoded": 3, "decodes": 1, "num_inference_steps": 2},
-    "spectrum": {"n": 150},
-    "modality_gap": {"n": 40},
-    "neighbours": {"n": 50, "k": 2, **_FEW},
-    "map": {"n": 40, "method": "pca"},
-    "blind_pairs": {"n": 60, "k": 2, "same": 0.02, "agree": 0.9, "decodes": 3, "num_inference_steps": 2},
-    "inversion": {"n": 1, "fewest": 16, "doublings": 2},
-    "decoder_agreement": {"num_inference_steps": 3},
-}
-"""Options that make each analysis quick; a test names every analysis here."""
+NAMES = names()
+DRAWING = {"errors", "plot", "results"}
+CONSTANTS = {"SAME"}
+BLOCKED = """
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "{}":
+            raise ImportError(name)
+sys.meta_path.insert(0, Blocked())
+from clipspace.cli import main
+def run(*arguments):
+    try:
+        main(list(arguments))
+    except SystemExit as stop:
+        assert not stop.code
+"""
 
 
 @pytest.fixture(scope="module")
 def results(space, tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
-    return {name: analysis(name).run(space, seed=0, **SMALL[name]).save(folder) for name in ANALYSES}
+    return {name: analysis(name).run(space, seed=0, **about(name).quick).save(folder) for name in NAMES}
 
 
-def test_every_analysis_has_a_script_and_a_figure_of_its_name():
-    assert set(SMALL) == set(ANALYSES)
-    for folder in ("analyses", "figures"):
-        assert {path.stem for path in (ROOT / folder).glob("*.py")} == set(ANALYSES)
-        for name in ANALYSES:
-            assert (ROOT / "clipspace" / folder / f"{name}.py").is_file()
-            assert f'main("{name}")' in (ROOT / folder / f"{name}.py").read_text()
+def test_modules_are_found_in_the_order_they_declare():
+    orders = [about(name).order for name in NAMES]
+    assert orders == sorted(set(orders))
+    assert {
+        path.stem for path in (ROOT / "clipspace/analyses").glob("*.py") if "ANALYSIS = " in path.read_text()
+    } == set(NAMES)
+    with pytest.raises(InputError, match=r"'variations'.*'asking'"):
+        analysis("asking")
+    with pytest.raises(InputError, match="'nonsense'"):
+        draw(Result("nonsense", [], []))
 
 
-@pytest.mark.parametrize("name", ANALYSES)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_option_has_a_help_text(name):
+    """An option of ``run`` is a keyword with a value that can be typed; the others come of what the user gives."""
+    taken = signature(analysis(name).run).parameters.values()
+    options = {p.name for p in taken if p.kind is p.KEYWORD_ONLY and isinstance(p.default, (int, float, str, tuple))}
+    options.discard("own")  # of neighbours: rows of the set itself
+    known = set(about(name).options)
+    assert options - {"seed", "num_inference_steps"} == known
+    assert all(text[0].isupper() and text[-1] == "." for text in about(name).options.values())
+    assert set(about(name).quick) <= known | {"num_inference_steps"}
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_docstring_asks_a_question_and_says_what_to_look_for(name):
     asked, paragraphs = question(name)
     assert asked.endswith("?")
     assert len(paragraphs) >= 2
 
 
-@pytest.mark.parametrize("name", ANALYSES)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_result_says_what_is_seen_and_repeats(name, space, results):
     found = load_result(results[name])
-    again = analysis(name).run(space, seed=0, **SMALL[name])
+    again = analysis(name).run(space, seed=0, **about(name).quick)
     assert found.findings
     assert list(found.findings) == list(again.findings)
     assert found.provenance.stamp == space.stamp
@@ -73,12 +86,10 @@ def test_a_result_says_what_is_seen_and_repeats(name, space, results):
         np.testing.assert_array_equal(found.arrays[key], array)
 
 
-@pytest.mark.parametrize("name", ANALYSES)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_figure_is_drawn_from_data_with_no_model(name, results, tmp_path):
-    code = (
-        "import sys; sys.modules['torch'] = None\n"
-        "from clipspace.figures.command import main\n"
-        f"main({name!r}, [{str(results[name])!r}, '-o', {str(tmp_path / 'fig.1')!r}])"
+    code = BLOCKED.format("torch") + (
+        f"run('draw', {str(results[name])!r}, '-o', {str(tmp_path / 'fig.1')!r})\nassert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=ROOT)
     beside = {path.suffix: path for path in tmp_path.iterdir()}
@@ -88,8 +99,19 @@ def test_a_figure_is_drawn_from_data_with_no_model(name, results, tmp_path):
     assert beside[".json"].read_bytes() == results[name].read_bytes()
 
 
+def test_computing_loads_no_matplotlib(tmp_path):
+    code = BLOCKED.format("nothing") + (
+        "import clipspace.analyses\n"
+        "clipspace.analyses.names()\n"
+        f"run('analyse', 'map', '--quick', '--device', 'cpu', '-o', {str(tmp_path)!r})\n"
+        "assert 'matplotlib' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=ROOT)
+    assert (tmp_path / "map.json").exists()
+
+
 @pytest.mark.parametrize("venue", ["neurips", "cvpr"])
-@pytest.mark.parametrize("name", ANALYSES)
+@pytest.mark.parametrize("name", NAMES)
 def test_no_label_leaves_the_page(name, venue, results):
     figure = draw(load_result(results[name]), venue=venue)
     figure.draw_without_rendering()
@@ -101,26 +123,33 @@ def test_no_label_leaves_the_page(name, venue, results):
     assert box.y1 <= page.y1 + 1
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "clipspace" / "figures").glob("*.py")), ids=lambda path: path.stem)
-def test_drawing_computes_nothing(path):
-    """Figures import no model, no probe and no solver: what they draw was computed before."""
-    allowed = {
-        "__future__",
-        "typing",
-        "argparse",
-        "pathlib",
-        "collections",
-        "importlib",
-        "matplotlib",
-        "numpy",
-        "clipspace",
+@pytest.mark.parametrize("name", NAMES)
+def test_drawing_computes_nothing(name):
+    """What draws calls no model, no probe and no solver: what is drawn was computed before."""
+    tree = ast.parse((ROOT / "clipspace/analyses" / f"{name}.py").read_text())
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    homes = _homes(tree.body)
+    reached, todo = set(), ["draw"]
+    while todo:
+        reached.add(function := todo.pop())
+        inner = homes | _homes(functions[function].body)
+        for node in functions[function].body:
+            for used in [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]:
+                root, _, rest = inner.get(used, "").partition(".")
+                assert root in {"", "matplotlib", "numpy", "clipspace"}
+                assert root != "clipspace" or rest.split(".")[0] in DRAWING or used in CONSTANTS, (
+                    f"{function} uses {used}"
+                )
+        called = {n.id for n in ast.walk(functions[function]) if isinstance(n, ast.Name)} & set(functions)
+        todo += sorted(called - reached)
+    assert "run" not in reached
+
+
+def _homes(body: list) -> dict[str, str]:
+    """The module that each imported name comes from; of names that are written as types alone, none."""
+    imports = [node for node in body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    return {
+        alias.asname or alias.name: getattr(node, "module", None) or alias.name
+        for node in imports
+        for alias in node.names
     }
-    inner = {"analyses", "errors", "figures", "plot", "results"}
-    for node in ast.walk(ast.parse(path.read_text())):
-        names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom):
-            names = [node.module or ""]
-        for name in names:
-            root, _, rest = name.partition(".")
-            assert root in allowed
-            assert root != "clipspace" or rest.split(".")[0] in inner, f"{path.name} imports {name}"

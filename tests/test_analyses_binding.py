@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from clipspace.analyses import draw
 from clipspace.analyses.binding import run
 from clipspace.errors import InputError
-from clipspace.figures import draw
 from clipspace.probes.binding import Quartet
 
 

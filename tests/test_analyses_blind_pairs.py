@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from clipspace.analyses import draw
 from clipspace.analyses.blind_pairs import _agreement, run
 from clipspace.errors import InputError
-from clipspace.figures import draw
 from clipspace.measure.cone import centred
 from clipspace.points.embeddings import Embeddings
 from clipspace.scenes import Scene, Thing, render

@@ -9,10 +9,8 @@ from PIL import Image
 from clipspace import encode
 from clipspace.analyses import analysis
 from clipspace.analyses.asking import ask, bring
-from clipspace.analyses.command import main
 from clipspace.errors import CapabilityError, InputError
 from clipspace.probes.typographic import attack_scores, print_word
-from clipspace.results.loading import load_result
 from clipspace.scenes import Scene, Thing, render, sample_scenes
 from clipspace.sources.images import psnr
 
@@ -190,21 +188,3 @@ def test_neighbours_without_their_image_files_are_refused(space, apple, store, t
     apple.save(tmp_path / "stranger.png")
     with pytest.raises(InputError, match="give what was encoded"):
         bring([apple], store, tmp_path, tmp_path, seed=0)
-
-
-def test_scripts_take_folders_texts_and_lists(folder, tmp_path, capsys):
-    few = ["--num-inference-steps", "1", "-o", str(tmp_path), "--device", "cpu"]
-    path = main("guidance", [str(folder / "more"), "--scales", "1", "2", "--draws", "2", *few])
-    result = load_result(path)
-    assert result.column("guidance scale") == [1, 2]
-    assert result.arrays["images"].shape[1] == 6 * 2
-    path = main("prior_ablation", ["a red apple", "a blue house", *few])
-    assert load_result(path).labels["columns"] == ["a red apple", "a blue house"]
-    assert "Cosine of the drawn picture" in capsys.readouterr().out
-    with pytest.raises(SystemExit):
-        main("guidance", [str(folder / "none.png"), *few])
-    assert "not a file" in capsys.readouterr().err
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(SystemExit):  # not the bundled scenes, as if nothing had been given
-        main("guidance", [str(tmp_path / "empty"), *few])
-    assert "got none in" in capsys.readouterr().err

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from clipspace.analyses import draw
 from clipspace.analyses.map import _shared, run
 from clipspace.errors import InputError
-from clipspace.figures import draw
 from clipspace.scenes import Scene, Thing, render
 from clipspace.search.exact import neighbours
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from clipspace.analyses import draw
 from clipspace.analyses.retention import _decoder, _order, _training, run
-from clipspace.figures import draw
 from clipspace.probes.retention import AUGMENTATIONS
 from clipspace.probes.retention.measure import Measure
 from clipspace.probes.retention.table import Retention

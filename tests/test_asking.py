@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from clipspace.analyses import ANALYSES, analysis
+from clipspace.analyses import about, names
 from clipspace.analyses.asking import Brought, ask, bring, computed_on, inputs, missing
 from clipspace.errors import InputError, SpaceMismatchError
 from clipspace.scenes import caption, render, sample_scenes
@@ -42,17 +42,16 @@ def whole(store, folder, tmp_path):
     return bring(None, store, folder, tmp_path, seed=0)
 
 
-@pytest.mark.parametrize("name", ANALYSES)
+@pytest.mark.parametrize("name", names())
 def test_every_analysis_says_what_it_takes(name):
-    module = analysis(name)
-    assert set(module.TAKES) <= _OF_IMAGES | {"points", "others", "pairs", "captions", "scenes"}
-    assert "scene" in module.SCENES or "rendered" in module.SCENES
+    assert set(about(name).takes) <= _OF_IMAGES | {"points", "others", "pairs", "captions", "scenes"}
+    assert "scene" in about(name).scenes or "rendered" in about(name).scenes
 
 
 def test_what_a_store_alone_lacks_is_said_and_what_it_has_is_not(store, tmp_path):
     brought = bring(None, store, None, tmp_path, seed=0)
-    for name in ANALYSES:
-        takes = set(analysis(name).TAKES)
+    for name in names():
+        takes = set(about(name).takes)
         reason = missing(name, brought)
         if takes & _OF_IMAGES:
             assert "--source" in reason
@@ -63,16 +62,16 @@ def test_what_a_store_alone_lacks_is_said_and_what_it_has_is_not(store, tmp_path
 
 
 def test_of_a_store_and_its_source_only_the_truth_of_scenes_is_missing(whole):
-    assert {name for name in ANALYSES if missing(name, whole)} == {"binding"}
+    assert {name for name in names() if missing(name, whole)} == {"binding"}
 
 
 def test_of_images_captions_and_the_truth_of_scenes_are_missing(folder, tmp_path):
     brought = bring([folder], None, None, tmp_path, seed=0)
-    assert {name for name in ANALYSES if missing(name, brought)} == {"binding", "modality_gap", "prior_ablation"}
+    assert {name for name in names() if missing(name, brought)} == {"binding", "modality_gap", "prior_ablation"}
 
 
 def test_without_anything_nothing_is_missing_and_scenes_are_said():
-    assert not any(missing(name, Brought()) for name in ANALYSES)
+    assert not any(missing(name, Brought()) for name in names())
     said = computed_on("spectrum", Brought(), {"images": 3000})
     assert said == "Computed on 3,000 rendered scenes and captions of them; no images and no store were given."
 
@@ -91,7 +90,7 @@ def test_the_sentence_says_how_many_of_how_many(whole, folder, tmp_path):
         ("modality_gap", whole): "60 rows of store mine (mini), and their captions",
         ("prior_ablation", whole): "12 captions of store mine (mini), evenly spaced",
         ("neighbours", whole): "6 of 60 images of store mine (mini), evenly spaced; neighbours among 60 rows of store "
-        f"mine (mini); {analysis('neighbours').READ}",
+        f"mine (mini); {about('neighbours').read}",
         (
             "pca_reconstruction",
             whole,

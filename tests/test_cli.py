@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 import warnings
+from importlib.metadata import version
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from command_line import run
 from PIL import Image
 
 from clipspace import cli
+from clipspace.analyses import about, names
 from clipspace.cli import manipulations, options
 from clipspace.sources.images import psnr, read_image
 
@@ -145,10 +147,18 @@ def test_a_wrong_call_exits_with_2(files):
     assert run("nonsense") == 2
 
 
+def test_the_version_is_that_of_the_package(capsys):
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"clipspace {version('clipspace')}\n"
+
+
 def test_the_installed_command_answers():
     done = subprocess.run([sys.executable, "-m", "clipspace.cli", "--help"], capture_output=True, text=True, check=True)
     for command in (
         "demo",
+        "report",
+        "analyse",
+        "draw",
         "spaces",
         "interpolate",
         "text-diff",
@@ -169,5 +179,6 @@ def test_demo_writes_the_manipulations_on_one_page(files, capsys, monkeypatch):
     asked = {}
     monkeypatch.setattr(building, "write_report", lambda folder, images, **options: asked.update(options) or folder)
     assert run("demo", "apple.png", "house.png", "-o", "out") == 0
-    assert asked["only"] == building.MANIPULATIONS
+    assert asked["only"] == [name for name in names() if about(name).demo]
+    assert len(asked["only"]) == 7
     assert asked["explore"] is False

@@ -4,7 +4,8 @@ import matplotlib
 import numpy as np
 import pytest
 
-from clipspace.plot.columns import MOST, PALETTE, SCALE, column, most_structured, named_colors, shared, structure
+from clipspace.measure.column_structure import MOST, column, most_structured, shared, structure
+from clipspace.plot.colors import PALETTE, SCALE, SHAPES, named_colors
 
 # What dichromats see of linear RGB: Machado, Oliveira and Fernandes 2009, severity 1.
 SIGHT = {
@@ -30,6 +31,10 @@ def lab(rgb):
 def closest(colours, sight):
     seen = lab(np.clip(linear(colours) @ np.array(SIGHT[sight]).T, 0, 1))
     return min(np.linalg.norm(a - b) for a, b in combinations(seen, 2))
+
+
+def test_every_label_that_is_told_apart_has_a_colour_and_a_shape():
+    assert len(PALETTE) * len(SHAPES) == MOST
 
 
 @pytest.mark.parametrize("sight", SIGHT)

@@ -18,13 +18,12 @@ ROOT = Path(clipspace.__file__).parent
 LAYERS = [
     {"errors", "plain"},
     {"diffusion", "files", "parallel", "reprs", "scenes", "seeds", "sequences"},
-    {"plot", "points", "sources"},
+    {"points", "sources"},
     {"models", "results", "search"},
     {"space"},
     {"manipulate", "measure"},
-    {"probes"},
+    {"plot", "probes"},
     {"analyses"},
-    {"figures"},
     {"report"},
     {"cli"},
 ]

@@ -7,8 +7,8 @@ import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.transforms import Bbox
 
+from clipspace.measure.column_structure import MOST
 from clipspace.plot import scatter
-from clipspace.plot.columns import MOST
 from clipspace.scenes import COLORS, GROUNDS
 
 

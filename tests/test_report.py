@@ -24,7 +24,7 @@ def few_scenes(monkeypatch):
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(building, "ANALYSES", ("spectrum", "modality_gap"))
+    monkeypatch.setattr(building, "names", lambda: ("spectrum", "modality_gap"))
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_a_page_holds_every_analysis_with_its_figure_and_numbers(tmp_path, quick
 
 
 def test_a_clip_without_a_decoder_is_reported_on_as_far_as_it_goes(tmp_path, monkeypatch):
-    monkeypatch.setattr(building, "ANALYSES", ("variations", "spectrum"))
+    monkeypatch.setattr(building, "names", lambda: ("variations", "spectrum"))
     page = write_report(tmp_path / "out", space=f"local-dir:{MINI / 'clip'}", device="cpu", explore=False)
     assert "Not run: variations: expected a space with a decoder" in page.read_text()
     assert (tmp_path / "out/spectrum.png").exists()
@@ -93,7 +93,7 @@ def test_a_large_folder_is_measured_whole_and_shown_in_part(tmp_path, monkeypatc
         asked["spectrum"] = points
         return Result("spectrum", [], [], provenance=None)
 
-    monkeypatch.setattr(building, "ANALYSES", ("variations", "spectrum"))
+    monkeypatch.setattr(building, "names", lambda: ("variations", "spectrum"))
     monkeypatch.setattr("clipspace.analyses.variations.run", variations)
     monkeypatch.setattr("clipspace.analyses.spectrum.run", spectrum)
     with pytest.warns(UserWarning, match=r"left out.*0\.jpg"):
@@ -121,3 +121,10 @@ def test_what_is_wrong_is_said_before_any_work(tmp_path, quick, monkeypatch):
         write_report(tmp_path / "out", source=tmp_path)
     with pytest.raises(InputError, match="nowhere"):
         write_report(tmp_path / "out", ["nowhere.png"])
+
+
+def test_a_report_of_nothing_is_an_error(tmp_path, apple, monkeypatch):
+    monkeypatch.setattr(building, "load_space", lambda *_, **__: pytest.fail("loaded a space"))
+    with pytest.raises(InputError, match=r"left out binding: .*; left out modality_gap: .*captions"):
+        write_report(tmp_path / "out", [apple], only=["modality_gap", "binding"])
+    assert not (tmp_path / "out").exists()

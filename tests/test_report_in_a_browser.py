@@ -9,7 +9,7 @@ from browser import Keys, chromium
 from hostile_names import NAMES
 from PIL import Image
 
-from clipspace.plot.columns import PALETTE, SCALE
+from clipspace.plot.colors import PALETTE, SCALE
 from clipspace.report.explorer import write_explorer
 from clipspace.report.page import Section, write_page
 from clipspace.search.maps import Map

@@ -1,45 +1,87 @@
-"""The questions clipspace asks of a space: one module each, whose ``run(space, ..., *, seed)`` answers with a `Result`.
+"""The questions clipspace asks of a space: one module each, which computes a `Result` and draws it.
 
-A module's docstring says, paragraph by paragraph: the question; the figure or paper it follows; what to look for;
-what would be a surprise. Nothing here draws: `clipspace.figures` has a module of the same name for that.
+A module holds ``run(space, ..., *, seed)``, which answers with a `Result` and needs no matplotlib; ``draw(result, *, venue)``,
+which makes the figure of a saved result and needs no model; and a row `Analysis`, which is all that reports, commands and
+tests know of it. Its docstring says, paragraph by paragraph: the question; the figure or paper it follows; what to look
+for; what would be a surprise.
 """
 
 from __future__ import annotations
 
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from clipspace.errors import InputError
 
-ANALYSES = (
-    "variations",
-    "interpolation",
-    "text_diff",
-    "pca_reconstruction",
-    "typographic_attack",
-    "prior_ablation",
-    "guidance",
-    "binding",
-    "retention",
-    "spectrum",
-    "modality_gap",
-    "neighbours",
-    "map",
-    "blind_pairs",
-    "inversion",
-    "decoder_agreement",
-)  # fmt: skip
-"""In the order of a report."""
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from clipspace.results.result import Result
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """What is known of an analysis besides its question. A module that has one, named ``ANALYSIS``, is an analysis.
+
+    Parameters
+    ----------
+    order : place among the sections of a report, rising
+    title : heading of its section
+    takes : what it takes of a user's images and store, in the words of `clipspace.analyses.asking`
+    scenes : what it is computed on without images and store, to be filled in with the options of its result
+    options : help text of each option of ``run``, besides ``seed`` and ``num_inference_steps``
+    quick : options with which it takes seconds
+    rows : images that are shown as rows of its figure, where ``n`` says how many; None for the usual number
+    read : what it reads off an image where the user does not say it
+    demo : whether ``clipspace demo`` shows it
+    """
+
+    order: int
+    title: str
+    takes: tuple[str, ...]
+    scenes: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    quick: Mapping[str, Any] = field(default_factory=dict)
+    rows: int | None = None
+    read: str = ""
+    demo: bool = False
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """All analyses, in the order of a report: the modules of this package that have an `Analysis`."""
+    modules = {info.name: import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)}
+    found = [name for name, module in modules.items() if hasattr(module, "ANALYSIS")]
+    return tuple(sorted(found, key=lambda name: modules[name].ANALYSIS.order))
 
 
 def analysis(name: str) -> ModuleType:
-    """The module that answers the question ``name``. Raises `InputError` for a name that is not in `ANALYSES`."""
-    if name not in ANALYSES:
-        raise InputError(f"analysis: expected one of {list(ANALYSES)}, got {name!r}")
-    return import_module(f"clipspace.analyses.{name}")
+    """The module that answers the question ``name``. Raises `InputError` for a name that no analysis has."""
+    if name in {info.name for info in pkgutil.iter_modules(__path__)}:
+        module = import_module(f"{__name__}.{name}")
+        if hasattr(module, "ANALYSIS"):
+            return module
+    raise InputError(f"analysis: expected one of {list(names())}, got {name!r}")
+
+
+def about(name: str) -> Analysis:
+    """What is known of the analysis ``name``."""
+    return analysis(name).ANALYSIS
 
 
 def question(name: str) -> tuple[str, list[str]]:
     """The question of an analysis, and the paragraphs that say what to look for."""
     paragraphs = [" ".join(p.split()) for p in (analysis(name).__doc__ or "").strip().split("\n\n")]
     return paragraphs[0], paragraphs[1:]
+
+
+def draw(result: Result, *, venue: str = "neurips") -> Figure:
+    """The figure of a result, as wide as the text of ``venue``. Raises `InputError` for the result of no analysis."""
+    if result.name not in names():
+        raise InputError(f"draw: expected the result of one of {list(names())}, got {result.name!r}")
+    return analysis(result.name).draw(result, venue=venue)

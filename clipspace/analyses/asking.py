@@ -1,7 +1,6 @@
 """What of a set that a user gave an analysis is computed on, said in a sentence; and the analysis, run on it.
 
-Each analysis says in ``TAKES`` what it takes of such a set, in ``SCENES`` what it is computed on without one, and in
-``READ`` what it reads off an image where the user does not say it:
+Each analysis says in its row (`clipspace.analyses.Analysis`) what it takes of such a set:
 
 - ``rows``: a few images, each a row of the figure
 - ``images``: images, more of them, and their points where its ``run`` takes them
@@ -20,9 +19,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from clipspace.analyses import analysis
+from clipspace.analyses import about, analysis
 from clipspace.analyses.given import Given, evenly, given_images, given_store
 from clipspace.errors import InputError
 from clipspace.points.embeddings import check_same_space
@@ -30,7 +29,9 @@ from clipspace.points.store import Store
 from clipspace.results.result import Result
 from clipspace.sources import Source
 from clipspace.sources.images import content, read_image
-from clipspace.space import Space
+
+if TYPE_CHECKING:
+    from clipspace.space import Space
 
 MOST_ROWS = 6
 MOST_IMAGES = 1000
@@ -52,7 +53,7 @@ _REASONS = {
 class Brought:
     """The set whose images are looked at, and that whose points are measured: often one; None where nothing is given.
 
-    At most ``rows`` images are rows of a figure; None for six, or what an analysis says in ``ROWS``.
+    At most ``rows`` images are rows of a figure; None for six, or as many as the analysis says.
     """
 
     images: Given | None = None
@@ -105,7 +106,7 @@ def missing(name: str, brought: Brought) -> str | None:
         "captions": brought.points.captioned,
         "scenes": False,
     }  # fmt: skip
-    return next((_REASONS[kind] for kind in analysis(name).TAKES if not has.get(kind, True)), None)
+    return next((_REASONS[kind] for kind in about(name).takes if not has.get(kind, True)), None)
 
 
 def ask(name: str, space: Space, brought: Brought, **options: Any) -> Result:
@@ -122,10 +123,10 @@ def computed_on(name: str, brought: Brought, options: Mapping[str, Any]) -> str:
     if not brought.everything and counts.get("texts"):
         return f"Computed on {counts['texts']} texts given."
     if not brought.everything:
-        return f"Computed on {analysis(name).SCENES.format_map(counts)}; no images and no store were given."
-    parts = [_part(kind, name, brought, counts) for kind in analysis(name).TAKES]
-    if hasattr(analysis(name), "READ") and not (counts.get("after") or counts.get("thing")):
-        parts.append(analysis(name).READ)
+        return f"Computed on {about(name).scenes.format_map(counts)}; no images and no store were given."
+    parts = [_part(kind, name, brought, counts) for kind in about(name).takes]
+    if about(name).read and not (counts.get("after") or counts.get("thing")):
+        parts.append(about(name).read)
     return f"Computed on {'; '.join(parts)}."
 
 
@@ -135,7 +136,7 @@ def inputs(name: str, brought: Brought) -> list[dict[str, Any]]:
         {"kind": one.kind, "name": one.name, "digest": one.digest, "rows": len(one), "of": one.total}
         for one in brought.everything
     ]
-    shown = _shown(name, brought) if "rows" in analysis(name).TAKES and brought.images is not None else {}
+    shown = _shown(name, brought) if "rows" in about(name).takes and brought.images is not None else {}
     return sets + [
         {"kind": "image", "name": called, "digest": hashlib.sha256(content(read_image(image))).hexdigest()[:16]}
         for called, image in shown.items()
@@ -145,7 +146,7 @@ def inputs(name: str, brought: Brought) -> list[dict[str, Any]]:
 def _arguments(name: str, space: Space, brought: Brought) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if brought.everything:
-        for kind in analysis(name).TAKES:
+        for kind in about(name).takes:
             found |= {"images": _shown(name, brought)} if kind == "rows" else _TAKE[kind](space, brought)
     known = signature(analysis(name).run).parameters
     return {key: value for key, value in found.items() if key in known}
@@ -153,7 +154,7 @@ def _arguments(name: str, space: Space, brought: Brought) -> dict[str, Any]:
 
 def _rows(name: str, brought: Brought) -> list[int]:
     """Positions of the images that are rows of a figure."""
-    return evenly(len(brought.images), brought.rows or getattr(analysis(name), "ROWS", MOST_ROWS))
+    return evenly(len(brought.images), brought.rows or about(name).rows or MOST_ROWS)
 
 
 def _shown(name: str, brought: Brought) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,8 +11,9 @@ from clipspace.analyses.examples import EXAMPLES
 from clipspace.points.embeddings import Embeddings
 from clipspace.results.scores import Score, bootstrap
 from clipspace.scenes import render
-from clipspace.space import Space
-from clipspace.space.familiarity import FAR, unfamiliarity, warn_unfamiliar
+
+if TYPE_CHECKING:
+    from clipspace.space import Space
 
 CIRCULAR = "The cosines are circular: the CLIP that steers the decoder judges its images."
 
@@ -34,6 +36,8 @@ def far(doing: str, space: Space, sources: Sequence, points: Embeddings, *, seed
 
     Warns (`UnfamiliarWarning`) of those.
     """
+    from clipspace.space.familiarity import FAR, unfamiliarity, warn_unfamiliar
+
     ratios = unfamiliarity(space, list(sources), points, seed=seed)
     warn_unfamiliar(doing, space, ratios, stacklevel=3)
     if ratios is None:

@@ -13,8 +13,9 @@ A surprise would be a group score far above chance for relations; or decodes tha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from clipspace.analyses import Analysis
 from clipspace.analyses.tables import score_rows
 from clipspace.errors import InputError
 from clipspace.probes.binding import (
@@ -29,14 +30,28 @@ from clipspace.probes.binding import (
 from clipspace.results.pictures import stacked
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
+from clipspace.scenes import UNSEEN
 from clipspace.sources.images import read_image, square
-from clipspace.space import Space
 
-TAKES = ("scenes",)
-SCENES = "{n:,} rendered examples of each kind"
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from clipspace.space import Space
+
+ANALYSIS = Analysis(
+    order=80,
+    title="Binding",
+    takes=("scenes",),
+    scenes="{n:,} rendered examples of each kind",
+    options={
+        "n": "Rendered examples of each kind of binding.",
+        "decoded": "Examples of each kind that are decoded and read again.",
+    },
+    quick={"n": 6, "decoded": 2, "num_inference_steps": 2},
+)
 
 _SIDE = 128
-_UNSEEN = 1000
 _SAYS = {"text": "text", "image": "image", "group": "group", "accuracy": "two-way"}
 
 
@@ -54,7 +69,7 @@ def run(
     Decodes are read, where there is a decoder, on ``decoded`` rendered pictures of two kinds: readers need known things.
     """
     drawn = quartets is None
-    known = {kind: binding_quartets(kind, n, seed=_UNSEEN + seed) for kind in KINDS} if drawn else quartets
+    known = {kind: binding_quartets(kind, n, seed=UNSEEN + seed) for kind in KINDS} if drawn else quartets
     if not known or not all(known.values()):
         raise InputError(f"binding: expected quartets of each kind, got none of {[k for k in known if not known[k]]}")
     table = []
@@ -63,7 +78,7 @@ def run(
         table += score_rows(choice_accuracy(space, _choices(found)), kind=kind)
     table = [{**row, "score": _SAYS[row["score"]]} for row in table]
     if quartets is None and space.decoder is not None:
-        how = {"n": decoded, "num_inference_steps": num_inference_steps, "seed": _UNSEEN + seed}
+        how = {"n": decoded, "num_inference_steps": num_inference_steps, "seed": UNSEEN + seed}
         for kind in ("color", "size"):
             table += score_rows(decoded_binding(space, kind, **how), kind=kind)
     firsts = [found[0] for found in known.values()]
@@ -104,3 +119,44 @@ def _findings(table: list[dict[str, Any]]) -> list[str]:
             f"of the true pictures readers get {read[kind, 'true image: kept']['value']:.0%}."
         )
     return found
+
+
+_MARKERS = {"text": "o", "image": "s", "group": "D", "two-way": "^"}
+_OUTCOMES = {"decoded: kept": "o", "decoded: swapped": "X", "decoded: lost": "v", "true image: kept": "|"}
+
+
+def draw(result: Result, *, venue: str = "neurips") -> Figure:
+    """One row per kind: two pictures; four scores, chance a grey tick; how decodes end, where there are any."""
+    from matplotlib.figure import Figure
+
+    from clipspace.plot import COLORS, grid, paper, width
+
+    kinds, across = result.labels["kinds"], width(venue)
+    rows = {(row["kind"], row["score"]): row for row in result.table}
+    decoded = any((kind, "decoded: kept") in rows for kind in kinds)
+    with paper(venue):
+        figure = Figure(figsize=(across, 0.6 * len(kinds) + 0.9))
+        left, *rest = figure.subplots(1, 2 + decoded, width_ratios=[1.3, 2, *[1.3] * decoded])
+        grid(result.arrays["examples"], row_labels=kinds, ax=left).set_anchor("E")
+        series = ((_MARKERS, COLORS, "told apart"), (_OUTCOMES, COLORS[4:], "decodes"))
+        for ax, (scores, colors, title) in zip(rest, series, strict=False):
+            _draw_dots(rows, kinds, scores, colors, ax)
+            ax.set(title=title, xlim=(-0.04, 1.04), xlabel="share; chance is grey" if scores is _MARKERS else "share")
+            for border in range(1, len(kinds)):
+                ax.axhline(border - 0.5, color="0.85", linewidth=0.6)
+        handles = [ax.get_legend_handles_labels()[0] for ax in rest]
+        both = [handle for column in zip(*handles, strict=True) for handle in column]  # a legend fills columns first
+        figure.legend(handles=both, loc="outside lower center", ncols=4, handletextpad=0.2, columnspacing=1.2)
+    return figure
+
+
+def _draw_dots(rows: dict, kinds: list[str], scores: dict[str, str], colors: tuple[str, ...], ax: Axes) -> None:
+    """One series of dots for each score, one under the other in the row of a kind."""
+    from clipspace.plot import intervals
+
+    for i, (score, marker) in enumerate(scores.items()):
+        found = [rows.get((kind, score), {}) for kind in kinds]
+        series = {name: [row.get(name) for row in found] for name in ("low", "high", "chance")}
+        style = {"color": colors[i % len(colors)], "marker": marker, "size": 5, "offset": 0.19 * (i - 1.5)}
+        values = [row.get("value") for row in found]
+        intervals([""] * len(kinds), values, **series, **style, height=0.17, label=score, ax=ax)

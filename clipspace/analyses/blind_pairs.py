@@ -15,10 +15,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clipspace.analyses import Analysis
 from clipspace.analyses.examples import pictures, unseen_scenes
 from clipspace.errors import InputError, check_count
 from clipspace.measure.cone import centred
@@ -33,10 +34,27 @@ from clipspace.results.scores import Scores
 from clipspace.scenes import Scene, factor_table, render
 from clipspace.seeds import stream
 from clipspace.sources.images import list_images, read_image, square
-from clipspace.space import Space
 
-TAKES = ("images",)
-SCENES = "{images:,} rendered scenes"
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from clipspace.space import Space
+
+ANALYSIS = Analysis(
+    order=140,
+    title="Blind pairs",
+    takes=("images",),
+    scenes="{images:,} rendered scenes",
+    options={
+        "n": "Scenes to render, when no images are given.",
+        "k": "Pairs to show each way.",
+        "same": "Share of all pairs, those with the highest cosines, that counts as the same.",
+        "agree": "Share of all cosines that a decode must reach to its embedding to be a metamer.",
+        "decodes": "Decodes of each image among which metamers are looked for.",
+    },
+    quick={"n": 60, "k": 2, "same": 0.02, "agree": 0.9, "decodes": 3, "num_inference_steps": 2},
+)
 
 _SIDE = 64
 _SOURCES = 2
@@ -183,3 +201,43 @@ def _agreement(drawn: list[Pictures], level: float, decodes: int) -> str:
         f"{agreeing} of {decodes * len(drawn)} decodes agree with their z (cosine {level:.2f} or more; {len(drawn)} pictures, "
         f"each with two or more), and those kept differ by {apart:.2f} of the range of a pixel."
     )
+
+
+def draw(result: Result, *, venue: str = "neurips") -> Figure:
+    """Pairs one above the other, under their two cosines; below, pictures and metamers of them, under those to z."""
+    from matplotlib.figure import Figure
+
+    from clipspace.plot import grid, paper, width
+
+    drawn = sorted(name for name in result.arrays if name.startswith("metamers"))
+    (other,) = result.labels["other"]
+    with paper(venue):
+        across = width(venue)
+        heights = [0.19 * across + 0.95, 0.095 * across + 0.45][: 1 + bool(drawn)]
+        figure = Figure(figsize=(across, sum(heights)))
+        axes = figure.subplots(len(heights), 2, squeeze=False, height_ratios=heights)
+        for ax, way, a, b in zip(axes[0], ("z", "other"), ("z", other), (other, "z"), strict=True):
+            _draw_pairs(result, way, f"same to {a}, not to {b}\ncosine of z, of {other}", ax)
+        for ax in axes[1:].flat:
+            ax.set_axis_off()
+        for ax, name in zip(axes[1:].flat, drawn, strict=False):
+            ax.set_axis_on()
+            grid(result.arrays[name], column_labels=result.labels[name], ax=ax)
+            ax.set_title("decodes of one z, cosine to it")
+    return figure
+
+
+def _draw_pairs(result: Result, way: str, title: str, ax: Axes) -> None:
+    """Each pair a column."""
+    from clipspace.plot import grid
+    from clipspace.plot.axes import AS_WRITTEN
+
+    ax.set_title(title, **AS_WRITTEN)
+    images = result.arrays[f"same to {way}"]
+    cosines = [(row["cosine"], row["other cosine"]) for row in result.table if row["same to"] == way]
+    if not cosines:
+        ax.set_axis_off()
+        ax.text(0.5, 0.5, "no such pair", ha="center", transform=ax.transAxes)
+        return
+    ordered = [pair if way == "z" else pair[::-1] for pair in cosines]
+    grid(images.swapaxes(0, 1), column_labels=[f"{of_z:.2f}\n{of_other:.2f}" for of_z, of_other in ordered], ax=ax)

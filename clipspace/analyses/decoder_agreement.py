@@ -15,24 +15,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipspace.analyses import Analysis
 from clipspace.analyses.examples import pictures
 from clipspace.analyses.tables import score_rows
 from clipspace.errors import InputError
-from clipspace.models.gradient_decoder import GradientDecoder
 from clipspace.probes.decoder_agreement import agreement_of, decoder_seed
 from clipspace.results.pictures import stacked
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
 from clipspace.results.scores import Scores
 from clipspace.sources.images import square
-from clipspace.space import Space
 
-TAKES = ("rows",)
-SCENES = "{pictures} rendered scenes"
-ROWS = 4
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from clipspace.space import Space
+
+ANALYSIS = Analysis(
+    order=160,
+    title="Decoder agreement",
+    takes=("rows",),
+    scenes="{pictures} rendered scenes",
+    rows=4,
+    options={
+        "n": "Images to draw.",
+    },
+    quick={"num_inference_steps": 3},
+)
 
 
 def run(
@@ -49,6 +62,8 @@ def run(
     The first ``n`` of the user's ``images``, or of the bundled scenes. Each decoder takes its usual number of steps
     where none is given. Raises `InputError` for fewer than two pictures.
     """
+    from clipspace.models.gradient_decoder import GradientDecoder
+
     sources, names = pictures(space, images, "decoder_agreement", most=n)
     if len(sources) < 2:
         raise InputError(f"decoder_agreement: expected two pictures or more, got {len(sources)}")
@@ -100,3 +115,23 @@ def _findings(scores: Scores, decoders: list[str]) -> list[str]:
             f"Images by {nearest.name} have a cosine of {nearest.value:.2f} (chance {nearest.chance:.2f}): {how}."
         )
     return found
+
+
+def draw(result: Result, *, venue: str = "neurips") -> Figure:
+    """Left a column for each image; right the mean cosines with their intervals, beside those of unlike images in grey."""
+    from matplotlib.figure import Figure
+
+    from clipspace.plot import grid, intervals, paper, width
+
+    images, names = result.arrays["images"].swapaxes(0, 1), result.labels["names"]
+    rows, columns = images.shape[:2]
+    with paper(venue):
+        across = width(venue)
+        figure = Figure(figsize=(across, 0.56 * across * min(rows / columns, 1) + 0.1))
+        left, right = figure.subplots(1, 2, width_ratios=[1.5, 1])
+        grid(images, row_labels=["source", *names[1:]], ax=left)
+        pairs = [row["score"].replace("cycle: ", "z and ") for row in result.table]
+        columns = {name: result.column(name) for name in ("low", "high", "chance")}
+        intervals([pair.replace(" and ", "\nand ") for pair in pairs], result.column("value"), **columns, ax=right)
+        right.set(xlim=(min(0, *columns["chance"]), 1.03), xlabel="cosine of the same image;\ngrey: of another")
+    return figure

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from itertools import takewhile
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from clipspace.analyses.examples import EXAMPLES
 from clipspace.errors import InputError
 from clipspace.points.embeddings import Embeddings
 from clipspace.probes.descriptions import FACTORS, describe, sentence, truth
 from clipspace.probes.zero_shot import zero_shot
-from clipspace.space import Space
+
+if TYPE_CHECKING:
+    from clipspace.space import Space
 
 _TURNS = ("color", "ground")
 """What suggested edits change: of 42 scenes, readers that know no CLIP found the new colour in all, and the new thing in 9."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from clipspace.errors import CapabilityError, InputError
-from clipspace.scenes import Scene, Thing, caption, render, sample_scenes
+from clipspace.scenes import UNSEEN, Scene, Thing, caption, render, sample_scenes
 from clipspace.sources.images import list_images, read_image, square
-from clipspace.space import Space
+
+if TYPE_CHECKING:
+    from clipspace.space import Space
 
 EXAMPLES = (
     Scene("white", (Thing("apple", "red", x=0.5, y=0.46, rotation=8),)),
@@ -19,13 +22,10 @@ EXAMPLES = (
     Scene("beige", (Thing("cat", "purple", "dotted", x=0.48, y=0.5, rotation=10),)),
 )
 
-_UNSEEN = 1000
-"""Added to the seed of scenes: training saw those of seed 0."""
-
 
 def unseen_scenes(n: int, *, seed: int, layout: str | None = None) -> list[Scene]:
     """``n`` scenes that no training saw."""
-    return sample_scenes(n, seed=_UNSEEN + seed, layout=layout)
+    return sample_scenes(n, seed=UNSEEN + seed, layout=layout)
 
 
 def pictures(

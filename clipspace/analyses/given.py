@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -22,7 +22,9 @@ from clipspace.seeds import stream
 from clipspace.sources import Source, open_source
 from clipspace.sources.images import content, decode_image, expand_folders, list_images, read_image
 from clipspace.sources.named import each_named
-from clipspace.space import Space
+
+if TYPE_CHECKING:
+    from clipspace.space import Space
 
 MOST = 20_000
 """Rows that are measured; of a larger set, so many are drawn."""

@@ -14,9 +14,11 @@ A surprise would be a cosine that falls: then the decoder's idea of z is not CLI
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipspace.analyses import Analysis
 from clipspace.analyses.baselines import CIRCULAR, far, to_others
 from clipspace.analyses.examples import pictures
 from clipspace.analyses.judging import CHANCE, WORDS, kept, readable
@@ -24,10 +26,23 @@ from clipspace.errors import InputError, check_count, shortened
 from clipspace.results.pictures import stacked
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
-from clipspace.space import Space
 
-TAKES = ("rows",)
-SCENES = "{pictures} rendered scenes"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from clipspace.space import Space
+
+ANALYSIS = Analysis(
+    order=70,
+    title="Guidance",
+    takes=("rows",),
+    scenes="{pictures} rendered scenes",
+    options={
+        "scales": "Guidance scale to decode at (1 is none); may be repeated.",
+        "draws": "Decodes of each image at each scale.",
+    },
+    quick={"scales": (1.0, 2.0), "draws": 2, "num_inference_steps": 3},
+)
 
 
 def run(
@@ -104,3 +119,26 @@ def _findings(table: list[dict], whose: str, n: int) -> list[str]:
         *([f"Readers that know no CLIP, of {n} images: {'; '.join(read)}."] if read else []),
         f"The diversity of draws that share z {course('diversity')}.",
     ]
+
+
+_COLUMNS = 9
+
+
+def draw(result: Result, *, venue: str = "neurips") -> Figure:
+    """One row per scale; a break between the draws of one embedding and of the next.
+
+    At the left the mean cosine to z, in brackets that to the z of others, and the diversity.
+    """
+    from clipspace.plot import grid, page, paper, trim
+
+    images, image = result.arrays["images"][:, :_COLUMNS], result.arrays["image"][:_COLUMNS]
+    breaks = (np.flatnonzero(np.diff(image)) + 1).tolist()
+    labels = [
+        f"scale {row['guidance scale']:g}\ncosine {row['cycle cosine']:.2f} ({row['cosine to others']:.2f})\n"
+        f"diversity {row['diversity']:.2f}"
+        for row in result.table
+    ]
+    with paper(venue):
+        figure = page(venue)
+        grid(images, row_labels=labels, breaks=breaks, ax=figure.subplots())
+        return trim(figure)

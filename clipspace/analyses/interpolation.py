@@ -14,9 +14,11 @@ keyframes, where no picture ever was, than at them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipspace.analyses import Analysis
 from clipspace.analyses.baselines import CIRCULAR, bundled, far
 from clipspace.analyses.examples import pictures
 from clipspace.analyses.inverted import inverted
@@ -28,10 +30,24 @@ from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
 from clipspace.seeds import child_seed
 from clipspace.sources.images import SAME, psnr
-from clipspace.space import Space
 
-TAKES = ("rows",)
-SCENES = "{pictures} rendered scenes"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from clipspace.space import Space
+
+ANALYSIS = Analysis(
+    order=20,
+    title="Interpolation",
+    takes=("rows",),
+    scenes="{pictures} rendered scenes",
+    demo=True,
+    options={
+        "steps": "Images from each keyframe to the next, both included.",
+        "draws": "Paths with fixed noise to draw beside the one with inverted noise.",
+    },
+    quick={"steps": 3, "draws": 1, "num_inference_steps": 20},
+)
 
 _BUNDLED = 3
 """Keyframes of the bundled scenes, all of which are inverted: other analyses of a report ask for the same set."""
@@ -110,3 +126,15 @@ def _findings(table: list[dict], whose: str) -> list[str]:
     others = np.mean([row["cosine to others"] for row in table])
     found.append(f"E(image) keeps a mean cosine of {where}, beside {others:.2f} to the z of {whose}. {CIRCULAR}")
     return found
+
+
+def draw(result: Result, *, venue: str = "neurips") -> Figure:
+    """One row per noise, one column per place on the path; a keyframe stands at every whole number."""
+    from clipspace.plot import grid, page, paper, trim
+
+    images, labels = result.arrays["images"], result.labels
+    with paper(venue):
+        figure = page(venue)
+        ax = grid(images, row_labels=labels["rows"], column_labels=labels["columns"], wrap=9, ax=figure.subplots())
+        ax.set_ylabel("noise")
+        return trim(figure)

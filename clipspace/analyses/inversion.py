@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import takewhile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
+from clipspace.analyses import Analysis
 from clipspace.analyses.examples import pictures
 from clipspace.errors import CapabilityError, InputError
 from clipspace.points.code import Code
@@ -27,11 +28,28 @@ from clipspace.results.pictures import stacked
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
 from clipspace.sources.images import SAME, psnr
-from clipspace.space import Space
 
-TAKES = ("rows",)
-SCENES = "{pictures} rendered scenes"
-ROWS = 2
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from clipspace.space import Space
+
+ANALYSIS = Analysis(
+    order=150,
+    title="Inversion",
+    takes=("rows",),
+    scenes="{pictures} rendered scenes",
+    rows=2,
+    demo=True,
+    options={
+        "n": "Images to invert.",
+        "fewest": "Smallest number of sampler steps.",
+        "doublings": "How often that number is doubled.",
+        "guidance_scale": "Guidance scale of inversion and decoding; 1 is none.",
+    },
+    quick={"n": 1, "fewest": 16, "doublings": 2},
+)
 
 _CLOSE = 0.1
 """dB below what the autoencoder alone gives that still count as exact."""
@@ -138,3 +156,47 @@ def _findings(table: list[dict[str, Any]]) -> list[str]:
         f"The exact way gives every picture back {how} from {first['steps']} steps, that is "
         f"{first['evaluations']:.0f} evaluations, on.",
     ]
+
+
+def draw(result: Result, *, venue: str = "neurips") -> Figure:
+    """Left PSNR, a band from the worst picture to the best, dotted what the decoder could; right the pictures.
+
+    Pictures have a column for each way and number of steps, and their errors below them.
+    """
+    from matplotlib.figure import Figure
+
+    from clipspace.plot import grid, paper, width
+
+    with paper(venue):
+        across = width(venue)
+        figure = Figure(figsize=(across, 0.4 * across))
+        left, right = figure.subplots(1, 2, width_ratios=[1, 1.75])
+        _draw_quality(result, left)
+        labels = {f"{way}_labels": result.labels[f"{way}s"] for way in ("row", "column")}
+        grid(result.arrays["images"], **labels, ax=right)
+    return figure
+
+
+def _draw_quality(result: Result, ax: Axes) -> None:
+    """One line for each way, its points named by their number of steps."""
+    from clipspace.plot import curves
+
+    methods = {row["method"]: [] for row in result.table}
+    for row in result.table:
+        methods[row["method"]].append(row)
+    columns = {
+        key: {name: [row[key] for row in rows] for name, rows in methods.items()} for key in result.table.columns
+    }
+    bands = {name: (columns["worst"][name], columns["best"][name]) for name in methods}
+    ax.set(xscale="log", xlabel="network evaluations (at points: steps)", ylabel="PSNR in dB", ylim=(0, 112))
+    ax.margins(x=0.12)
+    curves(columns["evaluations"], columns["PSNR"], bands=bands, marker="o", ax=ax)
+    ax.axhline(result.table.rows[0]["autoencoder alone"], color="0.55", linestyle=":", linewidth=1, zorder=0)
+    for rows in methods.values():
+        for i, row in enumerate(rows):  # above and below in turn: an exact way's points lie close
+            rise, side = (-5, "top") if i % 2 else (5, "bottom")
+            place = {"xytext": (0, rise), "textcoords": "offset points", "ha": "center", "va": side, "size": "small"}
+            ax.annotate(row["steps"], (row["evaluations"], row["PSNR"]), **place)
+    ax.set_yticks([0, 20, 40, 60, 80, SAME], [0, 20, 40, 60, 80, "same"])
+    ax.set_xticks(columns["steps"]["DDIM"], columns["steps"]["DDIM"])
+    ax.minorticks_off()

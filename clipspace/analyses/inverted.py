@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from PIL import Image
 
 from clipspace.points.code import Code
 from clipspace.sources.images import content
-from clipspace.space import Space
+
+if TYPE_CHECKING:
+    from clipspace.space import Space
 
 _FOUND: WeakKeyDictionary[Space, dict[tuple, Code]] = WeakKeyDictionary()
 

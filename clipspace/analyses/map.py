@@ -14,14 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clipspace.analyses import Analysis
 from clipspace.analyses.examples import unseen_scenes
 from clipspace.errors import InputError
-from clipspace.plot.columns import column as read_column
-from clipspace.plot.columns import most_structured, shared
+from clipspace.measure.column_structure import column as read_column
+from clipspace.measure.column_structure import most_structured, shared
 from clipspace.points.embeddings import Embeddings
 from clipspace.results.pictures import stacked
 from clipspace.results.provenance import provenance
@@ -31,10 +32,23 @@ from clipspace.search.exact import neighbours
 from clipspace.search.maps import pca_map, umap_map
 from clipspace.seeds import stream
 from clipspace.sources.images import list_images, read_image, square
-from clipspace.space import Space
 
-TAKES = ("points",)
-SCENES = "{images:,} rendered scenes"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from clipspace.space import Space
+
+ANALYSIS = Analysis(
+    order=130,
+    title="Map",
+    takes=("points",),
+    scenes="{images:,} rendered scenes",
+    options={
+        "n": "Scenes to render, when no images and no store are given.",
+        "method": "How points are placed: umap, or pca for the first two principal components.",
+    },
+    quick={"n": 40, "method": "pca"},
+)
 
 _SIDE = 48
 _SHOWN = 400
@@ -118,7 +132,7 @@ def _folders(sources: Sequence) -> dict[str, list]:
 
 
 def _values(values: Sequence) -> tuple[list[str | None], dict[str, np.ndarray]]:
-    """The column that colours the map: as labels, or as an array of numbers, by what `columns.column` takes it for."""
+    """The column that colours the map: as labels, or as an array of numbers, by what `measure.column_structure.column` takes it for."""
     found = read_column(values) if len(values) else {"labels": [], "codes": ()}
     if "numbers" in found:
         return [], {"numbers": found["numbers"]}
@@ -164,3 +178,26 @@ def _findings(table: list[dict[str, Any]], n: int, method: str, colored: str | N
         ]
         found.append(f"Neighbours in the space share {', '.join(shares)}; the map is coloured by the {colored}.")
     return found
+
+
+def draw(result: Result, *, venue: str = "neurips") -> Figure:
+    """An image wherever there is room for one; beside it, where a column is known, every point in its colour."""
+    from matplotlib.figure import Figure
+
+    from clipspace.plot import paper, scatter, width
+    from clipspace.plot.axes import AS_WRITTEN
+
+    arrays, labels = result.arrays, result.labels
+    wide, high = np.ptp(arrays["coordinates"], axis=0)
+    column = labels["values"] or arrays.get("numbers")
+    panels = 1 + (column is not None and len(column) > 0)
+    with paper(venue):
+        across = width(venue)
+        figure = Figure(figsize=(across, across * np.clip(0.9 / panels * high / wide, 0.3, 0.8)))
+        left, *right = figure.subplots(1, panels, squeeze=False)[0]
+        pictures = {"thumbnails": arrays["thumbnails"], "rows": arrays["rows"]} if len(arrays["rows"]) else {}
+        scatter(arrays["coordinates"], color="0.8", **pictures, ax=left)
+        for ax in right:
+            scatter(arrays["coordinates"], column=column, ax=ax)
+            ax.set_title(labels["colored by"][0], **AS_WRITTEN)
+    return figure

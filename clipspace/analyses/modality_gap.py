@@ -12,10 +12,11 @@ A surprise would be no gap; or a recall that rises where the gap is closed, whic
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clipspace.analyses import Analysis
 from clipspace.analyses.examples import captions_of, unseen_scenes
 from clipspace.analyses.tables import score_rows
 from clipspace.errors import InputError
@@ -28,10 +29,23 @@ from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
 from clipspace.results.scores import Scores
 from clipspace.scenes import render
-from clipspace.space import Space
 
-TAKES = ("pairs",)
-SCENES = "{pairs:,} rendered scenes and captions of them"
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from clipspace.space import Space
+
+ANALYSIS = Analysis(
+    order=110,
+    title="Modality gap",
+    takes=("pairs",),
+    scenes="{pairs:,} rendered scenes and captions of them",
+    options={
+        "n": "Scenes to render and to caption, when no store is given.",
+    },
+    quick={"n": 40},
+)
 
 _BINS = 60
 _SHOWN = 1000
@@ -119,3 +133,44 @@ def _findings(scores: Scores) -> list[str]:
         f"Moved {abs(moved[best]):.2f} {way} along the gap, recall@1 of both ways goes from {recalls[still]:.2f} to "
         f"{recalls[best]:.2f}.",
     ]
+
+
+def draw(result: Result, *, venue: str = "neurips") -> Figure:
+    """Left the plane of the gap, with both means; middle the cosines; right recall@1 as the gap is closed or widened."""
+    from matplotlib.figure import Figure
+
+    from clipspace.plot import COLORS, histogram, paper, width
+
+    with paper(venue):
+        across = width(venue)
+        figure = Figure(figsize=(across, 0.45 * across))
+        plane, cosines, moved = figure.subplots(1, 3)
+        _draw_plane(result, plane)
+        counts = dict(zip(result.labels["cosines"], result.arrays["cosines"], strict=True))
+        histogram(result.arrays["edges"], counts, colors=COLORS[2:], ax=cosines)
+        cosines.set(xlabel="cosine", ylabel="share", yticks=[])
+        _draw_moved(result, moved)
+        for ax in (plane, cosines, moved):
+            ax.legend(loc="lower left", bbox_to_anchor=(0, 1), handlelength=1.2, borderaxespad=0.2)
+    return figure
+
+
+def _draw_plane(result: Result, ax: Axes) -> None:
+    """Every point along the gap and across it; crosses are the means."""
+    from clipspace.plot import COLORS
+
+    for name, points, color in zip(result.labels["modalities"], result.arrays["plane"], COLORS, strict=False):
+        ax.scatter(*points.T, s=2, color=color, linewidths=0, alpha=0.5, rasterized=True)
+        ax.plot(*points.mean(axis=0), "X", color=color, markersize=8, markeredgecolor="black", label=f"{name}, mean")
+    ax.set(xlabel="along the gap", ylabel="most variance across it")
+
+
+def _draw_moved(result: Result, ax: Axes) -> None:
+    """Recall both ways, over how far the two were moved towards each other along the gap."""
+    from clipspace.plot import COLORS, curves
+
+    moved, gap = result.arrays["moved"], result.arrays["image mean"] - result.arrays["text mean"]
+    lines = dict(zip(("captions find images", "images find captions"), result.arrays["moved recall"], strict=True))
+    curves(moved, lines, colors=COLORS[1::-1], marker="o", ends=False, ax=ax)
+    ax.axvline(np.linalg.norm(gap), color="0.4", linestyle=":", label="gap closed")
+    ax.set(xlabel="moved together by", ylabel="recall@1", ylim=(0, None))

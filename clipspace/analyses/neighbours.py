@@ -14,9 +14,11 @@ that of the unmoved z, says how far the edit left the set.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipspace.analyses import Analysis
 from clipspace.analyses.baselines import far
 from clipspace.analyses.edits import after_probability, bundled_edits, edits
 from clipspace.analyses.examples import pictures
@@ -31,11 +33,27 @@ from clipspace.scenes import render, sample_scenes
 from clipspace.search import Index, build_index
 from clipspace.search.index import Hits
 from clipspace.sources.images import read_image, square
-from clipspace.space import Space
 
-TAKES = ("rows", "among")
-SCENES = "{pictures} rendered scenes, with neighbours among {n:,} others"
-READ = "edits are between the colours and backgrounds of rendered scenes, as zero-shot reads them"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from clipspace.space import Space
+
+ANALYSIS = Analysis(
+    order=120,
+    title="Neighbours",
+    takes=("rows", "among"),
+    scenes="{pictures} rendered scenes, with neighbours among {n:,} others",
+    read="edits are between the colours and backgrounds of rendered scenes, as zero-shot reads them",
+    options={
+        "before": "Text that describes every image; by default what zero-shot reads off each.",
+        "after": "Text that describes the results; by default another colour or background.",
+        "theta": "How far to go towards the new text, as a fraction of the angle.",
+        "n": "Rendered scenes to look neighbours up in, when no images and no store are given.",
+        "k": "Neighbours to show of each image.",
+    },
+    quick={"n": 50, "k": 2, "num_inference_steps": 3},
+)
 
 _OF = ("z", "edited z")
 
@@ -154,3 +172,26 @@ def _findings(table: list[dict]) -> list[str]:
             "neighbours and steered the decoder."
         )
     return found
+
+
+def draw(result: Result, *, venue: str = "neurips") -> Figure:
+    """One row per picture: the picture, the decodes before and after, and the neighbours, each over its cosine."""
+    from clipspace.plot import grid, page, pairs, paper, trim
+
+    arrays = result.arrays
+    sources, decodes, near = arrays["sources"], arrays["decodes"], arrays["neighbours"]
+    n, k = near.shape[:2]
+    cosines = {
+        which: [f"{row['cosine']:.2f}" for row in result.table if row["of"] == which] for which in ("z", "edited z")
+    }
+    rows = [cosines["edited z"][i * (k + 1) : (i + 1) * (k + 1)] for i in range(n)]
+    drawn = [[cosines["z"][i * (k + 1)], rows[i][0]] for i in range(n)]
+    with paper(venue):
+        figure = page(venue)
+        axes = figure.subplots(1, 3, width_ratios=[1, 2.5, k])
+        labels = result.labels["edits"]
+        grid(sources[:, None], row_labels=labels, column_labels=["picture"], captions=[[""]] * n, wrap=9, ax=axes[0])
+        pairs(decodes[:, 0], decodes[:, 1], labels=("decode", "edited"), captions=drawn, ax=axes[1])
+        ranks = [str(rank + 1) for rank in range(k)]
+        grid(near, column_labels=ranks, captions=[row[1:] for row in rows], ax=axes[2]).set_title("nearest neighbours")
+        return trim(figure)

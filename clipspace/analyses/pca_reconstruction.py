@@ -13,9 +13,11 @@ A surprise would be a factor that captions always name and that only the last co
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipspace.analyses import Analysis
 from clipspace.analyses.baselines import CIRCULAR, far, to_others
 from clipspace.analyses.examples import pictures
 from clipspace.errors import check_count
@@ -27,10 +29,25 @@ from clipspace.results.pictures import stacked
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
 from clipspace.scenes import render, sample_scenes
-from clipspace.space import Space
 
-TAKES = ("rows", "others")
-SCENES = "{pictures} rendered scenes, with components of {n:,} others, read off {readings:,} more"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from clipspace.space import Space
+
+ANALYSIS = Analysis(
+    order=40,
+    title="PCA reconstruction",
+    takes=("rows", "others"),
+    scenes="{pictures} rendered scenes, with components of {n:,} others, read off {readings:,} more",
+    demo=True,
+    options={
+        "n": "Rendered scenes to fit the components on, when no store is given.",
+        "readings": "Rendered scenes to read factors off, when no store is given.",
+        "components": "Number of components to decode from; may be repeated.",
+    },
+    quick={"n": 200, "readings": 20, "components": (2, 16, 128), "num_inference_steps": 3},
+)
 
 _COLUMNS = {"color": "colour read", "thing": "thing read", "ground": "ground read"}
 
@@ -133,3 +150,18 @@ def _findings(table: list[dict], alone: float) -> list[str]:
         )
         found.append(f"Components from which zero-shot reads nine scenes of ten right: {', '.join(told)}.")
     return found
+
+
+def draw(result: Result, *, venue: str = "neurips") -> Figure:
+    """Pictures over the curves of their step: the columns are the same."""
+    from clipspace.plot import grid, ladder, page, paper, trim
+
+    images = result.arrays["images"]
+    counts, *curves = result.table.columns
+    with paper(venue):
+        figure = page(venue)
+        above, below = figure.subplots(2, 1, height_ratios=[len(images), 2.5])
+        grid(images, column_labels=result.labels["columns"], ax=above)
+        ladder(result.column(counts), {name: result.column(name) for name in curves}, ax=below)
+        below.set_xlim(above.get_xlim())
+        return trim(figure)

@@ -14,9 +14,11 @@ the decoder does not look at what sets them apart.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipspace.analyses import Analysis
 from clipspace.errors import check_count
 from clipspace.manipulate import generate
 from clipspace.probes.descriptions import sentence, truth
@@ -25,10 +27,23 @@ from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
 from clipspace.scenes import render, sample_scenes
 from clipspace.sources.images import square
-from clipspace.space import Space
 
-TAKES = ("captions",)
-SCENES = "captions of {n:,} rendered scenes"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from clipspace.space import Space
+
+ANALYSIS = Analysis(
+    order=60,
+    title="Prior ablation",
+    takes=("captions",),
+    scenes="captions of {n:,} rendered scenes",
+    demo=True,
+    options={
+        "n": "Rendered scenes whose captions are drawn, when no texts are given.",
+    },
+    quick={"n": 2, "num_inference_steps": 3},
+)
 
 _CONDITIONS = {"none": "no condition", "text": "text embedding", "prior": "prior"}
 
@@ -108,3 +123,17 @@ def _findings(table: list[dict]) -> list[str]:
             f"{before['prior']:.2f} to it, the text embedding {before['text embedding']:.2f}."
         )
     return found
+
+
+_TEXTS = 6
+
+
+def draw(result: Result, *, venue: str = "neurips") -> Figure:
+    """The first texts over their columns, the conditions left of their rows."""
+    from clipspace.plot import grid, page, paper, trim
+
+    images, labels = result.arrays["images"][:, :_TEXTS], result.labels
+    with paper(venue):
+        figure = page(venue)
+        grid(images, row_labels=labels["rows"], column_labels=labels["columns"][:_TEXTS], wrap=11, ax=figure.subplots())
+        return trim(figure)

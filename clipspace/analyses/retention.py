@@ -17,11 +17,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
+from clipspace.analyses import Analysis
 from clipspace.analyses.examples import unseen_scenes
 from clipspace.analyses.tables import retention_rows
 from clipspace.errors import InputError
@@ -34,10 +35,27 @@ from clipspace.results.result import Result
 from clipspace.scenes import MENTIONS
 from clipspace.seeds import child_seed
 from clipspace.sources.images import list_images, read_image, square
-from clipspace.space import Space, untrained_space
 
-TAKES = ("images",)
-SCENES = "{images:,} rendered scenes"
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from clipspace.space import Space
+
+ANALYSIS = Analysis(
+    order=90,
+    title="Retention",
+    takes=("images",),
+    scenes="{images:,} rendered scenes",
+    options={
+        "n": "Scenes to render, when no images are given.",
+        "pairs": "Pairs of images that differ in one factor alone, for each factor.",
+        "controls": "Untrained spaces of the same architecture to compare with.",
+        "decoded": "Rendered scenes that are decoded and read again.",
+        "decodes": "Decodes of each of those scenes.",
+    },
+    quick={"n": 150, "pairs": 3, "decoded": 3, "decodes": 1, "num_inference_steps": 2},
+)
 
 _SIDE = 64
 _CANDIDATES = 8
@@ -66,10 +84,7 @@ def run(
     factors = {factor.name: factor for factor in known if _is_measurable(factor)}
     if not factors:
         raise InputError(f"retention: expected at least {FEWEST} images, and labels that repeat, got {len(pictures)}")
-    twins = [
-        untrained_space(space.name, seed=child_seed(seed, "untrained twin", i), device=str(space.device))
-        for i in range(controls)
-    ]
+    twins = _untrained_twins(space, controls, seed)
     options = {"pairs": pairs, "seed": seed}
     looking = {"decoded": decoded, "decodes": decodes, "num_inference_steps": num_inference_steps}
     if images is not None or space.decoder is None:
@@ -87,6 +102,14 @@ def run(
         {"factors": [name.replace("_", " ") for name in found.factors]},
         provenance("retention", space, images=len(pictures), controls=controls, **options, **looking),
     )
+
+
+def _untrained_twins(space: Space, n: int, seed: int) -> list[Space]:
+    """``n`` spaces of the same architecture with random weights."""
+    from clipspace.space import untrained_space
+
+    seeds = [child_seed(seed, "untrained twin", i) for i in range(n)]
+    return [untrained_space(space.name, seed=one, device=str(space.device)) for one in seeds]
 
 
 def _scenes(n: int, seed: int) -> tuple[list[Any], list[Factor]]:
@@ -170,3 +193,75 @@ def _decoder(found: Retention) -> list[str]:
     values = ", ".join(f"{name} (recovery {recovery[name]:.2f}, cycle {cycle[name]:.2f})" for name in lost)
     blame = "the decoder's failure, not CLIP's" if all(cycle[name] < _HALF for name in lost) else "to be read with care"
     return [f"Of what can be read out of z, decodes do not bring back {values}: {blame}."]
+
+
+_COLOR = {"always": 0, "sometimes": 5, "never": 4}  # index into plot.COLORS, by how often captions say a factor
+_LEFT = -0.2
+"""Where marks of skills far below chance are drawn."""
+_PARTS = {"linear": "o", "neighbours": "^", "sensitivity": "D"}
+
+
+def draw(result: Result, *, venue: str = "neurips") -> Figure:
+    """Pictures of each factor; how much of it z keeps; recovery beside the cycle, where there is a decoder."""
+    from matplotlib.figure import Figure
+
+    from clipspace.plot import grid, paper, width
+
+    names, across = result.labels["factors"], width(venue)
+    decoded = any(value is not None for value in result.column("recovery"))
+    with paper(venue):
+        figure = Figure(figsize=(across, 0.25 * len(names) + 1.1))
+        left, middle, *right = figure.subplots(1, 2 + decoded, width_ratios=[0.6, 2.4, *[1.2] * decoded])
+        grid(result.arrays["examples"], row_labels=names, ax=left).set_anchor("E")
+        _draw_kept(result, middle)
+        for ax in right:
+            _draw_brought_back(result, ax)
+        figure.legend(
+            handles=_legend(result, [middle, *right]),
+            loc="outside lower center",
+            ncols=4,
+            handlelength=1.2,
+            columnspacing=1.2,
+        )
+    return figure
+
+
+def _draw_kept(result: Result, ax: Axes) -> None:
+    """The score as a bar, its parts as small marks, and the score of random weights."""
+    from clipspace.plot import COLORS, intervals
+
+    none = [""] * len(result.table)
+    low, high = result.column("retention low"), result.column("retention high")
+    said = [COLORS[_COLOR.get(often, 5)] for often in result.column("captions")]
+    intervals(none, result.column("retention"), low=low, high=high, color=said, bars=True, ax=ax)
+    for part, marker in _PARTS.items():
+        shown = [None if value is None else max(value, _LEFT) for value in result.column(part)]
+        intervals(none, shown, marker=marker, size=4, color="0.15", label=part, ax=ax)
+    intervals(none, result.column("untrained"), marker="|", size=9, color=COLORS[1], label="random weights", ax=ax)
+    ax.axvline(0, color="0.15", linewidth=0.6)
+    ax.set(title="kept in z", xlabel="bar: mean of the three marks")
+
+
+def _draw_brought_back(result: Result, ax: Axes) -> None:
+    """What readers find in decodes, beside what a linear map finds in E(D(z))."""
+    from clipspace.plot import COLORS, intervals
+
+    none = [""] * len(result.table)
+    for name, marker, color, offset in (("recovery", "s", COLORS[2], -0.17), ("cycle", "o", COLORS[3], 0.17)):
+        low, high = result.column(f"{name} low"), result.column(f"{name} high")
+        series = {"low": low, "high": high, "marker": marker, "color": color, "label": name, "offset": offset}
+        intervals(none, result.column(name), size=4.5, **series, ax=ax)
+    ax.axvline(0, color="0.15", linewidth=0.6)
+    ax.grid(axis="y", color="0.9", linewidth=0.6)
+    ax.set(title="brought back", xlabel="skill; 0 is chance", xlim=(max(3 * _LEFT, ax.get_xlim()[0]), 1.1))
+
+
+def _legend(result: Result, axes: list[Axes]) -> list:
+    """What captions say of the factors that are there, then every mark."""
+    from matplotlib.patches import Patch
+
+    from clipspace.plot import COLORS
+
+    said = [often for often in _COLOR if often in result.column("captions")]
+    patches = [Patch(color=COLORS[_COLOR[often]], label=f"captions {often} say it") for often in said]
+    return patches + [handle for ax in axes for handle in ax.get_legend_handles_labels()[0]]

@@ -14,9 +14,11 @@ nearly everything.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipspace.analyses import Analysis
 from clipspace.analyses.examples import captions_of, unseen_scenes
 from clipspace.analyses.tables import score_rows
 from clipspace.measure.spectrum import components_for
@@ -25,10 +27,22 @@ from clipspace.probes.geometry import geometry
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
 from clipspace.scenes import render
-from clipspace.space import Space
 
-TAKES = ("points",)
-SCENES = "{images:,} rendered scenes and captions of them"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from clipspace.space import Space
+
+ANALYSIS = Analysis(
+    order=100,
+    title="Spectrum",
+    takes=("points",),
+    scenes="{images:,} rendered scenes and captions of them",
+    options={
+        "n": "Scenes to render, when no images and no store are given.",
+    },
+    quick={"n": 150},
+)
 
 SHARES = (0.9, 0.95, 0.99)
 _KINDS = {"image": "images", "prior": "images", "text": "texts"}
@@ -77,3 +91,38 @@ def _finding(name, scores, d: int) -> str:
     )
     n = scores["effective rank"].n
     return text if n > d else f"{text} With {n} points these are lower bounds."
+
+
+_FLOOR = 1e-5
+
+
+def draw(result: Result, *, venue: str = "neurips") -> Figure:
+    """Left the share of each component, right that of all up to it; dots are where 90, 95 and 99 % are reached."""
+    from matplotlib.figure import Figure
+
+    from clipspace.plot import COLORS, curves, paper, width
+    from clipspace.plot.axes import legend
+
+    shares, cumulative, needed = (result.arrays[name] for name in ("shares", "cumulative", "needed"))
+    names = [
+        f"{name}: {', '.join(map(str, counts))}" for name, counts in zip(result.labels["sets"], needed, strict=True)
+    ]
+    components = np.arange(1, shares.shape[1] + 1)
+    with paper(venue):
+        across = width(venue)
+        figure = Figure(figsize=(across, 0.42 * across))
+        left, right = figure.subplots(1, 2)
+        left.set(yscale="log", ylim=(_FLOOR, 1), xlabel="component", ylabel="share of the variance")
+        curves(components, dict(zip(names, shares, strict=True)), ends=False, ax=left)
+        left.get_legend().remove()
+        right.set(xlabel="components", ylabel="share held together", xlim=(0, 1.4 * needed.max()), ylim=(0, 1.03))
+        curves(components, dict(zip(names, cumulative, strict=True)), ends=False, ax=right)
+        legend(
+            right,
+            right.get_lines(),
+            title=f"components for {', '.join(result.labels['levels'])}",
+            title_fontsize="small",
+        )
+        for counts, held, color in zip(needed, cumulative, COLORS, strict=False):
+            right.plot(counts, held[counts - 1], "o", color=color, markersize=4)
+    return figure

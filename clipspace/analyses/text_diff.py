@@ -17,9 +17,11 @@ was there, or the decoder cannot draw what z says.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipspace.analyses import Analysis
 from clipspace.analyses.baselines import far
 from clipspace.analyses.edits import Edit, after_probability, bundled_edits, edits
 from clipspace.analyses.examples import pictures
@@ -31,11 +33,28 @@ from clipspace.results.pictures import Pictures, stacked
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
 from clipspace.sources.images import SAME, psnr
-from clipspace.space import Space, load_space
 
-TAKES = ("rows",)
-SCENES = "{pictures} rendered scenes"
-READ = "edits are between the colours and backgrounds of rendered scenes, as zero-shot reads them"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from clipspace.space import Space
+
+ANALYSIS = Analysis(
+    order=30,
+    title="Text diff",
+    takes=("rows",),
+    scenes="{pictures} rendered scenes",
+    read="edits are between the colours and backgrounds of rendered scenes, as zero-shot reads them",
+    demo=True,
+    options={
+        "before": "Text that describes every image; by default what zero-shot reads off each.",
+        "after": "Text that describes the results; by default another colour or background.",
+        "theta": "How far to go towards the new text, as a fraction of the angle.",
+        "steps": "Images from the reconstruction to the last edit, both included.",
+        "judge": "A second space that scores the edited images; see `clipspace spaces`.",
+    },
+    quick={"steps": 3, "num_inference_steps": 20},
+)
 
 
 def run(
@@ -57,7 +76,7 @@ def run(
     """
     check_count("steps", steps, least=2)
     sources, names = pictures(space, images, "text_diff")
-    second = load_space(judge, device=str(space.device)) if isinstance(judge, str) and judge else judge or None
+    second = _loaded(judge, space) if isinstance(judge, str) else judge
     points = space.encode_images(sources)
     chosen = edits(space, points, before, after) if images is not None or before or after else bundled_edits()
     code = inverted(space, sources, num_inference_steps=num_inference_steps)
@@ -87,6 +106,13 @@ def run(
         },
         provenance("text_diff", space, pictures=names, **options, num_inference_steps=num_inference_steps),
     )
+
+
+def _loaded(judge: str, space: Space) -> Space | None:
+    """The space of that name, on the device of ``space``; None for an empty name."""
+    from clipspace.space import load_space
+
+    return load_space(judge, device=str(space.device)) if judge else None
 
 
 def _row(space: Space, source, moved: Pictures, edit: Edit) -> dict:
@@ -175,3 +201,31 @@ def _circular(table: list[dict]) -> list[str]:
         f"The CLIP that steered the images reads {sum(p > 0.5 for p in read)} of {len(table)} as the new text rather than the "
         "old (chance 50%): this is circular, and shows only that the decoder followed z."
     ]
+
+
+def draw(result: Result, *, venue: str = "neurips") -> Figure:
+    """One row per image, what the edit changes at its left, and how far it went over each column.
+
+    On scenes the right says what readers that know no CLIP read off the last image, and whether that is the edit and
+    nothing else; in other images, the cosine of the last to the new text and to the old.
+    """
+    from clipspace.plot import grid, page, paper, trim
+
+    images, labels = result.arrays["images"], result.labels
+    names = {"row_labels": labels["rows"], "column_labels": labels["columns"], "right_labels": _right_labels(result)}
+    with paper(venue):
+        figure = page(venue)
+        ax = grid(images, **names, wrap=14, ax=figure.subplots())
+        ax.set_title("fraction of the angle, θ")
+        return trim(figure)
+
+
+def _right_labels(result: Result) -> list[str]:
+    if any(result.labels.get("read", ())):
+        return [f"read:\n{read}" if read else "" for read in result.labels.get("read", ())]
+    return [_cosine_label(row) for row in result.table]
+
+
+def _cosine_label(row: dict) -> str:
+    new, old = row["cosine to after, last"], row["cosine to before, last"]
+    return f"cosine {new:.2f}" + ("" if old is None else f"\n(old text {old:.2f})")

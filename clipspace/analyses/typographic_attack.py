@@ -13,11 +13,12 @@ A surprise would be a blank card that changes the reading as much as a word, or 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from clipspace.analyses import Analysis
 from clipspace.analyses.examples import pictures, unseen_scenes
 from clipspace.errors import InputError, check_count, shortened
 from clipspace.measure.bootstrap import bootstrap
@@ -29,11 +30,30 @@ from clipspace.results.result import Result
 from clipspace.scenes import THINGS, render
 from clipspace.scenes.captions import article
 from clipspace.seeds import stream
-from clipspace.space import Space
 
-TAKES = ("rows",)
-SCENES = "{n:,} rendered scenes, of which {decoded} are decoded"
-READ = "the thing that each shows is what zero-shot reads, among the things of rendered scenes"
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from clipspace.space import Space
+
+ANALYSIS = Analysis(
+    order=50,
+    title="Typographic attack",
+    takes=("rows",),
+    scenes="{n:,} rendered scenes, of which {decoded} are decoded",
+    read="the thing that each shows is what zero-shot reads, among the things of rendered scenes",
+    demo=True,
+    options={
+        "words": "Word to print on each image; may be repeated. By default two that no image shows.",
+        "thing": "What your images show; by default what zero-shot reads off each.",
+        "font": "Path of a font that has the characters of the words.",
+        "n": "Rendered scenes to attack, when no images are given.",
+        "decoded": "Pairs of an image and a word that are decoded as well.",
+        "draws": "Decodes of each of those pairs.",
+    },
+    quick={"n": 12, "decoded": 2, "draws": 1, "num_inference_steps": 3},
+)
 
 WORDS = ("ipod", "pizza", "car", "house", "cat")
 """Printed on images where the caller names no words: the first two that no image shows."""
@@ -204,3 +224,38 @@ def _findings(table: list[dict], attack: _Attack, answers: list[str]) -> list[st
         f"{share('word', 'decode', 'thing')}; off decodes of the bare images, the control, the thing in "
         f"{share('bare', 'decode', 'thing')}. This is circular: the CLIP that steered the decoder reads its images.",
     ]
+
+
+_FONT_SIZE = 7
+"""Points of what is read below each image: the names of things fit their cell."""
+
+
+def draw(result: Result, *, venue: str = "neurips") -> Figure:
+    """Above the first images and a decode of each, what CLIP reads below; under them the shares of all, with intervals."""
+    from matplotlib import rc_context
+
+    from clipspace.plot import grid, page, paper, trim
+
+    images, labels = result.arrays["images"], result.labels
+    rows, columns = images.shape[:2]
+    said = [labels["said"][i * columns : (i + 1) * columns] for i in range(rows)]
+    cards = [card for row in result.table if row["seen"] == "image" for card in (row["card"], "decode")]
+    with paper(venue), rc_context({"xtick.labelsize": _FONT_SIZE}):
+        figure = page(venue)
+        above, below = figure.subplots(2, 1, height_ratios=[1.22 * rows, 0.42 * len(result.table)])
+        grid(images, row_labels=labels["rows"], column_labels=cards, captions=said, breaks=[2, 4], wrap=10, ax=above)
+        _draw_shares(result, below)
+        return trim(figure)
+
+
+def _draw_shares(result: Result, ax: Axes) -> None:
+    """One line for each card, of images and of decodes, with how many; a tick is chance, and the blank card the control."""
+    from clipspace.plot import COLORS, intervals
+
+    names = [f"{row['card']}{', decoded' if row['seen'] == 'decode' else ''} ({row['images']})" for row in result.table]
+    for what, color, marker, offset in (("word", COLORS[1], "o", -0.18), ("thing", COLORS[0], "s", 0.18)):
+        label, columns = f"read as the {what}", {end: result.column(f"{what} {end}") for end in ("low", "high")}
+        style = {"color": color, "marker": marker, "offset": offset, "height": 0.34, "label": label}
+        intervals(names, result.column(label), **columns, chance=result.column("chance"), **style, ax=ax)
+    ax.set(xlim=(-0.03, 1.03), xlabel="share of images (their number in brackets); chance is grey")
+    ax.legend(loc="center", ncols=2, bbox_to_anchor=(0.5, -0.42))

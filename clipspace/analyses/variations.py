@@ -13,9 +13,11 @@ A surprise would be a place or a rotation that stays though captions never speak
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipspace.analyses import Analysis
 from clipspace.analyses.baselines import CIRCULAR, far, mean_of, shown, to_others
 from clipspace.analyses.examples import pictures
 from clipspace.analyses.inverted import inverted
@@ -24,10 +26,24 @@ from clipspace.manipulate import variations
 from clipspace.results.pictures import stacked
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
-from clipspace.space import Space
 
-TAKES = ("rows",)
-SCENES = "{pictures} rendered scenes"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from clipspace.space import Space
+
+ANALYSIS = Analysis(
+    order=10,
+    title="Variations",
+    takes=("rows",),
+    scenes="{pictures} rendered scenes",
+    demo=True,
+    options={
+        "n": "Variations to draw of each image.",
+        "eta": "Fresh noise at each step: 0 is none, 1 is most.",
+    },
+    quick={"n": 2, "num_inference_steps": 20},
+)
 
 
 def run(
@@ -79,3 +95,17 @@ def run(
             "variations", space, pictures=names, n=n, eta=eta, seed=seed, num_inference_steps=num_inference_steps
         ),
     )
+
+
+def draw(result: Result, *, venue: str = "neurips") -> Figure:
+    """One row per image, at its left the mean cosine of its draws to z and, in brackets, to the z of others."""
+    from clipspace.plot import grid, page, paper, trim
+
+    both = zip(result.column("cosine to z"), result.column("cosine to others"), strict=True)
+    labels = [f"{cosine:.2f}\n({other:.2f})" for cosine, other in both]
+    with paper(venue):
+        figure = page(venue)
+        columns = result.labels["columns"]
+        ax = grid(result.arrays["images"], row_labels=labels, column_labels=columns, ax=figure.subplots())
+        ax.set_ylabel("mean cosine to z (to others)")
+        return trim(figure)

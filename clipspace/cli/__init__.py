@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import sys
 import warnings
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
-from clipspace.cli import manipulations, probe, probe_images, reports, store, vectors
+from clipspace.cli import analyses, manipulations, probe, probe_images, reports, store, vectors
 from clipspace.errors import ClipspaceError
 
 app = typer.Typer(
@@ -21,9 +23,24 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (reports, manipulations, probe, store, vectors):
+for commands in (reports, analyses, manipulations, probe, store, vectors):
     app.add_typer(commands.app)
 probe.app.add_typer(probe_images.app)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"clipspace {version('clipspace')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    asked: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
 
 
 def main(arguments: list[str] | None = None) -> None:

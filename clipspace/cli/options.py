@@ -17,6 +17,7 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random d
 Device = Annotated[
     str | None, typer.Option("--device", help="Device, such as cpu or cuda; by default a GPU when there is one.")
 ]
+Decoder = Annotated[str | None, typer.Option("--decoder", help="Another decoder than the space's own.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")]
 Steps = Annotated[int | None, typer.Option("--num-inference-steps", help="Steps of the diffusion sampler.")]

@@ -12,8 +12,6 @@ from clipspace.errors import InputError, shortened
 
 app = typer.Typer()
 
-_UNSEEN = 1000
-"""Added to the seed of scenes: training saw those of seed 0."""
 Images = Annotated[
     list[Path] | None, typer.Argument(help="Image files, or folders of them; rendered scenes when none.")
 ]
@@ -36,11 +34,11 @@ def retention(
 ) -> None:
     """Factors from kept to ignored: of rendered scenes, or of changes made to images (probes.retention.retention)."""
     from clipspace.probes.retention import retention as call
-    from clipspace.scenes import sample_scenes
+    from clipspace.scenes import UNSEEN, sample_scenes
 
     found = call(
         load(space, device),
-        _pictures(images) if images else sample_scenes(scenes, seed=_UNSEEN + seed),
+        _pictures(images) if images else sample_scenes(scenes, seed=UNSEEN + seed),
         factors=factors or None,
         pairs=pairs,
         decoded=decoded,
@@ -108,6 +106,7 @@ def binding(
 ) -> None:
     """Which attribute belongs to which thing: two captions, two images (probes.binding)."""
     from clipspace.probes import binding as probe
+    from clipspace.scenes import UNSEEN
 
     files = {"read_winoground": winoground, "read_aro": aro, "read_sugarcrepe": sugarcrepe}
     given = {reader: file for reader, file in files.items() if file is not None}
@@ -128,9 +127,9 @@ def binding(
     else:
         loaded = load(space, device)
         for kind in probe.KINDS:
-            found[kind] = probe.group_scores(loaded, probe.binding_quartets(kind, n, seed=_UNSEEN + seed))
+            found[kind] = probe.group_scores(loaded, probe.binding_quartets(kind, n, seed=UNSEEN + seed))
         for kind in ("color", "size") if decodes else ():
-            how = {"n": n, "decodes": decodes, "num_inference_steps": num_inference_steps, "seed": _UNSEEN + seed}
+            how = {"n": n, "decodes": decodes, "num_inference_steps": num_inference_steps, "seed": UNSEEN + seed}
             found[f"{kind}, decoded"] = probe.decoded_binding(loaded, kind, **how)
     text = "\n\n".join(f"{name}\n{scores}" for name, scores in found.items())
     report({name: scores.to_dict() for name, scores in found.items()}, as_json, text)
@@ -224,12 +223,12 @@ def _to_attack(images, truth: list[str], words: list[str], scenes: int, seed: in
         one_each = [given * len(pictures) if len(given) == 1 else given for given in (truth, words)]
         return pictures, *one_each
 
-    from clipspace.scenes import THINGS, render, sample_scenes
+    from clipspace.scenes import THINGS, UNSEEN, render, sample_scenes
     from clipspace.seeds import stream
 
     if truth or words:
         raise InputError("typographic: expected images for the labels and words given, got none")
-    drawn = sample_scenes(scenes, seed=_UNSEEN + seed, layout="one")
+    drawn = sample_scenes(scenes, seed=UNSEEN + seed, layout="one")
     labels = [scene.things[0].kind for scene in drawn]
     rng = stream(seed, "printed words")
     printed = [str(rng.choice([kind for kind in THINGS if kind != label])) for label in labels]

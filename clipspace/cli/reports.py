@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from clipspace.cli.options import (
+    Decoder,
     Device,
     ImageColumn,
     Json,
@@ -24,7 +25,6 @@ from clipspace.cli.options import report as say
 
 app = typer.Typer()
 Images = Annotated[list[Path] | None, typer.Argument(help="Images or folders of your own; bundled scenes when none.")]
-Decoder = Annotated[str | None, typer.Option("--decoder", help="Another decoder than the space's own.")]
 
 
 @app.command()
@@ -39,10 +39,10 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """The main job: every manipulation of DALL-E 2, as figures on one page (clipspace.report.building.write_report)."""
-    from clipspace.report.building import MANIPULATIONS
+    from clipspace.analyses import about, names
 
     where = {"space": space, "decoder": decoder, "seed": seed, "device": device, "overwrite": overwrite}
-    _write(images, output, as_json, only=MANIPULATIONS, explore=False, **where)
+    _write(images, output, as_json, only=[name for name in names() if about(name).demo], explore=False, **where)
 
 
 @app.command()

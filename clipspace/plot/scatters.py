@@ -11,9 +11,10 @@ from matplotlib.markers import MarkerStyle
 from matplotlib.patches import Rectangle
 from matplotlib.path import Path
 
+from clipspace.measure.column_structure import MOST
+from clipspace.measure.column_structure import column as read_column
 from clipspace.plot.axes import axes_of, legend
-from clipspace.plot.columns import MOST, PALETTE, SCALE, SHAPES, named_colors
-from clipspace.plot.columns import column as read_column
+from clipspace.plot.colors import PALETTE, SCALE, SHAPES, named_colors
 from clipspace.plot.style import COLORS
 from clipspace.sequences import check_labels, in_order
 
@@ -39,7 +40,7 @@ def scatter(
     """``points`` ``(n, 2)``, rasterised, in one ``color`` or those of ``column``: labels have a legend, numbers a bar.
 
     Labels that all name a colour have that colour; others have one of 8 colours in one of 3 shapes, the most frequent
-    24 of them, and what is left or missing is grey. `clipspace.plot.columns.column` says what is a label and what a number.
+    24 of them, and what is left or missing is grey. `clipspace.measure.column_structure.column` says what is a label and what a number.
     ``thumbnails`` uint8 ``(m, h, w, 3)`` are images of ``rows`` (all, when None), ``side`` of the map's extent each.
     They are laid at their points in order, each only where it covers no other; its frame has the colour of its label.
     """

@@ -14,10 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from clipspace.analyses import ANALYSES, analysis, question
+from clipspace.analyses import about, draw, names, question
 from clipspace.analyses.asking import Brought, ask, bring, inputs, missing
 from clipspace.errors import CapabilityError, ClipspaceError, InputError, shortened
-from clipspace.figures import draw
 from clipspace.files import atomically, check_writable
 from clipspace.plot import save_figure
 from clipspace.points.store import Store
@@ -28,18 +27,6 @@ from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
 from clipspace.sources import Source
 from clipspace.space import Space, load_space
-
-MANIPULATIONS = (
-    "inversion",
-    "variations",
-    "interpolation",
-    "text_diff",
-    "pca_reconstruction",
-    "typographic_attack",
-    "prior_ablation",
-)
-"""What `clipspace demo` shows: sections 3 and 4 of DALL-E 2."""
-TITLES = {"pca_reconstruction": "PCA reconstruction"}
 
 
 def write_report(
@@ -62,28 +49,27 @@ def write_report(
     it measures points, images of ``source`` where it shows images, those that the store was encoded from; or ``images``,
     files or folders of them, which are encoded once. One that cannot be computed on what is given is left out, with the
     reason. Where nothing is given, all are computed on rendered scenes. ``only`` names some of
-    `clipspace.analyses.ANALYSES`, all when None. ``explore`` puts a map of the points on the page.
+    `clipspace.analyses.names`, all when None. ``explore`` puts a map of the points on the page.
 
-    What is wrong with the arguments is said before a model is loaded. An analysis that fails later is warned of and has
-    its error on the page. A run that was interrupted goes on: what is there and was made alike is not computed again.
+    What is wrong with the arguments is said before a model is loaded; so is that no analysis can be computed. An analysis
+    that fails later is warned of and has its error on the page. A run that was interrupted goes on: what is there and was
+    made alike is not computed again.
     """
-    folder, names = Path(folder), _choose(only)
+    folder, chosen = Path(folder), _choose(only)
     if source is not None and store is None:  # said before the folder is made
         raise InputError("report: expected the store that was encoded from the source, got none; pass --store")
     page = _page_of(folder, overwrite)
     with tempfile.TemporaryDirectory() as spool:
         brought = bring(images, store, source, Path(spool), seed=seed)
+        reasons = _left_out(chosen, brought)
         _make_folder_of(page)
-        reasons = {name: reason for name in names if (reason := missing(name, brought))}
-        for name, reason in reasons.items():
-            print(f"report: left out {name}: {reason}", file=sys.stderr)
         loaded = load_space(space, decoder=decoder, device=device)
         brought.check(loaded)
         asked = f"--space {space}{f' --decoder {decoder}' if decoder else ''} --seed {seed}"
         called = f"clipspace report{_arguments(images, store, source)}"
         begun, sections = time.monotonic(), []
-        for name in names:
-            section = Section(_title(name), question(name)[0], command=f"{called} --only {name} {asked}")
+        for name in chosen:
+            section = Section(about(name).title, question(name)[0], command=f"{called} --only {name} {asked}")
             if name in reasons:
                 section = replace(section, data=f"Left out: {reasons[name]}.")
             else:
@@ -105,10 +91,21 @@ def write_report(
 
 def _choose(only: Sequence[str] | None) -> list[str]:
     """The analyses asked for, in the order of a report."""
-    unknown = sorted(set(only or ()) - set(ANALYSES))
+    unknown = sorted(set(only or ()) - set(names()))
     if unknown:
-        raise InputError(f"report: expected some of {list(ANALYSES)}, got {shortened(unknown)}")
-    return [name for name in ANALYSES if only is None or name in only]
+        raise InputError(f"report: expected some of {list(names())}, got {shortened(unknown)}")
+    return [name for name in names() if only is None or name in only]
+
+
+def _left_out(chosen: Sequence[str], brought: Brought) -> dict[str, str]:
+    """Why some of the analyses cannot be computed on what is given. Raises `InputError` where none can."""
+    reasons = {name: reason for name in chosen if (reason := missing(name, brought))}
+    said = [f"left out {name}: {reason}" for name, reason in reasons.items()]
+    if len(reasons) == len(chosen):
+        raise InputError(f"report: expected what an analysis can be computed on, got none; {'; '.join(said)}")
+    for line in said:
+        print(f"report: {line}", file=sys.stderr)
+    return reasons
 
 
 def _page_of(folder: Path, overwrite: bool) -> Path:
@@ -141,10 +138,6 @@ def _arguments(images: Sequence | None, store: Any, source: Any) -> str:
     if source is not None:
         words += ["--source", "SOURCE" if isinstance(source, Source) else str(source)]
     return "".join(f" {shlex.quote(word)}" for word in words)
-
-
-def _title(name: str) -> str:
-    return TITLES.get(name, name.replace("_", " ").capitalize())
 
 
 def _section(
@@ -198,7 +191,7 @@ def _result(name: str, space: Space, brought: Brought, folder: Path, made: dict[
     """The result in ``folder`` if it was made alike, of the same data, else a fresh one, saved there."""
     path, record = folder / f"{name}.json", folder / f".{name}.made"
     looked_at = brought.images is not None
-    made = {**made, "inputs": inputs(name, brought), "images": looked_at, "takes": list(analysis(name).TAKES)}
+    made = {**made, "inputs": inputs(name, brought), "images": looked_at, "takes": list(about(name).takes)}
     with suppress(OSError, ValueError, ClipspaceError):
         if json.loads(record.read_text()) == made:
             return load_result(path)

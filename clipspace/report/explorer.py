@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from clipspace.errors import InputError
-from clipspace.plot.columns import PALETTE, SCALE, SHAPES, column, most_structured, named_colors
+from clipspace.measure.column_structure import column, most_structured
+from clipspace.plot.colors import PALETTE, SCALE, SHAPES, named_colors
 from clipspace.report.page import render, write_page
 from clipspace.report.sprites import Sprites, pack
 from clipspace.search.exact import neighbours
@@ -39,7 +40,7 @@ def explorer(
     ----------
     points : the map; its ``neighbours`` are shown where it has them
     thumbnails : n pictures, one a point
-    columns : n values each, by name; see `clipspace.plot.columns.column`. Labels that all name a colour have that colour
+    columns : n values each, by name; see `clipspace.measure.column_structure.column`. Labels that all name a colour have that colour
     captions : n texts, searched with the names
     """
     n = len(points)

@@ -3,7 +3,7 @@
 from clipspace.scenes.captions import WORD_POLICY, Caption, caption
 from clipspace.scenes.factors import consistent, factor_table
 from clipspace.scenes.rendering import RESOLUTION, draw_card, render
-from clipspace.scenes.sampling import LAYOUTS, counterfactual, sample_scene, sample_scenes
+from clipspace.scenes.sampling import LAYOUTS, UNSEEN, counterfactual, sample_scene, sample_scenes
 from clipspace.scenes.spec import COLORS, GROUNDS, MENTIONS, RELATIONS, SIZES, TEXTURES, WORDS, Card, Scene, Thing
 from clipspace.scenes.things import THINGS
 
@@ -17,6 +17,7 @@ __all__ = [
     "SIZES",
     "TEXTURES",
     "THINGS",
+    "UNSEEN",
     "WORDS",
     "WORD_POLICY",
     "Caption",

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from clipspace.analyses import ANALYSES
-from clipspace.figures import draw
+from clipspace.analyses import draw, names
 from clipspace.report.building import write_report
 from clipspace.results.loading import load_result
 
@@ -26,7 +25,7 @@ COLORS = 256
 def build(work: Path) -> None:
     """Write ``<analysis>.png`` and ``.csv`` of all analyses into the gallery, from a report made in ``work``."""
     write_report(work, overwrite=True)
-    for name in ANALYSES:
+    for name in names():
         figure = draw(load_result(work / f"{name}.json"))
         drawn = io.BytesIO()
         figure.savefig(drawn, dpi=DPI)

@@ -16,8 +16,8 @@ from sourced import png, write_table
 
 from clipspace.analyses.given import given_store
 from clipspace.errors import InputError
+from clipspace.measure.column_structure import column
 from clipspace.measure.retrieval import ranks
-from clipspace.plot.columns import column
 from clipspace.points.embeddings import Embeddings
 from clipspace.points.store import export, open_beside, open_store, select, write_store
 from clipspace.probes.knn import knn_probe

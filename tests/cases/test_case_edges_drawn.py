@@ -69,7 +69,7 @@ def test_numbers_on_a_logarithmic_axis_are_still_powers():
 
 
 def test_a_figure_names_its_sets_and_columns_as_they_are():
-    from clipspace.figures import draw
+    from clipspace.analyses import draw
 
     table = [{"points": 5}]
     arrays = {

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 
 from clipspace import text_diff
-from clipspace.analyses import analysis
+from clipspace.analyses import analysis, draw
 from clipspace.cli.probe_images import _to_attack
 from clipspace.errors import InputError, UnfamiliarWarning
-from clipspace.figures import draw
 from clipspace.manipulate import _check_judge
-from clipspace.plot.columns import structure
+from clipspace.measure.column_structure import structure
 from clipspace.points.code import Code
 from clipspace.probes.typographic import attack_scores, print_word
 from clipspace.scenes import Scene, Thing, factor_table, render, sample_scenes

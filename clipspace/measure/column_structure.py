@@ -1,4 +1,4 @@
-"""Columns to colour points by: labels of a few kinds, or numbers on a scale. Figures and pages ask the same functions."""
+"""A column of a set of points: whether it holds labels or numbers, and how much of it neighbours share."""
 
 from __future__ import annotations
 
@@ -6,32 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from PIL import ImageColor
 
-from clipspace.scenes.spec import COLORS, GROUNDS
 from clipspace.sequences import in_order
 
-# The ten colours of Petroff 2021 (arXiv 2107.02270), less its two greys, which are left for what has no colour.
-PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#92dadd")
-SHAPES = ("circle", "diamond", "triangle-up")  # the colours come again in each
-MOST = len(PALETTE) * len(SHAPES)
-
-# Viridis (van der Walt and Smith 2015) in 32 steps, dark to light.
-# fmt: off
-SCALE = (
-    "#440154", "#470d60", "#48186a", "#482374", "#472e7c", "#453882", "#424186", "#3e4a89",
-    "#3a548c", "#365d8d", "#32658e", "#2e6d8e", "#2b758e", "#287d8e", "#25848e", "#228c8d",
-    "#1f948c", "#1e9c89", "#20a386", "#25ab82", "#2eb37c", "#3aba76", "#48c16e", "#58c765",
-    "#6ccd5a", "#7fd34e", "#93d741", "#a8db34", "#c0df25", "#d5e21a", "#eae51a", "#fde725",
-)
-# fmt: on
+MOST = 24  # different whole numbers that are still labels; labels that are told apart in a figure
 
 
 def column(values: Sequence) -> dict[str, Any]:
-    """What colouring by a column needs: ``{"numbers": float64 (n,)}``, or ``{"labels": names, "codes": int32 (n,)}``.
+    """What a column holds: ``{"numbers": float64 (n,)}``, or ``{"labels": names, "codes": int32 (n,)}``.
 
-    Text, booleans, and whole numbers of at most 24 values are labels; other numbers are numbers. The first 24 labels
-    are the most frequent, for these have a colour and a shape. What is missing is NaN, or the code -1.
+    Text, booleans, and whole numbers of at most `MOST` values are labels; other numbers are numbers. The first `MOST`
+    labels are the most frequent, for these have a colour and a shape in figures. What is missing is NaN, or the code -1.
     """
     import pandas
 
@@ -50,21 +35,6 @@ def column(values: Sequence) -> dict[str, Any]:
     place = {value: code for code, value in enumerate(order)}
     codes = [-1 if gone else place[value] for value, gone in zip(series, missing, strict=True)]
     return {"labels": [str(value) or "(empty)" for value in order], "codes": np.array(codes, np.int32)}
-
-
-def named_colors(labels: Sequence[str]) -> list[str] | None:
-    """The colour that each label names, as ``#rrggbb``: CSS's names, and those of scenes. None unless all name one.
-
-    >>> named_colors(["red", "black", "#00ff00"])
-    ['#d4262a', '#18181c', '#00ff00']
-    >>> named_colors(["red", "apple"]) is None
-    True
-    """
-    try:
-        found = [(COLORS | GROUNDS).get(label) or ImageColor.getrgb(label)[:3] for label in labels]
-    except (ValueError, AttributeError):
-        return None
-    return ["#{:02x}{:02x}{:02x}".format(*rgb) for rgb in found] or None
 
 
 def shared(near: np.ndarray, values: Sequence) -> tuple[float, float]:

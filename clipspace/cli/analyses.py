@@ -1,0 +1,171 @@
+"""Commands that ask one question of a space, and draw the answer: ``clipspace analyse NAME`` and ``clipspace draw RESULT``."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from inspect import Parameter, Signature, signature
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from clipspace.cli.options import Decoder, Device, Json, Overwrite, Seed, Source, SpaceName, Steps
+from clipspace.cli.options import report as say
+from clipspace.errors import InputError
+
+app = typer.Typer()
+
+Images = Annotated[list[Path] | None, typer.Argument(help="Images or folders of yours; rendered scenes when none.")]
+Texts = Annotated[list[str] | None, typer.Argument(help="Captions of yours; those of rendered scenes when none.")]
+StoreOf = Annotated[Path | None, typer.Option("--store", help="Compute on the points of this store.")]
+Folder = Annotated[Path, typer.Option("--output", "-o", help="Folder for the result: NAME.json, .csv and .npz.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Take seconds: fewer examples and steps, where you name none.")]
+_TYPED = {"seed": Seed, "num_inference_steps": Steps}
+_FIRST = {"images": Images, "texts": Texts}
+_SETS = {"store": StoreOf, "source": Source}
+_LAST = {
+    "space": (SpaceName, "mini"),
+    "decoder": (Decoder, None),
+    "device": (Device, None),
+    "output": (Folder, Path("results")),
+    "quick": (Quick, False),
+    "overwrite": (Overwrite, False),
+    "as_json": (Json, False),
+}
+
+
+class _Questions(TyperGroup):
+    """One command for each analysis, made when it is asked for. Its options are those of the analysis' ``run``."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:
+        from clipspace.analyses import names
+
+        return list(names())
+
+    def get_command(self, ctx: typer.Context, cmd_name: str):
+        name = cmd_name.replace("-", "_")
+        return _command(name) if name in self.list_commands(ctx) else None
+
+
+@app.command()
+def draw(
+    result: Annotated[Path, typer.Argument(help="The .json file that `clipspace analyse` or `report` saved.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Path of the figure, or a folder; beside its data by default.")
+    ] = None,
+    venue: Annotated[
+        str, typer.Option(help="Whose text width and fonts: neurips, iclr, icml, cvpr, eccv or tmlr.")
+    ] = "neurips",
+    as_json: Json = False,
+) -> None:
+    """Draw a saved result as PDF and PNG, its data beside it; no model is loaded (clipspace.analyses.draw)."""
+    from clipspace.analyses import draw as call
+    from clipspace.plot import save_figure
+    from clipspace.results.loading import load_result
+
+    loaded = load_result(result)
+    target = output or result.with_suffix("")
+    written = save_figure(call(loaded, venue=venue), target / loaded.name if target.is_dir() else target)
+    data = written[0].with_suffix(".json")
+    if data.resolve() != result.resolve():  # a figure never stands without its numbers and its provenance
+        written.append(loaded.save(data.parent, name=data.stem))
+    say({"written": [str(path) for path in written]}, as_json, f"wrote {' '.join(map(str, written))}")
+
+
+questions = typer.Typer(
+    cls=_Questions,
+    name="analyse",
+    help="Ask one question of a space, and save the answer: numbers, findings, and all that `clipspace draw` needs.",
+    no_args_is_help=True,
+)
+app.add_typer(questions)
+
+
+def _command(name: str):
+    """The command of one analysis."""
+    from clipspace.analyses import question
+
+    asked, paragraphs = question(name)
+    one = typer.Typer(add_completion=False)
+    one.command(name, short_help=asked, help="\n\n".join([asked, *paragraphs]))(_call(name))
+    return typer.main.get_command(one)
+
+
+def _call(name: str) -> Callable[..., None]:
+    """A function of what the command takes, which runs the analysis."""
+    from clipspace.analyses import about, analysis
+
+    known = about(name)
+    taken = signature(analysis(name).run).parameters
+    own = {key: taken[key].default for key in (*known.options, *_TYPED) if key in taken}
+    parts = {key: (kind, None) for key, kind in _FIRST.items() if key in taken}
+    parts |= {key: (kind, None) for key, kind in _SETS.items() if known.takes != ("scenes",)}
+    parts |= {key: (_TYPED.get(key) or _option(key, known.options[key], usual), usual) for key, usual in own.items()}
+    parts |= _LAST
+
+    def call(**given: Any) -> None:
+        options = {key: given.pop(key) for key in own}
+        if given.pop("quick"):
+            options |= {key: value for key, value in known.quick.items() if options[key] == _listed(own[key])}
+        _analyse(name, options, **given)
+
+    kept = {key: Parameter(key, Parameter.KEYWORD_ONLY, default=_listed(usual)) for key, (_, usual) in parts.items()}
+    call.__signature__ = Signature([kept[key].replace(annotation=kind) for key, (kind, _) in parts.items()])
+    call.__annotations__ = {key: kind for key, (kind, _) in parts.items()}
+    return call
+
+
+def _option(key: str, text: str, usual: Any) -> Any:
+    """The option of a keyword of ``run`` with this usual value: several values for a tuple, of texts where it is empty."""
+    several = isinstance(usual, tuple)
+    one = type(usual[0]) if several and usual else str if several else type(usual)
+    flags = ["--" + key.replace("_", "-"), *([f"-{key}"] if len(key) == 1 else [])]
+    return Annotated[list[one] if several else one, typer.Option(*flags, help=text)]
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _analyse(
+    name: str,
+    options: dict[str, Any],
+    *,
+    images: list[Path] | None = None,
+    texts: list[str] | None = None,
+    store: Path | None = None,
+    source: str | None = None,
+    space: str,
+    decoder: str | None,
+    device: str | None,
+    output: Path,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Run an analysis on what is given, having first made sure that it can be computed and saved."""
+    from clipspace.analyses import about
+    from clipspace.analyses.asking import MOST_IMAGES, ask, bring, missing
+    from clipspace.files import check_writable
+    from clipspace.space import load_space
+
+    options = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+    rows = options["n"] if about(name).rows else MOST_IMAGES if images else None
+    with tempfile.TemporaryDirectory() as spool:
+        brought = bring(images or None, store, source, Path(spool), rows=rows, seed=options["seed"])
+        if not texts and (reason := missing(name, brought)):
+            raise InputError(f"{name} cannot be computed on what is given: {reason}")
+        output.mkdir(parents=True, exist_ok=True)
+        check_writable(output / f"{name}.json", overwrite=overwrite)
+        loaded = load_space(space, decoder=decoder, device=device)
+        brought.check(loaded)
+        result = ask(name, loaded, brought, **options, **({"texts": texts} if texts else {}))
+    path = result.save(output)
+    facts = {
+        "result": str(path),
+        "data": result.provenance.data,
+        "findings": result.findings,
+        "table": list(result.table),
+    }
+    say(facts, as_json, "\n".join([result.provenance.data, *result.findings, f"wrote {path}"]))
