@@ -178,16 +178,21 @@ def map_(
 
 def _columns_of(points: Any) -> dict[str, Any]:
     """All columns of a store, those called as a map calls its own with "store_" before; none of an array."""
+    from clipspace.points.arrays import is_points
     from clipspace.points.store.layout import PLACE
 
-    table = points.metadata() if hasattr(points, "metadata") else None
-    names = [name for name in table.column_names if name != PLACE] if table is not None else []
+    if not is_points(points):
+        return {}
+    table = points.metadata()
+    names = [name for name in table.column_names if name != PLACE]
     return {f"store_{name}" if name in MAP_COLUMNS else name: table[name] for name in names}
 
 
 def _check_images_fit(points: Any) -> None:
     """Raise `InputError` unless ``points`` have names to find images by, and memory holds the images of all."""
-    if not hasattr(points, "names"):
+    from clipspace.points.arrays import is_points
+
+    if not is_points(points):
         raise InputError(
             "map: expected a store with --source, got a file of vectors, which has no names; leave --source out"
         )

@@ -13,7 +13,8 @@ from clipspace.errors import InputError, SpaceMismatchError
 from clipspace.points.embeddings import Stamp, check_same_space
 from clipspace.points.store import layout, metadata
 from clipspace.points.store.pairing import check_same_names, pair
-from clipspace.points.store.reading import Shard, Store
+from clipspace.points.store.reading import Store
+from clipspace.points.store.runs import Shard
 
 
 def open_store(path: str | Path, *, modality: str | None = None, stamp: Stamp | None = None) -> Store:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,56 +15,10 @@ from clipspace.errors import CapabilityError, InputError, check_count, shortened
 from clipspace.points.embeddings import Embeddings, Stamp, row_numbers
 from clipspace.points.protocol import BLOCK_ROWS, PART_ROWS
 from clipspace.points.store import layout, metadata
-from clipspace.reprs import brief
+from clipspace.points.store.runs import Run, Shard
 
 if TYPE_CHECKING:
     import pyarrow
-
-
-@dataclass(frozen=True)
-class Shard:
-    """Files of one shard, and where its vectors lie in the array file."""
-
-    vectors: Path
-    metadata: Path | None
-    rows: int
-    dim: int
-    dtype: np.dtype
-    offset: int
-
-    def map(self, start: int = 0, stop: int | None = None) -> np.ndarray:
-        """Rows of the shard as a read-only memory map."""
-        stop = self.rows if stop is None else min(stop, self.rows)
-        offset = self.offset + start * self.dim * self.dtype.itemsize
-        return np.memmap(self.vectors, self.dtype, mode="r", offset=offset, shape=(stop - start, self.dim))
-
-    def pieces(self, rows: int) -> Iterator[Shard]:
-        """The shard as runs of at most ``rows`` rows, without metadata."""
-        for start in range(0, self.rows, rows):
-            offset = self.offset + start * self.dim * self.dtype.itemsize
-            yield replace(self, metadata=None, rows=min(rows, self.rows - start), offset=offset)
-
-
-@dataclass(frozen=True)
-class Run:
-    """Vectors of neighbouring shards, or of a piece of one: what a worker reads, anywhere the files are."""
-
-    shards: tuple[Shard, ...]
-    stamp: Stamp | None
-
-    __repr__ = brief
-
-    def __len__(self) -> int:
-        return sum(shard.rows for shard in self.shards)
-
-    @property
-    def dim(self) -> int:
-        return self.shards[0].dim
-
-    def blocks(self, rows: int = BLOCK_ROWS) -> Iterator[np.ndarray]:
-        for shard in self.shards:
-            for start in range(0, shard.rows, rows):
-                yield shard.map(start, start + rows)
 
 
 class StoredColumns(Mapping):
