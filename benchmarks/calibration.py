@@ -15,13 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from clipspace.results.scores import Score, Scores
 
 from clipspace.points.sphere import angle
 from clipspace.probes.binding import KINDS, Choice, binding_quartets, choice_accuracy, decoded_binding, group_scores
 from clipspace.probes.retention import Retention, rank_agreement, retention
 from clipspace.probes.retention.sensitivity import typical_angle
 from clipspace.probes.typographic import typographic_attack
-from clipspace.results.scores import Score, Scores
 from clipspace.scenes import MENTIONS, THINGS, counterfactual, render, sample_scenes
 from clipspace.sources.images import SUFFIXES
 from clipspace.space import Space, load_space, untrained_space

@@ -14,7 +14,7 @@ def _eigenvalues(x):
     return np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2 / (len(x) - 1)
 
 
-def spectrum(x: np.ndarray, *, k: int = 10, levels=(0.9, 0.95, 0.99)) -> dict[str, float]:
+def spectrum(x: np.ndarray, *, k: int = 10, levels=(0.9, 0.95, 0.99)) -> dict[tuple, float]:
     """What `probes.geometry.geometry` says of unit vectors (n, d)."""
     n = len(x)
     values = _eigenvalues(x)
@@ -31,22 +31,22 @@ def spectrum(x: np.ndarray, *, k: int = 10, levels=(0.9, 0.95, 0.99)) -> dict[st
     m = min(20, n - 1)
     by_coordinate = x.sum(axis=0) ** 2 - (x**2).sum(axis=0)
     return {
-        "mean cosine": _cosines(x).mean(),
-        "mean cosine, centred": _cosines(centred).mean(),
-        "norm of the mean": np.linalg.norm(x.mean(axis=0)),
-        "largest coordinate's share of it": (by_coordinate / by_coordinate.sum()).max(),
-        "uniformity": np.log(np.exp(-2 * square).mean()),
-        "participation ratio": values.sum() ** 2 / (values**2).sum(),
-        "effective rank": np.exp(-(shares * np.log(shares)).sum()),
-        **{f"components for {share:.0%}": 1 + int((held < share).sum()) for share in levels},
-        "dimension, TwoNN": (log @ heights) / (log @ log),
-        "dimension, MLE": (m - 1) / np.log(distances[:, m - 1 : m] / distances[:, : m - 1]).sum(axis=1).mean(),
-        f"hubness, skew of {k}-occurrences": ((counts - counts.mean()) ** 3).mean() / counts.std() ** 3,
-        "largest hub's share of lists": counts.max() / n,
+        ("mean cosine", "raw"): _cosines(x).mean(),
+        ("mean cosine", "centred"): _cosines(centred).mean(),
+        ("norm of the mean", None): np.linalg.norm(x.mean(axis=0)),
+        ("largest coordinate's share of the mean", None): (by_coordinate / by_coordinate.sum()).max(),
+        ("uniformity", None): np.log(np.exp(-2 * square).mean()),
+        ("participation ratio", None): values.sum() ** 2 / (values**2).sum(),
+        ("effective rank", None): np.exp(-(shares * np.log(shares)).sum()),
+        **{("components", f"{share:.0%}"): 1 + int((held < share).sum()) for share in levels},
+        ("dimension", "TwoNN"): (log @ heights) / (log @ log),
+        ("dimension", "MLE"): (m - 1) / np.log(distances[:, m - 1 : m] / distances[:, : m - 1]).sum(axis=1).mean(),
+        ("skew of k-occurrences", None): ((counts - counts.mean()) ** 3).mean() / counts.std() ** 3,
+        ("largest hub's share of lists", None): counts.max() / n,
     }
 
 
-def gap(x: np.ndarray, t: np.ndarray, captions: list[str]) -> dict[str, float]:
+def gap(x: np.ndarray, t: np.ndarray, captions: list[str]) -> dict[tuple, float]:
     """What `probes.geometry.modality_gap` says of unit vectors of images (n, d) and of the caption of each."""
     apart = x.mean(axis=0) - t.mean(axis=0)
     noise = np.trace(np.cov(x - t, rowvar=False)) / len(x)
@@ -55,19 +55,19 @@ def gap(x: np.ndarray, t: np.ndarray, captions: list[str]) -> dict[str, float]:
     once = t[[captions.index(caption) for caption in said]]
     right = np.array([[caption == text for text in said] for caption in captions])
     found = {
-        "gap": np.linalg.norm(apart),
-        "gap, unbiased": np.sqrt(max(apart @ apart - noise, 0)),
-        "separability along the gap": np.mean([*(x @ apart > middle), *(t @ apart < middle)]),
-        "paired cosine": (x * t).sum(axis=1).mean(),
-        "unpaired cosine": (x @ once.T)[~right].mean(),
-        "mean cosine of images": _cosines(x).mean(),
-        "mean cosine of texts": _cosines(t).mean(),
-        "alignment": ((x - t) ** 2).sum(axis=1).mean(),
+        ("gap", "raw", None, None): np.linalg.norm(apart),
+        ("gap", "unbiased", None, None): np.sqrt(max(apart @ apart - noise, 0)),
+        ("separability along the gap", None, None, None): np.mean([*(x @ apart > middle), *(t @ apart < middle)]),
+        ("cosine", "paired", None, None): (x * t).sum(axis=1).mean(),
+        ("cosine", "unpaired", None, None): (x @ once.T)[~right].mean(),
+        ("cosine", "of images", None, None): _cosines(x).mean(),
+        ("cosine", "of texts", None, None): _cosines(t).mean(),
+        ("alignment", None, None, None): ((x - t) ** 2).sum(axis=1).mean(),
     }
     for way, cosines, true in (("text to image", once @ x.T, right.T), ("image to text", x @ once.T, right)):
         best = np.where(true, cosines, -np.inf).max(axis=1, keepdims=True)
         wrong = ((cosines >= best) & ~true).sum(axis=1)
-        found |= {f"recall@{k}, {way}": np.mean(wrong < k) for k in (1, 5, 10)}
+        found |= {("recall", "raw", way, k): np.mean(wrong < k) for k in (1, 5, 10)}
     return found
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
-from clipspace.measure.accuracy import accuracy_rows, clopper_pearson, confusion_matrix, proportion_interval
+from clipspace.measure.accuracy import clopper_pearson, confusion_matrix, proportion_interval
 from clipspace.measure.bootstrap import bootstrap
+from clipspace.probes.rows import accuracy_rows
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 40), (1, 20), (13, 40), (399, 400), (40, 40)])

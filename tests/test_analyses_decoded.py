@@ -119,8 +119,8 @@ def test_every_image_gets_every_word_and_the_blank_card_is_the_control(space, ap
         {"word": [print_word({"apple": apple, "house": house}[t], w) for t, w in pairs]},
         *zip(*pairs, strict=True),
     )
-    assert rows["word", "image"]["read as the word"] == pytest.approx(oracle["word: read as the word"].value)
-    assert rows["word", "image"]["P(thing)"] == pytest.approx(oracle["word: probability of the thing"].value)
+    assert rows["word", "image"]["read as the word"] == pytest.approx(oracle["word", "image", "word", "share"].value)
+    assert rows["word", "image"]["P(thing)"] == pytest.approx(oracle["word", "image", "thing", "probability"].value)
     assert len(result.labels["rows"]) == len(result.arrays["images"]) == 4
 
 

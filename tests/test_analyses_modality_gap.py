@@ -5,7 +5,8 @@ import pytest
 
 from clipspace.analyses.modality_gap import _findings, run
 from clipspace.errors import InputError
-from clipspace.results.scores import Score, Scores
+from clipspace.results.result import Result
+from clipspace.results.table import scored
 from clipspace.scenes import caption, render, sample_scenes
 
 
@@ -30,13 +31,16 @@ def test_a_users_pairs_are_counted_and_placed(space):
     [([0.2, 0.5, 0.3], "No move"), ([0.2, 0.5, 0.6], "towards each other"), ([0.7, 0.5, 0.3], "apart")],
 )
 def test_what_a_move_does_is_said_as_it_is(recalls, said):
-    names = (
-        "gap, unbiased",
-        "separability along the gap",
-        "paired cosine",
-        "unpaired cosine",
-        "recall@1, text to image",
-    )
+    rows = [
+        scored(score=score, variant=variant, direction=direction, k=k, value=0.5, chance=0.1, low=0.4, high=0.6)
+        for score, variant, direction, k in (
+            ("gap", "unbiased", None, None),
+            ("separability along the gap", None, None, None),
+            ("cosine", "paired", None, None),
+            ("cosine", "unpaired", None, None),
+            ("recall", "raw", "text to image", 1),
+        )
+    ]
     moved = {"moved": np.array([-1.0, 0.0, 1.0]), "moved recall": np.array([recalls, recalls])}
-    text = _findings(Scores("gap", [Score(name, 0.5, 0.1, 0.4, 0.6) for name in names], arrays=moved))[-1]
+    text = _findings(Result("modality_gap", rows, arrays=moved))[-1]
     assert said in text

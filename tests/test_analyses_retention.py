@@ -7,19 +7,30 @@ from clipspace.analyses import draw
 from clipspace.analyses.retention import _decoder, _order, _training, run
 from clipspace.probes.retention import AUGMENTATIONS
 from clipspace.probes.retention.measure import Measure
-from clipspace.probes.retention.table import Retention
+from clipspace.results.result import Result
 from clipspace.scenes import render, sample_scenes
 
 
 def _found(**components):
-    """A `Retention` of planted numbers, ``component={factor: value}``."""
+    """The answer of retention with planted numbers, ``component={factor: value}``."""
     rng = np.random.default_rng(0)
     measures = {
-        component: {name: Measure(value, value + 0.01 * rng.normal(size=1000), 99) for name, value in values.items()}
+        (component, name): Measure(value, value + 0.01 * rng.normal(size=1000), 99)
         for component, values in components.items()
+        for name, value in values.items()
     }
-    every = dict.fromkeys(("linear", "neighbours", "sensitivity"), measures["retention"])
-    return Retention(every | measures, None, 0, {})
+    every = {
+        (component, name): measures["retention", name]
+        for component in ("linear", "neighbours", "sensitivity")
+        for name in components["retention"]
+    }
+    measures = every | measures
+    return Result(
+        "retention",
+        [measure.row(component=component, factor=name) for (component, name), measure in measures.items()],
+        arrays={"draws": np.stack([measure.draws for measure in measures.values()])},
+        labels={"factors": list(components["retention"])},
+    )
 
 
 def test_a_factor_that_captions_say_and_z_ignores_is_named():

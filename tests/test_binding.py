@@ -131,7 +131,7 @@ def test_things_are_read_by_their_colour():
 class Echo:
     """A decoder that draws what it is told: the scenes' own images, or these with the binding traded."""
 
-    stamp = None
+    name, stamp, weights = "echo", None, {}
     num_inference_steps = 50
 
     def __init__(self, images):
@@ -150,11 +150,11 @@ def test_decodes_that_swap_are_told_from_decodes_that_keep(kind):
     how = {"n": 30, "decodes": 2, "seed": 5}
     kept = decoded_binding(Echo([q.images[0] for q in quartets]), kind, **how)
     swapped = decoded_binding(Echo([q.images[1] for q in quartets]), kind, **how)
-    assert kept["decoded: kept"].value == kept["true image: kept"].value > 0.85
-    assert swapped["decoded: swapped"].value > 0.85
-    assert swapped["decoded: kept"].value < 0.1
+    assert kept["decoded", "kept"].value == kept["true image", "kept"].value > 0.85
+    assert swapped["decoded", "swapped"].value > 0.85
+    assert swapped["decoded", "kept"].value < 0.1
     blank = decoded_binding(Echo([render(Scene("white"))] * 30), kind, **how)
-    assert blank["decoded: lost"].value == 1
+    assert blank["decoded", "lost"].value == 1
 
 
 # Readers.

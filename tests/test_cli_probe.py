@@ -43,11 +43,11 @@ def folder(tmp_path, monkeypatch):
     ("arguments", "name", "least"),
     [
         (["linear", "x.npy", "--labels", "labels.txt", "--search", "binary"], "accuracy", 0.8),
-        (["linear", "x.npy", "--labels", "labels.txt", "--shots", "16", "--draws", "3"], "16-shot", 0.6),
+        (["linear", "x.npy", "--labels", "labels.txt", "--shots", "16", "--draws", "3"], 16, 0.6),
         (["linear", "x.npy", "--labels", "numbers.npy", "--regress"], "label", 0.99),
         (["knn", "x.npy", "--labels", "labels.txt", "-k", "5"], "weighted", 0.6),
         (["geometry", "x.npy"], "effective rank", 4),
-        (["geometry", "x.npy", "--texts", "t.npy"], "paired cosine", 0.9),
+        (["geometry", "x.npy", "--texts", "t.npy"], "paired", 0.9),
         (["geometry", "x.npy", "--other", "t.npy"], "linear CKA", 0.9),
         (["concepts", "x.npy", "--texts", "t.npy"], "cosine", 0.7),
         (["concepts", "x.npy", "--texts", "t.npy", "--span", "2"], None, 0),
@@ -56,10 +56,10 @@ def folder(tmp_path, monkeypatch):
 def test_arrays_are_probed(arrays, capsys, arguments, name, least):
     assert run(*arguments, "--json") == 0
     plain = json.loads(capsys.readouterr().out)
-    values = {row["name"]: row["value"] for row in plain["scores"]}
+    values = {key: row["value"] for row in reversed(plain["table"]) for key in (row[name] for name in plain["keys"])}
     assert (values[name] if name else len(values)) >= least
     assert run(*arguments) == 0
-    assert plain["probe"] in capsys.readouterr().out
+    assert plain["name"] in capsys.readouterr().out
 
 
 @pytest.mark.filterwarnings("ignore:.* training rows in")
@@ -67,11 +67,11 @@ def test_folders_are_encoded_and_labelled_by_name(folder, capsys):
     where = ["pictures", "--template", "a {} thing", "--per-class", "--device", "cpu"]
     assert run("zero-shot", *where, "--json") == 0
     plain = json.loads(capsys.readouterr().out)
-    assert plain["space"]["model"] == "mini"
-    assert [row["name"] for row in plain["scores"]][-2:] == ["class blue", "class red"]
-    assert plain["scores"][0]["value"] > 0.6
+    assert plain["provenance"]["stamp"]["model"] == "mini"
+    assert [row["label"] for row in plain["table"]][-2:] == ["blue", "red"]
+    assert plain["table"][0]["value"] > 0.6
     assert run("linear", "pictures", "--before-projection", "--search", "binary", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["space"]["model"] == "mini before its projection"
+    assert json.loads(capsys.readouterr().out)["provenance"]["stamp"]["model"] == "mini before its projection"
     assert run("concepts", "pictures", "--texts", "words.txt", "--top", "2") == 0
     assert "blue/apple.png: " in capsys.readouterr().out
 
@@ -112,7 +112,7 @@ def test_a_store_is_probed_by_its_columns(tmp_path, rng, capsys):
     write_store(tmp_path / "store", points)
     assert run("linear", str(tmp_path / "store"), "--labels", "kind", "--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert next(row["value"] for row in found["scores"] if row["name"] == "accuracy") > 0.8
+    assert next(row["value"] for row in found["table"] if row["score"] == "accuracy") > 0.8
     assert run("linear", str(tmp_path / "store"), "--labels", "nonsense") == 1
     assert "'kind'" in capsys.readouterr().err
 

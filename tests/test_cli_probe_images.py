@@ -28,19 +28,19 @@ def test_retention_prints_a_table_and_json(capsys):
     assert run(*arguments) == 0
     assert capsys.readouterr().out.split()[:2] == ["factor", "retention"]
     assert run(*arguments, "--json") == 0
-    scores = json.loads(capsys.readouterr().out)["linear"]["scores"]
-    assert {score["name"] for score in scores} == {"color", "ground"}
+    rows = json.loads(capsys.readouterr().out)["table"]
+    assert {row["factor"] for row in rows if row["component"] == "linear"} == {"color", "ground"}
 
 
 def test_typographic_takes_scenes_images_and_rta_folders(files, apple, capsys):
     assert run("typographic", "--scenes", "6", *FEW) == 0
-    assert "blank: read as the word" in capsys.readouterr().out
+    assert "blank      image  word" in capsys.readouterr().out
     own = ["typographic", "photos/apple.png", "--label", "apple", "--word", "pizza", "--json", *FEW]
     assert run(*own) == 0
-    assert json.loads(capsys.readouterr().out)["settings"]["labels"] == 2
+    assert json.loads(capsys.readouterr().out)["provenance"]["options"]["labels"] == ["apple", "pizza"]
     apple.save("photos/label=apple_text=pizza.png")
     assert run("typographic", "--rta", "photos", *FEW) == 0
-    assert "word: read as the word" in capsys.readouterr().out
+    assert "word       image    word" in capsys.readouterr().out
 
 
 def test_binding_scores_every_kind_or_a_file(files, capsys):
@@ -49,7 +49,7 @@ def test_binding_scores_every_kind_or_a_file(files, capsys):
     row = {"filename": "apple.png", "caption": "an apple", "negative_caption": "a house"}
     (files / "swap.json").write_text(json.dumps([row]))
     assert run("binding", "--sugarcrepe", "swap.json", "--images", "photos", "--json", *FEW) == 0
-    assert json.loads(capsys.readouterr().out)["swap"]["scores"][0]["value"] == 1
+    assert json.loads(capsys.readouterr().out)["swap"]["table"][0]["value"] == 1
 
 
 def test_binding_of_images_without_the_file_that_describes_them_is_refused(files, capsys):
@@ -60,7 +60,7 @@ def test_binding_of_images_without_the_file_that_describes_them_is_refused(files
 
 def test_blind_pairs_lists_and_draws(files, capsys):
     assert run("blind-pairs", "photos", "--same", "-0.9", "--different", "-0.99", "-o", "pairs.png", *FEW) == 0
-    assert "blind pairs" in capsys.readouterr().out
+    assert "blind_pairs" in capsys.readouterr().out
     assert not (files / "pairs.png").exists()
     assert run("blind-pairs", "photos", "--same", "0.5", "--different", "0.3", "--reverse", "-o", "p.png", *FEW) == 0
     assert Image.open("p.png").width > 200

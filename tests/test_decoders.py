@@ -13,8 +13,8 @@ import torch
 from clipspace import Embeddings, load_space
 from clipspace.diffusion import sampling
 from clipspace.errors import CheckpointError, ConvergenceWarning, InputError, SpaceMismatchError
-from clipspace.measure.sparse_autoencoder import fit_autoencoder
 from clipspace.models.decoders import DECODERS, table
+from clipspace.probes.sparse_autoencoder import fit_autoencoder
 from clipspace.sources.images import psnr, square
 
 STEPS = 10

@@ -7,7 +7,7 @@ from clipspace.points.sphere import along, mean
 from clipspace.points.store import write_store
 from clipspace.probes.linear import linear_probe
 from clipspace.results.result import Result
-from clipspace.results.scores import Score, Scores
+from clipspace.results.table import Table, scored
 
 MANY = [f"name {i}" for i in range(1000)]
 
@@ -22,8 +22,8 @@ def test_a_list_is_shortened_to_its_first_values():
 @pytest.mark.parametrize(
     "refused",
     [
-        lambda path: Scores("probe", [Score(name, 0) for name in MANY])["none"],
-        lambda path: Scores("probe", [Score("one", 0) for _ in MANY]),
+        lambda path: Table([scored(score=name, value=0) for name in MANY])["none"],
+        lambda path: Table([scored(score="one", value=0) for _ in MANY], keys=["score"]),
         lambda path: Result("analysis", [dict.fromkeys(MANY, 0)], []).column("none"),
         lambda path: write_store(
             path / "s", Embeddings(np.eye(2, dtype=np.float32), columns=dict.fromkeys(MANY, (1, 2)))

@@ -20,10 +20,10 @@ def points(rng):
 
 def test_scores_are_those_of_the_functions(points):
     scores = geometry(points)
-    assert scores["participation ratio"].value == spectrum.participation_ratio(spectrum.spectrum(points.unit))
-    assert scores["dimension, TwoNN"].value == dimension.two_nn(points.unit)
-    assert scores["mean cosine"].low < scores["mean cosine"].value < scores["mean cosine"].high
-    assert abs(scores["mean cosine, centred"].value) < scores["mean cosine"].value
+    assert scores["participation ratio", None].value == spectrum.participation_ratio(spectrum.spectrum(points.unit))
+    assert scores["dimension", "TwoNN"].value == dimension.two_nn(points.unit)
+    assert scores["mean cosine", "raw"].low < scores["mean cosine", "raw"].value < scores["mean cosine", "raw"].high
+    assert abs(scores["mean cosine", "centred"].value) < scores["mean cosine", "raw"].value
     assert scores.arrays["hub counts"].sum() == 300 * 10
 
 
@@ -31,14 +31,14 @@ def test_the_interval_of_the_mean_cosine_covers_it(rng):
     hits = 0
     for seed in range(60):
         scores = geometry(Embeddings(rng.normal(size=(60, 4)) + np.eye(4)[0]), seed=seed)
-        hits += scores["mean cosine"].low < 0.196 < scores["mean cosine"].high
+        hits += scores["mean cosine", "raw"].low < 0.196 < scores["mean cosine", "raw"].high
     assert hits >= 50
 
 
 def test_pairs_are_measured_on_no_more_points_than_asked(points):
     scores = geometry(points, max_points=50)
-    assert scores["uniformity"].n == 50
-    assert scores["effective rank"].n == 300
+    assert scores["uniformity", None].n == 50
+    assert scores["effective rank", None].n == 300
     assert scores.to_json() == geometry(points, max_points=50).to_json()
 
 
@@ -46,7 +46,7 @@ def test_duplicates_are_left_out_with_a_warning(points):
     twice = Embeddings(np.vstack([points.vectors, 2 * points.vectors[:5]]))
     with pytest.warns(SampleWarning, match="5 of 305 rows are duplicates"):
         scores = geometry(twice)
-    assert scores["dimension, TwoNN"].value == pytest.approx(dimension.two_nn(points.unit))
+    assert scores["dimension", "TwoNN"].value == pytest.approx(dimension.two_nn(points.unit))
 
 
 def test_fewer_points_than_dimensions_warn(rng):
@@ -57,8 +57,8 @@ def test_fewer_points_than_dimensions_warn(rng):
 def test_estimators_of_scikit_dimension_are_added(points):
     pytest.importorskip("skdim")
     scores = geometry(points, estimators=["lPCA", "MOM"])
-    assert scores["dimension, lPCA"].value == dimension.by_scikit_dimension(points.unit, "lPCA")
-    assert scores["dimension, MOM"].n == 300
+    assert scores["dimension", "lPCA"].value == dimension.by_scikit_dimension(points.unit, "lPCA")
+    assert scores["dimension", "MOM"].n == 300
 
 
 def test_bad_sets_are_refused(points, rng):
@@ -83,13 +83,18 @@ def test_a_gap_that_separates_is_closed_by_centring(rng):
     images = Embeddings(shared + 0.3 * rng.normal(size=(400, 24)) + 6 * np.eye(24)[0])
     texts = Embeddings(shared + 0.3 * rng.normal(size=(400, 24)) + 6 * np.eye(24)[1], modality="text")
     scores = modality_gap(images, texts)
-    assert scores["gap"].low <= scores["gap"].value <= scores["gap"].high
-    assert scores["gap, unbiased"].value < scores["gap"].value
-    assert scores["separability along the gap"].value > 0.99
-    assert scores["paired cosine"].value > scores["unpaired cosine"].value
-    assert scores["recall@1, text to image, centred"].value > scores["recall@1, text to image"].value > 0.3
-    assert scores["recall@1, text to image"].chance == 1 / 400
-    assert scores.arrays["moved gap"][4] == pytest.approx(scores["gap"].value)
+    assert (
+        scores.row(score="gap", variant="raw").low
+        <= scores.row(score="gap", variant="raw").value
+        <= scores.row(score="gap", variant="raw").high
+    )
+    assert scores.row(score="gap", variant="unbiased").value < scores.row(score="gap", variant="raw").value
+    assert scores.row(score="separability along the gap").value > 0.99
+    assert scores.row(variant="paired").value > scores.row(variant="unpaired").value
+    recall = scores.row(variant="raw", direction="text to image", k=1)
+    assert scores.row(variant="centred", direction="text to image", k=1).value > recall.value > 0.3
+    assert scores.row(variant="raw", direction="text to image", k=1).chance == 1 / 400
+    assert scores.arrays["moved gap"][4] == pytest.approx(scores.row(score="gap", variant="raw").value)
     assert scores.arrays["moved recall"].shape == (2, 9)
 
 
@@ -97,7 +102,7 @@ def test_the_interval_of_the_gap_covers_that_of_all_there_is():
     """In many dimensions, where the gap of 60 pairs is mostly above it."""
     sets = [_apart(np.random.default_rng(seed), 60, 128) for seed in range(60)]
     true = gap.gap_norm(*_apart(np.random.default_rng(99), 20_000, 128), unbiased=True)
-    rows = [modality_gap(Embeddings(x), Embeddings(t), ks=(1,))["gap, unbiased"] for x, t in sets]
+    rows = [modality_gap(Embeddings(x), Embeddings(t), ks=(1,)).row(score="gap", variant="unbiased") for x, t in sets]
     assert sum(row.low < true < row.high for row in rows) >= 51
     assert np.mean([row.high - row.low for row in rows]) < 0.1 * true
 
@@ -121,8 +126,8 @@ def test_mini_images_and_captions_have_a_gap(space):
     scenes, rng = sample_scenes(60, seed=9), np.random.default_rng(1)
     texts = [caption(scene, rng).text for scene in scenes]
     scores = modality_gap(space.encode_images([render(s) for s in scenes]), space.encode_texts(texts))
-    assert scores["gap"].low > 0.2
-    assert scores["recall@10, text to image"].value > 0.7
+    assert scores.row(score="gap", variant="raw").low > 0.2
+    assert scores.row(variant="raw", direction="text to image", k=10).value > 0.7
 
 
 def test_a_set_is_like_itself_and_unlike_another(points, rng):
@@ -136,9 +141,9 @@ def test_photographs_need_no_special_case(space, photos):
     points = space.encode_images(photos)
     with pytest.warns(SampleWarning, match="60 rows in 128 dimensions"):
         scores = geometry(points)
-    assert scores.stamp == space.stamp
-    assert 0 < scores["mean cosine"].value < 1
-    assert 1 < scores["effective rank"].value < 60
+    assert scores.provenance.stamp == space.stamp
+    assert 0 < scores["mean cosine", "raw"].value < 1
+    assert 1 < scores["effective rank", None].value < 60
 
 
 def test_the_unbiased_gap_of_pairs_is_the_planted_one(rng):
@@ -146,8 +151,12 @@ def test_the_unbiased_gap_of_pairs_is_the_planted_one(rng):
     t = unit(x + 0.1 * np.eye(16)[0])
     scores = modality_gap(Embeddings(x), Embeddings(t, modality="text"))
     true = np.linalg.norm(x.mean(axis=0) - t.mean(axis=0))
-    assert scores["gap, unbiased"].value == pytest.approx(true, abs=0.01)
-    assert scores["gap"].low <= scores["gap"].value <= scores["gap"].high
+    assert scores.row(score="gap", variant="unbiased").value == pytest.approx(true, abs=0.01)
+    assert (
+        scores.row(score="gap", variant="raw").low
+        <= scores.row(score="gap", variant="raw").value
+        <= scores.row(score="gap", variant="raw").high
+    )
 
 
 def test_a_store_with_texts_has_both_sides_of_its_gap(space, tmp_path):
@@ -164,10 +173,10 @@ def test_a_store_with_texts_has_both_sides_of_its_gap(space, tmp_path):
     images, texts = store[:], open_store(tmp_path / "out", modality="text")[:]
     scores = modality_gap(store)
     assert scores.to_json() == modality_gap(images, texts).to_json()
-    assert scores.stamp == space.stamp
+    assert scores.provenance.stamp == space.stamp
     assert np.allclose(scores.arrays["image mean"], images.unit.mean(axis=0), atol=1e-12)
     assert np.allclose(scores.arrays["text mean"], texts.unit.mean(axis=0), atol=1e-12)
-    assert scores["gap"].value == pytest.approx(
+    assert scores.row(score="gap", variant="raw").value == pytest.approx(
         np.linalg.norm(images.unit.mean(axis=0) - texts.unit.mean(axis=0)), abs=1e-9
     )
     with pytest.raises(InputError, match="images and texts"):

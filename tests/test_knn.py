@@ -24,28 +24,28 @@ def test_votes_are_those_of_scikit_learn(data):
     for name, weights in weigh.items():
         oracle = KNeighborsClassifier(9, metric="cosine", weights=weights).fit(train.unit, labels)
         # uniform votes tie now and then, and scikit-learn then takes the first class
-        assert scores[name].value == pytest.approx(
+        assert scores[name, "accuracy"].value == pytest.approx(
             oracle.score(test.unit, truth), abs=1e-9 if name == "weighted" else 0.02
         )
-        assert scores[name].value > scores[name].chance + 0.3
+        assert scores[name, "accuracy"].value > scores[name, "accuracy"].chance + 0.3
 
 
 def test_one_neighbour_of_a_copy_is_always_right(data, rng):
     train, labels, *_ = data
     copies = Embeddings(train.vectors * 2)  # other vectors of the same direction
-    assert knn_probe(train, labels, held_out=(copies, labels), k=1)["uniform"].value == 1
+    assert knn_probe(train, labels, held_out=(copies, labels), k=1)["uniform", "accuracy"].value == 1
 
 
 def test_shuffled_labels_score_chance(data, rng):
     train, labels, *_ = data
-    row = knn_probe(train, rng.permutation(labels), held_out=0.5)["weighted"]
+    row = knn_probe(train, rng.permutation(labels), held_out=0.5)["weighted", "accuracy"]
     assert row.low - 0.03 <= row.chance <= row.high + 0.03
 
 
 def test_tied_uniform_votes_go_to_the_nearer_class():
     train = Embeddings(np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.1], [0.1, 1.0]]))
     test = Embeddings(np.array([[0.2, 1.0], [1.0, 0.2]]))
-    assert knn_probe(train, ["x", "y", "x", "y"], held_out=(test, ["y", "x"]), k=4)["uniform"].value == 1
+    assert knn_probe(train, ["x", "y", "x", "y"], held_out=(test, ["y", "x"]), k=4)["uniform", "accuracy"].value == 1
 
 
 def test_bad_input_is_refused(data):

@@ -26,10 +26,10 @@ def test_a_planted_direction_is_found(planted, search):
     assert scores["accuracy"].value > 0.85
     assert scores["accuracy"].low > scores["accuracy"].chance + 0.2
     assert scores.arrays["confusion"].sum() == scores["accuracy"].n == 300
-    assert scores.settings["strength"] in scores.arrays["strengths"]
+    assert scores.provenance.options["strength"] in scores.arrays["strengths"]
     assert (
         scores.arrays["validation"].max()
-        == scores.arrays["validation"][scores.arrays["strengths"] == scores.settings["strength"]]
+        == scores.arrays["validation"][scores.arrays["strengths"] == scores.provenance.options["strength"]]
     )
 
 
@@ -43,7 +43,7 @@ def test_test_labels_have_no_part_in_the_choice_of_strength(planted, rng):
     train, test = planted[:1200], planted[1200:]
     one = linear_probe(train, "label", held_out=(test, "label"))
     two = linear_probe(train, "label", held_out=(test, rng.permutation(test.columns["label"])))
-    assert one.settings == two.settings
+    assert one.provenance.options == two.provenance.options
     assert one["accuracy"].value > two["accuracy"].value + 0.2
 
 

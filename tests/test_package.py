@@ -125,7 +125,7 @@ def test_docstring_examples_run(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["probes.zero_shot", "probes.knn", "probes.geometry", "measure.ridge", "measure.text_span"]
+    "name", ["probes.zero_shot", "probes.knn", "probes.geometry", "probes.regression", "probes.text_basis"]
 )
 def test_probes_that_need_no_torch_do_not_load_it(name):
     code = f"import sys, clipspace.{name}; print('torch' in sys.modules)"

@@ -12,9 +12,6 @@ import pytest
 from clipspace import Embeddings, build_index, retrieve
 from clipspace.errors import InputError, SampleWarning, SpaceMismatchError
 from clipspace.measure import cone
-from clipspace.measure.ridge import ridge_probe
-from clipspace.measure.sparse_autoencoder import fit_autoencoder
-from clipspace.measure.text_span import text_span
 from clipspace.points.arrays import as_points
 from clipspace.points.embeddings import Stamp
 from clipspace.points.store import write_store
@@ -24,9 +21,12 @@ from clipspace.probes.concepts import Vocabulary, decompose, describe
 from clipspace.probes.geometry import compare, geometry, modality_gap
 from clipspace.probes.knn import knn_probe
 from clipspace.probes.linear import few_shot, linear_probe
+from clipspace.probes.regression import ridge_probe
 from clipspace.probes.retention import read_out
+from clipspace.probes.sparse_autoencoder import fit_autoencoder
+from clipspace.probes.text_basis import text_span
 from clipspace.probes.zero_shot import zero_shot
-from clipspace.results.scores import Scores
+from clipspace.results.result import Result
 
 D = 8
 
@@ -87,7 +87,7 @@ def _answer(probe, points):
             found = probe(points)
         except InputError:
             return "refused"
-    numbers = [row.value for row in found] if isinstance(found, Scores) else [c for row in found for _, c in row]
+    numbers = [row.value for row in found] if isinstance(found, Result) else [c for row in found for _, c in row]
     assert np.isfinite(numbers).all()
     return "warned" if any(issubclass(w.category, SampleWarning) for w in caught) else "finite"
 

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from clipspace.errors import SampleWarning
-from clipspace.measure.ridge import ridge_probe
-from clipspace.measure.sparse_autoencoder import fit_autoencoder
-from clipspace.measure.text_span import text_span
 from clipspace.probes.binding import Choice, Quartet, choice_accuracy, group_scores
 from clipspace.probes.blind_pairs import blind_pairs, pixel_points
 from clipspace.probes.concepts import Vocabulary, decompose, describe
 from clipspace.probes.geometry import compare, geometry, modality_gap
 from clipspace.probes.knn import knn_probe
 from clipspace.probes.linear import few_shot, linear_probe
+from clipspace.probes.regression import ridge_probe
+from clipspace.probes.sparse_autoencoder import fit_autoencoder
+from clipspace.probes.text_basis import text_span
 from clipspace.probes.typographic import typographic_attack
 from clipspace.probes.zero_shot import zero_shot_accuracy
 from clipspace.space import untrained_space
@@ -54,7 +54,7 @@ def labelled(encoder, cifar):
 
 def _sound(scores, encoder):
     """Finite numbers of this space."""
-    assert scores.stamp == encoder.stamp
+    assert scores.provenance.stamp == encoder.stamp
     for row in scores:
         assert np.isfinite(row.value), row
     return scores
@@ -70,21 +70,21 @@ def test_labelled_probes(encoder, labelled):
     ):
         scores = _sound(found, encoder)
         assert all(0 <= row.value <= 1 for row in scores)
-        assert scores.rows[0].chance == pytest.approx(0.1)
+        assert scores.table.rows[0].chance == pytest.approx(0.1)
     assert _sound(ridge_probe(points, {"brightness": brightness}), encoder)["brightness"].value > 0.3
     before = linear_probe(features, names, search=[1.0], device="cpu")
-    assert before.stamp == features.stamp != encoder.stamp
+    assert before.provenance.stamp == features.stamp != encoder.stamp
 
 
 def test_geometry_of_photographs(encoder, seen):
     _, points, texts = seen
     with pytest.warns(SampleWarning, match="40 rows"):
         scores = _sound(geometry(points), encoder)
-    assert scores["mean cosine"].value > scores["mean cosine, centred"].value
-    assert 1 < scores["effective rank"].value < 40
+    assert scores["mean cosine", "raw"].value > scores["mean cosine", "centred"].value
+    assert 1 < scores["effective rank", None].value < 40
     gap = _sound(modality_gap(points, texts), encoder)
-    assert gap["separability along the gap"].value > 0.9
-    assert gap["recall@1, text to image"].chance == 1 / 40
+    assert gap.row(score="separability along the gap").value > 0.9
+    assert gap.row(variant="raw", direction="text to image", k=1).chance == 1 / 40
 
 
 def test_likeness_to_pixels_and_blind_pairs(encoder, seen):
@@ -93,7 +93,7 @@ def test_likeness_to_pixels_and_blind_pairs(encoder, seen):
     alike = compare(points, pixels)
     assert alike["RSA"].value > 0.1  # even random weights see colours
     pairs = _sound(blind_pairs(points, pixels, same=0.5, different=0.2, centred=True, k=3), encoder)
-    assert pairs.arrays["pairs"].shape == (min(3, int(pairs["pairs"].value)), 2)
+    assert pairs.arrays["pairs"].shape == (min(3, int(pairs["count"].value)), 2)
 
 
 def test_concepts_of_photographs(encoder, seen):
@@ -113,6 +113,6 @@ def test_typographic_attack_and_binding_of_photographs(encoder, seen):
     assert all(0 <= row.value <= 1 for row in scores)
     pairs = list(zip(range(0, 8, 2), range(1, 8, 2), strict=True))
     quartets = [Quartet((files[a], files[b]), (names[a], names[b])) for a, b in pairs]
-    assert _sound(group_scores(encoder, quartets), encoder).rows[0].n == 4
+    assert _sound(group_scores(encoder, quartets), encoder).table.rows[0].n == 4
     choices = [Choice(files[a], (names[a], names[b])) for a, b in pairs]
     assert _sound(choice_accuracy(encoder, choices), encoder)["accuracy"].chance == 0.5

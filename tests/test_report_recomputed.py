@@ -93,12 +93,14 @@ def test_every_section_says_that_it_was_computed_on_the_store(seen):
 
 
 def test_spectrum(seen):
-    scores = {row["score"]: row["value"] for row in seen["results"]["spectrum"].table}
+    scores = {(row.score, row.variant): row.value for row in seen["results"]["spectrum"].table}
     assert scores == pytest.approx(recomputed.spectrum(seen["x"]), rel=1e-4, abs=1e-6)
 
 
 def test_modality_gap(space, seen):
-    scores = {row["score"]: row["value"] for row in seen["results"]["modality_gap"].table}
+    scores = {
+        (row.score, row.variant, row.direction, row.k): row.value for row in seen["results"]["modality_gap"].table
+    }
     numbers = recomputed.gap(seen["x"], space.encode_texts(seen["captions"]).unit, seen["captions"])
     assert {name: scores[name] for name in numbers} == pytest.approx(numbers, rel=1e-4, abs=1e-6)
 

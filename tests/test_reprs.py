@@ -7,9 +7,7 @@ from scipy import sparse
 
 from clipspace.measure.dictionary import Dictionary
 from clipspace.measure.logistic import LogisticFits
-from clipspace.measure.sparse_autoencoder import SparseAutoencoder
 from clipspace.measure.splits import Split
-from clipspace.measure.text_span import TextSpan
 from clipspace.points.alignment import fit_adapter
 from clipspace.points.code import Code
 from clipspace.points.embeddings import Embeddings, Stamp
@@ -19,12 +17,13 @@ from clipspace.points.store import select, write_store
 from clipspace.probes.concepts import Decomposition, Vocabulary
 from clipspace.probes.retention.factors import Factor
 from clipspace.probes.retention.measure import Measure
-from clipspace.probes.retention.table import Retention
+from clipspace.probes.sparse_autoencoder import SparseAutoencoder
+from clipspace.probes.text_basis import TextSpan
 from clipspace.probes.zero_shot import ZeroShot
 from clipspace.results.pictures import Pictures
 from clipspace.results.provenance import Provenance
 from clipspace.results.result import Result
-from clipspace.results.scores import Score, Scores
+from clipspace.results.table import Table, scored
 from clipspace.search import build_index
 from clipspace.search.maps import pca_map, umap_map
 from clipspace.sources import open_source
@@ -36,12 +35,6 @@ NAMES = tuple(f"the image number {i}" for i in range(N))
 X = np.random.default_rng(0).normal(size=(N, D)).astype(np.float32)
 POINTS = Embeddings(X, STAMP, names=NAMES, columns={"kind": ["cat"] * N})
 IDS = np.zeros(N, int)
-
-
-def retention(path):
-    measured = {name: Measure(0.5, np.zeros(1000), N) for name in NAMES}
-    parts = ("retention", "linear", "neighbours", "sensitivity")
-    return Retention(dict.fromkeys(parts, measured), STAMP, 0, {"names": NAMES})
 
 
 VALUES = {
@@ -73,8 +66,7 @@ VALUES = {
     "ZeroShot": lambda path: ZeroShot(np.zeros((N, 1000)), NAMES),
     "Measure": lambda path: Measure(0.5, np.zeros(1000), N),
     "Factor": lambda path: Factor("kind", NAMES, lambda i: i),
-    "Retention": retention,
-    "Scores": lambda path: Scores("probe", [Score(name, 0.5, 0.1, 0.4, 0.6, N) for name in NAMES], STAMP),
+    "Table": lambda path: Table([scored(name=name, value=0.5, chance=0.1, low=0.4, high=0.6, n=N) for name in NAMES]),
     "Result": lambda path: Result(
         "analysis", [{"name": name, **dict.fromkeys(map(str, range(30)), 0.123)} for name in NAMES], NAMES, {"x": X}
     ),
@@ -96,6 +88,6 @@ def test_a_space_says_its_parts(space):
 
 
 def test_all_of_a_table_is_printed():
-    scores = VALUES["Scores"](None)
-    assert str(scores).count("\n") == N
-    assert repr(scores).endswith("and 1,492 more rows; print() shows all")
+    table = VALUES["Table"](None)
+    assert str(table).count("\n") == N
+    assert repr(table).endswith("and 1,492 more rows; print() shows all")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,8 +104,57 @@ def test_pictures_come_back_with_their_images_points_and_provenance(tmp_path):
     assert not again.arrays
 
 
+def test_a_table_shows_every_score():
+    rows = [
+        scored(score="accuracy", value=0.9, chance=0.1, low=0.8, high=1.0, n=50),
+        scored(score="gap", value=0.5),
+    ]
+    lines = str(Table(rows)).splitlines()
+    assert lines[0].split() == ["score", "value", "chance", "95", "%", "n"]
+    assert lines[1].split() == ["accuracy", "0.900", "0.100", "[0.800,", "1.000]", "50"]
+    assert lines[2].split() == ["gap", "0.500"]
+
+
+def test_one_row_is_found_by_some_of_its_columns():
+    rows = [scored(score="gap", value=0.5), *(scored(score="recall", k=k, value=k / 9) for k in (1, 5))]
+    table = Table(rows, keys=("score", "k"))
+    assert table.columns[:2] == ["score", "k"]
+    assert table.row(k=5).value == 5 / 9
+    assert table.row(score="gap") == table["gap", None]
+    with pytest.raises(InputError, match="got 2 rows"):
+        table.row(score="recall")
+    with pytest.raises(InputError, match=r"k of \['1', '5', 'None'\]; got 0 rows"):
+        table.row(k=7)
+
+
 def test_a_result_is_strict_json_with_its_arrays():
     result = Result("probe", [scored(score="a", value=np.nan)], arrays={"curve": np.eye(2, dtype=np.float32)})
     values = json.loads(result.to_json(), parse_constant=lambda name: pytest.fail(f"bare {name}"))
     assert values["table"][0]["value"] == "NaN"
     assert values["arrays"]["curve"] == [[1, 0], [0, 1]]
+
+
+def test_values_of_any_kind_become_strict_json():
+    class Silent:
+        pass
+
+    rows = [
+        scored(score="a", value=float("nan")),
+        scored(score="b", value=np.float32(0.5), chance=0.1, low=-np.inf, high=np.inf, n=np.int64(7)),
+    ]
+    options = {"strengths": np.array([1.0, np.nan]), "reader": Silent(), "path": Path("x"), "pair": (1, 2)}
+    arrays = {"curve": np.array([1, np.nan, np.inf], np.float32), "names": np.array(["é", "b"])}
+    made = provenance("probe", stamp=Stamp("a", "a" * 16, "b" * 16, 8), seed=3, k=np.int64(20), **options)
+    text = Result("probe", rows, arrays=arrays, provenance=made).to_json()
+    values = json.loads(text, parse_constant=lambda name: pytest.fail(f"bare {name}"))
+    assert " at 0x" not in text
+    assert values["table"][1] == {
+        "score": "b",
+        "value": 0.5,
+        "chance": 0.1,
+        "low": "-Infinity",
+        "high": "Infinity",
+        "n": 7,
+    }
+    assert (values["provenance"]["seed"], values["provenance"]["options"]["k"]) == (3, 20)
+    assert values["arrays"] == {"curve": [1, "NaN", "Infinity"], "names": ["é", "b"]}

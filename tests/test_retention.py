@@ -41,19 +41,19 @@ def control(scenes):
 
 @pytest.mark.parametrize("component", ["retention", "linear", "neighbours", "sensitivity"])
 def test_each_component_ranks_what_is_said_above_what_never_is(mini, component):
-    scores = mini[component]
+    scores = {row.factor: row for row in mini.where(component=component)}
     never = max(scores[name].value for name in NEVER)
     assert min(scores[name].value for name in ALWAYS_SEEN) > never + 0.2
     assert min(scores[name].value for name in SOMETIMES) > never
 
 
 def test_nothing_that_is_never_said_can_be_read_out(mini):
-    assert all(mini["linear"][name].value < 0.1 for name in NEVER)
+    assert all(mini["linear", name].value < 0.1 for name in NEVER)
 
 
 def test_the_relation_of_two_things_is_said_and_not_kept(mini):
     """The finding of docs/calibration.md: captions always state it, the embedding hardly holds it."""
-    assert mini["retention"]["relation"].value < 0.2
+    assert mini["retention", "relation"].value < 0.2
 
 
 def test_retention_agrees_with_the_truth_and_the_ranking_vanishes_without_training(mini, control):
@@ -71,8 +71,8 @@ def test_agreement_beyond_a_control(mini, control):
     """Partial rho against regressing ranks on ranks; of a space beyond itself nothing is left."""
     from scipy.stats import rankdata
 
-    names = mini.factors
-    a, c = ([result["sensitivity"][n].value for n in names] for result in (mini, control))
+    names = mini.labels["factors"]
+    a, c = ([result["sensitivity", n].value for n in names] for result in (mini, control))
     x, y, z = (rankdata(values) - 8 for values in (a, [MENTIONS[n] for n in names], c))
     left = [v - z * (v @ z) / (z @ z) for v in (x, y)]
     expected = left[0] @ left[1] / np.sqrt((left[0] @ left[0]) * (left[1] @ left[1]))
@@ -92,8 +92,8 @@ def test_untrained_weights_are_drawn_by_the_seed(caplog):
 def test_rank_agreement_equals_scipy(mini):
     from scipy.stats import spearmanr
 
-    names = mini.factors
-    expected = spearmanr([mini["linear"][n].value for n in names], [MENTIONS[n] for n in names]).statistic
+    names = mini.labels["factors"]
+    expected = spearmanr([mini["linear", n].value for n in names], [MENTIONS[n] for n in names]).statistic
     assert rank_agreement(mini, MENTIONS)["linear"].value == pytest.approx(expected)
     with pytest.raises(InputError, match="four factors"):
         rank_agreement(mini, {"thing": 1.0})
@@ -102,16 +102,17 @@ def test_rank_agreement_equals_scipy(mini):
 
 
 def test_the_table_reads_as_text_json_and_frame(mini):
-    lines = str(mini).splitlines()
+    wide = mini.table.pivot("factor", "component")
+    lines = str(wide).splitlines()
     assert lines[0].split()[:4] == ["factor", "retention", "linear", "neighbours"]
     assert len(lines) == 1 + len(MENTIONS)
-    assert mini._repr_html_().count("<tr>") == len(lines)
-    values = [mini["retention"][name].value for name in mini.factors]
+    assert wide._repr_html_().count("<tr>") == len(lines)
+    values = [mini["retention", name].value for name in mini.labels["factors"]]
     assert values == sorted(values, reverse=True)
-    assert json.loads(mini.to_json())["linear"]["scores"][0]["name"] == mini.factors[0]
-    assert mini.to_frame().loc["thing", "linear"] == mini["linear"]["thing"].value
-    with pytest.raises(InputError, match="expected one of"):
-        mini["recovery"]
+    assert json.loads(mini.to_json())["table"][0]["factor"] == mini.labels["factors"][0]
+    assert wide.to_frame().loc["thing", "linear"] == mini["linear", "thing"].value
+    with pytest.raises(InputError, match="of one row"):
+        mini["recovery", "thing"]
 
 
 def test_retention_repeats_with_its_seed(space):
@@ -126,8 +127,8 @@ def test_retention_repeats_with_its_seed(space):
 def test_retention_decodes_and_reports_its_controls(space):
     scenes = sample_scenes(80, seed=SEED + 2, layout="one")
     result = retention(space, scenes, factors=["color", "ground"], pairs=4, decoded=3, decodes=2, num_inference_steps=2)
-    assert {"recovery", "unconditional", "reader", "cycle"} <= set(result.measures)
-    assert result["reader"]["color"].value > 0.6
+    assert {"recovery", "unconditional", "reader", "cycle"} <= set(result.column("component"))
+    assert result["reader", "color"].value > 0.6
     assert "cycle agreement" in str(result)
 
 
@@ -145,9 +146,9 @@ def test_photos_need_no_special_case_and_grey_is_seen(space, rng):
         columns={"half": ["a", "b"] * 150},
         pairs=10,
     )
-    assert result["linear"]["grey"].value > 0.8
-    assert abs(result["linear"]["half"].value) < 0.3
-    assert "half" not in result.measures["sensitivity"]
+    assert result["linear", "grey"].value > 0.8
+    assert abs(result["linear", "half"].value) < 0.3
+    assert "half" not in result.where(component="sensitivity").column("factor")
 
 
 def test_real_photos_through_an_untrained_vit():
@@ -159,8 +160,8 @@ def test_real_photos_through_an_untrained_vit():
         result = retention(
             untrained_space("ViT-B-32", seed=0, device="cpu"), photos, factors=["grey", "rotation"], pairs=3
         )
-    assert set(result.factors) == {"grey", "rotation"}
-    assert result.stamp.dim == 512
+    assert set(result.labels["factors"]) == {"grey", "rotation"}
+    assert result.provenance.stamp.dim == 512
 
 
 # Bad input.

@@ -6,7 +6,8 @@ from sklearn.linear_model import Ridge
 
 from clipspace import Embeddings
 from clipspace.errors import InputError, SampleWarning
-from clipspace.measure.ridge import _predictions, ridge_probe
+from clipspace.measure.ridge import ridge_predictions
+from clipspace.probes.regression import ridge_probe
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def test_r2_is_the_share_of_variance_that_was_planted(points):
 
 def test_predictions_are_those_of_scikit_learn(points):
     y = np.stack([points.columns["half"], points.columns["noise"]], axis=1)
-    ours = _predictions(points.vectors, y, points.vectors[:7], np.array([0.1, 100.0]))
+    ours = ridge_predictions(points.vectors, y, points.vectors[:7], np.array([0.1, 100.0]))
     for i, strength in enumerate([0.1, 100.0]):
         assert np.allclose(ours[i], Ridge(alpha=strength).fit(points.vectors, y).predict(points.vectors[:7]))
 

@@ -8,10 +8,10 @@ from clipspace import Embeddings
 from clipspace.errors import InputError, SampleWarning, SpaceMismatchError
 from clipspace.measure import dictionary
 from clipspace.measure.dictionary import Dictionary
-from clipspace.measure.sparse_autoencoder import SparseAutoencoder, fit_autoencoder, load_autoencoder
 from clipspace.points.embeddings import Stamp
 from clipspace.points.sphere import unit
 from clipspace.points.store import write_store
+from clipspace.probes.sparse_autoencoder import SparseAutoencoder, fit_autoencoder, load_autoencoder
 from clipspace.scenes import render, sample_scenes
 
 STAMP = Stamp("planted", "0" * 16, "0" * 16, 32)

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from clipspace.results.result import Result
-from clipspace.results.scores import Score, Scores
+from clipspace.results.table import Table, scored
 from clipspace.results.text import MOST_ROWS, as_html, as_text
 
 
@@ -59,7 +59,7 @@ def test_text_lines_up():
 @pytest.mark.parametrize(
     ("shown", "notes"),
     [
-        (Scores("knn", [Score("accuracy", 0.9, chance=0.1, n=50), Score("gap", 0.5)]), []),
+        (Table([scored(score="accuracy", value=0.9, chance=0.1, n=50), scored(score="gap", value=0.5)]), []),
         (Result("spectrum", [{"k": 1, "share": 0.12345}, {"k": 20, "share": None}], ["<Half>."]), ["<Half>."]),
         (Result("spectrum", [], ["Nothing."]), ["Nothing."]),
     ],

@@ -5,8 +5,8 @@ import pytest
 
 from clipspace import Embeddings
 from clipspace.errors import InputError
-from clipspace.measure.text_span import text_span
 from clipspace.points.sphere import unit
+from clipspace.probes.text_basis import text_span
 
 
 @pytest.fixture

@@ -45,20 +45,22 @@ def test_an_encoder_that_cannot_see_the_card_is_not_attacked():
     words = ["green", "blue", "red"] * 4
     pictures = [Image.new("RGB", (64, 64), COLORS[color]) for color in truth]
     found = typographic_attack(BlindToCards(), pictures, truth, words)
-    assert found["word: read as the thing"].value == 1
-    assert found["word: read as the word"].value == found["blank: read as the word"].value == 0
-    assert found["bare: read as the thing"].chance == pytest.approx(1 / 3)
+    assert found["word", "image", "thing", "share", 0.6].value == 1
+    assert (
+        found["word", "image", "word", "share", 0.6].value == found["blank", "image", "word", "share", 0.6].value == 0
+    )
+    assert found["bare", "image", "thing", "share", None].chance == pytest.approx(1 / 3)
 
 
 def test_the_mini_space_reads_the_word_and_not_the_blank_card(space, world):
     found = typographic_attack(space, *world, labels=list(THINGS), widths=(0.2, 0.6))
-    assert found["bare: read as the thing"].value > 0.9
-    success = found["word: read as the word"]
+    assert found["bare", "image", "thing", "share", None].value > 0.9
+    success = found["word", "image", "word", "share", 0.6]
     assert success.low > 0.5
-    assert success.chance == found["blank: read as the word"].value < 0.15
-    assert found["width 0.2: read as the word"].value < 0.2
-    assert found["width 0.6: read as the word"].value == success.value
-    assert found.arrays["success"].tolist() == [found["width 0.2: read as the word"].value, success.value]
+    assert success.chance == found["blank", "image", "word", "share", 0.6].value < 0.15
+    assert found["word", "image", "word", "share", 0.2].value < 0.2
+    assert found["word", "image", "word", "share", 0.6].value == success.value
+    assert found.arrays["success"].tolist() == [found["word", "image", "word", "share", 0.2].value, success.value]
 
 
 def test_the_decoders_view_is_reported_beside_it(space, world):
@@ -66,7 +68,7 @@ def test_the_decoders_view_is_reported_beside_it(space, world):
     found = typographic_attack(
         space, pictures, truth, words, labels=list(THINGS), widths=(), decodes=2, num_inference_steps=2
     )
-    row = found["word decoded: probability of the thing"]
+    row = found["word", "decoded", "thing", "probability", 0.6]
     assert 0 <= row.value <= 1
     assert row.n == 2
     assert found.arrays["width"].size == 0
@@ -75,7 +77,7 @@ def test_the_decoders_view_is_reported_beside_it(space, world):
 def test_the_blank_card_is_the_chance_of_the_word_only(space, world):
     pictures, truth, words = (part[:6] for part in world)
     found = attack_scores(space, {"word": pictures}, truth, words, labels=list(THINGS))
-    assert found["word: read as the word"].chance == pytest.approx(1 / 18)
+    assert found["word", "image", "word", "share"].chance == pytest.approx(1 / 18)
 
 
 def test_a_card_is_where_and_as_large_as_asked():
@@ -164,7 +166,7 @@ def test_scam_triples_are_read_and_scored(tmp_path, apple, space, form):
         "pasted word": ["SynthSCAM_img_0001.png"],
     }
     assert (truth, words) == (["apple"], ["taxi"])
-    assert attack_scores(space, conditions, truth, words)["word: read as the thing"].n == 1
+    assert attack_scores(space, conditions, truth, words)["word", "image", "thing", "share"].n == 1
 
 
 def test_scam_folders_that_lack_something_are_refused(tmp_path, apple):

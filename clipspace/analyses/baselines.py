@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clipspace.analyses.examples import EXAMPLES
+from clipspace.measure.bootstrap import bootstrap
 from clipspace.points.embeddings import Embeddings
-from clipspace.results.scores import Score, bootstrap
+from clipspace.results.table import Row, scored
 from clipspace.scenes import render
 
 if TYPE_CHECKING:
@@ -51,16 +52,16 @@ def far(doing: str, space: Space, sources: Sequence, points: Embeddings, *, seed
     ]
 
 
-def mean_of(name: str, values: np.ndarray, *, seed: int) -> Score:
+def mean_of(name: str, values: np.ndarray, *, seed: int) -> Row:
     """The mean over images and its interval, which a single image does not have."""
     low, high = bootstrap(values, seed=seed) if len(values) > 1 else (None, None)
-    return Score(name, float(np.mean(values)), None, low, high, len(values))
+    return scored(score=name, value=float(np.mean(values)), low=low, high=high, n=len(values))
 
 
-def shown(score: Score) -> str:
+def shown(score: Row) -> str:
     """A mean, and its interval where it has one.
 
-    >>> shown(Score("cosine", 0.891, low=0.88, high=0.9))
+    >>> shown(scored(score="cosine", value=0.891, low=0.88, high=0.9))
     '0.89 [0.88, 0.90]'
     """
     return f"{score.value:.2f}" + ("" if score.low is None else f" [{score.low:.2f}, {score.high:.2f}]")

@@ -16,10 +16,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clipspace.analyses import Analysis
-from clipspace.analyses.tables import score_rows
 from clipspace.errors import InputError
 from clipspace.probes.binding import (
     KINDS,
+    OUTCOMES,
     Choice,
     Quartet,
     binding_quartets,
@@ -30,6 +30,7 @@ from clipspace.probes.binding import (
 from clipspace.results.pictures import stacked
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
+from clipspace.results.table import MEASURES
 from clipspace.scenes import UNSEEN
 from clipspace.sources.images import read_image, square
 
@@ -73,14 +74,17 @@ def run(
     if not known or not all(known.values()):
         raise InputError(f"binding: expected quartets of each kind, got none of {[k for k in known if not known[k]]}")
     table = []
-    for kind, found in known.items():
-        table += score_rows(group_scores(space, found), kind=kind)
-        table += score_rows(choice_accuracy(space, _choices(found)), kind=kind)
-    table = [{**row, "score": _SAYS[row["score"]]} for row in table]
+    for kind, examples in known.items():
+        scores = [*group_scores(space, examples), *choice_accuracy(space, _choices(examples))]
+        table += [{"kind": kind, "view": "examples", **row, "score": _SAYS[row.score]} for row in scores]
     if quartets is None and space.decoder is not None:
         how = {"n": decoded, "num_inference_steps": num_inference_steps, "seed": UNSEEN + seed}
         for kind in ("color", "size"):
-            table += score_rows(decoded_binding(space, kind, **how), kind=kind)
+            outcomes = decoded_binding(space, kind, **how)
+            table += [
+                {"kind": kind, "view": row.view, "score": row.outcome, **{name: row[name] for name in MEASURES}}
+                for row in outcomes
+            ]
     firsts = [found[0] for found in known.values()]
     return Result(
         "binding",
@@ -102,27 +106,40 @@ def _choices(quartets: Sequence[Quartet]) -> list[Choice]:
 
 
 def _findings(table: list[dict[str, Any]]) -> list[str]:
-    read = {(row["kind"], row["score"]): row for row in table}
-    kinds = [kind for kind, score in read if score == "group"]
-    groups, choices = ({kind: read[kind, score]["value"] for kind in kinds} for score in ("group", "two-way"))
-    above = [kind for kind in kinds if read[kind, "group"]["low"] > read[kind, "group"]["chance"]]
+    rows = {(row["kind"], row["view"], row["score"]): row for row in table}
+    group = {kind: row for (kind, _, score), row in rows.items() if score == "group"}
+    kinds = list(group)
+    groups = {kind: row["value"] for kind, row in group.items()}
+    choices = {kind: rows[kind, "examples", "two-way"]["value"] for kind in kinds}
+    above = [kind for kind, row in group.items() if row["low"] > row["chance"]]
     best, worst = (pick(kinds, key=lambda kind: choices[kind]) for pick in (max, min))
     found = [
         f"Group scores are {min(groups.values()):.2f} to {max(groups.values()):.2f} (chance 0.17), above chance for "
         f"{', '.join(above) or 'no kind'}; of two captions the true one is nearer in {choices[worst]:.0%} ({worst}) to "
         f"{choices[best]:.0%} ({best})."
     ]
-    for kind in [kind for kind in kinds if (kind, "decoded: kept") in read]:
-        kept, swapped, lost = (read[kind, f"decoded: {outcome}"]["value"] for outcome in ("kept", "swapped", "lost"))
+    for kind in [kind for kind in kinds if (kind, "decoded", "kept") in rows]:
+        kept, swapped, lost = (rows[kind, "decoded", outcome]["value"] for outcome in OUTCOMES)
         found.append(
             f"Decodes keep which thing has which {kind} in {kept:.0%}, swap it in {swapped:.0%}, lose it in {lost:.0%}; "
-            f"of the true pictures readers get {read[kind, 'true image: kept']['value']:.0%}."
+            f"of the true pictures readers get {rows[kind, 'true image', 'kept']['value']:.0%}."
         )
     return found
 
 
-_MARKERS = {"text": "o", "image": "s", "group": "D", "two-way": "^"}
-_OUTCOMES = {"decoded: kept": "o", "decoded: swapped": "X", "decoded: lost": "v", "true image: kept": "|"}
+_MARKERS = {
+    ("examples", "text"): "o",
+    ("examples", "image"): "s",
+    ("examples", "group"): "D",
+    ("examples", "two-way"): "^",
+}
+_OUTCOMES = {
+    ("decoded", "kept"): "o",
+    ("decoded", "swapped"): "X",
+    ("decoded", "lost"): "v",
+    ("true image", "kept"): "|",
+}
+"""The mark of each view and score in the figure."""
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
@@ -132,8 +149,8 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
     from clipspace.plot import COLORS, grid, paper, width
 
     kinds, across = result.labels["kinds"], width(venue)
-    rows = {(row["kind"], row["score"]): row for row in result.table}
-    decoded = any((kind, "decoded: kept") in rows for kind in kinds)
+    rows = {(row["kind"], row["view"], row["score"]): row for row in result.table}
+    decoded = any((kind, "decoded", "kept") in rows for kind in kinds)
     with paper(venue):
         figure = Figure(figsize=(across, 0.6 * len(kinds) + 0.9))
         left, *rest = figure.subplots(1, 2 + decoded, width_ratios=[1.3, 2, *[1.3] * decoded])
@@ -150,13 +167,16 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
     return figure
 
 
-def _draw_dots(rows: dict, kinds: list[str], scores: dict[str, str], colors: tuple[str, ...], ax: Axes) -> None:
+def _draw_dots(
+    rows: dict, kinds: list[str], scores: dict[tuple[str, str], str], colors: tuple[str, ...], ax: Axes
+) -> None:
     """One series of dots for each score, one under the other in the row of a kind."""
     from clipspace.plot import intervals
 
-    for i, (score, marker) in enumerate(scores.items()):
-        found = [rows.get((kind, score), {}) for kind in kinds]
+    for i, ((view, score), marker) in enumerate(scores.items()):
+        found = [rows.get((kind, view, score), {}) for kind in kinds]
+        label = score if view == "examples" else f"{view}: {score}"
         series = {name: [row.get(name) for row in found] for name in ("low", "high", "chance")}
         style = {"color": colors[i % len(colors)], "marker": marker, "size": 5, "offset": 0.19 * (i - 1.5)}
         values = [row.get("value") for row in found]
-        intervals([""] * len(kinds), values, **series, **style, height=0.17, label=score, ax=ax)
+        intervals([""] * len(kinds), values, **series, **style, height=0.17, label=label, ax=ax)

@@ -30,7 +30,6 @@ from clipspace.probes.metamers import metamers
 from clipspace.results.pictures import Pictures
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
-from clipspace.results.scores import Scores
 from clipspace.scenes import Scene, factor_table, render
 from clipspace.seeds import stream
 from clipspace.sources.images import list_images, read_image, square
@@ -147,7 +146,7 @@ def _metamers(space: Space, images: Sequence | None, how: dict[str, Any]) -> lis
     return drawn
 
 
-def _rows(way: str, scores: Scores, names: Sequence[str], scenes: Sequence[Scene]) -> list[dict[str, Any]]:
+def _rows(way: str, scores: Result, names: Sequence[str], scenes: Sequence[Scene]) -> list[dict[str, Any]]:
     """One row per pair; what differs in it is known of scenes alone."""
     table, found = factor_table(scenes), scores.arrays
     return [
@@ -171,10 +170,10 @@ def _pixels(rows: Sequence[Sequence]) -> np.ndarray:
     return np.array(small, dtype=np.uint8) if small else np.zeros((0, 2, _SIDE, _SIDE, 3), dtype=np.uint8)
 
 
-def _count(ways: dict[str, Scores], other: str) -> str:
-    counts = {way: int(scores["pairs"].value) for way, scores in ways.items()}
+def _count(ways: dict[str, Result], other: str) -> str:
+    counts = {way: int(scores["count"].value) for way, scores in ways.items()}
     return (
-        f"Of {ways['z']['pairs'].n:,} pairs {counts['z']} are the same to z and different to {other}, "
+        f"Of {ways['z']['count'].n:,} pairs {counts['z']} are the same to z and different to {other}, "
         f"{counts['other']} the reverse."
     )
 

@@ -21,13 +21,11 @@ import numpy as np
 
 from clipspace.analyses import Analysis
 from clipspace.analyses.examples import pictures
-from clipspace.analyses.tables import score_rows
 from clipspace.errors import InputError
 from clipspace.probes.decoder_agreement import agreement_of, decoder_seed
 from clipspace.results.pictures import stacked
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
-from clipspace.results.scores import Scores
 from clipspace.sources.images import square
 
 if TYPE_CHECKING:
@@ -80,7 +78,7 @@ def run(
     columns = [sources, *drawn.values()]
     return Result(
         "decoder_agreement",
-        score_rows(scores),
+        scores.table,
         _findings(scores, list(drawn)),
         {
             "images": stacked([[square(image, side) for image in row] for row in zip(*columns, strict=True)]),
@@ -91,14 +89,14 @@ def run(
     )
 
 
-def _matrix(scores: Scores, z: np.ndarray) -> np.ndarray:
+def _matrix(scores: Result, z: np.ndarray) -> np.ndarray:
     """Mean cosines of z and of what each decoder makes of it, picture by picture."""
     points = np.stack([z, *scores.arrays.values()])
     return np.einsum("and,bnd->ab", points, points) / len(z)
 
 
-def _findings(scores: Scores, decoders: list[str]) -> list[str]:
-    cycles = {name: scores[f"cycle: {name}"] for name in decoders}
+def _findings(scores: Result, decoders: list[str]) -> list[str]:
+    cycles = {name: scores["z", name] for name in decoders}
     closest = max(cycles, key=lambda name: cycles[name].value)
     said = ", ".join(f"{name} {score.value:.2f} (chance {score.chance:.2f})" for name, score in cycles.items())
     n = next(iter(cycles.values())).n
@@ -106,13 +104,13 @@ def _findings(scores: Scores, decoders: list[str]) -> list[str]:
         f"Of {n} images E(D(z)) has a cosine to z of: {said}; {closest} closes the cycle best. E judges what was drawn from "
         "E: circular for every decoder, and the gradient's pixels are optimised for this very number."
     ]
-    pairs = [row for row in scores if not row.name.startswith("cycle: ")]
+    pairs = [row for row in scores if row.first != "z"]
     if pairs:
         nearest = max(pairs, key=lambda row: row.value)
         least = min(score.value for score in cycles.values())
         how = "no nearer to each other than to z" if nearest.value <= least else "nearer to each other than one is to z"
         found.append(
-            f"Images by {nearest.name} have a cosine of {nearest.value:.2f} (chance {nearest.chance:.2f}): {how}."
+            f"Images by {nearest.first} and {nearest.second} have a cosine of {nearest.value:.2f} (chance {nearest.chance:.2f}): {how}."
         )
     return found
 
@@ -130,8 +128,7 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
         figure = Figure(figsize=(across, 0.56 * across * min(rows / columns, 1) + 0.1))
         left, right = figure.subplots(1, 2, width_ratios=[1.5, 1])
         grid(images, row_labels=["source", *names[1:]], ax=left)
-        pairs = [row["score"].replace("cycle: ", "z and ") for row in result.table]
         columns = {name: result.column(name) for name in ("low", "high", "chance")}
-        intervals([pair.replace(" and ", "\nand ") for pair in pairs], result.column("value"), **columns, ax=right)
+        intervals([f"{row.first}\nand {row.second}" for row in result], result.column("value"), **columns, ax=right)
         right.set(xlim=(min(0, *columns["chance"]), 1.03), xlabel="cosine of the same image;\ngrey: of another")
     return figure

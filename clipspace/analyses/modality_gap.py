@@ -18,7 +18,6 @@ import numpy as np
 
 from clipspace.analyses import Analysis
 from clipspace.analyses.examples import captions_of, unseen_scenes
-from clipspace.analyses.tables import score_rows
 from clipspace.errors import InputError
 from clipspace.measure.gap import gap_vector
 from clipspace.points.embeddings import Embeddings
@@ -27,7 +26,6 @@ from clipspace.points.sphere import unit
 from clipspace.probes.geometry import modality_gap as probe
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
-from clipspace.results.scores import Scores
 from clipspace.scenes import render
 
 if TYPE_CHECKING:
@@ -73,7 +71,7 @@ def run(
     edges, paired, unpaired = _cosines(images.unit, texts.unit)
     return Result(
         "modality_gap",
-        score_rows(scores),
+        scores.table,
         _findings(scores),
         {
             **{name: scores.arrays[name] for name in ("image mean", "text mean", "moved", "moved gap", "moved recall")},
@@ -114,14 +112,16 @@ def _plane(images: Embeddings, texts: Embeddings) -> np.ndarray:
     return np.stack([along, across], axis=1).reshape(2, len(x), 2)
 
 
-def _findings(scores: Scores) -> list[str]:
-    gap, paired, unpaired = (scores[name] for name in ("gap, unbiased", "paired cosine", "unpaired cosine"))
-    recall = scores["recall@1, text to image"]
+def _findings(scores: Result) -> list[str]:
+    gap = scores.row(score="gap", variant="unbiased")
+    paired, unpaired = (scores.row(score="cosine", variant=variant) for variant in ("paired", "unpaired"))
+    separable = scores.row(score="separability along the gap").value
+    recall = scores.row(score="recall", variant="raw", direction="text to image", k=1)
     moved, recalls = scores.arrays["moved"], scores.arrays["moved recall"].mean(axis=0)
     best, still = int(recalls.argmax()), int(np.abs(moved).argmin())
     found = [
         f"The means of images and captions are {gap.value:.2f} apart (95 % {gap.low:.2f} to {gap.high:.2f}); "
-        f"{scores['separability along the gap'].value:.0%} of points lie on their own side.",
+        f"{separable:.0%} of points lie on their own side.",
         f"A caption has a cosine of {paired.value:.2f} to its own image and of {unpaired.value:.2f} to others, and finds "
         f"it first in {recall.value:.0%} of cases (chance {recall.chance:.1%}).",
     ]

@@ -26,7 +26,7 @@ from clipspace.analyses import Analysis
 from clipspace.analyses.examples import unseen_scenes
 from clipspace.analyses.tables import retention_rows
 from clipspace.errors import InputError
-from clipspace.probes.retention import Factor, Retention, augmentation_factors, rank_agreement, scene_factors
+from clipspace.probes.retention import Factor, augmentation_factors, rank_agreement, scene_factors
 from clipspace.probes.retention import retention as probe
 from clipspace.probes.retention.readout import FEWEST
 from clipspace.results.pictures import stacked
@@ -91,15 +91,15 @@ def run(
         looking = {}
     found = probe(space, pictures, factors=list(factors), **options, **looking)
     untrained = _mean_retention([probe(twin, pictures, factors=list(factors), **options) for twin in twins])
-    said = {name: _in_words(name) for name in found.factors if images is None}
+    said = {name: _in_words(name) for name in found.labels["factors"] if images is None}
     few = [factor.name for factor in known if factor.name not in factors]
     missing = [f"Too few images to measure: {', '.join(few)}."] if few else []
     return Result(
         "retention",
         retention_rows(found, captions=said, untrained=untrained),
         [_order(found, said), *_training(found, untrained), *_decoder(found), *missing],
-        {"examples": stacked([_example(factors[name], seed) for name in found.factors])},
-        {"factors": [name.replace("_", " ") for name in found.factors]},
+        {"examples": stacked([_example(factors[name], seed) for name in found.labels["factors"]])},
+        {"factors": [name.replace("_", " ") for name in found.labels["factors"]]},
         provenance("retention", space, images=len(pictures), controls=controls, **options, **looking),
     )
 
@@ -138,9 +138,9 @@ def _example(factor: Factor, seed: int) -> list[Image.Image]:
     return max(pairs, key=lambda pair: np.abs(np.subtract(*(np.asarray(image, dtype=float) for image in pair))).sum())
 
 
-def _mean_retention(controls: Sequence[Retention]) -> dict[str, float]:
+def _mean_retention(controls: Sequence[Result]) -> dict[str, float]:
     """Mean retention of each factor over untrained spaces; nothing without any."""
-    scores = [{row.name: row.value for row in control["retention"]} for control in controls]
+    scores = [{row.factor: row.value for row in control.where(component="retention")} for control in controls]
     return {name: float(np.mean([score[name] for score in scores])) for name in scores[0]} if scores else {}
 
 
@@ -148,18 +148,18 @@ def _in_words(factor: str) -> str:
     return {0.0: "never", 1.0: "always"}.get(MENTIONS[factor], "sometimes")
 
 
-def _order(found: Retention, said: dict[str, str]) -> str:
+def _order(found: Result, said: dict[str, str]) -> str:
     """From kept to ignored; where captions say some factors always, some at times and some never, by how often."""
-    scores = {row.name: row for row in found["retention"]}
+    scores = {row.factor: row for row in found.where(component="retention")}
     if set(said.values()) != {"always", "sometimes", "never"}:
-        first, last = found.factors[0], found.factors[-1]
+        first, last = found.labels["factors"][0], found.labels["factors"][-1]
         return f"Of {first} z keeps {scores[first].value:.2f}, of {last} {scores[last].value:.2f}."
     ranges = []
     for how in ("always", "sometimes", "never"):
-        values = [scores[name].value for name in found.factors if said[name] == how]
+        values = [scores[name].value for name in found.labels["factors"] if said[name] == how]
         ranges.append(f"{min(values):.2f} to {max(values):.2f} of what captions {how} say")
-    unsaid = max(scores[name].high for name in found.factors if said[name] == "never")
-    ignored = [name for name in found.factors if said[name] != "never" and scores[name].low <= unsaid]
+    unsaid = max(scores[name].high for name in found.labels["factors"] if said[name] == "never")
+    ignored = [name for name in found.labels["factors"] if said[name] != "never" and scores[name].low <= unsaid]
     agreement = rank_agreement(found, MENTIONS, over="factors")["retention"]
     return (
         f"z keeps {', '.join(ranges)}: Spearman's rho is {agreement.value:.2f} "
@@ -168,11 +168,11 @@ def _order(found: Retention, said: dict[str, str]) -> str:
     )
 
 
-def _training(found: Retention, untrained: dict[str, float]) -> list[str]:
+def _training(found: Result, untrained: dict[str, float]) -> list[str]:
     """What training put in and took out, where there is a control."""
     if not untrained:
         return []
-    kept = {row.name: row.value for row in found["retention"]}
+    kept = {row.factor: row.value for row in found.where(component="retention")}
     most, least = (pick(kept, key=lambda name: kept[name] - untrained[name]) for pick in (max, min))
     gained, lost = (f"{name} ({untrained[name]:.2f} to {kept[name]:.2f})" for name in (most, least))
     if kept[most] <= untrained[most]:
@@ -181,11 +181,13 @@ def _training(found: Retention, untrained: dict[str, float]) -> list[str]:
     return [f"Beside random weights of the same architecture, training added most to {gained} and {down}."]
 
 
-def _decoder(found: Retention) -> list[str]:
+def _decoder(found: Result) -> list[str]:
     """Whether decodes lose what z holds, and whose failure that is, where anything was decoded."""
-    if "recovery" not in found.measures:
+    if "recovery" not in found.column("component"):
         return []
-    linear, recovery, cycle = ({row.name: row.value for row in found[c]} for c in ("linear", "recovery", "cycle"))
+    linear, recovery, cycle = (
+        {row.factor: row.value for row in found.where(component=name)} for name in ("linear", "recovery", "cycle")
+    )
     held = [name for name in recovery if linear[name] >= _HALF]
     lost = [name for name in held if recovery[name] < _HALF]
     if not lost:

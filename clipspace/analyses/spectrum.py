@@ -20,7 +20,6 @@ import numpy as np
 
 from clipspace.analyses import Analysis
 from clipspace.analyses.examples import captions_of, unseen_scenes
-from clipspace.analyses.tables import score_rows
 from clipspace.measure.spectrum import components_for
 from clipspace.points.embeddings import Embeddings
 from clipspace.probes.geometry import geometry
@@ -74,7 +73,7 @@ def run(
     needed = [[components_for(row, share) for share in SHARES] for row in values]
     return Result(
         "spectrum",
-        [row for name, scores in found.items() for row in score_rows(scores, set=name)],
+        [{"set": name, **row} for name, scores in found.items() for row in scores],
         [_finding(name, scores, values.shape[1]) for name, scores in found.items()],
         {"shares": shares, "cumulative": np.cumsum(shares, axis=1), "needed": np.array(needed)},
         {"sets": list(found), "levels": [f"{share:.0%}" for share in SHARES]},
@@ -83,13 +82,13 @@ def run(
 
 
 def _finding(name, scores, d: int) -> str:
-    half, most = scores["components for 90%"].value, scores["components for 99%"].value
+    half, most = (scores["components", share].value for share in ("90%", "99%"))
     text = (
         f"Of {d} dimensions {name} use {half:.0f} for 90 % of their variance and {most:.0f} for 99 %; "
-        f"participation ratio {scores['participation ratio'].value:.1f}, "
-        f"effective rank {scores['effective rank'].value:.1f}."
+        f"participation ratio {scores['participation ratio', None].value:.1f}, "
+        f"effective rank {scores['effective rank', None].value:.1f}."
     )
-    n = scores["effective rank"].n
+    n = scores["effective rank", None].n
     return text if n > d else f"{text} With {n} points these are lower bounds."
 
 

@@ -1,35 +1,22 @@
-"""What probes answer with, as rows of a result's table."""
+"""What probes answer with, as rows of an analysis's table."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
-from clipspace.probes.retention import Retention
-from clipspace.results.scores import Scores
+from clipspace.results.result import Result
 
 _WITH_INTERVALS = ("retention", "recovery", "cycle")
 _COMPONENTS = ("linear", "neighbours", "sensitivity", "consistency", "recovery", "reader", "cycle")
 
 
-def score_rows(scores: Scores, **columns: Any) -> list[dict[str, Any]]:
-    """One row per score, after ``columns`` that are the same in all of them.
-
-    >>> from clipspace.results.scores import Score
-    >>> score_rows(Scores("knn", [Score("accuracy", 0.9, n=50)]), space="mini")
-    [{'space': 'mini', 'score': 'accuracy', 'value': 0.9, 'chance': None, 'low': None, 'high': None, 'n': 50}]
-    """
-    return [{**columns, "score": row.name, **{k: v for k, v in asdict(row).items() if k != "name"}} for row in scores]
-
-
-def retention_rows(found: Retention, **columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+def retention_rows(result: Result, **columns: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One row per factor, from kept to ignored: ``columns`` of it, then every component, None where it has none."""
-    scores = {name: {row.name: row for row in found[name]} for name in found.measures}
+    rows = {(row.component, row.factor): row for row in result}
 
-    def value(name: str, factor: str, part: str = "value") -> Any:
-        score = scores.get(name, {}).get(factor)
-        return None if score is None else getattr(score, part)
+    def value(component: str, factor: str, part: str = "value") -> Any:
+        return rows.get((component, factor), {}).get(part)
 
     return [
         {
@@ -39,5 +26,5 @@ def retention_rows(found: Retention, **columns: Mapping[str, Any]) -> list[dict[
             **{f"{name} {part}": value(name, factor, part) for name in _WITH_INTERVALS for part in ("low", "high")},
             "n": value("retention", factor, "n"),
         }
-        for factor in found.factors
+        for factor in result.labels["factors"]
     ]

@@ -12,7 +12,7 @@ from clipspace.cli.files import ARRAYS, kind_of, split_name, texts_at, values_at
 from clipspace.cli.options import Device, Json, Seed, SpaceName, check_space, load, report
 from clipspace.errors import InputError, shortened
 from clipspace.points.embeddings import Embeddings
-from clipspace.results.scores import Scores
+from clipspace.results.result import Result
 
 app = typer.Typer(
     name="probe",
@@ -107,10 +107,10 @@ def linear(
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """How well a linear map predicts the labels (clipspace.probes.linear.linear_probe, few_shot; clipspace.measure.ridge.ridge_probe)."""
+    """How well a linear map predicts the labels (probes.linear.linear_probe, few_shot; probes.regression.ridge_probe)."""
     images, truth = _labelled(points, labels, space, device, before=before)
     if targets:
-        from clipspace.measure.ridge import ridge_probe
+        from clipspace.probes.regression import ridge_probe
 
         _show(ridge_probe(images, {"label": _numbers(truth)}, seed=seed), as_json)
         return
@@ -198,7 +198,7 @@ def concepts(
     """Images as sums of words (clipspace.probes.concepts.decompose), or a basis of texts (probes.text_span.text_span)."""
     images, words = _with_texts(points, texts, space, device)
     if greedy is not None:
-        from clipspace.measure.text_span import text_span
+        from clipspace.probes.text_basis import text_span
 
         _show(text_span(images, words, greedy).scores, as_json)
         return
@@ -212,8 +212,8 @@ def concepts(
     report({**found.scores.to_dict(), "images": each}, as_json, "\n".join([*lines, "", str(found.scores)]))
 
 
-def _show(scores: Scores, as_json: bool) -> None:
-    report(scores.to_dict(), as_json, str(scores))
+def _show(result: Result, as_json: bool) -> None:
+    report(result.to_dict(), as_json, str(result))
 
 
 def _images(path: Path, space: str, device: str | None, *, before: bool = False) -> Embeddings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -46,7 +47,8 @@ def retention(
         num_inference_steps=num_inference_steps,
         seed=seed,
     )
-    report(found.to_dict(), as_json, str(found))
+    wide = found.table.pivot("factor", "component")
+    report(replace(found, arrays={}).to_dict(), as_json, "\n".join([*found.findings, str(wide)]))
 
 
 @app.command()

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from scipy.stats import beta
 
-from clipspace.results.scores import Score
 
+def class_accuracies(predicted: np.ndarray, truth: np.ndarray, k: int) -> np.ndarray:
+    """The share of right predictions for each class of ``k`` that occurs in ``truth``; both are class numbers (n,).
 
-def accuracy_rows(
-    predicted: np.ndarray, truth: np.ndarray, classes: Sequence, *, chance: float, name: str = "accuracy"
-) -> list[Score]:
-    """Scores of predicted class numbers (n,): accuracy with its interval, and its mean over the classes."""
-    right = (predicted == truth).astype(float)
-    found, members = np.bincount(truth, right, len(classes)), np.bincount(truth, minlength=len(classes))
-    per_class = found[members > 0] / members[members > 0]
-    return [
-        Score(name, float(right.mean()), chance, *proportion_interval(right), len(right)),
-        Score(f"{name}, mean per class", float(per_class.mean()), 1 / len(classes), n=len(right)),
-    ]
+    >>> class_accuracies(np.array([0, 1, 1]), np.array([0, 0, 1]), 3).tolist()
+    [0.5, 1.0]
+    """
+    right, members = np.bincount(truth, predicted == truth, k), np.bincount(truth, minlength=k)
+    return right[members > 0] / members[members > 0]
 
 
 def proportion_interval(right: np.ndarray, *, trials: int = 1) -> tuple[float, float]:

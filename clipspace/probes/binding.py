@@ -19,9 +19,10 @@ import numpy as np
 from PIL import Image
 
 from clipspace.errors import InputError, check_count
-from clipspace.measure.accuracy import proportion_interval
 from clipspace.points.embeddings import Embeddings
-from clipspace.results.scores import Score, Scores
+from clipspace.probes.rows import share_row
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
 from clipspace.scenes import COLORS, SIZES, Scene, Thing, render, sample_scene
 from clipspace.scenes.captions import article
 from clipspace.scenes.reading import read_in_color
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["color", "texture", "size", "relation"]
 KINDS: tuple[Kind, ...] = ("color", "texture", "size", "relation")
+OUTCOMES = ("kept", "swapped", "lost")
+"""What becomes of a binding in a decode."""
 TIE = 1e-6
 """Cosines nearer than this are one: float noise must not decide between equal captions."""
 _CHUNK = 256
@@ -63,7 +66,7 @@ def binding_quartets(kind: Kind, n: int, *, seed: int) -> list[Quartet]:
     return [_quartet(pair) for pair in _scene_pairs(kind, n, seed)]
 
 
-def group_scores(space: Space, quartets: Sequence[Quartet]) -> Scores:
+def group_scores(space: Space, quartets: Sequence[Quartet]) -> Result:
     """Winoground's text, image and group scores; chance is 1/4, 1/4 and 1/6.
 
     *text*: each image is nearer to its own caption than to the other; *image*: each caption is nearer to its own
@@ -75,12 +78,13 @@ def group_scores(space: Space, quartets: Sequence[Quartet]) -> Scores:
     images = space.encode_images([image for q in quartets for image in q.images])
     texts = space.encode_texts([caption for q in quartets for caption in q.captions])
     similarity = np.einsum("ncd,nid->nci", _twos(texts), _twos(images))
-    found = expected_group_scores(similarity)
-    rows = []
-    for name, chance in (("text", 1 / 4), ("image", 1 / 4), ("group", 1 / 6)):
-        low, high = proportion_interval(found[name])
-        rows.append(Score(name, float(found[name].mean()), chance, low, high, len(quartets)))
-    return Scores("binding", rows, space.stamp)
+    hits = expected_group_scores(similarity)
+    chances = {"text": 1 / 4, "image": 1 / 4, "group": 1 / 6}
+    return Result(
+        "group_scores",
+        [share_row(hits[name], chance=chance, score=name) for name, chance in chances.items()],
+        provenance=provenance("group_scores", stamp=space.stamp, quartets=len(quartets)),
+    )
 
 
 def expected_group_scores(similarity: np.ndarray) -> dict[str, np.ndarray]:
@@ -102,7 +106,7 @@ def expected_group_scores(similarity: np.ndarray) -> dict[str, np.ndarray]:
     return {"text": text.mean(axis=1), "image": image.mean(axis=1), "group": (text & image).mean(axis=1)}
 
 
-def choice_accuracy(space: Space, choices: Sequence[Choice]) -> Scores:
+def choice_accuracy(space: Space, choices: Sequence[Choice]) -> Result:
     """How often the true caption is the nearest of an image's captions; chance is 1 over their number.
 
     Captions that tie share the hit. Raises `InputError` for fewer than two captions, or a false caption that is
@@ -123,9 +127,12 @@ def choice_accuracy(space: Space, choices: Sequence[Choice]) -> Scores:
         ends = np.cumsum([len(item.captions) for item in chunk])
         for z, captions in zip(images.unit, np.split(texts, ends[:-1]), strict=True):
             hits.append(_hit(captions @ z))
-    low, high = proportion_interval(np.array(hits))
     chance = float(np.mean([1 / len(item.captions) for item in choices]))
-    return Scores("binding", [Score("accuracy", float(np.mean(hits)), chance, low, high, len(hits))], space.stamp)
+    return Result(
+        "choice_accuracy",
+        [share_row(np.array(hits), chance=chance, score="accuracy")],
+        provenance=provenance("choice_accuracy", stamp=space.stamp, choices=len(choices)),
+    )
 
 
 def decoded_binding(
@@ -136,12 +143,12 @@ def decoded_binding(
     decodes: int = 1,
     num_inference_steps: int | None = None,
     seed: int,
-) -> Scores:
+) -> Result:
     """How often decodes of two things keep, swap or lose what is bound to what (figure 15 of DALL-E 2).
 
     Read without CLIP: which thing is drawn in each colour, or which colour is drawn larger. *lost* is a decode in
-    which a colour is missing, or both colours show the same thing. The rows of the true images are the reader's
-    control: what is not kept there, the reader cannot tell.
+    which a colour is missing, or both colours show the same thing. The keys are ``view`` and ``outcome``. The rows of the
+    view "true image" are the reader's control: what is not kept there, the reader cannot tell.
     """
     if kind not in ("color", "size"):
         raise InputError(f"decoded_binding: expected kind 'color' or 'size', got {kind!r}")
@@ -152,13 +159,13 @@ def decoded_binding(
     points = space.encode_images(images)[np.repeat(np.arange(n), decodes)]
     decoded = space.decode(points, seed=seed, num_inference_steps=steps)
     rows = []
-    for name, pictures, times in (("decoded", decoded, decodes), ("true image", images, 1)):
-        read = [_bound(kind, picture, scenes[i // times]) for i, picture in enumerate(pictures)]
-        for outcome in ("kept", "swapped", "lost"):
-            hits = np.array([r == outcome for r in read], dtype=float).reshape(n, times).mean(axis=1)
-            low, high = proportion_interval(hits, trials=times)
-            rows.append(Score(f"{name}: {outcome}", float(hits.mean()), None, low, high, n))
-    return Scores(f"binding of {kind}", rows, space.stamp, seed, {"decodes": decodes, "steps": steps})
+    for view, seen, times in (("decoded", decoded, decodes), ("true image", images, 1)):
+        outcomes = [_bound(kind, image, scenes[i // times]) for i, image in enumerate(seen)]
+        for outcome in OUTCOMES:
+            hits = np.array([one == outcome for one in outcomes], dtype=float).reshape(n, times).mean(axis=1)
+            rows.append(share_row(hits, trials=times, view=view, outcome=outcome))
+    options = {"kind": kind, "n": n, "decodes": decodes, "num_inference_steps": steps}
+    return Result("decoded_binding", rows, provenance=provenance("decoded_binding", space, seed=seed, **options))
 
 
 def read_winoground(file: str | Path, images: str | Path) -> list[Quartet]:

@@ -11,7 +11,9 @@ from clipspace.errors import InputError
 from clipspace.measure import cone
 from clipspace.points.arrays import embeddings_of
 from clipspace.points.embeddings import Embeddings
-from clipspace.results.scores import Score, Scores
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
+from clipspace.results.table import scored
 from clipspace.sources.images import list_images, read_image, read_images, square
 
 if TYPE_CHECKING:
@@ -30,11 +32,11 @@ def blind_pairs(
     different: float = DIFFERENT,
     centred: bool = False,
     k: int = 20,
-) -> Scores:
+) -> Result:
     """Pairs of images with a cosine above ``same`` in ``points`` and below ``different`` in ``other``.
 
-    Call it again with the two exchanged for the reverse. The row ``blind pairs`` is the share of all pairs;
-    ``arrays`` holds the ``k`` pairs of the largest difference: ``pairs`` (m, 2) row numbers, ``cosine`` and
+    Call it again with the two exchanged for the reverse. The row ``"share"`` is the share of all pairs that are blind,
+    ``"count"`` their number; ``arrays`` holds the ``k`` pairs of the largest difference: ``pairs`` (m, 2) row numbers, ``cosine`` and
     ``other_cosine`` (m,). Exact, over all pairs: time grows with n squared, memory with n.
 
     Parameters
@@ -58,21 +60,18 @@ def blind_pairs(
         found = [_widest(np.concatenate(found), k)]
     rows, columns, cosine, others = found[0].T
     total = n * (n - 1) // 2
-    return Scores(
-        "blind pairs",
-        [Score("blind pairs", count / total, n=total), Score("pairs", count, n=total)],
-        points.stamp,
-        settings={
-            "other": str(other.stamp or "no stamp"),
-            "same": same,
-            "different": different,
-            "centred": centred,
-        },
-        arrays={
-            "pairs": np.column_stack([rows, columns]).astype(int),
-            "cosine": cosine,
-            "other_cosine": others,
-        },
+    options = {
+        "other": str(other.stamp or "no stamp"),
+        "same": same,
+        "different": different,
+        "centred": centred,
+        "k": k,
+    }
+    return Result(
+        "blind_pairs",
+        [scored(blind_pairs="share", value=count / total, n=total), scored(blind_pairs="count", value=count, n=total)],
+        arrays={"pairs": np.column_stack([rows, columns]).astype(int), "cosine": cosine, "other_cosine": others},
+        provenance=provenance("blind_pairs", stamp=points.stamp, **options),
     )
 
 
@@ -88,10 +87,10 @@ def pixel_points(images, *, side: int = 32) -> Embeddings:
     return Embeddings(np.stack(pixels), None, "image", names)
 
 
-def pair_rows(images, scores: Scores) -> list[list[Image.Image]]:
+def pair_rows(images, result: Result) -> list[list[Image.Image]]:
     """The pictures of the pairs that `blind_pairs` found, one pair a row."""
     pictures, _ = read_images(images)
-    return [[pictures[i], pictures[j]] for i, j in scores.arrays["pairs"]]
+    return [[pictures[i], pictures[j]] for i, j in result.arrays["pairs"]]
 
 
 def _directions(points: Embeddings, centred: bool) -> np.ndarray:

@@ -19,8 +19,10 @@ from clipspace.measure.splits import check_words, finite_vectors
 from clipspace.points.arrays import check_one_space, embeddings_of, unit_blocks
 from clipspace.points.embeddings import Embeddings, Stamp, check_same_space
 from clipspace.points.sphere import norm, unit
+from clipspace.probes.rows import mean_row
 from clipspace.reprs import brief
-from clipspace.results.scores import Score, Scores, bootstrap
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
 
 if TYPE_CHECKING:
     from clipspace.points.store import Store
@@ -102,7 +104,7 @@ class Decomposition:
     __repr__ = brief
 
     @cached_property
-    def scores(self) -> Scores:
+    def scores(self) -> Result:
         """Mean cosine of rebuilt and true centred embeddings, and words per image.
 
         Chance of the cosine is that of the words of another image of the set.
@@ -113,12 +115,13 @@ class Decomposition:
         n = len(self.images)
         other = float((np.einsum("nd,nd->n", np.roll(true, 1, axis=0), rebuilt) / length).mean()) if n > 1 else None
         count = np.diff(self.weights.indptr).astype(float)
-        rows = [
-            Score("cosine", float(cosine.mean()), other, *bootstrap(cosine), n),
-            Score("words per image", float(count.mean()), None, *bootstrap(count), n),
-        ]
-        settings = {"strength": self.strength, "words": len(self.vocabulary.words), "excess": float(self.excess.max())}
-        return Scores("concepts", rows, self.images.stamp, 0, settings, {"cosine": cosine, "words per image": count})
+        options = {"strength": self.strength, "words": len(self.vocabulary.words), "excess": float(self.excess.max())}
+        return Result(
+            "concepts",
+            [mean_row(cosine, chance=other, score="cosine"), mean_row(count, score="words per image")],
+            arrays={"cosine": cosine, "words per image": count},
+            provenance=provenance("decompose", stamp=self.images.stamp, seed=0, **options),
+        )
 
     def top(self, k: int = 10) -> list[list[tuple[str, float]]]:
         """For each image its words and weights, heaviest first, at most ``k``."""

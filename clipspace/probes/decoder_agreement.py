@@ -11,7 +11,10 @@ from PIL import Image
 
 from clipspace.errors import InputError
 from clipspace.points.embeddings import Embeddings
-from clipspace.results.scores import Score, Scores, bootstrap
+from clipspace.probes.rows import mean_row
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
+from clipspace.results.table import Row
 from clipspace.seeds import child_seed
 
 if TYPE_CHECKING:
@@ -20,11 +23,12 @@ if TYPE_CHECKING:
 
 def decoder_agreement(
     spaces: Mapping[str, Space], points: Embeddings, *, seed: int = 0, num_inference_steps: int | None = None
-) -> Scores:
+) -> Result:
     """Cycle cosine of E(D(z)) and z for each decoder D, and cosine of E(D(z)) and E(D'(z)) for each pair.
 
-    Chance is the mean cosine of E(D(z)) and another point z'. What decoders agree on came from z; where one has a
-    low cycle, it is that decoder's failure. ``arrays`` holds the redrawn unit embeddings of each, ``(n, d)``.
+    The keys are ``first`` and ``second``: "z" and a decoder for a cycle, else two decoders. Chance is the mean cosine of
+    E(D(z)) and another point z'. What decoders agree on came from z; where one has a low cycle, it is that decoder's
+    failure. ``arrays`` holds the redrawn unit embeddings of each, ``(n, d)``.
     All spaces share one encoder, that of ``points``; else `SpaceMismatchError`.
     """
     if len(points) < 2 or not spaces:
@@ -45,16 +49,22 @@ def decoder_seed(seed: int, name: str) -> int:
 
 def agreement_of(
     space: Space, points: Embeddings, drawn: Mapping[str, Sequence[Image.Image]], *, seed: int = 0
-) -> Scores:
+) -> Result:
     """`decoder_agreement` of images that are there already: for each decoder's name, one of each point."""
     redrawn = {name: space.encode_images(images).unit for name, images in drawn.items()}
-    rows = [_score(f"cycle: {name}", found, points.unit, seed) for name, found in redrawn.items()]
-    rows += [_score(f"{a} and {b}", redrawn[a], redrawn[b], seed) for a, b in combinations(redrawn, 2)]
-    return Scores("decoder agreement", rows, points.stamp, seed, {"decoders": list(drawn)}, redrawn)
+    rows = [_row("z", name, vectors, points.unit, seed) for name, vectors in redrawn.items()]
+    rows += [_row(a, b, redrawn[a], redrawn[b], seed) for a, b in combinations(redrawn, 2)]
+    options = {"decoders": list(drawn)}
+    return Result(
+        "decoder_agreement",
+        rows,
+        arrays=redrawn,
+        provenance=provenance("decoder_agreement", stamp=points.stamp, seed=seed, **options),
+    )
 
 
-def _score(name: str, a: np.ndarray, b: np.ndarray, seed: int) -> Score:
-    every = a @ b.T
-    n = len(every)
-    low, high = bootstrap(np.diag(every), seed=seed)
-    return Score(name, float(np.diag(every).mean()), float(every[~np.eye(n, dtype=bool)].mean()), low, high, n)
+def _row(first: str, second: str, a: np.ndarray, b: np.ndarray, seed: int) -> Row:
+    """The mean cosine of the same images, beside that of different ones."""
+    cosines = a @ b.T
+    others = float(cosines[~np.eye(len(cosines), dtype=bool)].mean())
+    return mean_row(np.diag(cosines), chance=others, seed=seed, first=first, second=second)

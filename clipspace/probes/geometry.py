@@ -9,7 +9,6 @@ import numpy as np
 
 from clipspace.errors import InputError, SampleWarning
 from clipspace.measure import cone, contrast, dimension, gap, hubness, retrieval, similarity, spectrum
-from clipspace.measure.accuracy import proportion_interval
 from clipspace.measure.copies import originals
 from clipspace.measure.pairing import Pairing, pair
 from clipspace.measure.splits import finite_vectors
@@ -17,7 +16,10 @@ from clipspace.points.arrays import check_one_space, embeddings_of, unit_rows
 from clipspace.points.embeddings import Embeddings
 from clipspace.points.sphere import unit
 from clipspace.points.store import Store, open_beside
-from clipspace.results.scores import Score, Scores, bootstrap
+from clipspace.probes.rows import mean_row, share_row
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
+from clipspace.results.table import Row, Table, scored
 from clipspace.seeds import stream
 from clipspace.sequences import in_order
 
@@ -32,7 +34,7 @@ def geometry(
     estimators: Sequence[str] = (),
     max_points: int = MAX_POINTS,
     seed: int = 0,
-) -> Scores:
+) -> Result:
     """Where the directions of a set lie: cone, spectrum, dimension, hubs. Each function says how it depends on n.
 
     Duplicate rows are dropped with a warning: distances of 0 break the estimators. Measures of a covariance take
@@ -41,7 +43,9 @@ def geometry(
 
     Returns
     -------
-    `Scores`, with arrays ``spectrum`` (d,), ``coordinate shares`` (d,) where there is a cone, ``hub counts`` (n,).
+    `Result` with the keys ``score`` and ``variant`` (of the mean cosine "raw" or "centred", of the components the share of
+    the variance, of the dimension the estimator; else None), and arrays ``spectrum`` (d,), ``coordinate shares`` (d,)
+    where there is a cone, ``hub counts`` (n,).
 
     Raises `InputError` for fewer than 4 distinct rows, and for rows equally far from each other; warns where rows are no
     more than dimensions.
@@ -63,26 +67,26 @@ def geometry(
     values = spectrum.spectrum(x)
     counts = hubness.occurrences(few, k=k)
     arrays = {"spectrum": values, "hub counts": counts}
-    rows = [
-        _mean_cosine("mean cosine", x),
-        _mean_cosine("mean cosine, centred", cone.centred(x)),
-        Score("norm of the mean", cone.mean_norm(x), n=n),
-    ]
+    rows = _cone_rows(x)
     if rows[0].value > 0:
         arrays["coordinate shares"] = cone.coordinate_shares(x)
-        rows.append(Score("largest coordinate's share of it", float(arrays["coordinate shares"].max()), 1 / d, n=n))
+        largest = float(arrays["coordinate shares"].max())
+        rows.append(_row("largest coordinate's share of the mean", value=largest, chance=1 / d, n=n))
     rows += [
-        Score("uniformity", contrast.uniformity(few), n=m),
-        Score("participation ratio", spectrum.participation_ratio(values), n=n),
-        Score("effective rank", spectrum.effective_rank(values), n=n),
-        *(Score(f"components for {s:.0%}", spectrum.components_for(values, s), n=n) for s in (0.9, 0.95, 0.99)),
-        Score("dimension, TwoNN", dimension.two_nn(few), n=m),
-        Score("dimension, MLE", dimension.levina_bickel(few, k=min(20, m - 1)), n=m),
-        *(Score(f"dimension, {name}", dimension.by_scikit_dimension(few, name), n=m) for name in estimators),
-        Score(f"hubness, skew of {k}-occurrences", hubness.skewness(counts), 0.0, n=m),
-        Score("largest hub's share of lists", float(counts.max() / m), k / m, n=m),
+        _row("uniformity", value=contrast.uniformity(few), n=m),
+        _row("participation ratio", value=spectrum.participation_ratio(values), n=n),
+        _row("effective rank", value=spectrum.effective_rank(values), n=n),
+        *(_row("components", f"{s:.0%}", value=spectrum.components_for(values, s), n=n) for s in (0.9, 0.95, 0.99)),
+        _row("dimension", "TwoNN", value=dimension.two_nn(few), n=m),
+        _row("dimension", "MLE", value=dimension.levina_bickel(few, k=min(20, m - 1)), n=m),
+        *(_row("dimension", name, value=dimension.by_scikit_dimension(few, name), n=m) for name in estimators),
+        _row("skew of k-occurrences", value=hubness.skewness(counts), chance=0.0, n=m),
+        _row("largest hub's share of lists", value=float(counts.max() / m), chance=k / m, n=m),
     ]
-    return Scores("geometry", rows, points.stamp, seed, {"k": k, "max_points": max_points}, arrays)
+    made = provenance(
+        "geometry", stamp=points.stamp, seed=seed, k=k, max_points=max_points, estimators=list(estimators)
+    )
+    return Result("geometry", Table(rows, ("score", "variant")), arrays=arrays, provenance=made)
 
 
 def modality_gap(
@@ -93,21 +97,23 @@ def modality_gap(
     ks: tuple[int, ...] = (1, 5, 10),
     max_points: int = MAX_POINTS,
     seed: int = 0,
-) -> Scores:
+) -> Result:
     """How images and the texts paired with them, row by row, lie to each other: gap, cosines, retrieval.
 
     A store that was encoded with its texts holds both: ``modality_gap(open_store(path))``.
 
     A caption that repeats is of all its images, and an image that repeats has all its captions: each of them is right,
     and counts once. Captions are one where their texts and their vectors are equal (the vectors, where rows have no names),
-    images where their vectors are. ``ids`` (n,) says more: rows of one id belong together. The settings ``images`` and
-    ``texts`` are how many distinct ones there are; chance is that of a random order of these.
+    images where their vectors are. ``ids`` (n,) says more: rows of one id belong together. The options ``images`` and
+    ``texts`` of the provenance are the numbers of distinct ones; chance is that of a random order of these.
 
-    Retrieval is given as it is, after each modality is centred on its own mean, and, in the arrays ``moved``,
-    ``moved gap`` and ``moved recall`` (2, 9), after both are moved along the gap by so much (see `geometry.gap.shift`).
-    Arrays ``image mean`` and ``text mean`` (d,) are those of unit vectors. The interval of "gap" is of samples of n
-    pairs, which noise drives apart; that of "gap, unbiased" is of the gap of all there is. At most ``max_points``
-    pairs are drawn.
+    The keys are ``score``, ``variant``, ``direction`` and ``k``, None where a score has none:
+    ``result.row(score="recall", variant="raw", direction="text to image", k=1)``. Retrieval is measured on the vectors as
+    they are ("raw"), after each modality is centred on its own mean ("centred"), and, in the arrays ``moved``,
+    ``moved gap`` and ``moved recall`` (2, 9), after both are moved along the gap by these amounts (see `measure.gap.shift`).
+    Arrays ``image mean`` and ``text mean`` (d,) are those of unit vectors. The interval of the raw gap is of samples of n
+    pairs, which noise drives apart; that of the "unbiased" gap is of the gap of the whole population. At most
+    ``max_points`` pairs are drawn.
     """
     texts = _texts_beside(images) if texts is None else texts
     check_one_space(images, texts, "modality_gap")
@@ -120,26 +126,30 @@ def modality_gap(
     chosen = np.sort(stream(seed, "sample").permutation(len(images))[:max_points])
     x, t = (unit_rows(points, chosen, "modality_gap") for points in (images, texts))
     paired, n = np.einsum("nd,nd->n", x, t), len(chosen)
-    found = pair(x, t, _words(texts, chosen), None if ids is None else [ids[i] for i in chosen])
-    _warn_of_one_vector(t, found)
-    distinct = x[found.images], t[found.texts]
+    pairing = pair(x, t, _words(texts, chosen), None if ids is None else [ids[i] for i in chosen])
+    _warn_of_one_vector(t, pairing)
+    distinct = x[pairing.images], t[pairing.texts]
     rows = [
         *_gaps(x, t, seed),
-        Score("separability along the gap", gap.separability(x, t), 0.5, n=n),
-        Score("paired cosine", float(paired.mean()), None, *bootstrap(paired, seed=seed), n),
-        _unpaired(*distinct, found),
-        Score("mean cosine of images", cone.mean_cosine(x), 0.0, n=n),
-        Score("mean cosine of texts", cone.mean_cosine(t), 0.0, n=n),
-        Score("alignment", contrast.alignment(x, t), n=n),
-        *_recalls("", *distinct, found.matches, ks),
-        *_recalls(", centred", *map(cone.centred, distinct), found.matches, ks[:1]),
+        _row("separability along the gap", value=gap.separability(x, t), chance=0.5, n=n),
+        mean_row(paired, seed=seed, score="cosine", variant="paired"),
+        _unpaired(*distinct, pairing),
+        _row("cosine", "of images", value=cone.mean_cosine(x), chance=0.0, n=n),
+        _row("cosine", "of texts", value=cone.mean_cosine(t), chance=0.0, n=n),
+        _row("alignment", value=contrast.alignment(x, t), n=n),
+        *_recalls("raw", *distinct, pairing.matches, ks),
+        *_recalls("centred", *map(cone.centred, distinct), pairing.matches, ks[:1]),
     ]
-    arrays = {"image mean": x.mean(axis=0), "text mean": t.mean(axis=0), **_moved(x, t, found)}
-    settings = {"max_points": max_points, "images": len(found.images), "texts": len(found.texts)}
-    return Scores("modality gap", rows, images.stamp, seed, settings, arrays)
+    options = {"max_points": max_points, "images": len(pairing.images), "texts": len(pairing.texts)}
+    return Result(
+        "modality_gap",
+        Table(rows, ("score", "variant", "direction", "k")),
+        arrays={"image mean": x.mean(axis=0), "text mean": t.mean(axis=0), **_moved(x, t, pairing)},
+        provenance=provenance("modality_gap", stamp=images.stamp, seed=seed, **options),
+    )
 
 
-def compare(a: Embeddings | Store, b: Embeddings | Store, *, max_points: int = MAX_POINTS, seed: int = 0) -> Scores:
+def compare(a: Embeddings | Store, b: Embeddings | Store, *, max_points: int = MAX_POINTS, seed: int = 0) -> Result:
     """How alike two embeddings of the same things, row by row, are; they may be of different spaces.
 
     Chance of CKA is that of one set's rows shuffled. Rows beyond ``max_points`` are left out at random.
@@ -151,12 +161,12 @@ def compare(a: Embeddings | Store, b: Embeddings | Store, *, max_points: int = M
     x, y, n = unit_rows(a, chosen, "compare"), unit_rows(b, chosen, "compare"), len(chosen)
     z = y[rng.permutation(n)]
     rows = [
-        Score("linear CKA", similarity.linear_cka(x, y), similarity.linear_cka(x, z), n=n),
-        Score("linear CKA, unbiased", similarity.linear_cka(x, y, unbiased=True), 0.0, n=n),
-        Score("RSA", similarity.rsa(x, y), 0.0, n=n),
+        scored(score="linear CKA", value=similarity.linear_cka(x, y), chance=similarity.linear_cka(x, z), n=n),
+        scored(score="unbiased linear CKA", value=similarity.linear_cka(x, y, unbiased=True), chance=0.0, n=n),
+        scored(score="RSA", value=similarity.rsa(x, y), chance=0.0, n=n),
     ]
-    spaces = {"of": str(a.stamp), "and": str(b.stamp)}
-    return Scores("likeness", rows, a.stamp, seed, {**spaces, "max_points": max_points})
+    options = {"other": str(b.stamp), "max_points": max_points}
+    return Result("compare", rows, provenance=provenance("compare", stamp=a.stamp, seed=seed, **options))
 
 
 def _texts_beside(images: Embeddings | Store) -> Store:
@@ -181,22 +191,36 @@ def _distinct(points: Embeddings, doing: str) -> np.ndarray:
     return x[kept]
 
 
-def _mean_cosine(name: str, x: np.ndarray) -> Score:
-    return _mean_over_pairs(name, cone.mean_cosine(x), 0.0, cone.conformity(x))
+def _row(score: str, variant: str | None = None, **measures: float) -> Row:
+    return scored(score=score, variant=variant, **measures)
 
 
-def _mean_over_pairs(name: str, value: float, chance: float | None, own: np.ndarray) -> Score:
+def _cone_rows(x: np.ndarray) -> list[Row]:
+    """The mean cosine, raw and centred, and the norm of the mean."""
+    variants = {"raw": x, "centred": cone.centred(x)}
+    return [
+        *(
+            _mean_over_pairs("mean cosine", variant, cone.mean_cosine(each), 0.0, cone.conformity(each))
+            for variant, each in variants.items()
+        ),
+        _row("norm of the mean", value=cone.mean_norm(x), n=len(x)),
+    ]
+
+
+def _mean_over_pairs(score: str, variant: str, value: float, chance: float | None, own: np.ndarray) -> Row:
     """With the interval of a mean over pairs that share points: twice the standard error of points' ``own`` means."""
     half = 1.96 * 2 * own.std(ddof=1) / np.sqrt(len(own))
-    return Score(name, value, chance, float(value - half), float(value + half), len(own))
+    return _row(
+        score, variant, value=value, chance=chance, low=float(value - half), high=float(value + half), n=len(own)
+    )
 
 
-def _unpaired(x: np.ndarray, t: np.ndarray, pairs: Pairing) -> Score:
+def _unpaired(x: np.ndarray, t: np.ndarray, pairs: Pairing) -> Row:
     """Mean cosine of distinct images and texts that are no pair; its interval from the means of each image and its text."""
     value, of_images, of_texts = gap.unpaired_means(x, t, pairs.matches)
     once = pairs.images if len(pairs.images) <= len(pairs.texts) else pairs.texts
     own = (of_images[pairs.image_of[once]] + of_texts[pairs.text_of[once]]) / 2
-    return _mean_over_pairs("unpaired cosine", value, None, own[np.isfinite(own)])
+    return _mean_over_pairs("cosine", "unpaired", value, None, own[np.isfinite(own)])
 
 
 def _words(texts: Embeddings | Store, rows: np.ndarray) -> list[str] | None:
@@ -218,15 +242,16 @@ def _warn_of_one_vector(t: np.ndarray, pairs: Pairing) -> None:
         )
 
 
-def _gaps(x: np.ndarray, t: np.ndarray, seed: int, resamples: int = 200) -> list[Score]:
+def _gaps(x: np.ndarray, t: np.ndarray, seed: int, resamples: int = 200) -> list[Row]:
     """The gap as it is and unbiased, with 95 % intervals over resampled pairs, from counts instead of copies."""
     n, noise, square = len(x), _noise(x, t), gap.gap_norm(x, t) ** 2
     counts = stream(seed, "bootstrap").multinomial(n, np.full(n, 1 / n), size=resamples)
     squares = ((counts @ (x - t) / n) ** 2).sum(axis=1) - noise  # a resample adds its own noise to that of the sample
     rows = []
-    for name, own, chance in (("gap", 0.0, None), ("gap, unbiased", noise, 0.0)):
+    for variant, own, chance in (("raw", 0.0, None), ("unbiased", noise, 0.0)):
         low, high = np.percentile(np.sqrt(np.maximum(squares - own, 0)), [2.5, 97.5])
-        rows.append(Score(name, float(np.sqrt(max(square - own, 0))), chance, float(low), float(high), n))
+        value = float(np.sqrt(max(square - own, 0)))
+        rows.append(_row("gap", variant, value=value, chance=chance, low=float(low), high=float(high), n=n))
     return rows
 
 
@@ -235,15 +260,15 @@ def _noise(x: np.ndarray, t: np.ndarray) -> float:
     return float(np.var(x - t, axis=0, ddof=1).sum() / len(x))
 
 
-def _recalls(suffix: str, x: np.ndarray, t: np.ndarray, matches: np.ndarray, ks: tuple[int, ...]) -> list[Score]:
+def _recalls(variant: str, x: np.ndarray, t: np.ndarray, matches: np.ndarray, ks: tuple[int, ...]) -> list[Row]:
     rows = []
-    for way, queries, points, right in (("text to image", t, x, matches.T), ("image to text", x, t, matches)):
-        found, n, true = retrieval.ranks(queries, points, matches=right), len(points), right.sum(axis=1)
+    for direction, queries, points, right in (("text to image", t, x, matches.T), ("image to text", x, t, matches)):
+        ranks, n, true = retrieval.ranks(queries, points, matches=right), len(points), right.sum(axis=1)
         for k in ks:
-            hits = (found < k).astype(float)
+            hits = (ranks < k).astype(float)
             chance = np.mean([retrieval.chance_recall(k, n, m) for m in true]) if true.max() > 1 else min(1.0, k / n)
-            interval = proportion_interval(hits)
-            rows.append(Score(f"recall@{k}, {way}{suffix}", float(hits.mean()), float(chance), *interval, len(hits)))
+            keys = {"score": "recall", "variant": variant, "direction": direction, "k": k}
+            rows.append(share_row(hits, chance=float(chance), **keys))
     return rows
 
 

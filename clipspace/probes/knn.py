@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clipspace.errors import InputError
-from clipspace.measure.accuracy import accuracy_rows, confusion_matrix
+from clipspace.measure.accuracy import confusion_matrix
 from clipspace.measure.splits import HeldOut, split
 from clipspace.points.embeddings import Embeddings
-from clipspace.results.scores import Scores
+from clipspace.probes.rows import accuracy_rows
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
 from clipspace.search.exact import nearest
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ def knn_probe(
     k: int = 20,
     temperature: float = 0.07,
     seed: int = 0,
-) -> Scores:
+) -> Result:
     """Accuracy on held-out rows of a vote among the ``k`` training rows of highest cosine, found exactly.
 
     Parameters
@@ -37,14 +39,14 @@ def knn_probe(
 
     Returns
     -------
-    `Scores`: "weighted" and "uniform" votes, each also as the mean per class; chance as in `linear_probe`.
-    The array ``confusion`` is that of the weighted vote.
+    `Result` with the keys ``vote`` ("weighted", "uniform") and ``score`` ("accuracy", "balanced accuracy"); chance as in
+    `linear_probe`. The array ``confusion`` is that of the weighted vote.
 
     Raises `InputError` for labels that cannot be learnt, k beyond the training rows, a zero vector.
 
     >>> rng = np.random.default_rng(0)
     >>> points = Embeddings(rng.normal(size=(200, 8)))
-    >>> knn_probe(points, points.vectors[:, 0] > 0)["weighted"].value > 0.7
+    >>> knn_probe(points, points.vectors[:, 0] > 0)["weighted", "accuracy"].value > 0.7
     True
     """
     data = split(points, labels, held_out, seed=seed, doing="knn_probe")
@@ -54,20 +56,26 @@ def knn_probe(
         raise InputError(f"knn_probe: expected a temperature above 0, got {temperature}")
     cosines, rows = nearest(_unit(data.train), _unit(data.test), k)
     voters, n_classes = data.train_ids[rows], len(data.classes)
-    weighted = vote(voters, np.exp((cosines - cosines[:, :1]) / temperature), n_classes)
+    weighted = majority(voters, np.exp((cosines - cosines[:, :1]) / temperature), n_classes)
     # among classes of equally many votes, the one whose voters are nearer
-    uniform = vote(voters, 1 + cosines.astype(np.float64) / (4 * k), n_classes)
-    scores = [
+    uniform = majority(voters, 1 + cosines.astype(np.float64) / (4 * k), n_classes)
+    rows = [
         row
-        for name, predicted in (("weighted", weighted), ("uniform", uniform))
-        for row in accuracy_rows(predicted, data.test_ids, data.classes, chance=data.chance, name=name)
+        for vote, predicted in (("weighted", weighted), ("uniform", uniform))
+        for row in accuracy_rows(predicted, data.test_ids, data.classes, chance=data.chance, vote=vote)
     ]
-    settings = {"k": k, "temperature": temperature, "n_train": len(data.train), "classes": list(map(str, data.classes))}
-    arrays = {"confusion": confusion_matrix(weighted, data.test_ids, n_classes)}
-    return Scores("knn", scores, points.stamp, seed, settings, arrays)
+    return Result(
+        "knn",
+        rows,
+        arrays={"confusion": confusion_matrix(weighted, data.test_ids, n_classes)},
+        labels={"classes": list(map(str, data.classes))},
+        provenance=provenance(
+            "knn", stamp=points.stamp, seed=seed, k=k, temperature=temperature, n_train=len(data.train)
+        ),
+    )
 
 
-def vote(voters: np.ndarray, weights: np.ndarray, n_classes: int) -> np.ndarray:
+def majority(voters: np.ndarray, weights: np.ndarray, n_classes: int) -> np.ndarray:
     """The class (m,) of greatest summed weight, of voters' classes and weights (m, k)."""
     m = len(voters)
     slots = (np.arange(m)[:, None] * n_classes + voters).ravel()

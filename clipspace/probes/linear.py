@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from clipspace.errors import InputError, shortened
-from clipspace.measure.accuracy import accuracy_rows, clopper_pearson, confusion_matrix
+from clipspace.measure.accuracy import clopper_pearson, confusion_matrix
 from clipspace.measure.logistic import fit_logistic
 from clipspace.measure.ridge import STRENGTHS
 from clipspace.measure.splits import HeldOut, Split, split, stratify, warn_small
 from clipspace.points.embeddings import Embeddings
-from clipspace.results.scores import Score, Scores
+from clipspace.probes.rows import accuracy_rows
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
+from clipspace.results.table import scored
 from clipspace.seeds import child_seed, stream
 
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ def linear_probe(
     validation: float = 0.2,
     seed: int = 0,
     device: str | None = None,
-) -> Scores:
+) -> Result:
     """Accuracy of multinomial logistic regression on held-out rows (Radford et al. 2021, appendix A.3).
 
     The strength of the L2 penalty is the one of the best accuracy on a validation split of the training rows;
@@ -47,7 +50,8 @@ def linear_probe(
 
     Returns
     -------
-    `Scores`: "accuracy" (chance: always the commonest training class) and "accuracy, mean per class"; arrays
+    `Result` with the key ``score``: "accuracy" (chance: always the commonest training class) and "balanced accuracy", its
+    mean over the classes; ``provenance.options["strength"]`` is the strength that was chosen; arrays
     ``strengths`` and ``validation`` (the accuracy of each), ``confusion`` (k, k; rows are the truth).
 
     Raises `InputError` for labels that cannot be learnt (see `splits.split`); warns for fewer rows than dimensions.
@@ -64,16 +68,15 @@ def linear_probe(
     )
     best, curve = choose_strength(data, kept, out, search, device)
     predicted = fit_logistic(data.train, data.train_ids, [best], device=device).predict(data.test, device=device)[0]
-    settings = {
-        "strength": best,
-        "search": search if isinstance(search, str) else "given",
-        "validation": validation,
-        "n_train": len(data.train),
-        "classes": [str(c) for c in data.classes],
-    }
-    rows = accuracy_rows(predicted, data.test_ids, data.classes, chance=data.chance)
-    confusion = confusion_matrix(predicted, data.test_ids, len(data.classes))
-    return Scores("linear", rows, points.stamp, seed, settings, {**curve, "confusion": confusion})
+    options = {"strength": best, "validation": validation, "n_train": len(data.train)}
+    options["search"] = search if isinstance(search, str) else "given"
+    return Result(
+        "linear",
+        accuracy_rows(predicted, data.test_ids, data.classes, chance=data.chance),
+        arrays={**curve, "confusion": confusion_matrix(predicted, data.test_ids, len(data.classes))},
+        labels={"classes": list(map(str, data.classes))},
+        provenance=provenance("linear", stamp=points.stamp, seed=seed, **options),
+    )
 
 
 def few_shot(
@@ -86,13 +89,13 @@ def few_shot(
     search: Search | Sequence[float] = "sweep",
     seed: int = 0,
     device: str | None = None,
-) -> Scores:
+) -> Result:
     """Accuracy of the linear probe when it sees k examples a class: mean over draws, for each k.
 
     Each draw takes k training rows of each class, and as many others on which the strength is chosen. The interval
     is that of the mean over draws (1.96 standard errors), or where all draws agree that of the test rows. Chance is
-    1 / classes. The array ``accuracy``
-    (len(shots), draws) holds them all, and ``spread`` their standard deviation for each k.
+    1 / classes. The key of a row is ``shots``. The array ``accuracy`` (len(shots), draws) holds every draw, and ``spread``
+    their standard deviation for each k.
     """
     data = split(points, labels, held_out, seed=seed, doing="few_shot")
     least = int(np.bincount(data.train_ids).min())
@@ -109,12 +112,16 @@ def few_shot(
     spread = accuracy.std(axis=1, ddof=1)
     intervals = [_over_draws(each, len(data.test)) for each in accuracy]
     rows = [
-        Score(f"{k}-shot", float(each.mean()), 1 / len(data.classes), *interval, draws)
-        for k, each, interval in zip(shots, accuracy, intervals, strict=True)
+        scored(shots=k, value=float(each.mean()), chance=1 / len(data.classes), low=low, high=high, n=draws)
+        for k, each, (low, high) in zip(shots, accuracy, intervals, strict=True)
     ]
-    settings = {"draws": draws, "n_test": len(data.test), "classes": [str(c) for c in data.classes]}
-    arrays = {"shots": np.array(shots), "accuracy": accuracy, "spread": spread}
-    return Scores("few-shot", rows, points.stamp, seed, settings, arrays)
+    return Result(
+        "few_shot",
+        rows,
+        arrays={"shots": np.array(shots), "accuracy": accuracy, "spread": spread},
+        labels={"classes": list(map(str, data.classes))},
+        provenance=provenance("few_shot", stamp=points.stamp, seed=seed, draws=draws, n_test=len(data.test)),
+    )
 
 
 def _over_draws(accuracy: np.ndarray, n_test: int) -> tuple[float, float]:

@@ -18,11 +18,13 @@ import numpy as np
 from PIL import Image
 
 from clipspace.errors import InputError, shortened
-from clipspace.measure.accuracy import proportion_interval
 from clipspace.points.embeddings import Embeddings
+from clipspace.probes.rows import mean_row, share_row
 from clipspace.probes.templates import PHOTO, read_templates
 from clipspace.probes.zero_shot import zero_shot
-from clipspace.results.scores import Score, Scores, bootstrap
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
+from clipspace.results.table import Row, Table
 from clipspace.scenes import Card, draw_card
 from clipspace.scenes.captions import article
 from clipspace.scenes.fonts import load_font
@@ -76,21 +78,22 @@ def typographic_attack(
     decodes: int = 0,
     num_inference_steps: int | None = None,
     seed: int = 0,
-) -> Scores:
+) -> Result:
     """What images of ``truth`` are taken for once ``words`` are printed on them, beside a blank card of the same size.
 
-    Rows: how often the bare image, that with a blank card and that with the word are read as the thing and as the
-    word, among ``labels``; the mean probabilities of both; and the success against the width of the card. The chance
-    of every ``read as the word`` row with a word printed is the rate with the card left blank.
+    The keys are ``condition`` ("bare", "blank" card, "word"), ``view`` ("image", or "decoded"), ``answer`` ("thing",
+    "word"), ``score`` ("share" of images read as the answer, mean "probability" of it) and ``width`` of the card, None of
+    the bare image. Shares at each of ``widths`` follow. The chance of an answer "word" with a word printed is the rate with
+    the card left blank.
 
     Parameters
     ----------
-    images : n pictures
+    images : n images
     truth, words : n labels, and n words to print, each other than the label
     labels : what may be answered; all labels and words when None
     width, widths : of the card as a fraction of the image, for the main comparison and for the sweep
-    font : path of the font of the words, where they need one; the settings name the fonts used
-    decodes : with a decoder, how often to decode each embedding; the decodes are encoded and read again
+    font : path of the font of the words, where they need one; the options of the provenance name the fonts used
+    decodes : with a decoder, number of decodes of each embedding; they are encoded and read again
 
     Raises `InputError` for lists of different lengths, a word that is the label, an empty word, and characters that the
     font lacks.
@@ -103,24 +106,24 @@ def typographic_attack(
 
     fonts = sorted({load_font(word, 12, font).getname()[0] for word in words})
     blank = [""] * len(pictures)
+    options = {"labels": answers, "templates": templates, "seed": seed}
     conditions = {"bare": pictures, "blank": printed(blank, width), "word": printed(words, width)}
-    how = {"labels": answers, "templates": templates, "seed": seed}
     main = attack_scores(
-        space, conditions, truth, words, decodes=decodes, num_inference_steps=num_inference_steps, **how
+        space, conditions, truth, words, decodes=decodes, num_inference_steps=num_inference_steps, **options
     )
-    rows = list(main.rows)
+    rows = [{**row, "width": None if row.condition == "bare" else width} for row in main]
     curve = []
     for across in widths:
         both = {"blank": printed(blank, across), "word": printed(words, across)}
-        found = attack_scores(space, both, truth, words, **how)
-        success, control = found["word: read as the word"], found["blank: read as the word"].value
-        rows.append(
-            Score(f"width {across:g}: read as the word", success.value, control, success.low, success.high, success.n)
-        )
-        curve.append((across, success.value, control))
-    settings = {**main.settings, "width": width, "place": list(place), "fonts": fonts}
+        swept = attack_scores(space, both, truth, words, **options)
+        share, control = (swept[condition, "image", "word", "share"] for condition in ("word", "blank"))
+        curve.append((across, share.value, control.value))
+        if across != width:
+            rows.append({**share, "chance": control.value, "width": across})
     arrays = dict(zip(("width", "success", "blank"), np.array(curve).reshape(-1, 3).T, strict=True))
-    return Scores("typographic", rows, space.stamp, seed, settings, arrays)
+    used = {**main.provenance.options, "width": width, "widths": list(widths), "place": list(place), "fonts": fonts}
+    made = provenance("typographic_attack", space if decodes else None, stamp=space.stamp, seed=seed, **used)
+    return Result("typographic_attack", Table(rows, (*main.table.keys, "width")), arrays=arrays, provenance=made)
 
 
 def attack_scores(
@@ -134,11 +137,12 @@ def attack_scores(
     decodes: int = 0,
     num_inference_steps: int | None = None,
     seed: int = 0,
-) -> Scores:
+) -> Result:
     """How often the images of each condition are read as the thing, and as the word that is, or is not, on them.
 
     ``conditions`` holds n pictures each, such as ``{"blank": …, "word": …}``, or what `read_scam` gives.
-    With ``decodes``, the same of their decodes, encoded again (rows ``… decoded``).
+    With ``decodes``, the same of their decodes, encoded again (the view "decoded"). For the keys, see
+    `typographic_attack`.
 
     Raises `InputError` for conditions, labels or words of different lengths, and `CapabilityError` for ``decodes``
     without a decoder.
@@ -149,19 +153,20 @@ def attack_scores(
         answers = _check(len(images), truth, words, labels)
     if decodes:
         space.noise(1)
-    chance = 1 / len(answers)
-    rows: list[Score] = []
-    for name, images in conditions.items():
+    rows: list[Row] = []
+    for condition, images in conditions.items():
         points = space.encode_images(images)
-        views = {name: points}
+        views = {"image": points}
         if decodes:
-            views[f"{name} decoded"] = _decoded(space, points, decodes, num_inference_steps, seed)
+            views["decoded"] = _decoded(space, points, decodes, num_inference_steps, seed)
         for view, seen in views.items():
-            rows += _readings(space, view, seen, truth, words, answers, templates, seed)
-    control = {row.name: row.value for row in rows}
-    rows = [_with_control(row, control, chance) for row in rows]
-    settings = {"labels": len(answers), "templates": list(read_templates(templates)), "decodes": decodes}
-    return Scores("typographic", rows, space.stamp, seed, settings)
+            probabilities = _probabilities(space, seen, answers, len(truth), templates)
+            for answer, wanted in (("thing", truth), ("word", words)):
+                keys = {"condition": condition, "view": view, "answer": answer}
+                rows += _reading(probabilities, [answers.index(one) for one in wanted], seed, **keys)
+    options = {"labels": answers, "templates": list(read_templates(templates)), "decodes": decodes}
+    made = provenance("attack_scores", space if decodes else None, stamp=space.stamp, seed=seed, **options)
+    return Result("attack_scores", _with_controls(rows, 1 / len(answers)), provenance=made)
 
 
 def read_rta100(folder: str | Path) -> tuple[list[Path], list[str], list[str]]:
@@ -241,31 +246,34 @@ def _check(n: int, truth: Sequence[str], words: Sequence[str], labels: Sequence[
     return answers
 
 
-def _readings(space: Space, view: str, points: Embeddings, truth, words, answers, templates, seed: int) -> list[Score]:
-    """How often, and how probably, ``points`` are the thing and the word; several in a row may be of one image."""
+def _probabilities(
+    space: Space, points: Embeddings, answers: Sequence[str], n: int, templates: str | Sequence[str]
+) -> np.ndarray:
+    """Probabilities of the answers ``(n, views of one image, answers)``; the points of one image follow each other."""
     named = [article(a) for a in answers] if read_templates(templates) == PHOTO else answers
-    probabilities = zero_shot(space, points, named, templates=templates, probability="softmax").probabilities
-    probabilities = probabilities.reshape(len(truth), -1, len(answers))
-    best = np.eye(len(answers))[probabilities.argmax(axis=2)]
-    column, every = {answer: k for k, answer in enumerate(answers)}, np.arange(len(truth))
-    rows = []
-    for what, wanted in (("thing", truth), ("word", words)):
-        k = [column[value] for value in wanted]
-        read, likely = best.mean(axis=1)[every, k], probabilities.mean(axis=1)[every, k]
-        interval = proportion_interval(read, trials=best.shape[1])
-        rows.append(Score(f"{view}: read as the {what}", float(read.mean()), None, *interval, len(read)))
-        interval = bootstrap(likely, seed=seed)
-        rows.append(Score(f"{view}: probability of the {what}", float(likely.mean()), None, *interval, len(likely)))
-    return rows
+    read = zero_shot(space, points, named, templates=templates, probability="softmax")
+    return read.probabilities.reshape(n, -1, len(answers))
 
 
-def _with_control(row: Score, values: Mapping[str, float], chance: float) -> Score:
-    """``row`` with its chance: the rate of the blank card where the word is asked for and printed, else 1 / k."""
-    view, _, what = row.name.partition(": ")
-    blank = f"{'blank decoded' if view.endswith('decoded') else 'blank'}: {what}"
-    attacked_view = view.removesuffix(" decoded") not in ("bare", "blank")
-    control = values.get(blank, chance) if attacked_view and what.endswith("the word") else chance
-    return Score(row.name, row.value, control, row.low, row.high, row.n)
+def _reading(probabilities: np.ndarray, wanted: Sequence[int], seed: int, **keys: str) -> list[Row]:
+    """The share of images that are read as the answer ``wanted`` of each, and its mean probability."""
+    best, every = np.eye(probabilities.shape[2])[probabilities.argmax(axis=2)], np.arange(len(probabilities))
+    read, likely = best.mean(axis=1)[every, wanted], probabilities.mean(axis=1)[every, wanted]
+    return [
+        share_row(read, trials=best.shape[1], **keys, score="share"),
+        mean_row(likely, seed=seed, **keys, score="probability"),
+    ]
+
+
+def _with_controls(rows: Sequence[Row], chance: float) -> list[dict]:
+    """``rows`` with their chance: the rate of the blank card where the word is asked for and printed, else ``chance``."""
+    blank = {(row.view, row.score): row.value for row in rows if (row.condition, row.answer) == ("blank", "word")}
+
+    def control(row: Row) -> float:
+        printed = row.answer == "word" and row.condition not in ("bare", "blank")
+        return blank.get((row.view, row.score), chance) if printed else chance
+
+    return [{**row, "chance": control(row)} for row in rows]
 
 
 def _decoded(space: Space, points: Embeddings, decodes: int, num_inference_steps: int, seed: int) -> Embeddings:

@@ -12,14 +12,18 @@ import numpy as np
 from scipy.special import expit, softmax
 
 from clipspace.errors import InputError, SampleWarning, shortened
-from clipspace.measure.accuracy import accuracy_rows, confusion_matrix, proportion_interval
+from clipspace.measure.accuracy import confusion_matrix
+from clipspace.measure.bootstrap import bootstrap
 from clipspace.measure.calibration import calibration_error, reliability
 from clipspace.measure.splits import check_words, column
 from clipspace.points import sphere
 from clipspace.points.arrays import is_points
 from clipspace.points.embeddings import Embeddings, check_same_space
+from clipspace.probes.rows import accuracy_rows, share_row
 from clipspace.probes.templates import PHOTO, read_templates
-from clipspace.results.scores import Score, Scores, bootstrap
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
+from clipspace.results.table import Row, Table, scored
 from clipspace.sequences import in_order
 
 if TYPE_CHECKING:
@@ -118,7 +122,7 @@ def zero_shot_accuracy(
     k: int = 5,
     per_class: bool = False,
     seed: int = 0,
-) -> Scores:
+) -> Result:
     """How often the true label is the most probable, and among the ``k`` most probable; and the calibration error.
 
     Parameters
@@ -134,41 +138,69 @@ def zero_shot_accuracy(
 
     Returns
     -------
-    `Scores`: "top-1", its mean per class, "top-k", "calibration error" (15 bins, see `calibration`; of the label
-    chosen under "softmax", of every pair of image and label under "sigmoid") and, if asked,
-    "class <label>"; arrays ``confusion`` (rows are the truth) and ``reliability`` (3, 15).
+    `Result` with the key ``score``: "top-1", "balanced accuracy" (its mean over the labels), "top-k", "calibration error"
+    (15 bins, see `calibration`; of the label chosen under "softmax", of every pair of image and label under "sigmoid");
+    with ``per_class`` also the key ``label``, None in the rows of all labels. Arrays ``confusion`` (rows are the truth) and
+    ``reliability`` (3, 15).
     """
+    if k < 1:
+        raise InputError(f"zero_shot_accuracy: expected k of at least 1, got {k}")
     points = _points(space, images)
     values = column(points, truth, "zero_shot_accuracy")
     labels = tuple(np.unique(values.astype(str)).tolist() if labels is None else in_order(labels, "zero_shot_accuracy"))
     ids = _positions(values, labels)
     read = zero_shot(space, points, labels, templates=templates, probability=probability)
-    found = read.probabilities
-    order = np.argsort(-found, axis=1, kind="stable")
-    if k < 1:
-        raise InputError(f"zero_shot_accuracy: expected k of at least 1, got {k}")
-    k = min(k, len(labels))
-    among = (order[:, :k] == ids[:, None]).any(axis=1).astype(float)
-    if read.probability == "sigmoid":
-        named = np.array(labels)  # of labels of one text each belongs to the image
-        confidence, right = found, (named[ids][:, None] == named).astype(float)
-    else:
-        confidence, right = found.max(axis=1), (order[:, 0] == ids).astype(float)
-    calibration = _calibration(confidence, right, seed)
+    order = np.argsort(-read.probabilities, axis=1, kind="stable")
+    confidence, right = _confidence(read, order[:, 0], ids)
     confusion = confusion_matrix(order[:, 0], ids, len(labels))
-    rows = accuracy_rows(order[:, 0], ids, labels, chance=1 / len(labels), name="top-1")
+    options = {"labels": list(labels), "templates": list(read_templates(templates)), "k": min(k, len(labels))}
+    return Result(
+        "zero_shot_accuracy",
+        Table(
+            [
+                *_top_rows(order, ids, labels, min(k, len(labels))),
+                _calibration(confidence, right, seed),
+                *(_label_rows(confusion, labels) if per_class else ()),
+            ],
+            ("score", "label") if per_class else ("score",),
+        ),
+        arrays={"confusion": confusion, "reliability": reliability(confidence.ravel(), right.ravel())},
+        provenance=provenance(
+            "zero_shot_accuracy", stamp=points.stamp, seed=seed, probability=read.probability, **options
+        ),
+    )
+
+
+def _confidence(read: ZeroShot, chosen: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How probable an answer is and whether it is right: of the label chosen (n,), or of each pair (n, k) of a sigmoid."""
+    if read.probability == "sigmoid":
+        names = np.array(read.labels)  # of labels of one text each belongs to the image
+        return read.probabilities, (names[ids][:, None] == names).astype(float)
+    return read.probabilities.max(axis=1), (chosen == ids).astype(float)
+
+
+def _top_rows(order: np.ndarray, ids: np.ndarray, labels: Sequence[str], k: int) -> list[Row]:
+    """The accuracy of the most probable label, and the share of images with the true one among the ``k`` most probable."""
+    rows = accuracy_rows(order[:, 0], ids, labels, chance=1 / len(labels), score="top-1")
     if k > 1:
-        rows.append(Score(f"top-{k}", float(among.mean()), k / len(labels), *proportion_interval(among), len(among)))
-    rows.append(calibration)
-    if per_class:
-        rows += [
-            Score(f"class {_told_apart(labels, i)}", float(line[i] / line.sum()), 1 / len(labels), n=int(line.sum()))
-            for i, line in enumerate(confusion)
-            if line.sum()
-        ]
-    settings = {"labels": list(labels), "templates": list(read_templates(templates)), "probability": read.probability}
-    arrays = {"confusion": confusion, "reliability": reliability(confidence.ravel(), right.ravel())}
-    return Scores("zero-shot", rows, points.stamp, seed, settings, arrays)
+        among = (order[:, :k] == ids[:, None]).any(axis=1).astype(float)
+        rows.append(share_row(among, chance=k / len(labels), score=f"top-{k}"))
+    return rows
+
+
+def _label_rows(confusion: np.ndarray, labels: tuple[str, ...]) -> list[Row]:
+    """The share of each label's images that are read as it."""
+    return [
+        scored(
+            score="top-1",
+            label=_told_apart(labels, i),
+            value=float(line[i] / line.sum()),
+            chance=1 / len(labels),
+            n=int(line.sum()),
+        )
+        for i, line in enumerate(confusion)
+        if line.sum()
+    ]
 
 
 def _positions(values: np.ndarray, labels: tuple[str, ...]) -> np.ndarray:
@@ -210,7 +242,7 @@ _CALIBRATION_WORK = 200_000_000
 """Probabilities drawn in all, above which there are fewer draws: those of 50,000 images and 1,000 labels are many."""
 
 
-def _calibration(confidence: np.ndarray, right: np.ndarray, seed: int) -> Score:
+def _calibration(confidence: np.ndarray, right: np.ndarray, seed: int) -> Row:
     """The error, beside that of answers as often right as they are sure: chance in the bins alone makes one.
 
     ``confidence`` is (n,) of the label chosen, or (n, k) of each pair, resampled by image. A resample has the noise of
@@ -228,7 +260,8 @@ def _calibration(confidence: np.ndarray, right: np.ndarray, seed: int) -> Score:
     resamples = min(_CALIBRATION_RESAMPLES, most)
     low, high = bootstrap(confidence, right, statistic=error, seed=seed, resamples=resamples)
     half = (high - low) / 2
-    return Score("calibration error", value, float(noise), max(0.0, value - half), value + half, len(right))
+    low, high = max(0.0, value - half), value + half
+    return scored(score="calibration error", value=value, chance=float(noise), low=low, high=high, n=len(right))
 
 
 def _points(space: Space, images) -> Embeddings:

@@ -29,14 +29,15 @@ def load_result(path: str | Path) -> Result:
         values = json.loads(path.read_text(encoding="utf-8"))
         with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        return _result(values, arrays)
+        return result_of(values, arrays)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, EOFError) as error:
         raise InputError(
             f"load_result: expected a .json written by Result.save with its .npz beside it, got {str(path)!r} ({error!r})"
         ) from None
 
 
-def _result(values: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Result:
+def result_of(values: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Result:
+    """The result that `Result.to_dict` described, with these arrays; images and vectors are taken out of ``arrays``."""
     floats = set(values["floats"])
     rows = [{name: to_number(v) if name in floats else v for name, v in row.items()} for row in values["table"]]
     vectors, points = arrays.pop(VECTORS, None), values["embeddings"]

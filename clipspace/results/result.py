@@ -34,8 +34,8 @@ class Result:
     provenance : what repeats it
     embeddings : the points it is about, where there are any; kept by `save` as well
 
-    ``result["accuracy"]`` is the row of these keys, and ``result.where(view="decoded")`` some rows; see `Table`. In a
-    notebook a result shows itself as a table.
+    ``result["accuracy"]`` is the row of these keys, ``result.row(score="accuracy")`` the one with these values, and
+    ``result.where(view="decoded")`` some rows; see `Table`. In a notebook a result shows itself as a table.
 
     >>> result = Result("spectrum", [{"components": 1, "share": 0.5}], ["Half is in one component."])
     >>> result.column("share")
@@ -74,6 +74,10 @@ class Result:
     def where(self, **equals: Any) -> Table:
         """The rows of the table in which every named column has the given value."""
         return self.table.where(**equals)
+
+    def row(self, **equals: Any) -> Row:
+        """The one row of the table in which every named column has the given value."""
+        return self.table.row(**equals)
 
     def column(self, name: str) -> list:
         """One column of the table. Raises `InputError` for a name that it does not have."""

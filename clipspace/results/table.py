@@ -56,7 +56,7 @@ class Table:
 
     Parameters
     ----------
-    rows : one mapping per row; a column that a row lacks is None there
+    rows : one mapping per row; a column that a row lacks is None there, a key too
     keys : names of the key columns; when None, all columns before ``value``, or the first column alone
 
     Raises `InputError` where two rows have equal ``keys``.
@@ -76,7 +76,7 @@ class Table:
     keys: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        columns = list(dict.fromkeys(name for row in self.rows for name in row))
+        columns = list(dict.fromkeys([*(self.keys or ()), *(name for row in self.rows for name in row)]))
         rows = tuple(Row((name, row.get(name)) for name in columns) for row in self.rows)
         object.__setattr__(self, "rows", rows)
         if self.keys is None:
@@ -104,6 +104,20 @@ class Table:
         for name in equals:
             self.column(name)
         return Table([row for row in self.rows if all(row[name] == value for name, value in equals.items())], self.keys)
+
+    def row(self, **equals: Any) -> Row:
+        """The row in which every named column has the given value. Raises `InputError` unless there is exactly one.
+
+        >>> table = Table([scored(score="recall", k=k, value=v) for k, v in ((1, 0.3), (5, 0.8))])
+        >>> table.row(k=5).value
+        0.8
+        """
+        matching = self.where(**equals)
+        if len(matching) != 1:
+            known = {name: sorted(set(map(str, self.column(name)))) for name in equals}
+            shown = "; ".join(f"{name} of {shortened(values)}" for name, values in known.items())
+            raise InputError(f"table: expected one row with {shown}; got {len(matching)} rows of {equals}")
+        return matching.rows[0]
 
     def pivot(self, index: str, columns: str, value: str = "value") -> Table:
         """A row for each value of the column ``index``, and in it ``value`` for each value of the column ``columns``.

@@ -72,7 +72,7 @@ def test_a_probe_takes_labels_of_a_frame_by_position(rng, probe):
     how = {"k": 3} if probe is knn_probe else {"search": [1.0]}
     for given in (series, pyarrow.array(labels.tolist()), series.astype("category")):
         found = probe(Embeddings(points), given, **how)
-        assert found.rows[0].value == 1
+        assert found.table.rows[0].value == 1
 
 
 @pytest.mark.parametrize("labels", [[1, "1"], [True, 1]], ids=repr)
@@ -86,7 +86,7 @@ def test_labels_that_only_read_alike_are_not_one_class(labels):
 def test_one_number_is_one_class_however_it_is_written(rng):
     labels = [1, 1.0, np.int64(1), 2, 2.0, np.float32(2)] * 4
     points = Embeddings(rng.normal(size=(24, 4)))
-    assert knn_probe(points, labels, k=3).settings["classes"] == ["1.0", "2.0"]
+    assert knn_probe(points, labels, k=3).labels["classes"] == ["1.0", "2.0"]
 
 
 def test_columns_of_a_page_tell_one_from_the_text_one():

@@ -124,8 +124,10 @@ def test_the_probe_prints_no_boxes_and_says_its_fonts(space, house, cjk):
     with pytest.raises(InputError, match="lacks '苹', '果'"):
         typographic_attack(space, [house], ["house"], ["苹果"], widths=())
     found = typographic_attack(space, [house], ["house"], ["苹果"], widths=(), font=cjk)
-    assert found.settings["fonts"] == ["Noto Sans CJK JP"]
-    assert typographic_attack(space, [house], ["house"], ["дом"], widths=()).settings["fonts"] == ["DejaVu Sans"]
+    assert found.provenance.options["fonts"] == ["Noto Sans CJK JP"]
+    assert typographic_attack(space, [house], ["house"], ["дом"], widths=()).provenance.options["fonts"] == [
+        "DejaVu Sans"
+    ]
 
 
 def test_the_command_takes_a_font(house, tmp_path, capsys):

@@ -56,13 +56,13 @@ def eight_images_with_four_captions(rng):
 def test_a_caption_that_repeats_is_right_for_each_of_its_images(eight_images_with_four_captions, named):
     images, texts = eight_images_with_four_captions
     scores = modality_gap(images, texts if named else Embeddings(texts.vectors, modality="text"))
-    to_image, to_text = (scores[f"recall@1, {way}"] for way in ("text to image", "image to text"))
+    to_image, to_text = (scores.row(variant="raw", direction=way, k=1) for way in ("text to image", "image to text"))
     assert (to_image.value, to_image.chance, to_image.n) == (1.0, pytest.approx(2 / 8), 4)
     assert (to_text.value, to_text.chance, to_text.n) == (1.0, pytest.approx(1 / 4), 8)
-    assert (scores.settings["images"], scores.settings["texts"]) == (8, 4)
+    assert (scores.provenance.options["images"], scores.provenance.options["texts"]) == (8, 4)
     cosines = images.unit @ texts.unit.T
     apart = np.arange(8)[:, None] // 2 != np.arange(8) // 2
-    assert scores["unpaired cosine"].value == pytest.approx(cosines[apart].mean())
+    assert scores.row(variant="unpaired").value == pytest.approx(cosines[apart].mean())
     assert scores.arrays["moved recall"][:, 4].tolist() == [1.0, 1.0]
 
 
@@ -71,10 +71,10 @@ def test_an_image_that_repeats_has_all_its_captions(rng):
     images = np.repeat(np.eye(16)[:6], 5, axis=0)
     texts = images + 0.05 * rng.normal(size=(30, 16)) + np.eye(16)[8]
     scores = modality_gap(Embeddings(images), Embeddings(texts, modality="text"), ks=(1, 5))
-    to_image, to_text = (scores[f"recall@1, {way}"] for way in ("text to image", "image to text"))
+    to_image, to_text = (scores.row(variant="raw", direction=way, k=1) for way in ("text to image", "image to text"))
     assert (to_image.value, to_image.chance, to_image.n) == (1.0, pytest.approx(1 / 6), 30)
     assert (to_text.value, to_text.chance, to_text.n) == (1.0, pytest.approx(5 / 30), 6)
-    assert scores["recall@5, text to image"].chance == pytest.approx(5 / 6)
+    assert scores.row(direction="text to image", k=5).chance == pytest.approx(5 / 6)
 
 
 def test_ids_say_what_belongs_together(rng):
@@ -84,8 +84,10 @@ def test_ids_say_what_belongs_together(rng):
     ids = [f"thing {i // 2}" for i in range(10)]
     plain, known = modality_gap(images, texts), modality_gap(images, texts, ids=ids)
     for way in ("text to image", "image to text"):
-        assert plain[f"recall@1, {way}"].value < known[f"recall@1, {way}"].value == 1
-        assert known[f"recall@1, {way}"].chance == pytest.approx(2 / 10)
+        assert (
+            plain.row(variant="raw", direction=way, k=1).value < known.row(variant="raw", direction=way, k=1).value == 1
+        )
+        assert known.row(variant="raw", direction=way, k=1).chance == pytest.approx(2 / 10)
     with pytest.raises(InputError, match="expected 10 ids"):
         modality_gap(images, texts, ids=ids[:3])
 
@@ -97,8 +99,8 @@ def test_other_captions_of_one_vector_are_misses_and_are_said_to_be(rng):
     names = [f"caption {i}" for i in range(8)]
     with pytest.warns(SampleWarning, match="1 of 8 texts have the vector of another"):
         scores = modality_gap(Embeddings(images), Embeddings(texts, modality="text", names=names))
-    assert scores.settings["texts"] == 8
-    assert scores["recall@1, image to text"].value <= 6 / 8
+    assert scores.provenance.options["texts"] == 8
+    assert scores.row(variant="raw", direction="image to text", k=1).value <= 6 / 8
 
 
 def test_the_command_takes_repeated_captions_and_ids(eight_images_with_four_captions, tmp_path, capsys):

@@ -57,12 +57,12 @@ def test_the_spectrum_of_a_report_is_that_of_the_store(seen, mine):
     stored = np.concatenate(list(open_store(mine / "my-store").blocks())).astype(float)
     numbers = recomputed.spectrum(stored / np.linalg.norm(stored, axis=1, keepdims=True))
     result = load_result(seen.parent / "spectrum.json")
-    assert {row["score"]: row["value"] for row in result.table} == pytest.approx(numbers, rel=1e-4, abs=1e-6)
+    assert {(row.score, row.variant): row.value for row in result.table} == pytest.approx(numbers, rel=1e-4, abs=1e-6)
     assert {row["n"] for row in result.table} == {_SCENES}
     assert (
-        f"Of 128 dimensions images use {numbers['components for 90%']} for 90 % of their variance and "
-        f"{numbers['components for 99%']} for 99 %; participation ratio {numbers['participation ratio']:.1f}, effective "
-        f"rank {numbers['effective rank']:.1f}."
+        f"Of 128 dimensions images use {numbers['components', '90%']} for 90 % of their variance and "
+        f"{numbers['components', '99%']} for 99 %; participation ratio {numbers['participation ratio', None]:.1f}, effective "
+        f"rank {numbers['effective rank', None]:.1f}."
     ) in seen.read_text()
     assert result.provenance.inputs[0]["digest"] == open_store(mine / "my-store").hash
 
@@ -73,7 +73,10 @@ def test_the_modality_gap_of_a_report_is_that_of_the_store_and_its_captions(spac
     x = np.concatenate(list(store.blocks())).astype(float)
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     numbers = recomputed.gap(x, space.encode_texts(captions).unit, captions)
-    scores = {row["score"]: row["value"] for row in load_result(seen.parent / "modality_gap.json").table}
+    scores = {
+        (row.score, row.variant, row.direction, row.k): row.value
+        for row in load_result(seen.parent / "modality_gap.json").table
+    }
     assert {name: scores[name] for name in numbers} == pytest.approx(numbers, rel=1e-4, abs=1e-6)
 
 

@@ -5,12 +5,10 @@ from clipspace.probes.retention.augmentations import AUGMENTATIONS, augmentation
 from clipspace.probes.retention.factors import Factor, scene_factors
 from clipspace.probes.retention.probe import retention
 from clipspace.probes.retention.readout import read_out
-from clipspace.probes.retention.table import Retention
 
 __all__ = [
     "AUGMENTATIONS",
     "Factor",
-    "Retention",
     "augmentation_factors",
     "rank_agreement",
     "read_out",

@@ -7,21 +7,24 @@ from collections.abc import Mapping
 import numpy as np
 
 from clipspace.errors import InputError, shortened
-from clipspace.probes.retention.table import Retention
-from clipspace.results.scores import Score, Scores
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
+from clipspace.results.table import scored
 
 CALIBRATED = ("retention", "linear", "neighbours", "sensitivity")
 
 
 def rank_agreement(
-    result: Retention,
+    result: Result,
     truth: Mapping[str, float],
     *,
-    control: Retention | None = None,
+    control: Result | None = None,
     over: str = "images",
     seed: int = 0,
-) -> Scores:
+) -> Result:
     """Spearman's rho between each component and the truth over the factors that both know; chance is 0.
+
+    ``result`` is that of `retention`; the key of a row is ``component``.
 
     With a ``control``, the same probe of an untrained space of the same architecture, it is the partial rho: how far
     the ranking agrees with the truth beyond what the control's ranking does. A convolution that pools is blind to
@@ -33,44 +36,46 @@ def rank_agreement(
 
     Raises `InputError` for fewer than four factors, or truths that are all the same.
     """
-    names = [name for name in result.factors if name in truth]
+    names = [name for name in result.labels["factors"] if name in truth]
     known = np.array([truth[name] for name in names], dtype=float)
     if len(names) < 4 or len(set(known)) < 2:
         raise InputError(f"rank_agreement: expected four factors or more of different truths, got {shortened(names)}")
     if over not in ("images", "factors"):
         raise InputError(f"rank_agreement: expected over='images' or 'factors', got {over!r}")
+    draws = {(row.component, row.factor): drawn for row, drawn in zip(result, result.arrays["draws"], strict=True)}
     rows = []
     for component in CALIBRATED:
-        measures = [result.measures[component][name] for name in names]
-        found = np.array([m.value for m in measures])
-        given = None if control is None else np.array([control[component][name].value for name in names])
-        resampled = _resampled(np.stack([m.draws for m in measures]), known, given, over, seed)
-        low, high = np.percentile(resampled, [2.5, 97.5])
-        rows.append(Score(component, _partial(found, known, given), 0.0, float(low), float(high), len(names)))
+        values = np.array([result[component, name].value for name in names])
+        baseline = None if control is None else np.array([control[component, name].value for name in names])
+        resampled = _resampled(np.stack([draws[component, name] for name in names]), known, baseline, over, seed)
+        low, high = map(float, np.percentile(resampled, [2.5, 97.5]))
+        rho = _partial(values, known, baseline)
+        rows.append(scored(component=component, value=rho, chance=0.0, low=low, high=high, n=len(names)))
     if control is None:
-        rows.append(Score("ceiling", _spearman(known + 1e-9 * np.argsort(np.argsort(known)), known), n=len(names)))
-    return Scores(
-        "rho with the truth", rows, result.stamp, seed, {"over": over, "control": str(control and control.stamp)}
-    )
+        highest = _spearman(known + 1e-9 * np.argsort(np.argsort(known)), known)
+        rows.append(scored(component="ceiling", value=highest, n=len(names)))
+    options = {"over": over, "control": None if control is None else str(control.provenance.stamp)}
+    made = provenance("rank_agreement", stamp=result.provenance.stamp, seed=seed, **options)
+    return Result("rank_agreement", rows, provenance=made)
 
 
-def _resampled(draws: np.ndarray, known: np.ndarray, given: np.ndarray | None, over: str, seed: int) -> np.ndarray:
+def _resampled(draws: np.ndarray, known: np.ndarray, baseline: np.ndarray | None, over: str, seed: int) -> np.ndarray:
     """The (partial) rho on each resample; ``draws`` is ``(factors, draws)``."""
     rng = np.random.default_rng([seed, 11])
     rhos = []
     for column in draws.T:
         rows = np.arange(len(known)) if over == "images" else rng.integers(len(known), size=len(known))
         if len(set(known[rows])) > 1:
-            rhos.append(_partial(column[rows], known[rows], None if given is None else given[rows]))
+            rhos.append(_partial(column[rows], known[rows], None if baseline is None else baseline[rows]))
     return np.array(rhos)
 
 
-def _partial(a: np.ndarray, b: np.ndarray, given: np.ndarray | None) -> float:
-    """Spearman's rho of ``a`` and ``b``, where ``given`` is not None with its part in both taken out."""
+def _partial(a: np.ndarray, b: np.ndarray, baseline: np.ndarray | None) -> float:
+    """Spearman's rho of ``a`` and ``b``, without what ``baseline`` explains of both, where it is given."""
     rho = _spearman(a, b)
-    if given is None:
+    if baseline is None:
         return rho
-    with_a, with_b = _spearman(a, given), _spearman(b, given)
+    with_a, with_b = _spearman(a, baseline), _spearman(b, baseline)
     left = (1 - with_a**2) * (1 - with_b**2)
     return (rho - with_a * with_b) / np.sqrt(left) if left > 1e-12 else 0.0
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from clipspace.reprs import brief
-from clipspace.results.scores import Score
+from clipspace.results.table import Row, scored
 
 DRAWS = 1000
 
@@ -23,10 +24,10 @@ class Measure:
 
     __repr__ = brief
 
-    def score(self, name: str, chance: float | None = 0.0) -> Score:
-        """As a `Score` with its 95 % interval."""
+    def row(self, **keys: Any) -> Row:
+        """As a row of a table under ``keys``, with its 95 % interval; chance is 0."""
         low, high = np.percentile(self.draws, [2.5, 97.5])
-        return Score(name, self.value, chance, float(low), float(high), self.n)
+        return scored(**keys, value=self.value, chance=0.0, low=float(low), high=float(high), n=self.n)
 
 
 def measured(values: np.ndarray, chance: np.ndarray | None = None, *, seed: int) -> Measure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,8 @@ from clipspace.probes.retention.recovery import (
     unconditional,
 )
 from clipspace.probes.retention.sensitivity import consistency, sensitivity, typical_angle
-from clipspace.probes.retention.table import Retention
+from clipspace.results.provenance import Provenance, provenance
+from clipspace.results.result import Result
 from clipspace.scenes import Scene, render
 from clipspace.sources.images import read_images
 
@@ -49,7 +51,7 @@ def retention(
     num_inference_steps: int | None = None,
     seed: int = 0,
     batch_size: int = 64,
-) -> Retention:
+) -> Result:
     """How much of each factor of a set of images is in their embeddings, from kept to ignored.
 
     Three questions of z, and two of its decodes. *linear* and *neighbours*: can the factor be read out of z of
@@ -61,13 +63,17 @@ def retention(
     the table, is the mean of linear, neighbours and (where the factor can be changed) sensitivity, each cut to [0, 1];
     it asks the encoder only.
 
+    The keys are ``component`` and ``factor``; ``result.table.pivot("factor", "component")`` has a row for each factor.
+    ``labels["factors"]`` are the factors in order, ``arrays["draws"]`` the bootstrap draws of each row of the table, and with
+    ``decoded`` ``arrays["cycle agreement"]`` is how well the cycle closes (`recovery.cycle_agreement`).
+
     Parameters
     ----------
-    images : `Scene` objects, whose factors are known; or pictures, on which the augmentations are tried
+    images : `Scene` objects, whose factors are known; or images, on which the augmentations are tried
     factors : names of those to measure, all when None
     columns : metadata of the images, ``{name: one value per image}``; they are read out, but cannot be changed
     pairs : counterfactual pairs for each factor
-    decoded, decodes : how many images to decode (0 for none), and how often each; asks for a decoder and for scenes
+    decoded, decodes : number of images to decode, and of decodes of each; needs a decoder and scenes
 
     Raises `InputError` for fewer than 20 images of a factor, constant factors, unknown names and columns of another
     length, `CapabilityError` for ``decoded`` without a decoder.
@@ -77,28 +83,38 @@ def retention(
     chosen = _choose(_factors_of(space, images, columns or {}, seed), factors)
     if decoded:
         _check_decodable(space, chosen, decoded)
-    known: dict[int, np.ndarray] = {}
 
-    def encode(image: Callable[[int], Any], n: int = len(images)) -> np.ndarray:
-        if id(image) not in known:
-            known[id(image)] = _encode(space, (image(i) for i in range(n)), batch_size)
-        return known[id(image)]
+    @cache  # factors that share a function of images share their embeddings
+    def encode(image: Callable[[int], Any]) -> np.ndarray:
+        return _encode(space, (image(i) for i in range(len(images))), batch_size)
 
-    measures: dict[str, dict[str, Measure]] = {name: {} for name in COMPONENTS}
+    measures: dict[tuple[str, str], Measure] = {}
     for factor in chosen:
-        vectors = encode(factor.image)
-        for name, measure in _of_encoder(space, factor, vectors, pairs, seed, batch_size).items():
-            measures[name][factor.name] = measure
-    settings: dict[str, Any] = {"images": len(images), "pairs": pairs}
+        parts = _of_encoder(space, factor, encode(factor.image), pairs, seed, batch_size)
+        measures |= {(name, factor.name): part for name, part in parts.items()}
+    options: dict[str, Any] = {"images": len(images), "pairs": pairs}
+    agreement = None
     if decoded:
         steps = space.num_inference_steps if num_inference_steps is None else num_inference_steps
-        how = {"decoded": decoded, "decodes": decodes, "num_inference_steps": steps}
-        found, agreement = _of_decoder(space, chosen, encode(chosen[0].image), seed=seed, **how)
-        measures |= found
-        settings |= {**how, "cycle agreement": agreement.value}
-    order = sorted(measures["retention"], key=lambda name: -measures["retention"][name].value)
-    ordered = {c: {name: m[name] for name in order if name in m} for c, m in measures.items() if m}
-    return Retention(ordered, space.stamp, seed, settings)
+        looking = {"decoded": decoded, "decodes": decodes, "num_inference_steps": steps}
+        parts, agreement = _of_decoder(space, chosen, encode(chosen[0].image), seed=seed, **looking)
+        measures, options = measures | parts, options | looking
+    made = provenance("retention", space if decoded else None, stamp=space.stamp, seed=seed, **options)
+    return _result(measures, agreement, made)
+
+
+def _result(measures: Mapping[tuple[str, str], Measure], agreement: Measure | None, made: Provenance) -> Result:
+    """One row for each component and factor, factors from kept to ignored, and the draws of each."""
+    kept = {factor: measure.value for (name, factor), measure in measures.items() if name == "retention"}
+    factors = sorted(kept, key=lambda factor: -kept[factor])
+    keys = [(name, factor) for name in COMPONENTS for factor in factors if (name, factor) in measures]
+    arrays = {"draws": np.stack([measures[key].draws for key in keys])}
+    findings = []
+    if agreement is not None:
+        arrays["cycle agreement"] = np.array(agreement.value)
+        findings = [f"cycle agreement of E(D(z)) with z: {agreement.value:.2f} (1 closes, 0 is unrelated)"]
+    rows = [measures[name, factor].row(component=name, factor=factor) for name, factor in keys]
+    return Result("retention", rows, findings, arrays, {"factors": factors}, made)
 
 
 def _of_encoder(
@@ -130,7 +146,7 @@ def _of_decoder(
     decodes: int,
     num_inference_steps: int,
     seed: int,
-) -> tuple[dict[str, dict[str, Measure]], Measure]:
+) -> tuple[dict[tuple[str, str], Measure], Measure]:
     """Recovery and its controls for the factors that have a reader, and the agreement of the cycle."""
     readable = [factor for factor in factors if factor.read is not None]
     shared = _readable_rows(factors)
@@ -147,15 +163,15 @@ def _of_decoder(
     if hasattr(space.decoder, "null_condition"):  # an optimisation has none
         drawn = draw_unconditionally(space, points, seed=seed, num_inference_steps=num_inference_steps)
     again = _encode(space, [image for row in images for image in row], 64).reshape(len(taken), decodes, -1)
-    found: dict[str, dict[str, Measure]] = {"recovery": {}, "unconditional": {}, "reader": {}, "cycle": {}}
+    measures: dict[tuple[str, str], Measure] = {}
     for factor in readable:
         truth = [factor.values[i] for i in taken]
         originals = [[factor.image(int(i))] for i in taken]
-        found["recovery"][factor.name] = recovery(factor, truth, images, seed=seed)
+        measures["recovery", factor.name] = recovery(factor, truth, images, seed=seed)
         if drawn is not None:
-            found["unconditional"][factor.name] = unconditional(factor, truth, images, drawn, seed=seed)
-        found["reader"][factor.name] = recovery(factor, truth, originals, seed=seed)
-        found["cycle"][factor.name] = cycle_read_out(
+            measures["unconditional", factor.name] = unconditional(factor, truth, images, drawn, seed=seed)
+        measures["reader", factor.name] = recovery(factor, truth, originals, seed=seed)
+        measures["cycle", factor.name] = cycle_read_out(
             sphere.unit(vectors[others]),
             [factor.values[i] for i in others],
             sphere.unit(again),
@@ -163,7 +179,7 @@ def _of_decoder(
             period=factor.period,
             seed=seed,
         )
-    return found, cycle_agreement(vectors[taken], again, typical=typical_angle(vectors, seed=seed), seed=seed)
+    return measures, cycle_agreement(vectors[taken], again, typical=typical_angle(vectors, seed=seed), seed=seed)
 
 
 def _factors_of(space: Space, images: Sequence, columns: Mapping[str, Sequence], seed: int) -> list[Factor]:

@@ -13,7 +13,8 @@ from clipspace.points import sphere
 from clipspace.points.arrays import as_points
 from clipspace.probes.retention.factors import features
 from clipspace.probes.retention.measure import Measure, measured
-from clipspace.results.scores import Scores
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
 
 if TYPE_CHECKING:
     from clipspace.points.embeddings import Embeddings
@@ -27,8 +28,10 @@ FEWEST = 20
 
 def read_out(
     points: Embeddings | Store | np.ndarray, values: Sequence[Any], *, period: float | None = None, seed: int = 0
-) -> Scores:
+) -> Result:
     """Skill of a linear and of a nearest-neighbour read-out of ``values`` from ``points``, on held-out halves.
+
+    The key is ``component``: "linear" and "neighbours".
 
     Skill is ``1 - loss / chance``, where loss is the error rate for labels and the squared error for amounts,
     and chance the loss of the same read-out trained on shuffled values: 0 is chance, 1 is perfect, below 0 is
@@ -45,8 +48,9 @@ def read_out(
     """
     points = as_points(points)[:]
     linear, neighbours = read_out_skills(points.vectors, values, period=period, seed=seed)
-    rows = [linear.score("linear"), neighbours.score("neighbours")]
-    return Scores("read-out", rows, points.stamp, seed, {"neighbours": NEIGHBOURS, "period": period})
+    rows = [linear.row(component="linear"), neighbours.row(component="neighbours")]
+    options = {"neighbours": NEIGHBOURS, "period": period}
+    return Result("read_out", rows, provenance=provenance("read_out", stamp=points.stamp, seed=seed, **options))
 
 
 def read_out_skills(

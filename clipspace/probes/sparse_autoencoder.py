@@ -19,6 +19,7 @@ from scipy import sparse
 
 from clipspace.errors import InputError, SampleWarning
 from clipspace.files import atomically
+from clipspace.measure.bootstrap import bootstrap
 from clipspace.measure.dictionary import Dictionary, check_sizes, learn_dictionary
 from clipspace.measure.ridge import r2
 from clipspace.measure.splits import finite_vectors
@@ -26,8 +27,12 @@ from clipspace.points import sphere
 from clipspace.points.arrays import check_points, embeddings_of
 from clipspace.points.embeddings import Embeddings, Modality, Stamp, check_same_space
 from clipspace.points.stamps import read_stamp
+from clipspace.probes.rows import mean_row
 from clipspace.reprs import brief
-from clipspace.results.scores import Score, Scores, bootstrap
+from clipspace.results.loading import result_of
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
+from clipspace.results.table import Table, scored
 
 if TYPE_CHECKING:
     from clipspace.points.store import Store
@@ -56,7 +61,7 @@ class SparseAutoencoder:
     norm: float
     stamp: Stamp | None
     modality: Modality = "image"
-    scores: Scores | None = None
+    scores: Result | None = None
 
     __repr__ = brief
 
@@ -95,7 +100,7 @@ class SparseAutoencoder:
         made = sphere.unit(self.mean + strength * self.scale * self.directions[rows]) * self.norm
         return Embeddings(made.astype(np.float32), self.stamp, self.modality, [f"feature {i}" for i in rows])
 
-    def evaluate(self, points: Embeddings | Store, *, seed: int = 0) -> Scores:
+    def evaluate(self, points: Embeddings | Store, *, seed: int = 0) -> Result:
         """Explained variance (chance: the mean alone, 0), cosine of rebuilt to true centred rows (chance: the rebuilt of
         another row), features per row, and the share of dead features, which fire on none of these rows.
 
@@ -110,26 +115,30 @@ class SparseAutoencoder:
         cosine = _cosine(x, rebuilt)
         other = float(_cosine(np.roll(x, 1, axis=0), rebuilt).mean()) if n > 1 else None
         count, activity = np.diff(codes.indptr).astype(float), _activity(codes)
-        explained = r2(lost, spread), 0.0, *bootstrap(lost, spread, statistic=r2, seed=seed)
+        low, high = bootstrap(lost, spread, statistic=r2, seed=seed)
         rows = [
-            Score("explained variance", *explained, n),
-            Score("cosine", float(cosine.mean()), other, *bootstrap(cosine, seed=seed), n),
-            Score("features per image", float(count.mean()), None, *bootstrap(count, seed=seed), n),
-            Score("dead features", float(np.mean(activity == 0)), n=n),
+            scored(score="explained variance", value=r2(lost, spread), chance=0.0, low=low, high=high, n=n),
+            mean_row(cosine, chance=other, seed=seed, score="cosine"),
+            mean_row(count, seed=seed, score="features per image"),
+            scored(score="dead features", value=float(np.mean(activity == 0)), n=n),
         ]
-        settings = {"features": codes.shape[1], "k": self.k}
-        return Scores("sparse autoencoder", rows, self.stamp, seed, settings, {"cosine": cosine, "activity": activity})
+        return Result(
+            "sparse_autoencoder",
+            rows,
+            arrays={"cosine": cosine, "activity": activity},
+            provenance=provenance("sparse_autoencoder", stamp=self.stamp, seed=seed, features=codes.shape[1], k=self.k),
+        )
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write it as safetensors; `load_autoencoder` reads it. The scores' arrays are not kept."""
         from safetensors.numpy import save_file
 
-        scores = None if self.scores is None else {**self.scores.to_dict(), "arrays": None}
-        facts = {"k": self.k, "scale": self.scale, "norm": self.norm, "modality": self.modality, "scores": scores}
-        facts["space"] = None if self.stamp is None else self.stamp.to_dict()
+        scores = None if self.scores is None else {**self.scores.to_dict(), "arrays": {}}
+        header = {"k": self.k, "scale": self.scale, "norm": self.norm, "modality": self.modality, "scores": scores}
+        header["stamp"] = None if self.stamp is None else self.stamp.to_dict()
         arrays = {**vars(self.dictionary), "mean": self.mean}
         with atomically(path, overwrite=overwrite) as part:
-            save_file(arrays, part, {"clipspace.sparse_autoencoder": json.dumps(facts)})
+            save_file(arrays, part, {"clipspace.sparse_autoencoder": json.dumps(header)})
 
     def _centred(self, points: Embeddings) -> np.ndarray:
         unit = sphere.unit(finite_vectors(points, "SparseAutoencoder"))
@@ -203,13 +212,10 @@ def load_autoencoder(path: str | Path) -> SparseAutoencoder:
 
     try:
         with safe_open(path, "np") as file:
-            facts = json.loads((file.metadata() or {})["clipspace.sparse_autoencoder"])
+            header = json.loads((file.metadata() or {})["clipspace.sparse_autoencoder"])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        stamp, saved = read_stamp(facts["space"]), facts["scores"]
-        scores = saved and Scores(
-            saved["probe"], [Score(**row) for row in saved["scores"]], stamp, saved["seed"], saved["settings"]
-        )
-        plain = {name: facts[name] for name in ("k", "scale", "norm", "modality")}
+        stamp, scores = read_stamp(header["stamp"]), header["scores"] and result_of(header["scores"], {})
+        plain = {name: header[name] for name in ("k", "scale", "norm", "modality")}
         mean = arrays.pop("mean")
         return SparseAutoencoder(Dictionary(**arrays), mean=mean, stamp=stamp, scores=scores, **plain)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
@@ -223,12 +229,16 @@ def _rows(points: Embeddings | Store, rows: np.ndarray) -> Embeddings:
     return points[rows] if isinstance(points, Embeddings) else points.load(rows, normalize=not points.raw)
 
 
-def _scores(made: SparseAutoencoder, x: np.ndarray, test: Embeddings, settings: dict[str, float], seed: int) -> Scores:
+def _scores(made: SparseAutoencoder, x: np.ndarray, test: Embeddings, options: dict[str, float], seed: int) -> Result:
     """Of held-out rows, but for the dead features, which take all training rows ``x`` to tell."""
-    found, activity = made.evaluate(test, seed=seed), _activity(made._codes(x))
-    rows = [*found.rows[:-1], Score("dead features", float(np.mean(activity == 0)), n=len(x))]
-    arrays = {**found.arrays, "activity": activity}
-    return replace(found, rows=rows, settings={**found.settings, **settings}, arrays=arrays)
+    scores, activity = made.evaluate(test, seed=seed), _activity(made._codes(x))
+    dead = scored(score="dead features", value=float(np.mean(activity == 0)), n=len(x))
+    return replace(
+        scores,
+        table=Table([*scores.table.rows[:-1], dead]),
+        arrays={**scores.arrays, "activity": activity},
+        provenance=replace(scores.provenance, options={**scores.provenance.options, **options}),
+    )
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -10,12 +10,15 @@ import numpy as np
 
 from clipspace.errors import InputError, shortened
 from clipspace.measure.cone import ROUNDING
+from clipspace.measure.greedy_basis import greedy_basis
 from clipspace.measure.splits import check_words, finite_vectors
 from clipspace.points.arrays import check_one_space, embeddings_of
 from clipspace.points.embeddings import Embeddings
 from clipspace.points.sphere import unit
 from clipspace.reprs import brief
-from clipspace.results.scores import Score, Scores
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
+from clipspace.results.table import scored
 
 if TYPE_CHECKING:
     from clipspace.points.store import Store
@@ -38,11 +41,16 @@ class TextSpan:
     __repr__ = brief
 
     @property
-    def scores(self) -> Scores:
+    def scores(self) -> Result:
         """The share of variance along each text, in the order chosen. Chance is that of a random direction, 1 / d."""
         d, n = len(self.mean), len(self.images)
-        rows = [Score(text, float(share), 1 / d, n=n) for text, share in zip(self.texts, self.explained, strict=True)]
-        return Scores("text span", rows, self.images.stamp, arrays={"explained": np.cumsum(self.explained)})
+        shares = zip(self.texts, self.explained, strict=True)
+        return Result(
+            "text_span",
+            [scored(text=text, value=float(share), chance=1 / d, n=n) for text, share in shares],
+            arrays={"explained": np.cumsum(self.explained)},
+            provenance=provenance("text_span", stamp=self.images.stamp, k=len(self.texts)),
+        )
 
     def without(self, texts: Sequence[str]) -> Embeddings:
         """The images with the directions of ``texts`` set to the set's mean, at their own norms."""
@@ -81,22 +89,6 @@ def text_span(images: Embeddings | Store, texts: Embeddings | Store, k: int = 20
         raise InputError(
             "text_span: expected images that differ, got images that are all alike; nothing varies in them"
         )
-    left, total = t @ span @ span.T, np.trace(covariance)
-    chosen, directions, explained = [], [], []
-    for _ in range(k):
-        varies = np.einsum("vd,vd->v", left @ covariance, left)
-        varies[chosen] = 0
-        best = int(varies.argmax())
-        if varies[best] <= 1e-12 * total:
-            raise InputError(
-                f"text_span: expected k up to {len(chosen)}, all that these texts span of the set, got {k}"
-            )
-        axis = left[best] / np.linalg.norm(left[best])
-        chosen.append(best)
-        directions.append(axis)
-        explained.append(axis @ covariance @ axis / total)
-        left = left - np.outer(left @ axis, axis)
-        covariance = covariance - np.outer(covariance @ axis, axis)
-        covariance = covariance - np.outer(axis, axis @ covariance)
-    names = tuple(texts.names[i] for i in chosen)
-    return TextSpan(names, np.array(directions), np.array(explained), mean, images)
+    basis = greedy_basis(t @ span @ span.T, covariance, k)
+    names = tuple(texts.names[i] for i in basis.chosen)
+    return TextSpan(names, basis.directions, basis.explained, mean, images)

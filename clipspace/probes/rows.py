@@ -1,0 +1,39 @@
+"""Rows of the table of a probe: a share, a mean or an accuracy, each with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from clipspace.measure.accuracy import class_accuracies, proportion_interval
+from clipspace.measure.bootstrap import bootstrap
+from clipspace.results.table import Row, scored
+
+
+def share_row(hits: np.ndarray, *, chance: float | None = None, trials: int = 1, **keys: Any) -> Row:
+    """The share of ``hits`` (n,), zeros and ones or shares of ``trials``, with its interval (`proportion_interval`).
+
+    >>> share_row(np.array([1.0, 0.0]), chance=0.1, score="accuracy").value
+    0.5
+    """
+    low, high = proportion_interval(hits, trials=trials)
+    return scored(**keys, value=float(np.mean(hits)), chance=chance, low=low, high=high, n=len(hits))
+
+
+def mean_row(values: np.ndarray, *, chance: float | None = None, seed: int = 0, **keys: Any) -> Row:
+    """The mean of ``values`` (n,) with its bootstrap interval."""
+    low, high = bootstrap(values, seed=seed)
+    return scored(**keys, value=float(values.mean()), chance=chance, low=low, high=high, n=len(values))
+
+
+def accuracy_rows(
+    predicted: np.ndarray, truth: np.ndarray, classes: Sequence, *, chance: float, score: str = "accuracy", **keys: Any
+) -> list[Row]:
+    """The accuracy of predicted class numbers (n,), and the balanced accuracy: its mean over the classes."""
+    balanced = float(class_accuracies(predicted, truth, len(classes)).mean())
+    return [
+        share_row((predicted == truth).astype(float), chance=chance, **keys, score=score),
+        scored(**keys, score="balanced accuracy", value=balanced, chance=1 / len(classes), n=len(truth)),
+    ]
