@@ -15,13 +15,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from clipspace.results.scores import Score, Scores
 
 from clipspace.points.sphere import angle
 from clipspace.probes.binding import KINDS, Choice, binding_quartets, choice_accuracy, decoded_binding, group_scores
-from clipspace.probes.retention import Retention, rank_agreement, retention
+from clipspace.probes.retention import rank_agreement, retention
 from clipspace.probes.retention.sensitivity import typical_angle
 from clipspace.probes.typographic import typographic_attack
+from clipspace.results.result import Result
+from clipspace.results.table import Row, Table
 from clipspace.scenes import MENTIONS, THINGS, counterfactual, render, sample_scenes
 from clipspace.sources.images import SUFFIXES
 from clipspace.space import Space, load_space, untrained_space
@@ -36,18 +37,20 @@ def in_words(how_often: float) -> str:
     return {0.0: "never", 1.0: "always"}.get(how_often, f"{how_often:.1f}")
 
 
-def retention_table(found: Retention) -> str:
+def retention_table(result: Result) -> str:
     """Factors from kept to ignored, every component, and what captions say."""
-    components = list(found.measures)
+    wide = result.table.pivot("factor", "component")
+    components = wide.columns[1:]
     rows = []
-    for name in found.factors:
-        values = [f"{m[name].value:.2f}" if name in m else "" for m in found.measures.values()]
-        score = found["retention"][name]
+    for row in wide:
+        name = row.factor
+        values = ["" if row[part] is None else f"{row[part]:.2f}" for part in components]
+        score = result["retention", name]
         rows.append([name, in_words(MENTIONS[name]), *values, f"{score.low:.2f} to {score.high:.2f}", str(score.n)])
     return markdown(["factor", "captions say it", *components, "95 % of retention", "n"], rows)
 
 
-def agreement_table(results: dict[str, Retention]) -> str:
+def agreement_table(results: dict[str, Result]) -> str:
     """Spearman's rho of every component with the truth, plain and beyond the first control: mini, and the controls."""
     said = {name: value for name, value in MENTIONS.items() if name != "relation"}
     names = list(results)
@@ -61,10 +64,12 @@ def agreement_table(results: dict[str, Retention]) -> str:
             beyond = control and rank_agreement(found, truth, control=control, over="factors")
             for row in plain:
                 if row.low is None:
-                    rows.append([name + what, row.name, f"{row.value:.2f}", "", "", "", ""])
+                    rows.append([name + what, row.component, f"{row.value:.2f}", "", "", "", ""])
                     continue
-                more = ["", ""] if beyond is None else [f"{beyond[row.name].value:.2f}", interval(beyond[row.name])]
-                rows.append([name + what, row.name, f"{row.value:.2f}", interval(row), interval(wide[row.name]), *more])
+                part, more = row.component, ["", ""]
+                if beyond is not None:
+                    more = [f"{beyond[part].value:.2f}", interval(beyond[part])]
+                rows.append([name + what, part, f"{row.value:.2f}", interval(row), interval(wide[part]), *more])
     head = ["space", "component", "rho", "95 % over images", "95 % over factors too", "rho beyond control", "95 %"]
     return markdown(head, rows)
 
@@ -106,12 +111,12 @@ def attack_tables(space: Space, n: int, decoded: int) -> list[str]:
     rng = np.random.default_rng(SEED)
     words = [str(rng.choice([kind for kind in THINGS if kind != thing])) for thing in truth]
     pictures = [render(scene) for scene in scenes]
-    tables = [scores_table(typographic_attack(space, pictures, truth, words, labels=list(THINGS)))]
+    tables = [scores_table(typographic_attack(space, pictures, truth, words, labels=list(THINGS)).table)]
     if decoded:
         part = (pictures[:decoded], truth[:decoded], words[:decoded])
         how = {"labels": list(THINGS), "widths": (), "decodes": 2, "num_inference_steps": STEPS}
         seen = typographic_attack(space, *part, **how)
-        tables.append(scores_table(Scores("typographic", [row for row in seen if "decoded: read" in row.name])))
+        tables.append(scores_table(seen.where(view="decoded", score="share")))
     return tables
 
 
@@ -127,21 +132,28 @@ def binding_table(space: Space, n: int) -> str:
     return markdown(["traded", "text", "image", "group", "two captions"], [*rows, chances])
 
 
-def plain_table(found: Retention) -> str:
+def plain_table(result: Result) -> str:
     """Factors and components, without what captions say."""
-    frame = found.to_frame()
+    frame = result.table.pivot("factor", "component").to_frame().astype(float)
     rows = [[name, *("" if np.isnan(value) else f"{value:.2f}" for value in frame.loc[name])] for name in frame.index]
     return markdown(["factor", *frame.columns], rows)
 
 
-def scores_table(scores: Scores) -> str:
+def scores_table(table: Table) -> str:
     rows = [
-        [s.name, f"{s.value:.3f}", "" if s.chance is None else f"{s.chance:.3f}", interval(s), str(s.n)] for s in scores
+        [
+            *(str(row[key]) for key in table.keys),
+            f"{row.value:.3f}",
+            "" if row.chance is None else f"{row.chance:.3f}",
+            interval(row),
+            str(row.n),
+        ]
+        for row in table
     ]
-    return markdown(["", "value", "chance", "95 %", "n"], rows)
+    return markdown([*table.keys, "value", "chance", "95 %", "n"], rows)
 
 
-def interval(score: Score) -> str:
+def interval(score: Row) -> str:
     return f"{score.low:.2f} to {score.high:.2f}"
 
 
@@ -158,7 +170,7 @@ def retention_part(args: argparse.Namespace) -> dict[str, str]:
         results[f"untrained {seed}"] = retention(untrained_space("mini", seed=seed), scenes, **how)
     table = retention_table(results["mini"])
     if args.decoded:
-        closed = results["mini"].settings["cycle agreement"]
+        closed = float(results["mini"].arrays["cycle agreement"])
         table += f"\n\nCycle agreement of E(D(z)) with z: {closed:.2f} (1 closes, 0 is an unrelated image)."
     return {
         "retention": table,
@@ -176,7 +188,7 @@ def binding_part(args: argparse.Namespace) -> dict[str, str]:
     table = binding_table(space, 400)
     if args.decoded:
         swaps = decoded_binding(space, "color", n=args.decoded, decodes=2, num_inference_steps=STEPS, seed=SEED + 4)
-        table += f"\n\n{scores_table(swaps)}"
+        table += f"\n\n{scores_table(swaps.table)}"
     return {"binding": table}
 
 

@@ -45,7 +45,9 @@ def main() -> None:
         print(f"{strength:9.2g} {ours:10.4f} {theirs:13.4f} {100 * abs(ours - theirs):13.2f}", flush=True)
     start = time.perf_counter()
     scores = linear_probe(train, labels[:cut], held_out=test)
-    print(f"\n96 strengths in {time.perf_counter() - start:.1f} s, best {scores.settings['strength']:.3g}\n{scores}\n")
+    print(
+        f"\n96 strengths in {time.perf_counter() - start:.1f} s, best {scores.provenance.options['strength']:.3g}\n{scores}\n"
+    )
     print(knn_probe(train, labels[:cut], held_out=test))
 
 

@@ -49,7 +49,7 @@ def main() -> None:
     print(f"FAISS / probe  {min(times['FAISS search']) / min(times['kNN probe']):7.2f}")
     theirs = np.mean(votes.argmax(axis=1) == labels[cut:])
     print(
-        f"accuracy of the uniform vote: {scores['uniform'].value:.4f}; of FAISS's neighbours {theirs:.4f}, first class on ties"
+        f"accuracy of the uniform vote: {scores['uniform', 'accuracy'].value:.4f}; of FAISS's neighbours {theirs:.4f}, first class on ties"
     )
 
 
