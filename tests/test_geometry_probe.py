@@ -110,7 +110,7 @@ def test_the_interval_of_the_gap_covers_that_of_all_there_is():
 def test_the_interval_of_the_unpaired_cosine_covers_it():
     sets = [_apart(np.random.default_rng(seed), 60, 4) for seed in range(60)]
     true = gap.unpaired_cosine(*_apart(np.random.default_rng(99), 100_000, 4))
-    rows = [modality_gap(Embeddings(x), Embeddings(t), ks=(1,))["unpaired cosine"] for x, t in sets]
+    rows = [modality_gap(Embeddings(x), Embeddings(t), ks=(1,)).row(variant="unpaired") for x, t in sets]
     assert 51 <= sum(row.low < true < row.high for row in rows) < 60
 
 

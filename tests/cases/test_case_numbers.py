@@ -111,8 +111,9 @@ def test_the_command_takes_repeated_captions_and_ids(eight_images_with_four_capt
     asked = ["probe", "geometry", str(tmp_path / "images.npy"), "--texts", str(tmp_path / "texts.npy"), "--json"]
     for more in ([], ["--ids", str(tmp_path / "ids.txt")]):
         assert run(*asked, *more) == 0
-        values = {row["name"]: row["value"] for row in json.loads(capsys.readouterr().out)["scores"]}
-        assert values["recall@1, text to image"] == values["recall@1, image to text"] == 1
+        rows = json.loads(capsys.readouterr().out)["table"]
+        values = {(row["variant"], row["direction"], row["k"]): row["value"] for row in rows}
+        assert values["raw", "text to image", 1] == values["raw", "image to text", 1] == 1
 
 
 def _with_copies(rng, share, of, n=12_000, d=32):
