@@ -11,14 +11,14 @@ from clipspace.probes.decoder_agreement import decoder_seed
 def test_the_matrix_is_the_scores(space, apple, house):
     found = run(space, [apple, house], {"twin": space}, num_inference_steps=2)
     assert found.labels["names"] == ["z", "mini", "twin", "gradient"]
-    values = {row["score"]: row["value"] for row in found.table}
+    values = {(row.first, row.second): row.value for row in found.table}
     cosines = found.arrays["cosines"]
     np.testing.assert_allclose(np.diag(cosines), 1)
     np.testing.assert_allclose(cosines, cosines.T)
-    np.testing.assert_allclose(cosines[0, 1:], [values[f"cycle: {name}"] for name in ("mini", "twin", "gradient")])
-    np.testing.assert_allclose(cosines[1, 2], values["mini and twin"])
+    np.testing.assert_allclose(cosines[0, 1:], [values["z", name] for name in ("mini", "twin", "gradient")])
+    np.testing.assert_allclose(cosines[1, 2], values["mini", "twin"])
     assert cosines[1, 2] < 0.999  # one decoder, but an x_T of each
-    np.testing.assert_allclose(cosines[2, 3], values["twin and gradient"])
+    np.testing.assert_allclose(cosines[2, 3], values["twin", "gradient"])
     np.testing.assert_array_equal(found.arrays["images"][0, 0], np.asarray(apple))
     points = space.encode_images([apple, house])
     for column, name in ((1, "mini"), (2, "twin")):
