@@ -70,10 +70,10 @@ class Embeddings:
             raise SpaceMismatchError(f"Embeddings: expected {self.stamp.dim} dimensions as in {self.stamp}, got {d}")
         names = RowNumbers(n)[:] if self.names is None else self.names
         names = names if isinstance(names, RowNumbers) else tuple(in_order(names, "names"))
-        given = list(self.columns.items())
-        columns = {name: in_order(values, f"column {name!r}") for name, values in given}
-        if len(columns) < len(given):  # a data frame may have two of one name
-            names_given = [name for name, _ in given]
+        pairs = list(self.columns.items())
+        columns = {name: in_order(values, f"column {name!r}") for name, values in pairs}
+        if len(columns) < len(pairs):  # a data frame may have two of one name
+            names_given = [name for name, _ in pairs]
             twice = sorted({str(name) for name in columns if names_given.count(name) > 1})
             raise InputError(f"Embeddings: expected columns of different names, got {twice} twice; rename them")
         for name, column in {"names": names, **columns}.items():

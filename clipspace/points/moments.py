@@ -75,8 +75,8 @@ def moments(
     if not len(points):
         raise InputError("moments: expected at least one row, got none")
     gpus = int(device is not None and not device.startswith("cpu"))
-    found = each(_moments_of_part, parts(points), unit, device, engine=engine, workers=workers, gpus=gpus)
-    return reduce(Moments.merge, found)
+    of_parts = each(_moments_of_part, parts(points), unit, device, engine=engine, workers=workers, gpus=gpus)
+    return reduce(Moments.merge, of_parts)
 
 
 def _moments_of_part(seen: int, part: Vectors, unit: bool, device: str | None) -> Moments:

@@ -151,8 +151,8 @@ class PCA(TransformerMixin, BaseEstimator):
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
             loaded = cls(**facts["options"])
             loaded.stamp_ = read_stamp(facts["space"])
-            kept = Moments(facts["n"], arrays["mean"], arrays["scatter"])
-            return loaded._set(kept, arrays["components"], arrays["explained_variance"])
+            gathered = Moments(facts["n"], arrays["mean"], arrays["scatter"])
+            return loaded._set(gathered, arrays["components"], arrays["explained_variance"])
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f"PCA.load: expected a file written by `clipspace pca`, got {str(path)!r} ({error})"

@@ -91,20 +91,20 @@ def _built_to_fit(
 
 
 def _built(
-    points: Points, kind: Kind, *, recall: float, k: int, queries: int, seed: int, threads: int, **where: Any
+    points: Points, kind: Kind, *, recall: float, k: int, queries: int, seed: int, threads: int, **placement: Any
 ) -> tuple[Any, np.ndarray, dict[str, Any]]:
     """A FAISS index of all ``points``, tuned and verified; the row number of each of its positions; and its facts."""
     n = len(points)
     held = _held_out(kind, n, queries, seed)
-    kept = np.delete(np.arange(n), held)
-    empty = _trained(kind, points, kept, seed=seed, threads=threads)
+    others = np.delete(np.arange(n), held)
+    empty = _trained(kind, points, others, seed=seed, threads=threads)
     truth = Truth(gather(points, held, unit=True), k, threads)
-    built = _fill(empty, kind, points, held, truth, **where)
+    built = _fill(empty, kind, points, held, truth, **placement)
     facts: dict[str, Any] = {"kind": kind.factory, "knob": kind.knob, "setting": None, "seed": seed, "threads": threads}
     if kind.knob is not None:
-        facts |= _tune_and_verify(built, kind, truth, kept, recall, points)
+        facts |= _tune_and_verify(built, kind, truth, others, recall, points)
         faiss_backend.add(built, truth.queries, threads=threads)
-    return built, np.concatenate([kept, held]), facts
+    return built, np.concatenate([others, held]), facts
 
 
 def _held_out(kind: Kind, n: int, queries: int, seed: int) -> np.ndarray:
@@ -118,11 +118,11 @@ def _held_out(kind: Kind, n: int, queries: int, seed: int) -> np.ndarray:
     return _draw(np.arange(n), min(queries, n // 10), seed)
 
 
-def _trained(kind: Kind, points: Points, kept: np.ndarray, *, seed: int, threads: int) -> Any:
+def _trained(kind: Kind, points: Points, rows: np.ndarray, *, seed: int, threads: int) -> Any:
     """An empty index, its quantisers trained on some of the kept rows: all parts are filled into copies of it."""
     empty = faiss_backend.make(kind.factory, points.dim, seed=seed)
     if kind.training_rows:
-        sample = _draw(kept, min(kind.training_rows, len(kept)), seed)
+        sample = _draw(rows, min(kind.training_rows, len(rows)), seed)
         faiss_backend.train(empty, gather(points, sample, unit=True), threads=threads)
     return empty
 
@@ -151,9 +151,9 @@ def _fill_part(
     filled, truth = faiss_backend.copy(empty), Truth(queries, k, threads)
     for block in float32_blocks(part, unit=True, start=start):
         rows = np.arange(start, start + len(block))
-        kept = ~np.isin(rows, held)
-        faiss_backend.add(filled, block[kept], threads=threads)
-        truth.see(block[kept], rows[kept])
+        others = ~np.isin(rows, held)
+        faiss_backend.add(filled, block[others], threads=threads)
+        truth.see(block[others], rows[others])
         start += len(block)
     return filled, truth.cosines, truth.rows
 

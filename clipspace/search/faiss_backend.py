@@ -88,11 +88,11 @@ def range_search(index: Any, queries: np.ndarray, least: float, *, threads: int)
     """For each query, the inner products above ``least`` and their positions, best first."""
     with thread_count(threads):
         limits, products, positions = index.range_search(queries, float(least))
-    found = []
+    of_queries = []
     for low, high in zip(limits[:-1].astype(int), limits[1:].astype(int), strict=True):
         order = np.argsort(-products[low:high], kind="stable")
-        found.append((products[low:high][order], positions[low:high][order]))
-    return found
+        of_queries.append((products[low:high][order], positions[low:high][order]))
+    return of_queries
 
 
 def turn(index: Any, knob: str | None, setting: int | None) -> None:

@@ -53,12 +53,12 @@ def read(folder: Path, *, mmap: bool) -> dict[str, Any]:
 
     Raises `InputError` for a folder that `write` did not write, or of which a part is missing or was changed.
     """
-    found = sorted(folder.glob("*.index"))
-    if len(found) != 1:
+    index_files = sorted(folder.glob("*.index"))
+    if len(index_files) != 1:
         raise InputError(
-            f"open_index: expected a folder written by `clipspace index`, with one .index file, got {str(folder)!r} with {len(found)}"
+            f"open_index: expected a folder written by `clipspace index`, with one .index file, got {str(folder)!r} with {len(index_files)}"
         )
-    file = found[0]
+    file = index_files[0]
     try:
         facts = json.loads(file.with_suffix(".json").read_text())
         ids = np.load(folder / "ids.npy", mmap_mode="r" if mmap else None)

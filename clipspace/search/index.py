@@ -53,9 +53,9 @@ class Neighbours:
 
     def __getitem__(self, query: int) -> Hits:
         """The hits of one query, with their names."""
-        found = self.rows[query] >= 0
-        rows = self.rows[query][found]
-        return Hits(rows, self.cosines[query][found], self.index.names_of(rows))
+        hit = self.rows[query] >= 0
+        rows = self.rows[query][hit]
+        return Hits(rows, self.cosines[query][hit], self.index.names_of(rows))
 
     def to_frame(self) -> pandas.DataFrame:
         """One row a hit: query, rank, row, name, cosine."""
@@ -138,14 +138,14 @@ class Index:
         A Flat index finds all of them; the others only those near enough to be visited at their setting.
         """
         points = self._in_space(points, "range_search")
-        found = []
+        hits = []
         for block in float32_blocks(points, unit=True):
             for cosines, positions in faiss_backend.range_search(
                 self._faiss, block, cosine, threads=self.facts["threads"]
             ):
                 rows = self.ids[positions]
-                found.append(Hits(rows, cosines, self.names_of(rows)))
-        return found
+                hits.append(Hits(rows, cosines, self.names_of(rows)))
+        return hits
 
     def add(self, points: Points | np.ndarray, *, names: Sequence[str] | None = None) -> None:
         """Append rows of the same space; they are numbered on. `verify` says whether the recall still holds."""
@@ -185,11 +185,11 @@ class Index:
         for block in float32_blocks(points, unit=True):
             truth.see(block, np.arange(start, start + len(block)))
             start += len(block)
-        found = self.search(truth.queries, k + 1).rows
-        truth.learn(points, found)
-        at_first = truth.holds_nearest(found[:, :1])
+        near = self.search(truth.queries, k + 1).rows
+        truth.learn(points, near)
+        at_first = truth.holds_nearest(near[:, :1])
         # Where the row itself, or its copy, is one of the k + 1: it is not what was asked for.
-        others = np.clip((truth.recall(found) * (k + 1) - truth.holds_nearest(found)) / k, 0, 1)
+        others = np.clip((truth.recall(near) * (k + 1) - truth.holds_nearest(near)) / k, 0, 1)
         result = {"recall": float(others.mean()), "self_recall": float(at_first.mean())}
         copies = truth.copied(itself=True)
         if recall is not None and min(result.values()) < recall:

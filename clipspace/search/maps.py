@@ -70,14 +70,14 @@ class Map:
                 f"{'none' if index is None else f'one of {len(index)}'}; build it with build_index"
             )
         check_same_space(self.stamp, index.stamp, "transform")
-        found = index.search(points, self.facts["n_neighbors"])
-        known = found.rows >= 0
-        apart = _chords(np.where(known, found.cosines, found.cosines[:, :1]))
+        near = index.search(points, self.facts["n_neighbors"])
+        known = near.rows >= 0
+        apart = _chords(np.where(known, near.cosines, near.cosines[:, :1]))
         apart = apart - apart[:, :1]
         mean = apart.sum(axis=1, keepdims=True) / known.sum(axis=1, keepdims=True)
         weights = np.exp(-apart / np.maximum(mean, 1e-6)) * known
         weights /= weights.sum(axis=1, keepdims=True)
-        return np.einsum("qk,qkd->qd", weights, self.coordinates[found.rows]).astype(np.float32)
+        return np.einsum("qk,qkd->qd", weights, self.coordinates[near.rows]).astype(np.float32)
 
     def save(
         self,
@@ -150,16 +150,16 @@ def umap_map(
         index = _graph_index(points, seed, threads)
     index.holding(points, "umap_map")
     k, n_epochs = min(n_neighbors, n - 1), n_epochs or (500 if n <= 10_000 else 200)
-    found = index.search(points, k)
-    rows, distances = _self_first(found.rows, _chords(found.cosines))
+    near = index.search(points, k)
+    rows, distances = _self_first(near.rows, _chords(near.cosines))
     rough = PCA(min(2, d), normalize=True).fit(points).transform(points)
     rough = np.pad(rough, ((0, 0), (0, 2 - rough.shape[1])))
-    how = {"min_dist": min_dist, "n_epochs": n_epochs, "seed": seed, "threads": threads or index.facts["threads"]}
-    coordinates = _lay_out(rows, distances, rough, **how)
+    layout = {"min_dist": min_dist, "n_epochs": n_epochs, "seed": seed, "threads": threads or index.facts["threads"]}
+    coordinates = _lay_out(rows, distances, rough, **layout)
     facts = {
         "method": "umap",
         "n_neighbors": k,
-        **how,
+        **layout,
         "index": {name: index.facts.get(name) for name in ("kind", "setting", "recall", "seed", "threads")},
         "versions": _versions("numpy", "umap-learn", "faiss-cpu", "numba"),
     }

@@ -50,12 +50,12 @@ def header_file(path: Path) -> Path:
 
 def read_json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise InputError(f"store: {str(path)!r} cannot be read ({error}); get a whole copy of the store") from None
-    if not isinstance(found, dict):
-        raise InputError(f"store: expected a JSON object in {str(path)!r}, got {type(found).__name__}")
-    return found
+    if not isinstance(content, dict):
+        raise InputError(f"store: expected a JSON object in {str(path)!r}, got {type(content).__name__}")
+    return content
 
 
 def read_header(path: Path) -> dict[str, Any]:

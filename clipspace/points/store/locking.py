@@ -69,15 +69,15 @@ def encoding_share(path: Path, share: str) -> Iterator[None]:
 
 
 def _acquired(path: Path, wait: float) -> BaseFileLock:
-    how = {"timeout": wait, "thread_local": False}
-    lock: BaseFileLock = FileLock(path, **how)
+    options = {"timeout": wait, "thread_local": False}
+    lock: BaseFileLock = FileLock(path, **options)
     try:
         lock.acquire()
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
         path.unlink(missing_ok=True)
-        lock = SoftFileLock(f"{path}{_SOFT}", **how)
+        lock = SoftFileLock(f"{path}{_SOFT}", **options)
         lock.acquire()
     return lock
 

@@ -119,8 +119,8 @@ class Store:
         column = metadata.name_column(self._schema.names, self.modality)
         if column is None:
             return list(map(str, range(len(self))))
-        found = self.metadata([column])[column].to_pylist()  # others' stores have whole numbers for paths, too
-        return [name if name is None or isinstance(name, str) else str(name) for name in found]
+        values = self.metadata([column])[column].to_pylist()  # others' stores have whole numbers for paths, too
+        return [name if name is None or isinstance(name, str) else str(name) for name in values]
 
     @cached_property
     def places(self) -> list[str | None] | None:

@@ -138,10 +138,10 @@ def write_embeddings(path: Path, shard: int, part: Embeddings, header: Mapping[s
 
 def _lengthened(part: Embeddings) -> np.ndarray:
     """The vectors as the encoder gave them: unit rows that bring their lengths as a column are scaled by it."""
-    kept = part.columns.get(layout.NORMS[part.modality])
-    if kept is None or not np.allclose(np.linalg.norm(part.vectors.astype(np.float64), axis=1), 1, atol=5e-3):
+    stored = part.columns.get(layout.NORMS[part.modality])
+    if stored is None or not np.allclose(np.linalg.norm(part.vectors.astype(np.float64), axis=1), 1, atol=5e-3):
         return part.vectors
-    lengths = np.asarray(kept, dtype=np.float32)
+    lengths = np.asarray(stored, dtype=np.float32)
     if not np.isfinite(lengths).all():
         return part.vectors
     return part.unit * lengths[:, None]

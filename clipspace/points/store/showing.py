@@ -21,13 +21,13 @@ def plain_columns(store: Store, rows: np.ndarray) -> dict[str, list]:
 
     Lists, structs, maps and binary columns, and those that cannot be read, are left out, and a warning names them.
     """
-    found, left = {}, []
+    columns, left = {}, []
     for field in store.schema:
         try:
             if not _is_plain(field.type):
                 left.append(f"{field.name!r} ({field.type})")
                 continue
-            found[field.name] = _plain(store.metadata([field.name])[field.name].take(rows))
+            columns[field.name] = _plain(store.metadata([field.name])[field.name].take(rows))
         except (ValueError, OverflowError, ArithmeticError, LookupError, NotImplementedError, TypeError) as error:
             left.append(f"{field.name!r} ({field.type}, which cannot be read: {' '.join(str(error).split())[:100]})")
     if left:
@@ -36,7 +36,7 @@ def plain_columns(store: Store, rows: np.ndarray) -> dict[str, list]:
             "values and dates",
             stacklevel=2,
         )
-    return found
+    return columns
 
 
 def _is_plain(kind: pyarrow.DataType) -> bool:

@@ -60,22 +60,24 @@ def begin(path: Path, header: dict[str, Any], *, writer: str = "part") -> dict[s
             raise InputError(f"store: expected a store or an empty folder, got {str(path)!r}; choose another")
         if layout.create_json(layout.header_file(path), header, writer=writer):
             return header
-    found = layout.read_header(path)
-    check_same_space(layout.stamp_of(found), layout.stamp_of(header), f"store {str(path)!r}")
+    existing = layout.read_header(path)
+    check_same_space(layout.stamp_of(existing), layout.stamp_of(header), f"store {str(path)!r}")
     fixed = ("modalities", "dtype", "normalized", "shards", "recipe")
-    differ = [f"{key} (expected {found[key]}, got {header[key]})" for key in fixed[:-1] if found[key] != header[key]]
-    made, wanted = found["recipe"], header["recipe"]
+    differ = [
+        f"{key} (expected {existing[key]}, got {header[key]})" for key in fixed[:-1] if existing[key] != header[key]
+    ]
+    recipe, wanted = existing["recipe"], header["recipe"]
     differ += [
-        "the input" if key == "input" else f"{key} (expected {made.get(key)}, got {wanted.get(key)})"
-        for key in sorted({*made, *wanted})
-        if made.get(key) != wanted.get(key)
+        "the input" if key == "input" else f"{key} (expected {recipe.get(key)}, got {wanted.get(key)})"
+        for key in sorted({*recipe, *wanted})
+        if recipe.get(key) != wanted.get(key)
     ]
     if differ:
         raise InputError(
             f"store: {str(path)!r} was begun with another input or other settings: {'; '.join(differ)}; "
             "use the same again, or write to another folder"
         )
-    return found
+    return existing
 
 
 @contextmanager
