@@ -127,13 +127,13 @@ def _loop(model, preprocess, files, work):
 def _clipspace(model, preprocess, files, work):
     import torch
 
-    from clipspace.models.clip import Encoder
+    from clipspace.models.encoder import ClipEncoder
     from clipspace.points.store import open_store
     from clipspace.space import Space
     from clipspace.space.encoding import encode
 
     named = {"name": "random", "identifier": "ViT-B-32", "dtype": torch.float32}
-    space = Space("random", Encoder(model, preprocess, None, **named))
+    space = Space("random", ClipEncoder(model, preprocess, None, **named))
     output = Path(tempfile.mkdtemp(dir=work)) / "store"
     encode(space, work / "in", output, progress=False)
     return np.array(open_store(output)[:].vectors)

@@ -17,7 +17,6 @@ import torch
 from diffusers import DDIMInverseScheduler
 
 from clipspace import load_space
-from clipspace.diffusion import sampling
 from clipspace.scenes import render, sample_scenes
 from clipspace.sources.images import psnr, square
 
@@ -46,7 +45,7 @@ def row(name, space, images, steps):
     z = torch.from_numpy(points.vectors.copy())
     x_0 = decoder.to_latents(images)
     sources = [square(image, decoder.resolution) for image in images]
-    found = {how: sampling.invert(decoder, x_0, z, num_inference_steps=steps, method=how) for how in ("exact", "ddim")}
+    found = {how: decoder.invert(z, x_0, num_inference_steps=steps, method=how) for how in ("exact", "ddim")}
     noise = {
         "exact": found["exact"].noise,
         "ddim": found["ddim"].noise,
@@ -56,7 +55,7 @@ def row(name, space, images, steps):
     bound = np.mean([min(psnr(a, b), 99) for a, b in zip(decoder.to_images(x_0), sources, strict=True)])
     print(f"{bound:7.1f}", end="")
     for how, x_T in noise.items():
-        back = sampling.sample(decoder, z, x_T, num_inference_steps=steps)
+        back = decoder.draw(z, x_T, num_inference_steps=steps)
         error = (back - x_0).square().mean().sqrt().item()
         score = np.mean([min(psnr(a, b), 99) for a, b in zip(decoder.to_images(back), sources, strict=True)])
         evaluations = found["exact"].evaluations.float().mean().item() if how == "exact" else steps

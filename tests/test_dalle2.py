@@ -9,7 +9,7 @@ import tiny
 import torch
 
 from clipspace import load_space
-from clipspace.diffusion import sampling
+from clipspace.diffusion.denoiser import denoiser_of
 from clipspace.errors import CapabilityError, CheckpointError
 
 HERE = importlib.util.find_spec("dalle2_pytorch") is not None
@@ -64,7 +64,7 @@ def test_it_equals_the_package_s_own_ddim(folder, cond_scale, clip):
             timesteps=10, learned_variance=True, clip_denoised=bool(clip), cond_scale=cond_scale,
         )  # fmt: skip
     how = {"num_inference_steps": 10, "guidance_scale": cond_scale, "clip_sample": bool(clip)}
-    ours = sampling.sample(space.decoder, z, x_T, **how) / 2 + 0.5
+    ours = space.decoder.draw(z, x_T, **how) / 2 + 0.5
     scale = max(1.0, theirs.abs().max().item())
     assert np.abs(ours.numpy() - theirs.numpy()).max() < 1e-4 * scale
 
@@ -157,7 +157,7 @@ def test_the_prior_s_network_is_the_package_s(folder, scale, reads_tokens):
     with torch.inference_mode():
         tokens = {"text_encodings": space.encoder.text_tokens(texts)[1]} if reads_tokens else {}
         expected = theirs.net.forward_with_cond_scale(x, times, text_embed=unit, cond_scale=scale, **tokens)
-        found = sampling._guided(space.prior_model, texts, scale)(x, 50)
+        found = denoiser_of(space.prior_model, texts, scale)(x, 50)
     assert torch.allclose(found, expected, atol=1e-5)
     drawn = space.prior(texts, seed=1, num_inference_steps=4)
     assert np.allclose(drawn.norm, 1, atol=1e-5)

@@ -11,7 +11,6 @@ import tiny
 import torch
 
 from clipspace import Embeddings, load_space
-from clipspace.diffusion import sampling
 from clipspace.errors import CheckpointError, ConvergenceWarning, InputError, SpaceMismatchError
 from clipspace.models.decoders import DECODERS, table
 from clipspace.probes.sparse_autoencoder import fit_autoencoder
@@ -45,7 +44,7 @@ def z():
 
 def _ours(space, z, x_T, guidance_scale):
     """Pixels in [0, 1] of our sampler."""
-    latents = sampling.sample(space.decoder, z, x_T, num_inference_steps=STEPS, guidance_scale=guidance_scale)
+    latents = space.decoder.draw(z, x_T, num_inference_steps=STEPS, guidance_scale=guidance_scale)
     with torch.inference_mode():
         return space.decoder.pixels(latents).div(2).add(0.5).clamp(0, 1).permute(0, 2, 3, 1).numpy()
 
@@ -174,7 +173,7 @@ def test_karlo_under_ddim_equals_diffusers_ddim(home, z, clip):
             expected = scheduler.step(guess, t, expected, use_clipped_model_output=clip).prev_sample
     decoder.schedule = replace(decoder.schedule, spacing=lambda n: [3, 2, 1, 0])
     with pytest.warns(ConvergenceWarning, match="start at t=3"):
-        x = sampling.sample(decoder, z, x_T, num_inference_steps=4, clip_sample=clip)
+        x = decoder.draw(z, x_T, num_inference_steps=4, clip_sample=clip)
     assert torch.allclose(x, expected, atol=1e-5)
     assert (x.abs().max() <= 1) == clip
 
@@ -214,8 +213,8 @@ def test_a_code_of_a_decoder_that_clips_decodes_unclipped_to_its_image(home, app
     (back,), (bound,) = space.decode(code.embeddings, **code.settings), space.decoder.to_images(latents)
     assert psnr(back, square(apple, 16)) > psnr(bound, square(apple, 16)) - 0.5
     z, x_T = torch.from_numpy(code.embeddings.vectors.copy()), torch.from_numpy(code.noise)
-    clipped = sampling.sample(space.decoder, z, x_T, num_inference_steps=25, clip_sample=True)
-    unclipped = sampling.sample(space.decoder, z, x_T, num_inference_steps=25)
+    clipped = space.decoder.draw(z, x_T, num_inference_steps=25, clip_sample=True)
+    unclipped = space.decoder.draw(z, x_T, num_inference_steps=25)
     assert (unclipped - latents).square().mean().sqrt() < 0.02
     assert (clipped - latents).square().mean().sqrt() > 0.1
 
@@ -237,7 +236,7 @@ def test_float64_is_carried_through(home, name, z):
     """The same picture as in float32, and latents that are float64 to the end."""
     single, double = (_space(home, name, dtype=dtype) for dtype in ("float32", "float64"))
     x_T = _x_T(single)
-    latents = [sampling.sample(s.decoder, z, x_T, num_inference_steps=STEPS) for s in (single, double)]
+    latents = [s.decoder.draw(z, x_T, num_inference_steps=STEPS) for s in (single, double)]
     assert latents[1].dtype == double.decoder.pixels(latents[1]).dtype == torch.float64
     assert torch.allclose(latents[0].double(), latents[1], atol=1e-3 * latents[1].abs().max())
 

@@ -5,7 +5,9 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
 
-from clipspace.diffusion import sampling
+from clipspace.diffusion import inversion, sampling
+from clipspace.diffusion.denoiser import denoiser_of
+from clipspace.diffusion.schedule import Schedule
 from clipspace.errors import InputError
 from clipspace.models.pixel_decoder import PixelDecoder
 
@@ -30,7 +32,7 @@ def _decoder(unet, **config):
         scheduler.set_timesteps(n)
         return scheduler.timesteps.tolist()
 
-    schedule = sampling.Schedule(
+    schedule = Schedule(
         scheduler.alphas_cumprod.double(),
         float(scheduler.final_alpha_cumprod),
         scheduler.config.prediction_type,
@@ -58,8 +60,8 @@ def test_sample_equals_diffusers_ddim(unet, config, eta, guidance_scale):
     decoder, scheduler = _decoder(unet, **config)
     z = torch.randn(3, 6, generator=torch.Generator().manual_seed(1))
     x_T = torch.randn(3, 12, 4, 4, generator=torch.Generator().manual_seed(2))
-    ours = sampling.sample(
-        decoder, z, x_T, num_inference_steps=STEPS, guidance_scale=guidance_scale, eta=eta,
+    ours = decoder.draw(
+        z, x_T, num_inference_steps=STEPS, guidance_scale=guidance_scale, eta=eta,
         rngs=[np.random.default_rng(i) for i in range(3)],
     )  # fmt: skip
     rngs = [np.random.default_rng(i) for i in range(3)]
@@ -81,8 +83,8 @@ def test_exact_inversion_is_undone_by_sampling(unet, config, steps):
     x_0, z = torch.rand(4, 12, 4, 4, generator=generator) * 2 - 1, torch.randn(4, 6, generator=generator)
     errors = {}
     for method in ("exact", "ddim"):
-        code = sampling.invert(decoder, x_0, z, num_inference_steps=steps, method=method)
-        again = sampling.sample(decoder, z, code.noise, num_inference_steps=steps)
+        code = decoder.invert(z, x_0, num_inference_steps=steps, method=method)
+        again = decoder.draw(z, code.noise, num_inference_steps=steps)
         errors[method] = (again - x_0).square().mean().sqrt().item()
         if method == "ddim":
             assert (code.evaluations == steps).all()
@@ -93,7 +95,7 @@ def test_exact_inversion_is_undone_by_sampling(unet, config, steps):
 @pytest.mark.parametrize("lost_for_good", [False, True])
 def test_a_row_that_is_lost_on_the_way_is_inverted_again_alone(unet, monkeypatch, lost_for_good):
     decoder, _ = _decoder(unet, **CONFIGS[0])
-    generator, solve, sizes = torch.Generator().manual_seed(3), sampling._solve_step, []
+    generator, solve, sizes = torch.Generator().manual_seed(3), inversion._solve_step, []
     x_0, z = torch.rand(4, 12, 4, 4, generator=generator) * 2 - 1, torch.randn(4, 6, generator=generator)
 
     def losing_row_2(network, schedule, x_s, guess, t, *rest):
@@ -104,15 +106,15 @@ def test_a_row_that_is_lost_on_the_way_is_inverted_again_alone(unet, monkeypatch
             found.x[row] = guess[row] + 0.3
         return found
 
-    monkeypatch.setattr(sampling, "_solve_step", losing_row_2)
-    code = sampling.invert(decoder, x_0, z, num_inference_steps=20)
-    again = sampling.sample(decoder, z, code.noise, num_inference_steps=20)
+    monkeypatch.setattr(inversion, "_solve_step", losing_row_2)
+    code = decoder.invert(z, x_0, num_inference_steps=20)
+    again = decoder.draw(z, code.noise, num_inference_steps=20)
     errors = (again - x_0).square().mean(dim=(1, 2, 3)).sqrt()
     assert (errors[[0, 1, 3]] < 1e-3).all()
     assert (errors[2] < 1e-3).item() is not lost_for_good
     assert torch.allclose(code.residual, errors, rtol=0.1, atol=1e-5)
     assert code.evaluations.argmax() == 2
-    assert sizes == [4] * 20 + [1] * 20 * (sampling.RESTARTS if lost_for_good else 1)
+    assert sizes == [4] * 20 + [1] * 20 * (inversion.RESTARTS if lost_for_good else 1)
 
 
 class Ridge:
@@ -122,7 +124,7 @@ class Ridge:
 
     def __init__(self, dtype):
         alphas = DDIMScheduler().alphas_cumprod.double()
-        self.schedule = sampling.Schedule(alphas, 1.0, "v_prediction", lambda n: np.arange(999, 0, -1000 // n))
+        self.schedule = Schedule(alphas, 1.0, "v_prediction", lambda n: np.arange(999, 0, -1000 // n))
         self.dtype, self.along = dtype, torch.full((64,), 64**-0.5, dtype=dtype)
 
     def condition(self, embeds):
@@ -134,19 +136,23 @@ class Ridge:
 
     def enlarged(self, x_T):
         ends = [
-            sampling.sample(self, torch.ones(1, 1), x, num_inference_steps=STEPS)
+            sampling.sample(denoiser_of(self, torch.ones(1, 1)), self.schedule, x, num_inference_steps=STEPS)
             for x in (x_T, x_T + 1e-6 * self.along)
         ]
         return (ends[1] - ends[0]).norm().item() / 1e-6
 
 
+def _inverted(ridge, x_0, z):
+    return inversion.invert(denoiser_of(ridge, z), ridge.schedule, x_0, num_inference_steps=STEPS)
+
+
 def test_where_sampling_enlarges_an_error_a_million_times_only_float64_holds_a_code():
     x_0, z = torch.randn(16, 64, generator=torch.Generator().manual_seed(0)), torch.ones(16, 1)
     assert 2e5 < Ridge(torch.float64).enlarged(torch.zeros(1, 64, dtype=torch.float64)) < 1e8
-    single = sampling.invert(Ridge(torch.float32), x_0, z, num_inference_steps=STEPS)
-    double = sampling.invert(Ridge(torch.float64), x_0.double(), z, num_inference_steps=STEPS)
-    assert single.residual.median() > sampling.CONVERGED  # rounding is kind to some of the rows
-    assert (double.residual < sampling.CONVERGED / 10).all()
+    single = _inverted(Ridge(torch.float32), x_0, z)
+    double = _inverted(Ridge(torch.float64), x_0.double(), z)
+    assert single.residual.median() > inversion.CONVERGED  # rounding is kind to some of the rows
+    assert (double.residual < inversion.CONVERGED / 10).all()
     assert double.noise.dtype == torch.float64
 
 
@@ -157,8 +163,8 @@ def test_a_step_that_changes_nothing_is_inverted_like_any_other(unet, prediction
     assert decoder.schedule.step(0, None)[:2] == (1.0, 0.0)
     generator = torch.Generator().manual_seed(3)
     x_0, z = torch.rand(2, 12, 4, 4, generator=generator) * 2 - 1, torch.randn(2, 6, generator=generator)
-    code = sampling.invert(decoder, x_0, z, num_inference_steps=3)
-    again = sampling.sample(decoder, z, code.noise, num_inference_steps=3)
+    code = decoder.invert(z, x_0, num_inference_steps=3)
+    again = decoder.draw(z, code.noise, num_inference_steps=3)
     assert (again - x_0).square().mean().sqrt() < 1e-3
 
 
@@ -169,8 +175,8 @@ def test_a_schedule_that_starts_without_signal_is_inverted(unet):
     x_0, z = torch.rand(2, 12, 4, 4, generator=generator) * 2 - 1, torch.randn(2, 6, generator=generator)
     decoder.schedule = replace(decoder.schedule, alphas_cumprod=decoder.schedule.alphas_cumprod.clone())
     decoder.schedule.alphas_cumprod[-1] = 0.0
-    code = sampling.invert(decoder, x_0, z, num_inference_steps=STEPS)
-    again = sampling.sample(decoder, z, code.noise, num_inference_steps=STEPS)
+    code = decoder.invert(z, x_0, num_inference_steps=STEPS)
+    again = decoder.draw(z, code.noise, num_inference_steps=STEPS)
     assert (again - x_0).square().mean().sqrt() < 1e-3
 
 
@@ -179,10 +185,10 @@ def test_a_row_that_is_not_finite_costs_no_other(unet):
     generator = torch.Generator().manual_seed(3)
     x_0, z = torch.rand(2, 12, 4, 4, generator=generator) * 2 - 1, torch.randn(2, 6, generator=generator)
     x_0[1, 0, 0, 0] = torch.nan
-    code = sampling.invert(decoder, x_0, z, num_inference_steps=STEPS)
-    again = sampling.sample(decoder, z, code.noise, num_inference_steps=STEPS)
+    code = decoder.invert(z, x_0, num_inference_steps=STEPS)
+    again = decoder.draw(z, code.noise, num_inference_steps=STEPS)
     assert (again[0] - x_0[0]).square().mean().sqrt() < 1e-3
-    assert not code.residual[1] <= sampling.CONVERGED
+    assert not code.residual[1] <= inversion.CONVERGED
     assert code.evaluations[1] == 0
 
 
@@ -193,10 +199,10 @@ def test_a_row_whose_network_answers_nan_is_not_asked_again_and_again(unet):
     z = torch.ones(2, 6)
     z[1] = 1e6
     decoder.condition = lambda embeds: embeds
-    code = sampling.invert(decoder, torch.zeros(2, 12, 4, 4), z, num_inference_steps=STEPS, restarts=0)
+    code = decoder.invert(z, torch.zeros(2, 12, 4, 4), num_inference_steps=STEPS, restarts=0)
     assert code.evaluations[1] <= 3 * STEPS
     assert code.residual[0] < 1e-3
-    assert not code.residual[1] <= sampling.CONVERGED
+    assert not code.residual[1] <= inversion.CONVERGED
 
 
 def test_exact_inversion_asks_the_network_once_for_a_first_guess(unet):
@@ -204,9 +210,9 @@ def test_exact_inversion_asks_the_network_once_for_a_first_guess(unet):
     decoder, _ = _decoder(unet, **CONFIGS[0])
     solved = []
     with pytest.MonkeyPatch.context() as patch:
-        solve = sampling._solve_step
-        patch.setattr(sampling, "_solve_step", lambda *given: solved.append(solve(*given)) or solved[-1])
-        code = sampling.invert(decoder, torch.zeros(1, 12, 4, 4), torch.ones(1, 6), num_inference_steps=STEPS)
+        solve = inversion._solve_step
+        patch.setattr(inversion, "_solve_step", lambda *given: solved.append(solve(*given)) or solved[-1])
+        code = decoder.invert(torch.ones(1, 6), torch.zeros(1, 12, 4, 4), num_inference_steps=STEPS)
     assert code.evaluations.item() == 1 + sum(found.evaluations.item() for found in solved)
 
 
@@ -214,15 +220,15 @@ def test_inversion_and_sampling_agree_under_guidance(unet):
     decoder, _ = _decoder(unet, **CONFIGS[0])
     x_0, z = torch.zeros(1, 12, 4, 4), torch.ones(1, 6)
     settings = {"num_inference_steps": 40, "guidance_scale": 2.0}
-    code = sampling.invert(decoder, x_0, z, **settings)
-    again = sampling.sample(decoder, z, code.noise, **settings)
+    code = decoder.invert(z, x_0, **settings)
+    again = decoder.draw(z, code.noise, **settings)
     assert (again - x_0).square().mean().sqrt() < 1e-3
 
 
 def test_a_step_that_keeps_nothing_cannot_be_inverted(unet):
     decoder, _ = _decoder(unet, **CONFIGS[4])
     with pytest.raises(InputError, match="no inverse"):
-        sampling.invert(decoder, torch.zeros(1, 12, 4, 4), torch.ones(1, 6), num_inference_steps=5)
+        decoder.invert(torch.ones(1, 6), torch.zeros(1, 12, 4, 4), num_inference_steps=5)
 
 
 @pytest.mark.parametrize("steps", [0, -3, 1001, 2.5])
@@ -235,7 +241,7 @@ def test_a_wrong_number_of_steps_is_refused(unet, steps):
 def test_eta_without_generators_is_refused(unet):
     decoder, _ = _decoder(unet)
     with pytest.raises(InputError, match="rngs"):
-        sampling.sample(decoder, torch.ones(1, 6), torch.zeros(1, 12, 4, 4), num_inference_steps=2, eta=1.0)
+        decoder.draw(torch.ones(1, 6), torch.zeros(1, 12, 4, 4), num_inference_steps=2, eta=1.0)
 
 
 def test_noise_of_a_row_does_not_depend_on_the_batch():

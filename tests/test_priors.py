@@ -8,7 +8,6 @@ import tiny
 import torch
 
 from clipspace import Embeddings, load_space
-from clipspace.diffusion import sampling
 from clipspace.errors import CheckpointError, InputError
 
 
@@ -109,10 +108,9 @@ def test_a_prior_takes_its_authors_guidance_and_clips_as_its_own_sampler(home, n
     assert np.array_equal(own.vectors, space.prior("a cat", num_inference_steps=3, guidance_scale=4.0).vectors)
     assert not np.allclose(own.vectors, space.prior("a cat", num_inference_steps=3, guidance_scale=1.0).vectors)
     x_T = 20 * torch.ones(1, tiny.DIM)
-    far = sampling.sample(space.prior_model, ["a cat"], x_T, num_inference_steps=1, guidance_scale=60.0)
-    near = sampling.sample(
-        space.prior_model, ["a cat"], x_T, num_inference_steps=1, guidance_scale=60.0, clip_sample=True
-    )
+    how = {"num_inference_steps": 1, "guidance_scale": 60.0}
+    far = space.prior_model.draw(["a cat"], x_T, clip_sample=False, **how)
+    near = space.prior_model.draw(["a cat"], x_T, **how)
     assert torch.allclose(near, far.clamp(-5, 5), atol=1e-5)
     assert far.abs().max() > 5
 
@@ -120,7 +118,9 @@ def test_a_prior_takes_its_authors_guidance_and_clips_as_its_own_sampler(home, n
 def test_guidance_moves_the_draw_away_from_the_empty_text(home):
     prior = _space(home, "kandinsky").prior_model
     x = torch.zeros(1, tiny.DIM)
-    plain, guided = (sampling.sample(prior, ["a cat"], x, num_inference_steps=3, guidance_scale=g) for g in (1.0, 4.0))
+    plain, guided = (
+        prior.draw(["a cat"], x, num_inference_steps=3, guidance_scale=g, clip_sample=False) for g in (1.0, 4.0)
+    )
     assert not torch.allclose(plain, guided)
 
 

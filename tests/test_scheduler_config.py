@@ -10,6 +10,7 @@ from diffusers import DDIMScheduler, DDPMScheduler
 from diffusers.schedulers.scheduling_unclip import UnCLIPScheduler
 
 from clipspace.diffusion import sampling
+from clipspace.diffusion.denoiser import denoiser_of
 from clipspace.errors import CheckpointError, ConvergenceWarning
 from clipspace.models.scheduler_config import KNOWN, load_schedule
 
@@ -45,6 +46,11 @@ class Small:
 
 X_T = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
 Z = torch.randn(2, 3, generator=torch.Generator().manual_seed(1))
+
+
+def _sample(network, x_T=X_T, *, clip=True, **options):
+    schedule = network.schedule if clip else network.schedule.without_limit()
+    return sampling.sample(denoiser_of(network, Z), schedule, x_T, num_inference_steps=STEPS, **options)
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -84,9 +90,9 @@ def test_ddim_limits_x_0_as_diffusers_does(tmp_path, prediction, limit):
     x = X_T
     for t in ddim.timesteps:
         x = ddim.step(network.predict(x, int(t), Z), t, x).prev_sample
-    ours = sampling.sample(network, Z, X_T, num_inference_steps=STEPS, clip_sample=True)
+    ours = _sample(network)
     assert torch.allclose(ours, x, atol=1e-5)
-    assert not torch.allclose(ours, sampling.sample(network, Z, X_T, num_inference_steps=STEPS), atol=1e-2)
+    assert not torch.allclose(ours, _sample(network, clip=False), atol=1e-2)
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "sample"])
@@ -105,7 +111,7 @@ def test_at_eta_1_clipped_steps_are_those_of_karlo_s_own_sampler(tmp_path, monke
     for t, s in zip(times, [*times[1:], None], strict=True):
         x = own.step(network.predict(x, t, Z), t, x, prev_timestep=s).prev_sample
     fresh = [np.random.default_rng(i) for i in range(2)]
-    ours = sampling.sample(network, Z, X_T.double(), num_inference_steps=STEPS, eta=1.0, rngs=fresh, clip_sample=True)
+    ours = _sample(network, X_T.double(), eta=1.0, rngs=fresh)
     assert torch.allclose(ours, x, atol=1e-6)
 
 
@@ -119,7 +125,7 @@ def test_at_eta_1_clipped_steps_are_those_of_ddpm(tmp_path, monkeypatch):
     for t in own.timesteps:
         x = own.step(network.predict(x, int(t), Z), int(t), x).prev_sample
     fresh = [np.random.default_rng(i) for i in range(2)]
-    ours = sampling.sample(network, Z, X_T, num_inference_steps=STEPS, eta=1.0, rngs=fresh, clip_sample=True)
+    ours = _sample(network, eta=1.0, rngs=fresh)
     assert torch.allclose(ours, x, atol=1e-4)
 
 
@@ -149,8 +155,9 @@ def test_clipped_as_karlo_s_own_sampler_a_small_error_leaves_no_pixel_out_of_ran
     x_T = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(2))
     outside = {}
     for clip in (True, False):
+        denoiser = denoiser_of(Gaussian(schedule, error), torch.zeros(4, 1))
         pixels = sampling.sample(
-            Gaussian(schedule, error), torch.zeros(4, 1), x_T, num_inference_steps=steps, clip_sample=clip
+            denoiser, schedule if clip else schedule.without_limit(), x_T, num_inference_steps=steps
         )
         outside[clip] = (pixels.abs() > 1).float().mean().item()
         if clip:

@@ -10,6 +10,7 @@ from clipspace.diffusion.sampling import draw_noise
 from clipspace.errors import InputError
 from clipspace.manipulate import blend, generate, interpolate
 from clipspace.seeds import child_seed, stream, streams
+from clipspace.space import drawing
 from clipspace.space import space as module
 
 
@@ -36,7 +37,8 @@ def test_z_and_its_noise_are_independent_of_one_another(space, monkeypatch):
         rows = range(n) if candidate is None else range(candidate, 2 * n, 2)
         return [np.random.default_rng([seed, row]) for row in rows]
 
-    monkeypatch.setattr(module, "streams", one_for_all)
+    for drawn_in in (drawing, module):
+        monkeypatch.setattr(drawn_in, "streams", one_for_all)
     assert _of_generate(space)[1] > 0.25  # what the measure says of one stream for both
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from clipspace import Embeddings, load_space
-from clipspace.diffusion import sampling
+from clipspace.diffusion import inversion
 from clipspace.errors import CapabilityError, CheckpointError, ConvergenceWarning, InputError, SpaceMismatchError
 from clipspace.models.catalogue import MINI
 from clipspace.models.clip import TruncationWarning
@@ -139,8 +139,8 @@ def test_any_vector_of_the_right_stamp_is_decoded(space):
     ("dtype", "finer"), [("bfloat16", "float32"), ("float32", "float64"), ("float64", "another number")]
 )
 def test_an_inversion_that_does_not_converge_says_which_precision_would(pictures, monkeypatch, dtype, finer):
-    monkeypatch.setattr(sampling, "CONVERGED", 1e-20)
-    monkeypatch.setattr(sampling, "RESTARTS", 0)
+    monkeypatch.setattr(inversion, "CONVERGED", 1e-20)
+    monkeypatch.setattr(inversion, "RESTARTS", 0)
     with pytest.warns(ConvergenceWarning, match=rf"images \[0\].*{finer}"):
         load_space("mini", device="cpu", dtype=dtype).invert(pictures[:1], num_inference_steps=2)
 

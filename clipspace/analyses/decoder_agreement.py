@@ -65,7 +65,7 @@ def run(
     sources, names = pictures(space, images, "decoder_agreement", most=n)
     if len(sources) < 2:
         raise InputError(f"decoder_agreement: expected two pictures or more, got {len(sources)}")
-    own = {space.name: space} if hasattr(space.decoder, "schedule") else {}
+    own = {space.name: space} if space.decoder is not None and space.decoder.inverts else {}
     optimised = replace(space, decoder=GradientDecoder(space.encoder))
     spaces = {**own, **(others or {}), "gradient": optimised}
     points = space.encode_images(sources)

@@ -74,7 +74,7 @@ def run(
     The first ``n`` of the user's ``images``, or of the bundled scenes. The exact way stops two doublings earlier, at
     about as many evaluations. ``seed`` draws nothing. Raises `CapabilityError` for a decoder that optimises pixels.
     """
-    if space.decoder is not None and not hasattr(space.decoder, "schedule"):
+    if space.decoder is not None and not space.decoder.inverts:
         raise CapabilityError(f"inversion: expected a diffusion decoder, {space.name!r} optimises pixels; load another")
     sources, names = pictures(space, images, "inversion", most=n)
     points = space.encode_images(sources)

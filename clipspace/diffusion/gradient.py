@@ -27,7 +27,7 @@ class Differentiable(Protocol):
 
 
 def optimise(
-    decoder: Differentiable,
+    encoder: Differentiable,
     embeds: torch.Tensor,
     x_T: torch.Tensor,
     *,
@@ -50,7 +50,7 @@ def optimise(
         with torch.enable_grad():
             pixels = render(levels[:active], x_T.shape[-2:])
             view = jitter(pixels, rngs) if step % 2 else pixels
-            cosines = cosine_similarity(decoder.embed(view), target, dim=-1)
+            cosines = cosine_similarity(encoder.embed(view), target, dim=-1)
             loss = TV_WEIGHT * total_variation(pixels).sum() - cosines.sum()
         grads = torch.autograd.grad(loss, levels[:active])
         for level, grad in zip(levels, grads, strict=False):

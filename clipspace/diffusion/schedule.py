@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ from clipspace.errors import ConvergenceWarning, InputError
 
 Prediction = Literal["epsilon", "v_prediction", "sample"]
 _SKIPPED = 20
-"""A start warns where it skips more than one in so many of the training timesteps, beyond one step."""
+"""Share of the training timesteps, one in so many, that a start may skip beyond one step before it warns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +27,8 @@ class Schedule:
     final_alpha_cumprod : the same of the finished image
     prediction : what the network answers with
     spacing : the timesteps of ``n`` steps, from noise to image
-    limit : what the checkpoint's own sampler does to the predicted x_0 of every step, such as `clipping`; None for nothing.
-        A limited step has no inverse, so `diffusion.sample` applies it only where asked to
+    limit : what every step does to the x_0 that it predicts, such as `clipping`; None for nothing. A limited step has no
+        inverse: see `without_limit`
     keeps_noise : after the limit a step goes on with the noise as predicted, as diffusers' DDIM does; all other samplers
         recompute it from the limited x_0
     """
@@ -39,6 +39,15 @@ class Schedule:
     spacing: Callable[[int], Sequence[int]]
     limit: Callable[[torch.Tensor], torch.Tensor] | None = None
     keeps_noise: bool = False
+
+    def without_limit(self) -> Schedule:
+        """The same schedule, whose steps leave the predicted x_0 as it is, and so can be inverted."""
+        return replace(self, limit=None)
+
+    def steps(self, num_inference_steps: int) -> list[tuple[int, int | None]]:
+        """Every step from noise to image: its timestep and the next, which is None for the image. Errors as `timesteps`."""
+        times = self.timesteps(num_inference_steps)
+        return list(zip(times, [*times[1:], None], strict=True))
 
     def timesteps(self, num_inference_steps: int) -> list[int]:
         """Timesteps from noise to image.
@@ -87,10 +96,19 @@ class Schedule:
             return to_image / signal, to_noise - to_image * noise / signal, sigma
         return to_noise / noise, to_image - to_noise * signal / noise, sigma  # x_0 = f
 
-    def limited_step(
+    def advance(
         self, x: torch.Tensor, output: torch.Tensor, t: int, s: int | None, eta: float = 0.0
     ) -> tuple[torch.Tensor, float]:
-        """The DDIM step from ``t`` to ``s`` with x_0 under `limit`, and the sigma of the noise that it still lacks.
+        """x_s of the step from ``t`` to ``s``, given the network's ``output`` for ``x``; and the sigma of the noise it lacks."""
+        if self.limit is not None:
+            return self._advance_limited(x, output, t, s, eta)
+        a, b, sigma = self.step(t, s, eta)
+        return torch.add(a * x, output, alpha=b), sigma
+
+    def _advance_limited(
+        self, x: torch.Tensor, output: torch.Tensor, t: int, s: int | None, eta: float
+    ) -> tuple[torch.Tensor, float]:
+        """`advance` with x_0 under `limit`.
 
         With x_0 limited and the noise recomputed from it, ``eta`` = 1 is the posterior mean of Ho et al. 2020
         (arXiv 2006.11239, equation 7), which DDPM and Karlo's own sampler take.
@@ -104,9 +122,8 @@ class Schedule:
             x_0, eps = (x - noise * output) / signal, output
         else:
             x_0, eps = output, (x - signal * output) / noise
-        if self.limit is not None:
-            x_0 = self.limit(torch.where(x_0.isinf(), torch.nan, x_0))  # a limit must not hide an overflow
-            eps = eps if self.keeps_noise else (x - signal * x_0) / noise
+        x_0 = self.limit(torch.where(x_0.isinf(), torch.nan, x_0))  # a limit must not hide an overflow
+        eps = eps if self.keeps_noise else (x - signal * x_0) / noise
         return torch.add(to_image * x_0, eps, alpha=to_noise), sigma
 
     def _towards(self, t: int | None, s: int | None, eta: float) -> tuple[float, float, float]:

@@ -6,9 +6,7 @@ open_clip builds what the name of the architecture says, and only warns where th
 
 from __future__ import annotations
 
-import open_clip
 import torch
-from open_clip.transformer import CustomResidualAttentionBlock, QuickGELU, ResidualAttentionBlock
 
 from clipspace.errors import CheckpointError
 
@@ -18,6 +16,8 @@ def trained_with_quickgelu(identifier: str, tag: str | None) -> bool | None:
 
     ``identifier`` is an architecture with a ``tag``, or "hf-hub:org/name", where the list names that repository.
     """
+    import open_clip
+
     if identifier.startswith("hf-hub:"):
         repository = identifier.removeprefix("hf-hub:").partition("@")[0] + "/"
         pairs = [(name, tag) for name, tag in open_clip.list_pretrained() if _home(name, tag) == repository]
@@ -28,6 +28,8 @@ def trained_with_quickgelu(identifier: str, tag: str | None) -> bool | None:
 
 
 def _home(name: str, tag: str) -> str:
+    import open_clip
+
     return open_clip.get_pretrained_cfg(name, tag).get("hf_hub", "")
 
 
@@ -36,8 +38,11 @@ def check_activation(model: torch.nn.Module, quickgelu: bool, name: str) -> None
 
     ResNets, timm's and Hugging Face's towers bring their own, which no option of open_clip changes.
     """
+    from open_clip.transformer import CustomResidualAttentionBlock, QuickGELU, ResidualAttentionBlock
+
     blocks = (b for b in model.modules() if isinstance(b, (ResidualAttentionBlock, CustomResidualAttentionBlock)))
-    running = {isinstance(m, QuickGELU) for block in blocks for m in block.modules() if _is_activation(m)}
+    activations = (QuickGELU, torch.nn.GELU)
+    running = {isinstance(m, QuickGELU) for block in blocks for m in block.modules() if isinstance(m, activations)}
     if running - {quickgelu}:
         expected, got = ("QuickGELU", "GELU") if quickgelu else ("GELU", "QuickGELU")
         raise CheckpointError(
@@ -45,7 +50,3 @@ def check_activation(model: torch.nn.Module, quickgelu: bool, name: str) -> None
             "open_clip's architecture and tag (see open_clip.list_pretrained()), or correct quick_gelu in its "
             "open_clip_config.json"
         )
-
-
-def _is_activation(module: torch.nn.Module) -> bool:
-    return isinstance(module, (QuickGELU, torch.nn.GELU))

@@ -10,17 +10,16 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import open_clip
 import torch
 
 from clipspace.errors import CheckpointError, InputError
 from clipspace.models.activation import check_activation, trained_with_quickgelu
-from clipspace.models.encoder import Encoder
+from clipspace.models.encoder import ClipEncoder
 from clipspace.models.folders import read_config
 from clipspace.models.listed import check_listed, why_not_loaded
 from clipspace.models.reading import TruncationWarning
 
-__all__ = ["RESIZE_MODES", "Encoder", "Preprocess", "ResizeMode", "TruncationWarning", "draw_encoder", "load_encoder"]
+__all__ = ["RESIZE_MODES", "Preprocess", "ResizeMode", "TruncationWarning", "draw_encoder", "load_encoder"]
 
 ResizeMode = Literal["shortest", "squash", "squash-aliased"]
 RESIZE_MODES: tuple[ResizeMode, ...] = get_args(ResizeMode)
@@ -64,7 +63,7 @@ def load_encoder(
     preprocess: Preprocess | None = None,
     device: torch.device,
     dtype: torch.dtype,
-) -> Encoder:
+) -> ClipEncoder:
     """The CLIP named as open_clip names it: ``"ViT-B-32/laion2b_s34b_b79k"``, ``hf-hub:…`` or ``local-dir:…``.
 
     ``"ViT-B-32/a/file.safetensors"`` loads a bare weights file, and then ``preprocess`` must be given.
@@ -93,11 +92,13 @@ def load_encoder(
         check_activation(model, quickgelu, name)
     if aliased:
         transform = _aliased(model.visual)
-    return Encoder(model, transform, tokenizer, name=stamp_name or name, identifier=name, dtype=dtype)
+    return ClipEncoder(model, transform, tokenizer, name=stamp_name or name, identifier=name, dtype=dtype)
 
 
 def _built(name: str, identifier: str, pretrained: str | None, device: torch.device, options: dict[str, Any]) -> tuple:
-    """Model, image transform and tokenizer by open_clip, whatever goes wrong told as `CheckpointError`."""
+    """Model, image transform and tokenizer by open_clip; every error becomes a `CheckpointError`."""
+    import open_clip
+
     try:
         with warnings.catch_warnings(), _unlogged(logging.ERROR):  # which the error below says again
             warnings.filterwarnings("ignore", message="QuickGELU mismatch")  # of the name and the tag; options decide
@@ -169,8 +170,10 @@ def _bare_file(name: str, path: Path, preprocess: Preprocess | None) -> tuple[di
     return options, preprocess.activation == "quickgelu"
 
 
-def draw_encoder(name: str, *, seed: int, stamp_name: str, device: torch.device) -> Encoder:
+def draw_encoder(name: str, *, seed: int, stamp_name: str, device: torch.device) -> ClipEncoder:
     """The architecture of ``name`` (as for `load_encoder`) with fresh weights; a tag gives activation and preprocessing."""
+    import open_clip
+
     if name.startswith("local-dir:"):
         _check_folder(Path(name.removeprefix("local-dir:")))
     identifier, _, tag = (name, "", "") if ":" in name else name.partition("/")
@@ -188,7 +191,7 @@ def draw_encoder(name: str, *, seed: int, stamp_name: str, device: torch.device)
         except (OSError, RuntimeError, ValueError, KeyError) as error:
             raise CheckpointError(f"untrained_space({name!r}): open_clip could not build it: {error}") from error
     model = model.eval().requires_grad_(False).to(device)
-    return Encoder(model, preprocess, tokenizer, name=stamp_name, identifier=name, dtype=torch.float32)
+    return ClipEncoder(model, preprocess, tokenizer, name=stamp_name, identifier=name, dtype=torch.float32)
 
 
 @contextmanager
@@ -213,6 +216,8 @@ def _check_folder(folder: Path) -> None:
 
 def _check_config(config: dict[str, Any], where: str) -> None:
     """Nothing is guessed or dropped of how images are prepared, as open_clip would; nor is a word taken for true."""
+    import open_clip
+
     prepared = config.get("preprocess_cfg")
     known = {field.name for field in fields(open_clip.transform.PreprocessCfg)}
     if not isinstance(prepared, dict) or prepared.keys() - known:

@@ -13,18 +13,18 @@ import math
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from clipspace.diffusion.schedule import Schedule, clipping, thresholding
 from clipspace.errors import CapabilityError, CheckpointError, shortened
-from clipspace.models.contract import DecoderFacts, ImageDecoder, working_dtype
+from clipspace.models.contract import Encoder, Prior
+from clipspace.models.diffusion_decoder import DiffusionDecoder
+from clipspace.models.facts import DecoderFacts
 from clipspace.models.folders import Placement
-
-if TYPE_CHECKING:
-    from clipspace.models.clip import Encoder
+from clipspace.models.precision import working_dtype
 
 CONFIG, PRIOR_CONFIG = "decoder_config.json", "prior_config.json"
 FACTS = DecoderFacts(
@@ -43,7 +43,7 @@ FACTS = DecoderFacts(
 )
 
 
-class Dalle2(ImageDecoder):
+class Dalle2(DiffusionDecoder):
     """The first network of a DALLE2-pytorch `Decoder`, without text; its upsamplers are not used.
 
     A network that also reads texts is given those that its training put for a text left out.
@@ -63,9 +63,9 @@ class Dalle2(ImageDecoder):
         self.schedule = Schedule(alphas, float(alphas[0]), _prediction(decoder), _spacing(len(alphas)), limit)
         self.text_width = int(self.unet.text_embed_dim) if self.unet.cond_on_text_encodings else None
 
-    def condition(self, embeds: torch.Tensor) -> torch.Tensor:
+    def condition(self, z: torch.Tensor) -> torch.Tensor:
         """Unit vectors, and a last column that says whether a row is conditioned at all."""
-        unit = torch.nn.functional.normalize(embeds.to(self.device, self.dtype), dim=-1)
+        unit = torch.nn.functional.normalize(z.to(self.device, self.dtype), dim=-1)
         return torch.cat([unit, torch.ones_like(unit[:, :1])], dim=1)
 
     def null_condition(self, n: int) -> torch.Tensor:
@@ -106,13 +106,13 @@ class PriorCondition(NamedTuple):
     keep: torch.Tensor
 
 
-class Dalle2Prior:
+class Dalle2Prior(Prior):
     """text -> image embedding by a DALLE2-pytorch `DiffusionPrior`; texts are read by the space's own encoder.
 
     It works on unit vectors times a scale, and gives unit vectors.
     """
 
-    facts, clip, reads_texts = FACTS, None, True
+    facts, reads_texts = FACTS, True
 
     def __init__(self, prior, encoder: Encoder, *, place: Placement) -> None:
         if getattr(prior.net, "self_cond", False):
@@ -128,12 +128,12 @@ class Dalle2Prior:
     def inputs(self, texts: Sequence[str], unit: np.ndarray) -> Sequence[str]:
         return texts
 
-    def condition(self, texts: Sequence[str]) -> PriorCondition:
-        pooled, hidden = self.encoder.text_tokens(texts)
+    def condition(self, z: Sequence[str]) -> PriorCondition:
+        pooled, hidden = self.encoder.text_tokens(z)
         if not self.reads_tokens:
-            hidden = hidden.new_zeros(len(texts), 0, self.dim)
+            hidden = hidden.new_zeros(len(z), 0, self.dim)
         pooled = torch.nn.functional.normalize(pooled, dim=-1)
-        return PriorCondition(pooled.to(self.dtype), hidden.to(self.dtype), torch.ones(len(texts), device=self.device))
+        return PriorCondition(pooled.to(self.dtype), hidden.to(self.dtype), torch.ones(len(z), device=self.device))
 
     def null_condition(self, n: int) -> PriorCondition:
         cond = self.condition(["a"] * n)
@@ -153,7 +153,7 @@ class Dalle2Prior:
         return torch.nn.functional.normalize(latents, dim=-1)
 
 
-def load(folder: Path, place: Placement) -> Dalle2:
+def load(folder: Path, place: Placement, encoder: Encoder) -> Dalle2:
     """The decoder of a folder with ``decoder_config.json`` and one file of weights, .safetensors or .pth.
 
     A .pth is read as tensors and plain values alone. Raises `CapabilityError` without the package, `CheckpointError` for
@@ -164,7 +164,7 @@ def load(folder: Path, place: Placement) -> Dalle2:
     return Dalle2(decoder, dim=int(config["unets"][0]["image_embed_dim"]), place=place)
 
 
-def load_prior(folder: Path, encoder: Encoder, place: Placement) -> Dalle2Prior:
+def load_prior(folder: Path, place: Placement, encoder: Encoder) -> Dalle2Prior:
     """The prior of a folder with ``prior_config.json`` and one file of weights; errors as those of `load`."""
     prior, _ = _created(folder, PRIOR_CONFIG, "DiffusionPriorConfig", "prior")
     prior.net.to(place.device, place.dtype).eval().requires_grad_(False)

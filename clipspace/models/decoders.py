@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from inspect import signature
+from collections.abc import Callable, Collection
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clipspace.errors import CheckpointError, InputError, SpaceMismatchError
 from clipspace.models import dalle2, image_variations, kandinsky, karlo, pixel_decoder, stable_unclip
-from clipspace.models.contract import DecoderFacts, ImageDecoder
-from clipspace.models.folders import Placement, read_index
+from clipspace.models.contract import Encoder
+from clipspace.models.diffusion_decoder import DiffusionDecoder
+from clipspace.models.facts import DecoderFacts
+from clipspace.models.folders import Placement, kind_of
 from clipspace.points.stamps import Stamp, compute_alike
 
-if TYPE_CHECKING:
-    from clipspace.models.clip import Encoder
-
-_MODULE_OF = {
-    pixel_decoder.FACTS: pixel_decoder,
-    kandinsky.FACTS: kandinsky,
-    stable_unclip.LARGE: stable_unclip,
-    stable_unclip.HUGE: stable_unclip,
-    karlo.FACTS: karlo,
-    image_variations.FACTS: image_variations,
-    dalle2.FACTS: dalle2,
+LOADERS: dict[DecoderFacts, Callable[..., DiffusionDecoder]] = {
+    pixel_decoder.FACTS: pixel_decoder.load,
+    kandinsky.FACTS: kandinsky.load,
+    stable_unclip.LARGE: stable_unclip.load,
+    stable_unclip.HUGE: stable_unclip.load,
+    karlo.FACTS: karlo.load,
+    image_variations.FACTS: image_variations.load,
+    dalle2.FACTS: dalle2.load,
 }
-_OWN = ("folder", "place", "null_embeds")
-"""What the modules' ``load`` is given here, and not by a caller."""
-DECODERS: dict[str, DecoderFacts] = {facts.name: facts for facts in _MODULE_OF}
+"""``load(folder, place, encoder, **options)`` of every decoder."""
+DECODERS: dict[str, DecoderFacts] = {facts.name: facts for facts in LOADERS}
 
 
 def facts_of(folder: Path, name: str | None = None) -> DecoderFacts:
-    """The decoder that a folder's ``model_index.json`` names, which must be ``name`` where one is asked for."""
-    of_dalle2 = (folder / dalle2.CONFIG).is_file()
-    found = dalle2.CONFIG if of_dalle2 else read_index(folder).get("_class_name")
-    fitting = [facts for facts in DECODERS.values() if found in facts.class_names]
+    """The decoder that a folder holds, which must be ``name`` where one is asked for."""
+    known = sorted({kind for facts in LOADERS for kind in facts.class_names})
+    kind = kind_of(folder, known)
+    fitting = [facts for facts in LOADERS if kind in facts.class_names]
     if not fitting:
-        known = sorted({c for facts in DECODERS.values() for c in facts.class_names})
-        raise CheckpointError(f"load_space: expected one of {known} in {str(folder)!r}, got {found!r}")
+        raise CheckpointError(f"load_space: expected one of {known} in {str(folder)!r}, got {kind!r}")
     if name is None:
         return fitting[0]
     for facts in fitting:
@@ -48,7 +45,8 @@ def facts_of(folder: Path, name: str | None = None) -> DecoderFacts:
 
 def check_options(facts: DecoderFacts | None, options: Collection[str]) -> None:
     """Raise `InputError` unless a decoder takes these options; None is no decoder, or one by gradients, and takes none."""
-    taken = [] if facts is None else [p for p in signature(_MODULE_OF[facts].load).parameters if p not in _OWN]
+    parameters = {} if facts is None else signature(LOADERS[facts]).parameters
+    taken = [name for name, parameter in parameters.items() if parameter.kind is Parameter.KEYWORD_ONLY]
     unknown = sorted(set(options) - set(taken))
     if unknown:
         name = "a space without a decoder of its own" if facts is None else f"the decoder {facts.name!r}"
@@ -61,18 +59,14 @@ the fingerprint decides."""
 
 
 def load_decoder(
-    folder: Path, encoder: Encoder, place: Placement, *, name: str | None = None, **options: Any
-) -> ImageDecoder:
-    """The decoder in a diffusers folder, checked against the encoder it is to serve.
+    folder: Path, facts: DecoderFacts, place: Placement, encoder: Encoder, **options: Any
+) -> DiffusionDecoder:
+    """The decoder in a folder, which `facts_of` named, checked against the encoder it is to serve.
 
-    Its ``model_index.json`` says which it is; ``name`` asks for one in particular. ``options`` go to the decoder:
-    ``noise_level`` and ``noise_seed`` of Stable unCLIP, ``upsample`` of Karlo. Raises `CheckpointError` for a
-    folder that is incomplete, corrupt or unknown, `SpaceMismatchError` for a decoder of another CLIP.
+    ``options`` go to the decoder: ``noise_level`` and ``noise_seed`` of Stable unCLIP, ``upsample`` of Karlo. Raises
+    `CheckpointError` for a folder that is incomplete or corrupt, `SpaceMismatchError` for a decoder of another CLIP.
     """
-    facts = facts_of(folder, name)
-    if facts is kandinsky.FACTS:
-        options["null_embeds"] = encoder.zero_image()
-    decoder = _MODULE_OF[facts].load(folder, place, **options)
+    decoder = LOADERS[facts](folder, place, encoder, **options)
     check_serves(encoder, decoder.facts, decoder.dim, decoder.clip)
     return decoder
 

@@ -1,4 +1,4 @@
-"""`Encoder`: one CLIP, images and texts to raw (not normalised) vectors."""
+"""`ClipEncoder`: one CLIP, images and texts to raw (not normalised) vectors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from clipspace.points.stamps import FEATURES
 from clipspace.sources.images import grows_too_large
 
 
-class Encoder:
+class ClipEncoder:
     """One CLIP: an open_clip model, its own preprocessing and tokenizer, and the stamp of its space.
 
     ``identifier`` is the open_clip id it was loaded by; the stamp may carry a shorter name. The stamp is of the model

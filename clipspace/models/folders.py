@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,12 @@ def read_index(folder: Path) -> dict[str, Any]:
             f"load_space: expected model_index.json in {str(folder)!r}, a diffusers folder; found none"
         )
     return read_config(path)
+
+
+def kind_of(folder: Path, kinds: Iterable[str]) -> str | None:
+    """What a folder holds: that of ``kinds`` which is the name of a file in it, else what ``model_index.json`` names."""
+    files = [kind for kind in kinds if kind.endswith(".json") and (folder / kind).is_file()]
+    return files[0] if files else read_index(folder).get("_class_name")
 
 
 def clip_of(index: Mapping[str, Any]) -> Stamp | str:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
 
-from clipspace.models.contract import Autoencoded, DecoderFacts, load_autoencoder, widened
+from clipspace.models.autoencoder import Autoencoded, load_autoencoder
+from clipspace.models.contract import Encoder
+from clipspace.models.facts import DecoderFacts
 from clipspace.models.folders import PLAIN, Placement, check_config, device_of, load_part, side_of
+from clipspace.models.precision import widened
 from clipspace.models.scheduler_config import load_schedule
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL, UNet2DConditionModel
 
 FACTS = DecoderFacts(
     name="sd-image-variations",
@@ -38,8 +44,8 @@ class ImageVariations(Autoencoded):
         self.dim = int(unet.config.cross_attention_dim)
         self.device, self.dtype = device_of(unet), unet.dtype
 
-    def condition(self, embeds: torch.Tensor) -> torch.Tensor:
-        return embeds[:, None].to(self.device, self.unet.dtype)
+    def condition(self, z: torch.Tensor) -> torch.Tensor:
+        return z[:, None].to(self.device, self.unet.dtype)
 
     def null_condition(self, n: int) -> torch.Tensor:
         return torch.zeros(n, 1, self.dim, device=self.device, dtype=self.unet.dtype)
@@ -48,8 +54,10 @@ class ImageVariations(Autoencoded):
         return widened(self.unet(x_t.to(self.unet.dtype), t, encoder_hidden_states=cond).sample)
 
 
-def load(folder: Path, place: Placement) -> ImageVariations:
+def load(folder: Path, place: Placement, encoder: Encoder) -> ImageVariations:
     """The safety checker of the folder is not used."""
+    from diffusers import UNet2DConditionModel
+
     unet = load_part(UNet2DConditionModel, folder, "unet", place)
     check_config(unet, "unet", class_embed_type=None, in_channels=4, out_channels=4, **PLAIN)
     return ImageVariations(unet, load_autoencoder(folder, place), load_schedule(folder))

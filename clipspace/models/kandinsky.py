@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers import UNet2DConditionModel, VQModel
 
 from clipspace.errors import CheckpointError
-from clipspace.models.contract import DecoderFacts, ImageDecoder, widened
+from clipspace.models.contract import Encoder
+from clipspace.models.diffusion_decoder import DiffusionDecoder
+from clipspace.models.facts import DecoderFacts
 from clipspace.models.folders import PLAIN, Placement, check_config, device_of, load_part, side_of
+from clipspace.models.precision import widened
 from clipspace.models.scheduler_config import load_schedule
+
+if TYPE_CHECKING:
+    from diffusers import UNet2DConditionModel, VQModel
 
 FACTS = DecoderFacts(
     name="kandinsky-2.2",
@@ -29,7 +35,7 @@ FACTS = DecoderFacts(
 )
 
 
-class Kandinsky(ImageDecoder):
+class Kandinsky(DiffusionDecoder):
     """``null_embeds (1, dim)`` is the CLIP embedding of an all-zero, hence mean-coloured, preprocessed image.
 
     The network's second half of channels, a learned variance, serves DDPM alone and is dropped.
@@ -52,8 +58,8 @@ class Kandinsky(ImageDecoder):
             )
         self.null_embeds = null_embeds.to(self.device, unet.dtype)
 
-    def condition(self, embeds: torch.Tensor) -> torch.Tensor:
-        return embeds.to(self.device, self.unet.dtype)
+    def condition(self, z: torch.Tensor) -> torch.Tensor:
+        return z.to(self.device, self.unet.dtype)
 
     def null_condition(self, n: int) -> torch.Tensor:
         return self.null_embeds.expand(n, -1)
@@ -71,10 +77,13 @@ class Kandinsky(ImageDecoder):
         return widened(self.movq.decode(latents.to(self.movq.dtype), force_not_quantize=True).sample)
 
 
-def load(folder: Path, place: Placement, *, null_embeds: torch.Tensor) -> Kandinsky:
+def load(folder: Path, place: Placement, encoder: Encoder) -> Kandinsky:
+    """What stands for "no condition" comes from the encoder."""
+    from diffusers import UNet2DConditionModel, VQModel
+
     unet = load_part(UNet2DConditionModel, folder, "unet", place)
     takes = PLAIN | {"addition_embed_type": "image", "encoder_hid_dim_type": "image_proj", "class_embed_type": None}
     check_config(unet, "unet", in_channels=4, out_channels=8, **takes)
     movq = load_part(VQModel, folder, "movq", place)
     check_config(movq, "movq", norm_type="spatial", latent_channels=4)
-    return Kandinsky(unet, movq, load_schedule(folder), null_embeds=null_embeds)
+    return Kandinsky(unet, movq, load_schedule(folder), null_embeds=encoder.zero_image())

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from diffusers import UNet2DConditionModel, UNet2DModel
-from diffusers.pipelines.deprecated.unclip.text_proj import UnCLIPTextProjModel
-from diffusers.schedulers.scheduling_unclip import UnCLIPScheduler
-from transformers import CLIPTextModelWithProjection
 
-from clipspace.models.contract import DecoderFacts, ImageDecoder, widened
+from clipspace.models.contract import Encoder
+from clipspace.models.diffusion_decoder import DiffusionDecoder
+from clipspace.models.facts import DecoderFacts
 from clipspace.models.folders import (
     PLAIN,
     Placement,
@@ -23,7 +21,13 @@ from clipspace.models.folders import (
     own_parameter,
     side_of,
 )
+from clipspace.models.precision import widened
 from clipspace.models.scheduler_config import load_schedule
+
+if TYPE_CHECKING:
+    from diffusers import UNet2DConditionModel, UNet2DModel
+    from diffusers.pipelines.deprecated.unclip.text_proj import UnCLIPTextProjModel
+    from diffusers.schedulers.scheduling_unclip import UnCLIPScheduler
 
 FACTS = DecoderFacts(
     name="karlo",
@@ -80,7 +84,7 @@ class Upsampler(NamedTuple):
         return x
 
 
-class Karlo(ImageDecoder):
+class Karlo(DiffusionDecoder):
     """Latents are the 64-pixel image; `pixels` upsamples it where the folder holds the upsamplers.
 
     The network's second half of channels, a learned variance, serves its own stochastic sampler alone.
@@ -108,8 +112,8 @@ class Karlo(ImageDecoder):
         self.latent_shape = (self.channels, self.resolution, self.resolution)
         self.dim = int(projection.config.clip_embeddings_dim)
 
-    def condition(self, embeds: torch.Tensor) -> torch.Tensor:
-        return embeds.to(self.device, self.unet.dtype)
+    def condition(self, z: torch.Tensor) -> torch.Tensor:
+        return z.to(self.device, self.unet.dtype)
 
     def null_condition(self, n: int) -> torch.Tensor:
         return own_parameter(self.projection, "learned_classifier_free_guidance_embeddings").expand(n, -1)
@@ -142,16 +146,12 @@ class Karlo(ImageDecoder):
         return torch.cat([self.upsampler(row[None]) for row in small])
 
 
-def load(folder: Path, place: Placement, *, upsample: bool = True) -> Karlo:
+def load(folder: Path, place: Placement, encoder: Encoder, *, upsample: bool = True) -> Karlo:
     """``upsample=False`` leaves images at the decoder's 64 pixels, where inversion is exact."""
-    upsampler = None
-    if upsample and (folder / "super_res_first").is_dir():
-        upsampler = Upsampler(
-            load_part(UNet2DModel, folder, "super_res_first", place),
-            load_part(UNet2DModel, folder, "super_res_last", place),
-            load_scheduler(UnCLIPScheduler, folder, "super_res_scheduler"),
-        )
-        side_of(upsampler.first, "super_res_first")  # said before anything is drawn
+    from diffusers import UNet2DConditionModel
+    from diffusers.pipelines.deprecated.unclip.text_proj import UnCLIPTextProjModel
+
+    upsampler = _load_upsampler(folder, place) if upsample and (folder / "super_res_first").is_dir() else None
     unet = load_part(UNet2DConditionModel, folder, "decoder", place)
     check_config(unet, "decoder", class_embed_type="identity", in_channels=3, out_channels=6, **PLAIN)
     return Karlo(
@@ -163,14 +163,27 @@ def load(folder: Path, place: Placement, *, upsample: bool = True) -> Karlo:
     )
 
 
+def _load_upsampler(folder: Path, place: Placement) -> Upsampler:
+    from diffusers import UNet2DModel
+    from diffusers.schedulers.scheduling_unclip import UnCLIPScheduler
+
+    upsampler = Upsampler(
+        load_part(UNet2DModel, folder, "super_res_first", place),
+        load_part(UNet2DModel, folder, "super_res_last", place),
+        load_scheduler(UnCLIPScheduler, folder, "super_res_scheduler"),
+    )
+    side_of(upsampler.first, "super_res_first")  # raises before anything is drawn
+    return upsampler
+
+
 @torch.inference_mode()
 def _empty_prompt(folder: Path) -> Prompt:
     """What the text encoder makes of the empty prompt; the text encoder is not kept."""
+    from transformers import CLIPTextModelWithProjection
+
     on_cpu = Placement(torch.device("cpu"), torch.float32)
-    text_encoder, tokenizer = (
-        load_part(CLIPTextModelWithProjection, folder, "text_encoder", on_cpu),
-        load_tokenizer(folder),
-    )
+    text_encoder = load_part(CLIPTextModelWithProjection, folder, "text_encoder", on_cpu)
+    tokenizer = load_tokenizer(folder)
     tokens = tokenizer("", padding="max_length", max_length=tokenizer.model_max_length, return_tensors="pt")
     out = text_encoder(tokens.input_ids)
     return Prompt(out.text_embeds, out.last_hidden_state, tokens.attention_mask.bool())

@@ -6,13 +6,13 @@ import re
 from difflib import get_close_matches
 from pathlib import Path
 
-import open_clip
-
 from clipspace.errors import CheckpointError, shortened
 
 
 def check_listed(model: str, tag: str) -> None:
     """Raise `CheckpointError`, before anything is asked for, unless ``tag`` is a file or open_clip lists it for ``model``."""
+    import open_clip
+
     if model not in open_clip.list_models():
         near = get_close_matches(model, open_clip.list_models(), 5, 0.5)
         raise CheckpointError(

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers import UNet2DConditionModel
 
-from clipspace.models.contract import DecoderFacts, ImageDecoder, widened
+from clipspace.models.contract import Encoder
+from clipspace.models.diffusion_decoder import DiffusionDecoder
+from clipspace.models.facts import DecoderFacts
 from clipspace.models.folders import PLAIN, Placement, check_config, clip_of, device_of, load_part, read_index, side_of
+from clipspace.models.precision import widened
 from clipspace.models.scheduler_config import load_schedule
 from clipspace.points.stamps import Stamp
+
+if TYPE_CHECKING:
+    from diffusers import UNet2DConditionModel
 
 FACTS = DecoderFacts(
     name="mini",
@@ -27,7 +33,7 @@ FACTS = DecoderFacts(
 )
 
 
-class PixelDecoder(ImageDecoder):
+class PixelDecoder(DiffusionDecoder):
     """z -> image in pixel space. The latents are the pixels themselves, unshuffled: exact and invertible."""
 
     facts = FACTS
@@ -40,8 +46,8 @@ class PixelDecoder(ImageDecoder):
         self.resolution = side * unshuffle
         self.device, self.dtype = device_of(unet), unet.dtype
 
-    def condition(self, embeds: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.normalize(embeds, dim=-1).mul(self.dim**0.5).to(self.device, self.unet.dtype)
+    def condition(self, z: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.normalize(z, dim=-1).mul(self.dim**0.5).to(self.device, self.unet.dtype)
 
     def null_condition(self, n: int) -> torch.Tensor:
         return torch.zeros(n, self.dim, device=self.device, dtype=self.unet.dtype)
@@ -57,7 +63,10 @@ class PixelDecoder(ImageDecoder):
         return torch.nn.functional.pixel_shuffle(latents, self.unshuffle)
 
 
-def load(folder: Path, place: Placement) -> PixelDecoder:
+def load(folder: Path, place: Placement, encoder: Encoder) -> PixelDecoder:
+    """A folder of clipspace's own, such as that of the mini space."""
+    from diffusers import UNet2DConditionModel
+
     index = read_index(folder)
     unet = load_part(UNet2DConditionModel, folder, "unet", place).to(memory_format=torch.channels_last)
     check_config(unet, "unet", class_embed_type="projection", out_channels=unet.config.in_channels, **PLAIN)

@@ -6,8 +6,6 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from open_clip.tokenizer import basic_clean, canonicalize_text
-
 from clipspace.errors import InputError
 
 
@@ -54,6 +52,8 @@ def split_words(tokenizer: Any, text: str, *, context_length: int) -> tuple[list
 
 def _ids(tokenizer: Any, text: str, *, add_special_tokens: bool) -> list[int]:
     """Tokens of the whole text by a Hugging Face tokenizer, after open_clip's cleaning."""
+    from open_clip.tokenizer import basic_clean, canonicalize_text
+
     clean = getattr(tokenizer, "clean_fn", None) or (lambda text: canonicalize_text(basic_clean(text)))
     options = {"truncation": False, "padding": False, "verbose": False, "add_special_tokens": add_special_tokens}
     return list(tokenizer.tokenizer(clean(text), **options)["input_ids"])

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
-from diffusers.models.embeddings import get_timestep_embedding
-from diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer import StableUnCLIPImageNormalizer
-from transformers import CLIPTextModel
 
 from clipspace.errors import InputError
-from clipspace.models.contract import Autoencoded, DecoderFacts, load_autoencoder, widened
+from clipspace.models.autoencoder import Autoencoded, load_autoencoder
+from clipspace.models.contract import Encoder
+from clipspace.models.facts import DecoderFacts
 from clipspace.models.folders import (
     PLAIN,
     Placement,
@@ -22,7 +21,12 @@ from clipspace.models.folders import (
     load_tokenizer,
     side_of,
 )
+from clipspace.models.precision import widened
 from clipspace.models.scheduler_config import load_schedule
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+    from diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer import StableUnCLIPImageNormalizer
 
 _COMMON = {
     "class_names": ("StableUnCLIPImg2ImgPipeline", "StableUnCLIPPipeline"),
@@ -81,14 +85,16 @@ class StableUnCLIP(Autoencoded):
         self.device, self.dtype = device_of(unet), unet.dtype
         self.empty_prompt = empty_prompt.to(self.device, unet.dtype)
 
-    def condition(self, embeds: torch.Tensor) -> torch.Tensor:
+    def condition(self, z: torch.Tensor) -> torch.Tensor:
+        from diffusers.models.embeddings import get_timestep_embedding
+
         level = torch.tensor([self.noise_level or 0])
         if self.noise_level is not None:
             noise = torch.randn(1, self.dim, generator=torch.Generator().manual_seed(self.noise_seed))
-            scaled = self.normalizer.scale(embeds.float().cpu())
-            embeds = self.normalizer.unscale(self.noising.add_noise(scaled, noise, level))
-        told = get_timestep_embedding(level, self.dim, flip_sin_to_cos=True, downscale_freq_shift=0)
-        both = torch.cat([embeds.float().cpu(), told.expand(len(embeds), -1)], dim=1)
+            scaled = self.normalizer.scale(z.float().cpu())
+            z = self.normalizer.unscale(self.noising.add_noise(scaled, noise, level))
+        embedded = get_timestep_embedding(level, self.dim, flip_sin_to_cos=True, downscale_freq_shift=0)
+        both = torch.cat([z.float().cpu(), embedded.expand(len(z), -1)], dim=1)
         return both.to(self.device, self.unet.dtype)
 
     def null_condition(self, n: int) -> torch.Tensor:
@@ -99,8 +105,13 @@ class StableUnCLIP(Autoencoded):
         return widened(self.unet(x_t.to(self.unet.dtype), t, encoder_hidden_states=prompt, class_labels=cond).sample)
 
 
-def load(folder: Path, place: Placement, *, noise_level: int | None = None, noise_seed: int = 0) -> StableUnCLIP:
+def load(
+    folder: Path, place: Placement, encoder: Encoder, *, noise_level: int | None = None, noise_seed: int = 0
+) -> StableUnCLIP:
     """``noise_level`` and ``noise_seed`` as `StableUnCLIP` takes them."""
+    from diffusers import DDPMScheduler, UNet2DConditionModel
+    from diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer import StableUnCLIPImageNormalizer
+
     on_cpu = Placement(torch.device("cpu"), torch.float32)
     unet = load_part(UNet2DConditionModel, folder, "unet", place)
     check_config(unet, "unet", class_embed_type="projection", in_channels=4, out_channels=4, **PLAIN)
@@ -119,6 +130,8 @@ def load(folder: Path, place: Placement, *, noise_level: int | None = None, nois
 @torch.inference_mode()
 def _empty_prompt(folder: Path, place: Placement) -> torch.Tensor:
     """Last hidden states ``(1, length, width)`` of the empty prompt; the text encoder is not kept."""
+    from transformers import CLIPTextModel
+
     text_encoder, tokenizer = load_part(CLIPTextModel, folder, "text_encoder", place), load_tokenizer(folder)
     tokens = tokenizer("", padding="max_length", max_length=tokenizer.model_max_length, return_tensors="pt")
     mask = tokens.attention_mask if getattr(text_encoder.config, "use_attention_mask", None) else None

@@ -10,9 +10,10 @@ import torch
 
 from clipspace.diffusion.sampling import draw_noise
 from clipspace.errors import UnfamiliarWarning
-from clipspace.models.contract import working_dtype
+from clipspace.models.precision import working_dtype
 from clipspace.seeds import streams
 from clipspace.space.batches import batch_slices
+from clipspace.space.inputs import decoder_vectors
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -25,7 +26,7 @@ FAR = 1.3
 _NOISE = 0.2
 """Standard deviation of the noise that is added, in units of the signal's factor."""
 _STEPS = 20
-"""Of the sampler that draws what images are held against."""
+"""Sampler steps of the decoder's own images, to which images are compared."""
 _BATCH = 16
 
 
@@ -39,7 +40,7 @@ def unfamiliarity(space: Space, images: list[Image.Image], points: Embeddings, *
     Measured on the mini space: 490 scenes that it was not trained on have .74 to 1.26, none above `FAR`; of 250 photographs 6
     are below it, and 8 of 250 images of CIFAR-10. None where the decoder has no noise schedule.
     """
-    if not hasattr(space.decoder, "schedule"):
+    if space.decoder is None or not space.decoder.inverts:
         return None
     drawn = space.decode(points, seed=seed, num_inference_steps=_STEPS)
     own = _errors(space, drawn, points, seed)
@@ -67,15 +68,15 @@ def _errors(space: Space, images: list[Image.Image], points: Embeddings, seed: i
     t = _timestep(decoder.schedule)
     signal = decoder.schedule.alpha(t) ** 0.5
     a, b, _ = decoder.schedule.step(t, None)
-    rngs, found = streams(seed, len(images), "familiarity"), []
-    vectors = torch.from_numpy(space._vectors(points, "unfamiliarity"))
+    rngs, errors = streams(seed, len(images), "familiarity"), []
+    vectors = torch.from_numpy(decoder_vectors(space, points, "unfamiliarity"))
     for rows in batch_slices(len(images), _BATCH):
         x_0 = decoder.to_latents(images[rows]).to(working_dtype(space.encoder.dtype))
         noise = draw_noise(decoder.latent_shape, rngs[rows]).to(x_0.device, x_0.dtype)
         x_t = signal * x_0 + (1 - signal**2) ** 0.5 * noise
         guess = a * x_t + b * decoder.predict(x_t, t, decoder.condition(vectors[rows]))
-        found.append((guess - x_0).cpu().double().pow(2).flatten(1).mean(dim=1).sqrt().numpy())
-    return np.concatenate(found)
+        errors.append((guess - x_0).cpu().double().pow(2).flatten(1).mean(dim=1).sqrt().numpy())
+    return np.concatenate(errors)
 
 
 def _timestep(schedule) -> int:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from clipspace.errors import InputError
+from clipspace.models import catalogue, clip
+from clipspace.models.clip import Preprocess, ResizeMode
+from clipspace.models.decoders import check_options, facts_of, load_decoder
+from clipspace.models.facts import DecoderFacts
+from clipspace.models.folders import Placement
+from clipspace.models.gradient_decoder import GradientDecoder
+from clipspace.models.prior import load_prior
 from clipspace.space.space import Space
 
-if TYPE_CHECKING:
-    from clipspace.models.clip import Preprocess, ResizeMode
-
 DTYPES = ("float32", "bfloat16", "float16", "float64")
+_BY_GRADIENT = "gradient"
+"""Name of the decoder that optimises pixels and has no weights of its own."""
 
 
 def load_space(
@@ -40,7 +46,7 @@ def load_space(
     prior : likewise; a folder or a repository
     device : as torch names it; a GPU when there is one
     dtype : "float32", "bfloat16" or "float16"; exact inversion wants float32, and "float64" for the images that it warns of
-    resize_mode : how pictures that are not square are made so: the centre square of the "shortest" side, "squash", or
+    resize_mode : how images that are not square are made so: the centre square of the "shortest" side, "squash", or
         "squash-aliased", without antialiasing; as the decoder was trained when None (but for sd-image-variations, see
         docs/decoders.md), else as the encoder was
     preprocess : what a bare weights file cannot say: mean, std, activation (`models.clip.Preprocess`)
@@ -53,50 +59,29 @@ def load_space(
     >>> load_space("mini").stamp.dim
     128
     """
-    from clipspace.models import catalogue
-    from clipspace.models.clip import load_encoder
-    from clipspace.models.folders import Placement
-
     name = _identifier(name)
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    if dtype not in DTYPES:
-        raise InputError(f"load_space: expected dtype as one of {list(DTYPES)}, got {dtype!r}")
-    if dtype == "float64" and place.type == "mps":
-        raise InputError("load_space: Apple's GPUs have no float64; load with device='cpu'")
-    known = catalogue.pairing(name)
-    if known is not None:
-        decoder, prior = decoder or known.decoder, prior or known.prior
-    found, decoder_name = catalogue.locate(decoder) if decoder not in (None, "gradient") else (None, None)
-    prior_found = None if prior is None else catalogue.locate(prior, "prior")[0]
-    if found is not None or decoder_options:
-        from clipspace.models.decoders import check_options, facts_of
-
-        facts = None if found is None else facts_of(found, decoder_name)
-        check_options(facts, decoder_options or {})
-        resize_mode = resize_mode or (facts and facts.resize_mode)
-    how = Placement(place, getattr(torch, dtype), offload)
-    encoder = load_encoder(
-        known.clip if known else name,
+    place = _placement(device, dtype, offload)
+    pairing = catalogue.pairing(name)
+    if pairing is not None:
+        decoder, prior = decoder or pairing.decoder, prior or pairing.prior
+    source, options = _locate_decoder(decoder), decoder_options or {}
+    check_options(source and source[1], options)
+    prior_folder = None if prior is None else catalogue.locate(prior, "prior")[0]
+    encoder = clip.load_encoder(
+        pairing.clip if pairing else name,
         stamp_name=name if name == "mini" else None,
-        resize_mode=resize_mode,
+        resize_mode=resize_mode or (source and source[1].resize_mode),
         preprocess=preprocess,
-        device=place,
-        dtype=how.dtype,
+        device=place.device,
+        dtype=place.dtype,
     )
-    parts: dict[str, Any] = {}
-    if decoder == "gradient":
-        from clipspace.models.gradient_decoder import GradientDecoder
-
-        parts["decoder"] = GradientDecoder(encoder)
-    elif found is not None:
-        from clipspace.models.decoders import load_decoder
-
-        parts["decoder"] = load_decoder(found, encoder, how, name=decoder_name, **(decoder_options or {}))
-    if prior_found is not None:
-        from clipspace.models.prior import load_prior
-
-        parts["prior_model"] = load_prior(prior_found, encoder, how)
-    return Space(name, encoder, **parts)
+    by_pixels = GradientDecoder(encoder) if decoder == _BY_GRADIENT else None
+    return Space(
+        name,
+        encoder,
+        load_decoder(*source, place, encoder, **options) if source else by_pixels,
+        load_prior(prior_folder, place, encoder) if prior_folder else None,
+    )
 
 
 def untrained_space(name: str | Path = "mini", *, seed: int, device: str | None = None) -> Space:
@@ -105,14 +90,29 @@ def untrained_space(name: str | Path = "mini", *, seed: int, device: str | None 
     A control: what a probe finds here, training did not put there. ``name`` as for `load_space`; a bare
     architecture such as ``"ViT-B-32"`` will do.
     """
-    from clipspace.models.catalogue import CATALOGUE
-    from clipspace.models.clip import draw_encoder
-
     name = _identifier(name)
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    known = CATALOGUE.get(name)
+    pairing = catalogue.CATALOGUE.get(name)
     title = f"{name} untrained, seed {seed}"
-    return Space(title, draw_encoder(known.clip if known else name, seed=seed, stamp_name=title, device=place))
+    place = _placement(device, "float32", offload=False)
+    encoder = clip.draw_encoder(pairing.clip if pairing else name, seed=seed, stamp_name=title, device=place.device)
+    return Space(title, encoder)
+
+
+def _locate_decoder(decoder: str | Path | None) -> tuple[Path, DecoderFacts] | None:
+    """The folder of a decoder and what it holds; None for no decoder, and for one that optimises pixels."""
+    if decoder in (None, _BY_GRADIENT):
+        return None
+    folder, name = catalogue.locate(decoder)
+    return folder, facts_of(folder, name)
+
+
+def _placement(device: str | None, dtype: str, offload: bool) -> Placement:
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if dtype not in DTYPES:
+        raise InputError(f"load_space: expected dtype as one of {list(DTYPES)}, got {dtype!r}")
+    if dtype == "float64" and place.type == "mps":
+        raise InputError("load_space: Apple's GPUs have no float64; load with device='cpu'")
+    return Placement(place, getattr(torch, dtype), offload)
 
 
 def _identifier(name: str | Path) -> str:

@@ -11,7 +11,6 @@ from command_line import run
 from pyarrow import parquet
 
 from clipspace.cli.options import report
-from clipspace.diffusion import sampling
 from clipspace.errors import SpaceMismatchError
 from clipspace.points.embeddings import Embeddings, Stamp
 from clipspace.points.store import open_store, write_store
@@ -197,9 +196,9 @@ def test_a_row_that_is_not_finite_leaves_the_inversion_at_once(space, apple, hou
     x_0 = space.decoder.to_latents([apple, house]).clone()
     z = torch.from_numpy(space.encode_images([apple, house]).vectors.copy())
     how = {"num_inference_steps": 8}
-    alone = sampling.invert(space.decoder, x_0[:1], z[:1], **how)
+    alone = space.decoder.invert(z[:1], x_0[:1], **how)
     (x_0[1, 0, 0] if harmed == "image" else z[1])[0] = torch.nan
-    both = sampling.invert(space.decoder, x_0, z, **how)
+    both = space.decoder.invert(z, x_0, **how)
     assert both.evaluations.tolist() == [alone.evaluations.item(), 0]
     assert torch.allclose(both.noise[0], alone.noise[0], atol=1e-3)
     assert both.noise[1].isnan().all()

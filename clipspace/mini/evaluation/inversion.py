@@ -6,7 +6,7 @@ import copy
 
 import numpy as np
 
-from clipspace.diffusion.sampling import CONVERGED
+from clipspace.diffusion.inversion import CONVERGED
 from clipspace.manipulate import interpolate
 from clipspace.mini.evaluation.reading import SEED, Row
 from clipspace.points.code import Code

@@ -160,7 +160,7 @@ def _of_decoder(
     points = Embeddings(vectors[taken], space.stamp)
     images = decode_often(space, points, decodes, seed=seed, num_inference_steps=num_inference_steps)
     drawn = None
-    if hasattr(space.decoder, "null_condition"):  # an optimisation has none
+    if space.decoder.guides:
         drawn = draw_unconditionally(space, points, seed=seed, num_inference_steps=num_inference_steps)
     again = _encode(space, [image for row in images for image in row], 64).reshape(len(taken), decodes, -1)
     measures: dict[tuple[str, str], Measure] = {}

@@ -15,6 +15,7 @@ from clipspace.points.embeddings import Stamp, check_same_space
 from clipspace.sources import Source
 from clipspace.space.encoding.loop import Settings
 from clipspace.space.encoding.loop import encode_parts as encode_here
+from clipspace.space.loading import load_space
 
 if TYPE_CHECKING:
     from clipspace.space import Space
@@ -25,8 +26,6 @@ class _Worker:
 
     def __init__(self, name: str, device: str, stamp: Stamp, source: Source, path: Path, how: Settings) -> None:
         import torch
-
-        from clipspace.space import load_space
 
         torch.set_num_threads(1)
         self.space = load_space(name, device=device)

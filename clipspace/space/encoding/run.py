@@ -9,10 +9,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tqdm import tqdm
 
@@ -22,6 +21,8 @@ from clipspace.points.store import layout
 from clipspace.points.store.locking import encoding_share
 from clipspace.points.store.writing import begin, finish, new_header
 from clipspace.sources import Source, open_source
+from clipspace.space.batches import within_memory
+from clipspace.space.encoding import on_ray
 from clipspace.space.encoding.loop import PASSING, Settings, encode_parts
 
 if TYPE_CHECKING:
@@ -91,65 +92,113 @@ def encode(
 
     Raises `InputError` for an input of nothing or a store of another input, `SpaceMismatchError` for another space.
     """
-    if not isinstance(source, Source):
-        source = open_source(source, rows_per_part=rows_per_shard)
-    source = source if limit is None else source.first(limit)
-    path, (i, n) = Path(output), shard
+    source = _opened(source, rows_per_shard, limit)
+    share = _share_of(source, Path(output), shard, retry_rejected)
+    modalities = ("image", "text") if texts else ("image",)
+    settings = Settings(modalities, dtype, normalized, _batch_size(space, batch_size, workers))
+    began = time.perf_counter()
+    complete, encoded_now = _encode_share(space, share, settings, _loop(engine), workers=workers, progress=progress)
+    return _summary(share, encoded_now, time.perf_counter() - began, complete)
+
+
+class _Share(NamedTuple):
+    """The shards that one run encodes, of a store that other runs may write as well."""
+
+    source: Source
+    path: Path
+    writer: str
+    shards: Sequence[int]
+    retry_rejected: bool
+
+    @property
+    def todo(self) -> list[int]:
+        """Which shards are still to be encoded, or are to be tried again."""
+        return [
+            k
+            for k in self.shards
+            if layout.whole_record(self.path, k) is None
+            or (self.retry_rejected and _reasons(self.path, [k]).keys() & PASSING)
+        ]
+
+
+def _share_of(source: Source, path: Path, shard: tuple[int, int], retry_rejected: bool) -> _Share:
+    i, n = shard
     if not 0 <= i < n:
         raise InputError(f"encode: expected shard (i, n) with 0 <= i < n, got ({i}, {n})")
-    batch_size = (_CPU_BATCH if space.device.type == "cpu" else _GPU_BATCH) if batch_size is None else batch_size
+    return _Share(source, path, f"{i}-of-{n}", range(i, len(source.parts), n), retry_rejected)
+
+
+def _batch_size(space: Space, batch_size: int | None, workers: int | None) -> int:
+    if batch_size is None:
+        batch_size = _CPU_BATCH if space.device.type == "cpu" else _GPU_BATCH
     if batch_size < 1 or (workers is not None and workers < 1):
         raise InputError(f"encode: expected batch_size and workers of at least 1, got {batch_size} and {workers}")
-    loop = _loop(engine)
-    modalities = ["image", "text"] if texts else ["image"]
-    recipe = {"input": source.digest, "batch_size": batch_size}
+    return batch_size
+
+
+def _opened(source: Source | str | Path | Sequence[str | Path], rows_per_shard: int, limit: int | None) -> Source:
+    if not isinstance(source, Source):
+        source = open_source(source, rows_per_part=rows_per_shard)
+    return source if limit is None else source.first(limit)
+
+
+def _encode_share(
+    space: Space, share: _Share, settings: Settings, loop: Callable[..., int], *, workers: int | None, progress: bool
+) -> tuple[bool, int]:
+    """Encode what is to do of a share; whether the store is complete then, and how many rows were encoded.
+
+    Where there is nothing to do nothing is written, so that read-only media will do.
+    """
     header = new_header(
-        space.stamp, modalities, dtype=dtype, normalized=normalized, shards=len(source.parts), recipe=recipe
+        space.stamp,
+        list(settings.modalities),
+        dtype=settings.dtype,
+        normalized=settings.normalized,
+        shards=len(share.source.parts),
+        recipe={"input": share.source.digest, "batch_size": settings.batch_size},
     )
-    writer, began = f"{i}-of-{n}", time.perf_counter()
-    done, mine, encoded_now = begin(path, header, writer=writer), range(i, len(source.parts), n), 0
-    # where there is nothing to do nothing is written, so that read-only media will do
-    if done["rows"] is None or _todo(path, mine, retry_rejected):
-        how = Settings(tuple(modalities), dtype, normalized, batch_size)
-        with encoding_share(path, writer):
-            # again, as another may have written until the lock was ours
-            header, todo = begin(path, header, writer=writer), _todo(path, mine, retry_rejected)
-            with _bar(source, mine, todo, progress) as bar, _within_memory(batch_size):
-                encoded_now = loop(space, source, todo, path, how, workers=workers, on_rows=bar.update)
-            done = finish(path, header, writer=writer) if header["rows"] is None or todo else header
-    records = [layout.read_json(path / layout.record_file(k)) for k in mine]
-    stored, bad, ignored = (sum(record.get(key, 0) for record in records) for key in ("rows", "rejected", "ignored"))
+    done = begin(share.path, header, writer=share.writer)
+    if done["rows"] is not None and not share.todo:
+        return True, 0
+    with encoding_share(share.path, share.writer):
+        header = begin(share.path, header, writer=share.writer)  # another run may have written until the lock was ours
+        todo = share.todo
+        with _bar(share, todo, progress) as bar, within_memory("encode", settings.batch_size):
+            encoded = loop(space, share.source, todo, share.path, settings, workers=workers, on_rows=bar.update)
+        done = finish(share.path, header, writer=share.writer) if header["rows"] is None or todo else header
+    return done is not None, encoded
+
+
+def _summary(share: _Share, encoded_now: int, seconds: float, complete: bool) -> Encoded:
+    records = [layout.read_json(share.path / layout.record_file(k)) for k in share.shards]
+    stored, rejected, ignored = (
+        sum(record.get(key, 0) for record in records) for key in ("rows", "rejected", "ignored")
+    )
     return Encoded(
-        path, stored + bad, stored, _reasons(path, mine), source.ignored + ignored, encoded_now,
-        time.perf_counter() - began, done is not None,
-    )  # fmt: skip
-
-
-def _within_memory(batch_size: int) -> AbstractContextManager[None]:
-    from clipspace.space.batches import within_memory
-
-    return within_memory("encode", batch_size)
+        path=share.path,
+        rows=stored + rejected,
+        stored=stored,
+        rejected=_reasons(share.path, share.shards),
+        ignored=share.source.ignored + ignored,
+        encoded_now=encoded_now,
+        seconds=seconds,
+        complete=complete,
+    )
 
 
 def _loop(engine: str) -> Callable[..., int]:
     check_engine(engine, "encode")
     if engine == "local":
         return encode_parts
-    from clipspace.space.encoding.on_ray import encode_parts as on_ray
-
-    return on_ray
+    return on_ray.encode_parts
 
 
-def _todo(path: Path, mine: Sequence[int], retry: bool) -> list[int]:
-    """Which shards are still to be encoded, or are to be tried again."""
-    return [k for k in mine if layout.whole_record(path, k) is None or (retry and _reasons(path, [k]).keys() & PASSING)]
-
-
-def _bar(source: Source, mine: Sequence[int], todo: Sequence[int], progress: bool) -> tqdm:
+def _bar(share: _Share, todo: Sequence[int], progress: bool) -> tqdm:
     """Rows done of all in this share, with rate and time left; what an earlier run did counts as done."""
-    rows = [source.parts[k].rows for k in mine]
+    parts = share.source.parts
+    rows = [parts[k].rows for k in share.shards]
     total = None if None in rows else sum(rows)
-    left = {k: source.parts[k].rows for k in todo}
+    left = {k: parts[k].rows for k in todo}
     done = 0 if total is None else total - sum(left.values())
     quiet = None if progress else True
     return tqdm(total=total, initial=done, desc="encode", unit="image", smoothing=0.05, disable=quiet)
