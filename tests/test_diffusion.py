@@ -9,7 +9,7 @@ from clipspace.diffusion import inversion, sampling
 from clipspace.diffusion.denoiser import denoiser_of
 from clipspace.diffusion.schedule import Schedule
 from clipspace.errors import InputError
-from clipspace.models.pixel_decoder import PixelDecoder
+from clipspace.models.decoders.pixel_decoder import PixelDecoder
 
 STEPS = 20
 

@@ -13,7 +13,7 @@ from diffusers import UNet2DConditionModel
 from clipspace.mini.evaluation import PARTS, reading
 from clipspace.mini.evaluation.card import CARD, as_markdown, write_card
 from clipspace.mini.evaluation.timing import diffusers_loop
-from clipspace.models.pixel_decoder import PixelDecoder
+from clipspace.models.decoders.pixel_decoder import PixelDecoder
 from clipspace.scenes import render, sample_scenes
 
 SCENES = {

@@ -15,7 +15,7 @@ _KRYLOV_STEPS = 12
 
 
 class Solution(NamedTuple):
-    """``x``, the root-mean-square of ``g(x) - x`` of every row, and how often ``g`` was evaluated on it."""
+    """``x``, the root-mean-square of ``g(x) - x``, and the evaluations of ``g``, all per row."""
 
     x: torch.Tensor
     residual: torch.Tensor
@@ -64,12 +64,12 @@ def anderson(
         x[active[lost]] = best[active[lost]]
         filled[active[lost]] = 0
         step[active[lost]] *= 0.5
-        kept = active[~lost]
-        if len(kept):
-            slot = filled[kept] % memory
-            xs[slot, kept], fs[slot, kept] = here[~lost], f[~lost]
-            filled[kept] += 1
-            x[kept] = _mix(xs[:, kept], fs[:, kept], filled[kept], slot, step[kept])
+        moving = active[~lost]
+        if len(moving):
+            slot = filled[moving] % memory
+            xs[slot, moving], fs[slot, moving] = here[~lost], f[~lost]
+            filled[moving] += 1
+            x[moving] = _mix(xs[:, moving], fs[:, moving], filled[moving], slot, step[moving])
         active = active[(best_residual[active] > tol) & best_residual[active].isfinite()]
         if not len(active):
             break
@@ -98,20 +98,20 @@ def _mix(
     return (mixed_x + step[:, None] * mixed_f).to(xs.dtype)
 
 
-def newton(g, found: Solution, row: torch.Tensor, *, tol: float) -> None:
-    """Improve one ``row`` (1,) of ``found`` in place by SciPy's Newton-Krylov method, its linear systems by LGMRES.
+def newton(g, solution: Solution, row: torch.Tensor, *, tol: float) -> None:
+    """Improve one ``row`` (1,) of ``solution`` in place by SciPy's Newton-Krylov method, its linear systems by LGMRES.
 
     Jacobian products are finite differences; their width suits networks that run in float32.
     """
-    start = found.x[row]
+    start = solution.x[row]
 
     def f(flat: np.ndarray) -> np.ndarray:
-        found.evaluations[row] += 1
+        solution.evaluations[row] += 1
         x = torch.as_tensor(flat, dtype=start.dtype, device=start.device).reshape(start.shape)
         residual = g(x, row) - x
         size = residual.square().mean().sqrt()
-        if size < found.residual[row]:
-            found.x[row], found.residual[row] = x, size
+        if size < solution.residual[row]:
+            solution.x[row], solution.residual[row] = x, size
         return residual.double().cpu().numpy().reshape(flat.shape)
 
     with contextlib.suppress(NoConvergence, ValueError):  # SciPy's for a row that is not finite

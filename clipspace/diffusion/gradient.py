@@ -2,7 +2,7 @@
 
 Split as in lucid (Olah et al. 2017, Feature Visualization): a parameterisation of the image, an objective, and
 random transforms that an adversarial pattern would not survive. After Kazemi et al. 2024 (arXiv 2403.02580):
-cosine to the target over augmented copies, plus total variation. One view of the picture a step, the picture itself and
+cosine to the target over augmented copies, plus total variation. One view of the image a step, the image itself and
 an augmented copy in turn: of one budget of evaluations, many cheap steps come nearer than few averaged ones.
 """
 
@@ -38,7 +38,7 @@ def optimise(
     """Pixels in [-1, 1], ``(n, 3, h, w)``, whose embedding points along ``embeds`` ``(n, d)``.
 
     ``x_T``, of the same shape, is where the search starts; ``rngs``, one for each row, draw its augmentations. Each step
-    evaluates the encoder once. Finer levels of the picture join as the steps go on, so that large shapes settle first.
+    evaluates the encoder once. Finer levels of the image join as the steps go on, so that large shapes settle first.
     """
     target = torch.nn.functional.normalize(embeds.to(x_T), dim=-1)
     levels = pyramid(x_T)
@@ -80,7 +80,7 @@ def render(levels: list[torch.Tensor], size: Sequence[int]) -> torch.Tensor:
 
 
 def jitter(pixels: torch.Tensor, rngs: Sequence[np.random.Generator]) -> torch.Tensor:
-    """Each picture rotated up to 5 degrees, moved up to a fortieth, scaled by 0.95 to 1.05; edges repeated."""
+    """Each image rotated up to 5 degrees, moved up to a fortieth, scaled by 0.95 to 1.05; edges repeated."""
     drawn = np.stack([rng.uniform(-1, 1, 4) for rng in rngs], axis=1) * [[0.09], [0.05], [0.05], [0.05]]
     turn, scale, x, y = torch.from_numpy(drawn)
     cos, sin = turn.cos() * (1 + scale), turn.sin() * (1 + scale)

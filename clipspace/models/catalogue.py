@@ -124,12 +124,12 @@ def download_size(pairing: Pairing) -> int:
             continue
         repo, _, revision = place.partition(":")
         try:
-            found = model_info(repo, revision=revision or None, files_metadata=True).siblings or []
+            files = model_info(repo, revision=revision or None, files_metadata=True).siblings or []
         except Exception as error:  # the hub raises many types; each means that it cannot be asked
             raise CheckpointError(
                 f"spaces: could not ask for the size of {repo!r} ({error}); leave --sizes out"
             ) from error
-        total += sum(file.size or 0 for file in found if file.rfilename.endswith(_SUFFIXES))
+        total += sum(file.size or 0 for file in files if file.rfilename.endswith(_SUFFIXES))
     return total
 
 

@@ -118,8 +118,8 @@ class ClipEncoder:
         if trunk is None:
             raise CapabilityError(f"features: {self.stamp.model!r} has no projection of its own; use its embeddings")
         pixels = torch.stack([self.prepare(image) for image in images]).to(self.device, self.dtype)
-        found = trunk(pixels)  # CoCa gives its tokens as well
-        return (found[0] if isinstance(found, tuple) else found).float().cpu().numpy()
+        output = trunk(pixels)  # CoCa returns its tokens as well
+        return (output[0] if isinstance(output, tuple) else output).float().cpu().numpy()
 
     def differentiable(self, pixels: torch.Tensor) -> torch.Tensor:
         """Raw embeddings ``(n, d)`` of pixels in [0, 1] at the encoder's size, with a gradient."""
@@ -152,7 +152,7 @@ class ClipEncoder:
         self._check_texts(texts)
         tokens, seen = self.tokenizer(list(texts)).to(self.device), []
         last = getattr(self.model, "text", self.model).ln_final
-        hook = last.register_forward_hook(lambda module, given, out: seen.append(out))
+        hook = last.register_forward_hook(lambda module, args, out: seen.append(out))
         try:
             pooled = self.model.encode_text(tokens)
         finally:

@@ -128,13 +128,13 @@ def _facts(model: torch.nn.Module, names: Sequence[str], *, homes: tuple[str, ..
 
 def _activations(model: torch.nn.Module) -> dict[str, str]:
     """Names of the modules that are an activation, by path."""
-    found = {}
+    activations = {}
     for path, module in model.named_modules():
         home, kind = type(module).__module__, type(module).__name__
         if next(module.parameters(), None) is None and (home.endswith(("activation", "activations")) or "GELU" in kind):
             exact = getattr(module, "approximate", "none") in ("none", False, None)
-            found[path] = _ALSO_CALLED.get(kind, kind) if exact else f"{kind} ({module.approximate})"
-    return found
+            activations[path] = _ALSO_CALLED.get(kind, kind) if exact else f"{kind} ({module.approximate})"
+    return activations
 
 
 def _summary(facts: Mapping[str, str]) -> str:

@@ -11,9 +11,8 @@ import numpy as np
 import torch
 
 from clipspace.errors import CheckpointError
-from clipspace.models import dalle2, kandinsky, karlo, pixel_decoder
 from clipspace.models.contract import Encoder, Prior
-from clipspace.models.decoders import check_serves
+from clipspace.models.decoders import check_serves, dalle2, kandinsky, karlo, pixel_decoder
 from clipspace.models.facts import DecoderFacts
 from clipspace.models.folders import (
     Placement,
@@ -40,7 +39,7 @@ class EmbeddingPrior(Prior):
     image embeddings, which its output is given back.
     """
 
-    facts = pixel_decoder.FACTS
+    facts = pixel_decoder.MINI
     reads_texts = False
 
     def __init__(self, network: PriorTransformer, schedule, *, clip: Stamp | str, image_norm: float) -> None:
@@ -147,8 +146,8 @@ def _load_text_prior(
 
 _LOADERS = {  # by the kind of the folder
     "UnCLIPPrior": _load_embedding_prior,
-    "KandinskyV22PriorPipeline": partial(_load_text_prior, facts=kandinsky.FACTS, scheduler="scheduler"),
-    "UnCLIPPipeline": partial(_load_text_prior, facts=karlo.FACTS, scheduler="prior_scheduler"),
+    "KandinskyV22PriorPipeline": partial(_load_text_prior, facts=kandinsky.KANDINSKY, scheduler="scheduler"),
+    "UnCLIPPipeline": partial(_load_text_prior, facts=karlo.KARLO, scheduler="prior_scheduler"),
     dalle2.PRIOR_CONFIG: dalle2.load_prior,
 }
 

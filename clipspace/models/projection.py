@@ -28,8 +28,8 @@ def before_projection(visual: torch.nn.Module) -> torch.nn.Module | None:
 
 def _replaced(module: torch.nn.Module, **parts) -> torch.nn.Module:
     """A shallow copy with some parts replaced."""
-    made = copy.copy(module)
-    made._parameters, made._modules = dict(module._parameters), dict(module._modules)
+    replaced = copy.copy(module)
+    replaced._parameters, replaced._modules = dict(module._parameters), dict(module._modules)
     for name, part in parts.items():
-        setattr(made, name, part)
-    return made
+        setattr(replaced, name, part)
+    return replaced

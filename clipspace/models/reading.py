@@ -17,18 +17,18 @@ def check_texts(tokenizer: Any, texts: Sequence[str], *, context_length: int) ->
     """Raise `InputError` for a text of no word; warn (`TruncationWarning`) with the words that are cut of long ones."""
     long = []
     for text in texts:
-        kept, cut = split_words(tokenizer, text, context_length=context_length) if isinstance(text, str) else ([], [])
-        if not kept:
+        read, cut = split_words(tokenizer, text, context_length=context_length) if isinstance(text, str) else ([], [])
+        if not read:
             raise InputError(
                 f"encode_texts: expected texts with at least one word, got {text!r}, of which the tokenizer keeps none"
             )
         if cut:
-            long.append((kept, cut))
+            long.append((read, cut))
     if long:
-        kept, cut = long[0]
+        read, cut = long[0]
         others = f"; too long, too: {len(long) - 1} more" if len(long) > 1 else ""
         warnings.warn(
-            f"text of {len(kept) + len(cut)} tokens: the model reads {len(kept)}, so {_decode(tokenizer, cut)!r} was "
+            f"text of {len(read) + len(cut)} tokens: the model reads {len(read)}, so {_decode(tokenizer, cut)!r} was "
             f"cut{others}",
             TruncationWarning,
             stacklevel=5,

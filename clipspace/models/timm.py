@@ -32,10 +32,10 @@ def encode_with_timm(
         raise CheckpointError(f"encode_with_timm({name!r}): timm could not load it: {error}") from error
     config = timm.data.resolve_model_data_config(model)
     prepare = timm.data.create_transform(**config, is_training=False)
-    pictures, names = read_images(images)
+    read, names = read_images(images)
 
     def encode(some: Sequence[Image.Image]) -> torch.Tensor:
-        return model(torch.stack([prepare(picture) for picture in some]).to(place)).float().cpu()
+        return model(torch.stack([prepare(image) for image in some]).to(place)).float().cpu()
 
     function, dim = function_of(
         torch.nn.ModuleDict({"visual": model}),
@@ -45,5 +45,5 @@ def encode_with_timm(
     )
     preparation = digest(repr(prepare).encode())
     stamp = Stamp(f"timm/{name}", weights_digest(model), preparation, dim, function)
-    parts = [encode(pictures[i : i + batch_size]).numpy() for i in range(0, len(pictures), batch_size)]
+    parts = [encode(read[i : i + batch_size]).numpy() for i in range(0, len(read), batch_size)]
     return Embeddings(np.concatenate(parts), stamp, "image", names)

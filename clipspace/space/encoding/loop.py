@@ -57,7 +57,7 @@ def encode_parts(
     source: Source,
     todo: Sequence[int],
     path: Path,
-    how: Settings,
+    settings: Settings,
     *,
     workers: int | None,
     on_rows: Callable[[int], object],
@@ -67,18 +67,18 @@ def encode_parts(
     ``on_rows`` is told how many rows are done, stored or recorded.
     """
     encoded, writer = 0, None
-    batches = _batches(source, todo, how.batch_size)
+    batches = _batches(source, todo, settings.batch_size)
     try:
-        for shard, batch in _overlapped(space, batches, how, workers):
+        for shard, batch in _overlapped(space, batches, settings, workers):
             if writer is None:
-                writer = ShardWriter(path, shard, how.modalities, dim=space.stamp.dim, dtype=how.dtype)
+                writer = ShardWriter(path, shard, settings.modalities, dim=space.stamp.dim, dtype=settings.dtype)
             if isinstance(batch, Ignored):
                 writer.ignored = batch.files
                 writer.close()
                 writer = None
                 continue
             encoded += len(batch.images)
-            _write(writer, batch, how, f"the model ran in {space.encoder.precision}: {space.encoder.wider}")
+            _write(writer, batch, settings, f"the model ran in {space.encoder.precision}: {space.encoder.wider}")
             on_rows(len(batch.columns) + len(batch.rejected))
     finally:
         if writer is not None:
@@ -105,7 +105,7 @@ def _batches(source: Source, todo: Sequence[int], batch_size: int) -> Iterator[t
 
 
 def _overlapped(
-    space: Space, batches: Iterable[tuple[int, list[Row] | Ignored]], how: Settings, workers: int | None
+    space: Space, batches: Iterable[tuple[int, list[Row] | Ignored]], settings: Settings, workers: int | None
 ) -> Iterator[tuple[int, _Batch | Ignored]]:
     """Batches with their vectors, in order, while the next are being read.
 
@@ -116,7 +116,7 @@ def _overlapped(
 
     cpu, threads = space.device.type == "cpu", torch.get_num_threads()
     workers = workers or (threads if cpu else min(os.cpu_count() or 1, _GPU_WORKERS))
-    ready, forward = partial(_prepare, space, how), partial(_forward, space, how)
+    ready, forward = partial(_prepare, space, settings), partial(_forward, space, settings)
     in_thread = (lambda rows: forward(ready(rows))) if cpu else ready
     here = (lambda batch: batch) if cpu else forward
     start = partial(torch.set_num_threads, 1)
@@ -149,12 +149,12 @@ def _in_order(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _prepare(space: Space, how: Settings, rows: Sequence[Row]) -> _Batch:
+def _prepare(space: Space, settings: Settings, rows: Sequence[Row]) -> _Batch:
     """Read, decode and preprocess rows, each on its own: what fails is rejected."""
     batch = _Batch()
     for row in rows:
         try:
-            image, columns = _prepare_row(space, row, need_caption="text" in how.modalities)
+            image, columns = _prepare_row(space, row, need_caption="text" in settings.modalities)
         except (RowError, ImageError) as error:
             batch.rejected.append((row.name, error.reason, str(error), row.place))
         except MemoryError:  # the machine's want, or bytes made to ask for too much: not to end a run, nor to be final
@@ -191,19 +191,19 @@ def _stored_name(name: str) -> str:
     return f"source_{name}" if own in layout.RESERVED else name
 
 
-def _forward(space: Space, how: Settings, batch: _Batch) -> _Batch:
+def _forward(space: Space, settings: Settings, batch: _Batch) -> _Batch:
     """Add the raw vectors of a prepared batch."""
     if batch.images:
         n = len(batch.images)
-        batch.vectors["image"] = space.encoder.pixels(batch.images, batch_size=how.batch_size)
-        if "text" in how.modalities:
+        batch.vectors["image"] = space.encoder.pixels(batch.images, batch_size=settings.batch_size)
+        if "text" in settings.modalities:
             captions = [columns["caption"] for columns in batch.columns]
-            padded = captions + captions[:1] * (how.batch_size - n)
+            padded = captions + captions[:1] * (settings.batch_size - n)
             batch.vectors["text"] = space.encoder.texts(padded)[:n]
     return batch
 
 
-def _write(writer: ShardWriter, batch: _Batch, how: Settings, precision: str) -> None:
+def _write(writer: ShardWriter, batch: _Batch, settings: Settings, precision: str) -> None:
     """Store the rows of a batch and record the others; a vector that is not finite, or zero, is recorded too."""
     for rejected in batch.rejected:
         writer.reject(*rejected)
@@ -212,19 +212,19 @@ def _write(writer: ShardWriter, batch: _Batch, how: Settings, precision: str) ->
     stored, norms, good = {}, {}, np.ones(len(batch.images), bool)
     with np.errstate(invalid="ignore", divide="ignore"):
         for modality, vectors in batch.vectors.items():
-            stored[modality], norms[modality] = as_stored(vectors, dtype=how.dtype, normalized=how.normalized)
+            stored[modality], norms[modality] = as_stored(vectors, dtype=settings.dtype, normalized=settings.normalized)
             good &= np.isfinite(stored[modality]).all(axis=1) & (norms[modality] > 0)
     finite = np.all([np.isfinite(vectors).all(axis=1) for vectors in batch.vectors.values()], axis=0)
     for row in np.flatnonzero(~good):
         columns = batch.columns[row]
         detail = (
-            f"its vector is zero, or not finite in {how.dtype}"
+            f"its vector is zero, or not finite in {settings.dtype}"
             if finite[row]
             else f"its vector is not finite; {precision}"
         )
         writer.reject(columns["image_path"], "not finite", detail, columns.get(layout.PLACE))
-    kept = np.flatnonzero(good)
+    rows = np.flatnonzero(good)
     names = dict.fromkeys(name for columns in batch.columns for name in columns)
-    columns = {name: [batch.columns[row].get(name) for row in kept] for name in names}
-    columns |= {layout.NORMS[modality]: values[kept] for modality, values in norms.items()}
-    writer.add({modality: array[kept] for modality, array in stored.items()}, columns)
+    columns = {name: [batch.columns[row].get(name) for row in rows] for name in names}
+    columns |= {layout.NORMS[modality]: values[rows] for modality, values in norms.items()}
+    writer.add({modality: array[rows] for modality, array in stored.items()}, columns)

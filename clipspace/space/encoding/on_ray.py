@@ -24,18 +24,20 @@ if TYPE_CHECKING:
 class _Worker:
     """One model on one GPU or core; called with the number of a shard."""
 
-    def __init__(self, name: str, device: str, stamp: Stamp, source: Source, path: Path, how: Settings) -> None:
+    def __init__(self, name: str, device: str, stamp: Stamp, source: Source, path: Path, settings: Settings) -> None:
         import torch
 
         torch.set_num_threads(1)
         self.space = load_space(name, device=device)
         check_same_space(stamp, self.space.stamp, "encode on ray")
-        self.source, self.path, self.how = source, path, how
+        self.source, self.path, self.settings = source, path, settings
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[int]]:
         rows: list[int] = []
         todo = [int(shard) for shard in batch["item"]]
-        encoded = encode_here(self.space, self.source, todo, self.path, self.how, workers=None, on_rows=rows.append)
+        encoded = encode_here(
+            self.space, self.source, todo, self.path, self.settings, workers=None, on_rows=rows.append
+        )
         return {"encoded": [encoded], "rows": [sum(rows)]}
 
 
@@ -44,7 +46,7 @@ def encode_parts(
     source: Source,
     todo: Sequence[int],
     path: Path,
-    how: Settings,
+    settings: Settings,
     *,
     workers: int | None,
     on_rows: Callable[[int], object],
@@ -58,7 +60,7 @@ def encode_parts(
     gpu = space.device.type == "cuda"
     workers = workers or int(ray.cluster_resources().get("GPU" if gpu else "CPU", 1))
     shards = from_items(list(todo), override_num_blocks=len(todo))
-    arguments = (space.name, space.device.type, space.stamp, source, path.resolve(), how)
+    arguments = (space.name, space.device.type, space.stamp, source, path.resolve(), settings)
     done = shards.map_batches(
         _Worker, batch_size=1, concurrency=workers, num_gpus=int(gpu), fn_constructor_args=arguments
     )

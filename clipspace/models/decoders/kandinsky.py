@@ -18,7 +18,7 @@ from clipspace.models.scheduler_config import load_schedule
 if TYPE_CHECKING:
     from diffusers import UNet2DConditionModel, VQModel
 
-FACTS = DecoderFacts(
+KANDINSKY = DecoderFacts(
     name="kandinsky-2.2",
     class_names=("KandinskyV22Pipeline", "KandinskyV22CombinedPipeline"),
     clip=("ViT-bigG-14/laion2b_s39b_b160k",),
@@ -33,6 +33,7 @@ FACTS = DecoderFacts(
     resize_mode="shortest",
     prior_guidance_scale=4.0,
 )
+FACTS = (KANDINSKY,)
 
 
 class Kandinsky(DiffusionDecoder):
@@ -41,7 +42,7 @@ class Kandinsky(DiffusionDecoder):
     The network's second half of channels, a learned variance, serves DDPM alone and is dropped.
     """
 
-    facts = FACTS
+    facts = KANDINSKY
 
     def __init__(self, unet: UNet2DConditionModel, movq: VQModel, schedule, *, null_embeds: torch.Tensor) -> None:
         self.unet, self.movq, self.schedule = unet, movq, schedule
@@ -54,7 +55,7 @@ class Kandinsky(DiffusionDecoder):
         if null_embeds.shape[-1] != self.dim:
             raise CheckpointError(
                 f"load_space: this Kandinsky decoder takes {self.dim} dimensions, the CLIP gives {null_embeds.shape[-1]}; "
-                f"load it with {FACTS.clip[0]!r}"
+                f"load it with {KANDINSKY.clip[0]!r}"
             )
         self.null_embeds = null_embeds.to(self.device, unet.dtype)
 

@@ -27,7 +27,7 @@ from clipspace.models.folders import Placement
 from clipspace.models.precision import working_dtype
 
 CONFIG, PRIOR_CONFIG = "decoder_config.json", "prior_config.json"
-FACTS = DecoderFacts(
+DALLE2 = DecoderFacts(
     name="dalle2-pytorch",
     class_names=(CONFIG,),
     clip=("ViT-L-14/openai", "ViT-L-14-quickgelu/openai"),
@@ -41,6 +41,7 @@ FACTS = DecoderFacts(
     status="an extra, unmaintained since 2022",
     resize_mode="squash",
 )
+FACTS = (DALLE2,)
 
 
 class Dalle2(DiffusionDecoder):
@@ -49,7 +50,7 @@ class Dalle2(DiffusionDecoder):
     A network that also reads texts is given those that its training put for a text left out.
     """
 
-    facts = FACTS
+    facts = DALLE2
 
     def __init__(self, decoder, *, dim: int, place: Placement) -> None:
         self.unet, noise = decoder.unets[0], decoder.noise_schedulers[0]
@@ -112,7 +113,7 @@ class Dalle2Prior(Prior):
     It works on unit vectors times a scale, and gives unit vectors.
     """
 
-    facts, reads_texts = FACTS, True
+    facts, reads_texts = DALLE2, True
 
     def __init__(self, prior, encoder: Encoder, *, place: Placement) -> None:
         if getattr(prior.net, "self_cond", False):
@@ -200,25 +201,25 @@ def _created(folder: Path, file: str, config_class: str, section: str) -> tuple[
 
 
 def _weights(folder: Path) -> dict[str, torch.Tensor]:
-    found = [p for pattern in ("*.safetensors", "*.pth", "*.pt") for p in sorted(folder.glob(pattern))]
-    if {p.name for p in found} == {"best.pth", "latest.pth"}:
-        found = [folder / "best.pth"]
-    if len(found) != 1:
+    files = [p for pattern in ("*.safetensors", "*.pth", "*.pt") for p in sorted(folder.glob(pattern))]
+    if {p.name for p in files} == {"best.pth", "latest.pth"}:
+        files = [folder / "best.pth"]
+    if len(files) != 1:
         raise CheckpointError(
-            f"load_space: expected one file of weights in {str(folder)!r}, got {shortened(p.name for p in found)}"
+            f"load_space: expected one file of weights in {str(folder)!r}, got {shortened(p.name for p in files)}"
         )
     try:
-        if found[0].suffix == ".safetensors":
+        if files[0].suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            return load_file(found[0])
-        state: dict[str, Any] = torch.load(found[0], map_location="cpu", weights_only=True)
+            return load_file(files[0])
+        state: dict[str, Any] = torch.load(files[0], map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise CheckpointError(f"load_space: could not read {str(found[0])!r} as plain tensors: {error}") from error
+        raise CheckpointError(f"load_space: could not read {str(files[0])!r} as plain tensors: {error}") from error
     except Exception as error:
         if type(error).__name__ != "SafetensorError":
             raise
-        raise CheckpointError(f"load_space: {str(found[0])!r} is corrupt or truncated: {error}") from error
+        raise CheckpointError(f"load_space: {str(files[0])!r} is corrupt or truncated: {error}") from error
     return state.get("model", state)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from diffusers.pipelines.deprecated.unclip.text_proj import UnCLIPTextProjModel
     from diffusers.schedulers.scheduling_unclip import UnCLIPScheduler
 
-FACTS = DecoderFacts(
+KARLO = DecoderFacts(
     name="karlo",
     class_names=("UnCLIPImageVariationPipeline", "UnCLIPPipeline"),
     clip=("ViT-L-14/openai", "ViT-L-14-quickgelu/openai"),
@@ -44,6 +44,7 @@ FACTS = DecoderFacts(
     resize_mode="squash",
     prior_guidance_scale=4.0,
 )
+FACTS = (KARLO,)
 
 
 class Prompt(NamedTuple):
@@ -90,7 +91,7 @@ class Karlo(DiffusionDecoder):
     The network's second half of channels, a learned variance, serves its own stochastic sampler alone.
     """
 
-    facts = FACTS
+    facts = KARLO
 
     def __init__(
         self,

@@ -52,6 +52,7 @@ HUGE = DecoderFacts(
     takes="raw projection, then a noise level",
     **_COMMON,
 )
+FACTS = (LARGE, HUGE)
 
 
 class StableUnCLIP(Autoencoded):

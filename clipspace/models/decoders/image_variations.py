@@ -17,7 +17,7 @@ from clipspace.models.scheduler_config import load_schedule
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, UNet2DConditionModel
 
-FACTS = DecoderFacts(
+IMAGE_VARIATIONS = DecoderFacts(
     name="sd-image-variations",
     class_names=("StableDiffusionImageVariationPipeline",),
     clip=("ViT-L-14/openai", "ViT-L-14-quickgelu/openai"),
@@ -31,12 +31,13 @@ FACTS = DecoderFacts(
     status="current",
     resize_mode="squash",
 )
+FACTS = (IMAGE_VARIATIONS,)
 
 
 class ImageVariations(Autoencoded):
     """The embedding is the only token that the network attends to."""
 
-    facts = FACTS
+    facts = IMAGE_VARIATIONS
 
     def __init__(self, unet: UNet2DConditionModel, vae: AutoencoderKL, schedule) -> None:
         self.unet, self.schedule = unet, schedule

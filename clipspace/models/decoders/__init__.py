@@ -1,30 +1,29 @@
-"""All decoders by name, and the one way to load any of them."""
+"""All decoders by name, and the one way to load any of them.
+
+Each module of this package is a family of decoders: ``FACTS``, what is known of them before one is loaded, and
+``load(folder, place, encoder, **options)``.
+"""
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable, Collection
+from importlib import import_module
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
 from clipspace.errors import CheckpointError, InputError, SpaceMismatchError
-from clipspace.models import dalle2, image_variations, kandinsky, karlo, pixel_decoder, stable_unclip
 from clipspace.models.contract import Encoder
 from clipspace.models.diffusion_decoder import DiffusionDecoder
 from clipspace.models.facts import DecoderFacts
 from clipspace.models.folders import Placement, kind_of
 from clipspace.points.stamps import Stamp, compute_alike
 
+_FAMILIES = [import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
 LOADERS: dict[DecoderFacts, Callable[..., DiffusionDecoder]] = {
-    pixel_decoder.FACTS: pixel_decoder.load,
-    kandinsky.FACTS: kandinsky.load,
-    stable_unclip.LARGE: stable_unclip.load,
-    stable_unclip.HUGE: stable_unclip.load,
-    karlo.FACTS: karlo.load,
-    image_variations.FACTS: image_variations.load,
-    dalle2.FACTS: dalle2.load,
+    facts: family.load for family in _FAMILIES for facts in family.FACTS
 }
-"""``load(folder, place, encoder, **options)`` of every decoder."""
 DECODERS: dict[str, DecoderFacts] = {facts.name: facts for facts in LOADERS}
 
 
@@ -105,7 +104,7 @@ def table() -> str:
     """The table of decoders in Markdown, as docs/decoders.md holds it."""
     head = ("decoder", "CLIP", "d", "takes", "no condition", "output", "guidance", "images", "licence", "status")
     lines = [head, ("---",) * len(head)]
-    for f in DECODERS.values():
+    for f in sorted(LOADERS, key=lambda facts: facts.name):
         row = (f"`{f.name}`", f"`{f.clip[0]}`", f.dim, f.takes, f.null, f.output, _guidance(f))
         lines.append((*row, f.resize_mode or "square", f.licence, f.status))
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"

@@ -18,7 +18,7 @@ from clipspace.points.stamps import Stamp
 if TYPE_CHECKING:
     from diffusers import UNet2DConditionModel
 
-FACTS = DecoderFacts(
+MINI = DecoderFacts(
     name="mini",
     class_names=("UnCLIPDecoder",),
     clip=("mini",),
@@ -31,12 +31,13 @@ FACTS = DecoderFacts(
     licence="MIT",
     status="ships with clipspace",
 )
+FACTS = (MINI,)
 
 
 class PixelDecoder(DiffusionDecoder):
     """z -> image in pixel space. The latents are the pixels themselves, unshuffled: exact and invertible."""
 
-    facts = FACTS
+    facts = MINI
 
     def __init__(self, unet: UNet2DConditionModel, schedule, *, unshuffle: int, clip: Stamp | str) -> None:
         self.unet, self.schedule, self.unshuffle, self.clip = unet, schedule, unshuffle, clip
