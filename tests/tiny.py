@@ -322,3 +322,15 @@ def _change(path: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> 
     weights = load_file(path)
     change(weights)
     save_file(weights, path, metadata={"format": "pt"})
+
+
+def decoders(folder):
+    """A tiny CLIP and one folder per decoder in ``folder``, and the pipelines that wrote them, by the folder's name."""
+    clip(folder / "clip")
+    makers = {
+        "kandinsky": kandinsky,
+        "stable_unclip": stable_unclip,
+        "image_variations": image_variations,
+        "karlo": karlo,
+    }
+    return {name: make(folder / name) for name, make in makers.items()}

@@ -14,7 +14,7 @@ from clipspace.diffusion.denoiser import denoiser_of
 from clipspace.diffusion.schedule import Schedule
 from clipspace.models.contract import Decoder
 from clipspace.models.facts import DecoderFacts
-from clipspace.models.pixels import as_images, as_pixels
+from clipspace.models.image_tensors import as_images, as_pixels
 from clipspace.models.precision import check_finite
 from clipspace.points.stamps import Stamp
 

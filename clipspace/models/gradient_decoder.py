@@ -12,7 +12,7 @@ from PIL import Image
 from clipspace.diffusion import gradient
 from clipspace.errors import CapabilityError, ConvergenceWarning, InputError
 from clipspace.models.contract import Decoder, Encoder
-from clipspace.models.pixels import as_images
+from clipspace.models.image_tensors import as_images
 
 _FEWEST = 300
 """Steps below which it warns: 20 steps reach a cosine of 0.74 in the mini space, 300 steps one of 0.95."""
