@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from clipspace.points.sphere import angle
-from clipspace.probes.binding import KINDS, Choice, binding_quartets, choice_accuracy, decoded_binding, group_scores
-from clipspace.probes.retention import rank_agreement, retention
-from clipspace.probes.retention.sensitivity import typical_angle
+from clipspace.probes.binding import KINDS, binding_quartets, choice_accuracy, decoded_binding, group_scores
+from clipspace.probes.datasets import Choice
+from clipspace.probes.factors import rank_agreement, retention
+from clipspace.probes.factors.sensitivity import typical_angle
 from clipspace.probes.typographic import typographic_attack
 from clipspace.results.result import Result
 from clipspace.results.table import Row, Table

@@ -18,8 +18,8 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
 from clipspace import load_space
-from clipspace.probes.knn import knn_probe
-from clipspace.probes.linear import linear_probe
+from clipspace.probes.logistic_regression import linear
+from clipspace.probes.nearest_neighbours import knn
 
 
 def main() -> None:
@@ -37,18 +37,18 @@ def main() -> None:
     train, test = points[:cut], (points[cut:], labels[cut:])
     print(f"{'strength':>9} {'clipspace':>10} {'scikit-learn':>13} {'points apart':>13}")
     for strength in args.strengths:
-        ours = linear_probe(train, labels[:cut], held_out=test, search=[strength])["accuracy"].value
+        ours = linear(train, labels[:cut], held_out=test, search=[strength])["accuracy"].value
         model = LogisticRegression(C=1 / strength, solver="newton-cholesky").fit(
             train.vectors.astype(np.float64), labels[:cut]
         )
         theirs = model.score(test[0].vectors, labels[cut:])
         print(f"{strength:9.2g} {ours:10.4f} {theirs:13.4f} {100 * abs(ours - theirs):13.2f}", flush=True)
     start = time.perf_counter()
-    scores = linear_probe(train, labels[:cut], held_out=test)
+    scores = linear(train, labels[:cut], held_out=test)
     print(
         f"\n96 strengths in {time.perf_counter() - start:.1f} s, best {scores.provenance.options['strength']:.3g}\n{scores}\n"
     )
-    print(knn_probe(train, labels[:cut], held_out=test))
+    print(knn(train, labels[:cut], held_out=test))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import numpy as np
 
 from clipspace import Embeddings
 from clipspace.points.sphere import unit
-from clipspace.probes.knn import knn_probe
+from clipspace.probes.nearest_neighbours import knn
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def main() -> None:
         _, found = index.search(ready[1], args.k)
         times["FAISS search"].append(time.perf_counter() - start)
         start = time.perf_counter()
-        scores = knn_probe(train, labels[:cut], held_out=(test, labels[cut:]), k=args.k)
+        scores = knn(train, labels[:cut], held_out=(test, labels[cut:]), k=args.k)
         times["kNN probe"].append(time.perf_counter() - start)
     votes = np.stack([np.bincount(labels[row], minlength=args.classes) for row in found])
     print(f"{cut} x {args.dims} searched by {args.rows - cut}, k = {args.k}")

@@ -18,7 +18,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from clipspace.measure.logistic import fit_logistic
-from clipspace.probes.linear import STRENGTHS
+from clipspace.probes.logistic_regression import STRENGTHS
 
 
 def features(n: int, d: int, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from clipspace.points.pca import PCA
     from clipspace.points.sphere import slerp
     from clipspace.points.store import open_store
-    from clipspace.probes.zero_shot import zero_shot
+    from clipspace.probes.classification import zero_shot
     from clipspace.results.loading import load_result
     from clipspace.search import build_index, open_index
     from clipspace.search.maps import umap_map
@@ -24,7 +24,7 @@ _HOMES = {
     "results.loading": ("load_result",),
     "points.pca": ("PCA",),
     "points.sphere": ("slerp",),
-    "probes.zero_shot": ("zero_shot",),
+    "probes.classification": ("zero_shot",),
     "space.encoding": ("encode",),
     "points.store": ("open_store",),
     "search": ("build_index", "open_index"),

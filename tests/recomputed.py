@@ -15,7 +15,7 @@ def _eigenvalues(x):
 
 
 def spectrum(x: np.ndarray, *, k: int = 10, levels=(0.9, 0.95, 0.99)) -> dict[tuple, float]:
-    """What `probes.geometry.geometry` says of unit vectors (n, d)."""
+    """What `probes.modalities.geometry` says of unit vectors (n, d)."""
     n = len(x)
     values = _eigenvalues(x)
     shares = values[values > 0] / values.sum()
@@ -47,7 +47,7 @@ def spectrum(x: np.ndarray, *, k: int = 10, levels=(0.9, 0.95, 0.99)) -> dict[tu
 
 
 def gap(x: np.ndarray, t: np.ndarray, captions: list[str]) -> dict[tuple, float]:
-    """What `probes.geometry.modality_gap` says of unit vectors of images (n, d) and of the caption of each."""
+    """What `probes.modalities.modality_gap` says of unit vectors of images (n, d) and of the caption of each."""
     apart = x.mean(axis=0) - t.mean(axis=0)
     noise = np.trace(np.cov(x - t, rowvar=False)) / len(x)
     middle = (x.mean(axis=0) + t.mean(axis=0)) @ apart / 2

@@ -7,7 +7,7 @@ import pytest
 from clipspace.analyses import draw
 from clipspace.analyses.binding import run
 from clipspace.errors import InputError
-from clipspace.probes.binding import Quartet
+from clipspace.probes.datasets import Quartet
 
 
 def test_captions_that_name_the_thing_are_told_apart_and_swapped_ones_are_not(space, apple, house):

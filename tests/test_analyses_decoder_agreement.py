@@ -5,7 +5,7 @@ import pytest
 
 from clipspace.analyses.decoder_agreement import run
 from clipspace.errors import InputError
-from clipspace.probes.decoder_agreement import decoder_seed
+from clipspace.probes.decoders import decoder_seed
 
 
 def test_the_matrix_is_the_scores(space, apple, house):

@@ -5,8 +5,8 @@ import pytest
 
 from clipspace.analyses import draw
 from clipspace.analyses.retention import _decoder, _order, _training, run
-from clipspace.probes.retention import AUGMENTATIONS
-from clipspace.probes.retention.measure import Measure
+from clipspace.probes.factors import AUGMENTATIONS
+from clipspace.probes.factors.resampled import Measure
 from clipspace.results.result import Result
 from clipspace.scenes import render, sample_scenes
 

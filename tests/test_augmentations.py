@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from planted import smooth_pictures
 
-from clipspace.probes.retention import AUGMENTATIONS
+from clipspace.probes.factors import AUGMENTATIONS
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)

@@ -9,17 +9,13 @@ from clipspace import Embeddings
 from clipspace.errors import InputError
 from clipspace.probes.binding import (
     KINDS,
-    Choice,
-    Quartet,
     binding_quartets,
     choice_accuracy,
     decoded_binding,
     expected_group_scores,
     group_scores,
-    read_aro,
-    read_sugarcrepe,
-    read_winoground,
 )
+from clipspace.probes.datasets import Choice, Quartet, read_aro, read_sugarcrepe, read_winoground
 from clipspace.scenes import COLORS, Scene, Thing, render
 from clipspace.scenes.reading import read_in_color
 from clipspace.sources.images import read_images

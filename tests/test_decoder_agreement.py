@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from clipspace.errors import InputError
-from clipspace.probes.decoder_agreement import decoder_agreement, decoder_seed
+from clipspace.probes.decoders import decoder_agreement, decoder_seed
 from clipspace.scenes import render, sample_scenes
 
 

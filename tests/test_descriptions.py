@@ -3,7 +3,7 @@ import pytest
 
 from clipspace.errors import SpaceMismatchError
 from clipspace.points.embeddings import Embeddings
-from clipspace.probes.descriptions import FACTORS, describe, sentence, truth
+from clipspace.probes.mini_world import FACTORS, describe, sentence, truth
 from clipspace.scenes import Scene, Thing, render, sample_scenes
 
 

@@ -4,7 +4,7 @@ import pytest
 from clipspace.analyses.edits import EXAMPLE_EDITS, Edit, after_probability, bundled_edits, edits
 from clipspace.analyses.examples import EXAMPLES
 from clipspace.errors import InputError
-from clipspace.probes.descriptions import sentence, truth
+from clipspace.probes.mini_world import sentence, truth
 from clipspace.scenes import Scene, Thing, render
 
 SCENES = [

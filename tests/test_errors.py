@@ -5,7 +5,7 @@ from clipspace.errors import InputError, check_count, shortened
 from clipspace.points.embeddings import Embeddings
 from clipspace.points.sphere import along, mean
 from clipspace.points.store import write_store
-from clipspace.probes.linear import linear_probe
+from clipspace.probes.logistic_regression import linear
 from clipspace.results.result import Result
 from clipspace.results.table import Table, scored
 
@@ -28,10 +28,10 @@ def test_a_list_is_shortened_to_its_first_values():
         lambda path: write_store(
             path / "s", Embeddings(np.eye(2, dtype=np.float32), columns=dict.fromkeys(MANY, (1, 2)))
         ).metadata(["none"]),
-        lambda path: linear_probe(
+        lambda path: linear(
             Embeddings(np.eye(1000)), MANY[:500] * 2, held_out=(Embeddings(np.eye(1000)), MANY), seed=0
         ),
-        lambda path: linear_probe(Embeddings(np.eye(2), columns=dict.fromkeys(MANY, (1, 2))), "none"),
+        lambda path: linear(Embeddings(np.eye(2), columns=dict.fromkeys(MANY, (1, 2))), "none"),
         lambda path: mean(np.eye(1000), weights=-np.ones(1000)),
         lambda path: along(np.eye(3), positions=np.full(1000, 9.0)),
     ],

@@ -9,7 +9,9 @@ from clipspace.measure import dimension, gap, spectrum
 from clipspace.points.embeddings import Stamp
 from clipspace.points.sphere import unit
 from clipspace.points.store import open_store, write_store
-from clipspace.probes.geometry import compare, geometry, modality_gap
+from clipspace.probes.directions import geometry
+from clipspace.probes.likeness import compare
+from clipspace.probes.modalities import modality_gap
 from clipspace.seeds import stream
 
 

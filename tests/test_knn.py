@@ -6,7 +6,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from clipspace import Embeddings
 from clipspace.errors import InputError
-from clipspace.probes.knn import knn_probe
+from clipspace.probes.nearest_neighbours import knn
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def data(rng):
 
 def test_votes_are_those_of_scikit_learn(data):
     train, labels, test, truth = data
-    scores = knn_probe(train, labels, held_out=(test, truth), k=9, temperature=0.2)
+    scores = knn(train, labels, held_out=(test, truth), k=9, temperature=0.2)
     weigh = {"weighted": lambda distance: np.exp((1 - distance) / 0.2), "uniform": "uniform"}
     for name, weights in weigh.items():
         oracle = KNeighborsClassifier(9, metric="cosine", weights=weights).fit(train.unit, labels)
@@ -33,26 +33,26 @@ def test_votes_are_those_of_scikit_learn(data):
 def test_one_neighbour_of_a_copy_is_always_right(data, rng):
     train, labels, *_ = data
     copies = Embeddings(train.vectors * 2)  # other vectors of the same direction
-    assert knn_probe(train, labels, held_out=(copies, labels), k=1)["uniform", "accuracy"].value == 1
+    assert knn(train, labels, held_out=(copies, labels), k=1)["uniform", "accuracy"].value == 1
 
 
 def test_shuffled_labels_score_chance(data, rng):
     train, labels, *_ = data
-    row = knn_probe(train, rng.permutation(labels), held_out=0.5)["weighted", "accuracy"]
+    row = knn(train, rng.permutation(labels), held_out=0.5)["weighted", "accuracy"]
     assert row.low - 0.03 <= row.chance <= row.high + 0.03
 
 
 def test_tied_uniform_votes_go_to_the_nearer_class():
     train = Embeddings(np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.1], [0.1, 1.0]]))
     test = Embeddings(np.array([[0.2, 1.0], [1.0, 0.2]]))
-    assert knn_probe(train, ["x", "y", "x", "y"], held_out=(test, ["y", "x"]), k=4)["uniform", "accuracy"].value == 1
+    assert knn(train, ["x", "y", "x", "y"], held_out=(test, ["y", "x"]), k=4)["uniform", "accuracy"].value == 1
 
 
 def test_bad_input_is_refused(data):
     train, labels, *_ = data
     with pytest.raises(InputError, match="k from 1 to 480"):
-        knn_probe(train, labels, k=481)
+        knn(train, labels, k=481)
     with pytest.raises(InputError, match="temperature above 0"):
-        knn_probe(train, labels, temperature=0.0)
+        knn(train, labels, temperature=0.0)
     with pytest.raises(InputError, match="non-zero norm"):
-        knn_probe(train.with_vectors(train.vectors * (np.arange(600) > 0)[:, None]), labels)
+        knn(train.with_vectors(train.vectors * (np.arange(600) > 0)[:, None]), labels)

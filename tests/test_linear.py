@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from clipspace import Embeddings
 from clipspace.errors import InputError, SampleWarning
-from clipspace.probes.linear import STRENGTHS, binary_search, few_shot, linear_probe
+from clipspace.probes.logistic_regression import STRENGTHS, binary_search, few_shot, linear
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def planted(rng):
 
 @pytest.mark.parametrize("search", ["sweep", "binary", [0.1, 1.0]])
 def test_a_planted_direction_is_found(planted, search):
-    scores = linear_probe(planted, "label", search=search)
+    scores = linear(planted, "label", search=search)
     assert scores["accuracy"].value > 0.85
     assert scores["accuracy"].low > scores["accuracy"].chance + 0.2
     assert scores.arrays["confusion"].sum() == scores["accuracy"].n == 300
@@ -34,22 +34,22 @@ def test_a_planted_direction_is_found(planted, search):
 
 
 def test_shuffled_labels_score_chance(planted, rng):
-    scores = linear_probe(planted, rng.permutation(planted.columns["label"]))
+    scores = linear(planted, rng.permutation(planted.columns["label"]))
     row = scores["accuracy"]
     assert row.low - 0.02 <= row.chance <= row.high + 0.02
 
 
 def test_test_labels_have_no_part_in_the_choice_of_strength(planted, rng):
     train, test = planted[:1200], planted[1200:]
-    one = linear_probe(train, "label", held_out=(test, "label"))
-    two = linear_probe(train, "label", held_out=(test, rng.permutation(test.columns["label"])))
+    one = linear(train, "label", held_out=(test, "label"))
+    two = linear(train, "label", held_out=(test, rng.permutation(test.columns["label"])))
     assert one.provenance.options == two.provenance.options
     assert one["accuracy"].value > two["accuracy"].value + 0.2
 
 
 def test_seeds_repeat(planted):
-    assert linear_probe(planted, "label", seed=4).to_json() == linear_probe(planted, "label", seed=4).to_json()
-    assert linear_probe(planted, "label", seed=5).to_json() != linear_probe(planted, "label", seed=4).to_json()
+    assert linear(planted, "label", seed=4).to_json() == linear(planted, "label", seed=4).to_json()
+    assert linear(planted, "label", seed=5).to_json() != linear(planted, "label", seed=4).to_json()
 
 
 @pytest.mark.parametrize("peak", [-6.0, -3.125, 0.0, 2.5, 6.0])
@@ -91,16 +91,16 @@ def test_draws_that_are_all_right_do_not_claim_more_than_the_test_rows_say(rng):
 
 def test_bad_input_is_refused(planted):
     with pytest.raises(InputError, match="'sweep', 'binary'"):
-        linear_probe(planted, "label", search="grid")
+        linear(planted, "label", search="grid")
     with pytest.raises(InputError, match="shots from 1 to"):
         few_shot(planted, "label", shots=(1, 5000))
     with pytest.raises(InputError, match="two draws"):
         few_shot(planted, "label", draws=1)
     with pytest.raises(InputError, match="at least two classes"):
-        linear_probe(planted, ["x"] * 1500)
+        linear(planted, ["x"] * 1500)
     few = Embeddings(np.random.default_rng(0).normal(size=(20, 30)))
     with pytest.warns(SampleWarning, match="30 dimensions"):
-        linear_probe(few, [0, 1] * 10, search="binary")
+        linear(few, [0, 1] * 10, search="binary")
 
 
 def test_there_are_96_strengths():
@@ -113,7 +113,7 @@ def test_cifar_10_on_mini_features_agrees_with_scikit_learn(space, cifar):
     points = space.encode_images(images)
     train, test = points[:1200], points[1200:]
     for strength in (0.1, 10.0):
-        ours = linear_probe(train, labels[:1200], held_out=(test, labels[1200:]), search=[strength])
+        ours = linear(train, labels[:1200], held_out=(test, labels[1200:]), search=[strength])
         oracle = LogisticRegression(C=1 / strength, solver="newton-cholesky", tol=1e-8)
         oracle.fit(train.vectors.astype(np.float64), labels[:1200])
         assert ours["accuracy"].value == pytest.approx(oracle.score(test.vectors, labels[1200:]), abs=0.002)

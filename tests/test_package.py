@@ -19,9 +19,11 @@ LAYERS = [
     {"errors", "plain"},
     {"diffusion", "files", "parallel", "reprs", "scenes", "seeds", "sequences"},
     {"points", "sources"},
-    {"models", "results", "search"},
+    {"models", "search"},
+    {"measure"},
+    {"results"},
     {"space"},
-    {"manipulate", "measure"},
+    {"manipulate"},
     {"plot", "probes"},
     {"analyses"},
     {"report"},
@@ -125,7 +127,15 @@ def test_docstring_examples_run(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["probes.zero_shot", "probes.knn", "probes.geometry", "probes.regression", "probes.text_basis"]
+    "name",
+    [
+        "probes.classification",
+        "probes.nearest_neighbours",
+        "probes.directions",
+        "probes.modalities",
+        "probes.ridge_regression",
+        "probes.text_basis",
+    ],
 )
 def test_probes_that_need_no_torch_do_not_load_it(name):
     code = f"import sys, clipspace.{name}; print('torch' in sys.modules)"

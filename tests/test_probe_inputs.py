@@ -15,17 +15,19 @@ from clipspace.measure import cone
 from clipspace.points.arrays import as_points
 from clipspace.points.embeddings import Stamp
 from clipspace.points.store import write_store
-from clipspace.probes import descriptions
-from clipspace.probes.blind_pairs import blind_pairs
+from clipspace.probes import mini_world
+from clipspace.probes.classification import zero_shot
 from clipspace.probes.concepts import Vocabulary, decompose, describe
-from clipspace.probes.geometry import compare, geometry, modality_gap
-from clipspace.probes.knn import knn_probe
-from clipspace.probes.linear import few_shot, linear_probe
-from clipspace.probes.regression import ridge_probe
-from clipspace.probes.retention import read_out
+from clipspace.probes.directions import geometry
+from clipspace.probes.factors import read_out
+from clipspace.probes.likeness import compare
+from clipspace.probes.logistic_regression import few_shot, linear
+from clipspace.probes.modalities import modality_gap
+from clipspace.probes.nearest_neighbours import knn
+from clipspace.probes.pairs import blind_pairs
+from clipspace.probes.ridge_regression import ridge
 from clipspace.probes.sparse_autoencoder import fit_autoencoder
 from clipspace.probes.text_basis import text_span
-from clipspace.probes.zero_shot import zero_shot
 from clipspace.results.result import Result
 
 D = 8
@@ -41,14 +43,14 @@ def _labels(points):
 
 
 LABELLED = {
-    "linear": lambda points, labels: linear_probe(points, labels, search=[1.0], device="cpu"),
+    "linear": lambda points, labels: linear(points, labels, search=[1.0], device="cpu"),
     "few-shot": lambda points, labels: few_shot(points, labels, shots=[1], draws=2, search=[1.0], device="cpu"),
-    "knn": lambda points, labels: knn_probe(points, labels, k=3),
+    "knn": lambda points, labels: knn(points, labels, k=3),
     "read-out": read_out,
 }
 PROBES = {
     **{name: lambda points, probe=probe: probe(points, _labels(points)) for name, probe in LABELLED.items()},
-    "ridge": lambda points: ridge_probe(points, {"y": np.arange(len(points), dtype=float)}),
+    "ridge": lambda points: ridge(points, {"y": np.arange(len(points), dtype=float)}),
     "geometry": geometry,
     "gap": lambda points: modality_gap(points, _others(len(points), as_points(points).dim)),
     "compare": lambda points: compare(points, _others(len(points), 5)),
@@ -114,7 +116,7 @@ def test_a_store_is_read_where_a_space_reads_images(space, apple, house, tmp_pat
         zero_shot(space, store, ["apple", "house"]).probabilities,
         zero_shot(space, points, ["apple", "house"]).probabilities,
     )
-    assert descriptions.describe(space, store) == descriptions.describe(space, points)
+    assert mini_world.describe(space, store) == mini_world.describe(space, points)
     assert retrieve(space, build_index(store), store, k=1).rows[1] == 1
 
 
@@ -130,7 +132,7 @@ TOGETHER = {
     "vocabulary": lambda images, texts: Vocabulary.of(texts, images),
     "describe": describe,
     "text span": lambda images, texts: text_span(images, texts, 2),
-    "held-out": lambda train, test: knn_probe(train, _labels(train), held_out=(test, _labels(test)), k=3),
+    "held-out": lambda train, test: knn(train, _labels(train), held_out=(test, _labels(test)), k=3),
 }
 
 
@@ -188,7 +190,7 @@ def test_labels_that_cannot_be_learnt_are_refused(name, labels, message):
         LABELLED[name](_points("sound"), labels)
 
 
-@pytest.mark.parametrize("probe", [lambda p, y: ridge_probe(p, {"y": y}), read_out], ids=["ridge", "read-out"])
+@pytest.mark.parametrize("probe", [lambda p, y: ridge(p, {"y": y}), read_out], ids=["ridge", "read-out"])
 def test_a_constant_factor_is_refused(probe):
     with pytest.raises(InputError, match=r"vary|different"):
         probe(_points("sound"), [0.5] * 60)

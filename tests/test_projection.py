@@ -7,7 +7,7 @@ import torch
 
 from clipspace.errors import SpaceMismatchError
 from clipspace.models.projection import before_projection
-from clipspace.probes.zero_shot import zero_shot
+from clipspace.probes.classification import zero_shot
 
 
 def test_a_vision_transformer_without_its_projection():

@@ -6,7 +6,7 @@ from planted import planted
 
 from clipspace import Embeddings
 from clipspace.errors import InputError
-from clipspace.probes.retention import read_out
+from clipspace.probes.factors import read_out
 
 
 def test_read_out_finds_the_planted_share_of_an_amount(rng):
@@ -35,7 +35,7 @@ def test_linear_read_out_equals_scikit_learn_on_the_same_split(rng):
     from sklearn.linear_model import RidgeCV
     from sklearn.preprocessing import StandardScaler
 
-    from clipspace.probes.retention.readout import STRENGTHS, halves
+    from clipspace.probes.factors.readout import STRENGTHS, halves
 
     z, value = planted(rng, 300)
     u = z / np.linalg.norm(z, axis=1, keepdims=True)

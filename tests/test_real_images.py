@@ -8,17 +8,20 @@ import numpy as np
 import pytest
 
 from clipspace.errors import SampleWarning
-from clipspace.probes.binding import Choice, Quartet, choice_accuracy, group_scores
-from clipspace.probes.blind_pairs import blind_pairs, pixel_points
+from clipspace.probes.binding import choice_accuracy, group_scores
+from clipspace.probes.classification import zero_shot_accuracy
 from clipspace.probes.concepts import Vocabulary, decompose, describe
-from clipspace.probes.geometry import compare, geometry, modality_gap
-from clipspace.probes.knn import knn_probe
-from clipspace.probes.linear import few_shot, linear_probe
-from clipspace.probes.regression import ridge_probe
+from clipspace.probes.datasets import Choice, Quartet
+from clipspace.probes.directions import geometry
+from clipspace.probes.likeness import compare
+from clipspace.probes.logistic_regression import few_shot, linear
+from clipspace.probes.modalities import modality_gap
+from clipspace.probes.nearest_neighbours import knn
+from clipspace.probes.pairs import blind_pairs, pixel_points
+from clipspace.probes.ridge_regression import ridge
 from clipspace.probes.sparse_autoencoder import fit_autoencoder
 from clipspace.probes.text_basis import text_span
 from clipspace.probes.typographic import typographic_attack
-from clipspace.probes.zero_shot import zero_shot_accuracy
 from clipspace.space import untrained_space
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -64,15 +67,15 @@ def test_labelled_probes(encoder, labelled):
     points, features, names, brightness = labelled
     for found in (
         zero_shot_accuracy(encoder, points, names, CLASSES),
-        linear_probe(points, names, search=[0.01, 1.0], validation=0.25, device="cpu"),
+        linear(points, names, search=[0.01, 1.0], validation=0.25, device="cpu"),
         few_shot(points, names, shots=[1, 2], draws=3, search=[1.0], device="cpu"),
-        knn_probe(points, names, k=5),
+        knn(points, names, k=5),
     ):
         scores = _sound(found, encoder)
         assert all(0 <= row.value <= 1 for row in scores)
         assert scores.table.rows[0].chance == pytest.approx(0.1)
-    assert _sound(ridge_probe(points, {"brightness": brightness}), encoder)["brightness"].value > 0.3
-    before = linear_probe(features, names, search=[1.0], device="cpu")
+    assert _sound(ridge(points, {"brightness": brightness}), encoder)["brightness"].value > 0.3
+    before = linear(features, names, search=[1.0], device="cpu")
     assert before.provenance.stamp == features.stamp != encoder.stamp
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from planted import planted
 
-from clipspace.probes.retention import Factor
-from clipspace.probes.retention.recovery import (
+from clipspace.probes.factors import Factor
+from clipspace.probes.factors.recovery import (
     cycle_agreement,
     cycle_read_out,
     draw_unconditionally,

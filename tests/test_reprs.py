@@ -14,12 +14,12 @@ from clipspace.points.embeddings import Embeddings, Stamp
 from clipspace.points.moments import Moments
 from clipspace.points.pca import PCA
 from clipspace.points.store import select, write_store
+from clipspace.probes.classification import ZeroShot
 from clipspace.probes.concepts import Decomposition, Vocabulary
-from clipspace.probes.retention.factors import Factor
-from clipspace.probes.retention.measure import Measure
+from clipspace.probes.factors.factor import Factor
+from clipspace.probes.factors.resampled import Measure
 from clipspace.probes.sparse_autoencoder import SparseAutoencoder
 from clipspace.probes.text_basis import TextSpan
-from clipspace.probes.zero_shot import ZeroShot
 from clipspace.results.pictures import Pictures
 from clipspace.results.provenance import Provenance
 from clipspace.results.result import Result

@@ -9,8 +9,8 @@ import pytest
 from planted import smooth_pictures
 
 from clipspace.errors import CapabilityError, InputError
-from clipspace.probes.retention import rank_agreement, retention, scene_factors
-from clipspace.probes.retention.sensitivity import typical_angle
+from clipspace.probes.factors import rank_agreement, retention, scene_factors
+from clipspace.probes.factors.sensitivity import typical_angle
 from clipspace.scenes import MENTIONS, Scene, Thing, sample_scenes
 from clipspace.space import untrained_space
 

@@ -7,7 +7,7 @@ from sklearn.linear_model import Ridge
 from clipspace import Embeddings
 from clipspace.errors import InputError, SampleWarning
 from clipspace.measure.ridge import ridge_predictions
-from clipspace.probes.regression import ridge_probe
+from clipspace.probes.ridge_regression import ridge
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def points(rng):
 
 
 def test_r2_is_the_share_of_variance_that_was_planted(points):
-    scores = ridge_probe(points, ["exact", "half", "noise"])
+    scores = ridge(points, ["exact", "half", "noise"])
     assert scores["exact"].value > 0.999
     assert scores["half"].low < 0.5 < scores["half"].high
     assert abs(scores["noise"].value) < 0.1
@@ -33,28 +33,28 @@ def test_predictions_are_those_of_scikit_learn(points):
 
 
 def test_a_test_set_of_ones_own(points):
-    scores = ridge_probe(points[:400], ["half"], held_out=(points[400:], ["half"]))
+    scores = ridge(points[:400], ["half"], held_out=(points[400:], ["half"]))
     assert scores["half"].n == 200
 
 
 def test_held_out_rows_of_one_value_are_refused(rng):
     points = Embeddings(rng.normal(size=(40, 3)))
     with pytest.raises(InputError, match="vary in the held-out rows"):
-        ridge_probe(points, {"y": [1.0, -1.0] * 20}, held_out=(Embeddings(rng.normal(size=(5, 3))), {"y": [0.0] * 5}))
+        ridge(points, {"y": [1.0, -1.0] * 20}, held_out=(Embeddings(rng.normal(size=(5, 3))), {"y": [0.0] * 5}))
 
 
 def test_bad_input_is_refused(points):
     with pytest.raises(InputError, match="'flat' to vary"):
-        ridge_probe(points, {"flat": np.ones(600)})
+        ridge(points, {"flat": np.ones(600)})
     with pytest.raises(InputError, match="NaN"):
-        ridge_probe(points, {"bad": np.full(600, np.nan)})
-    with pytest.raises(InputError, match="linear_probe for labels"):
-        ridge_probe(points, {"words": ["a", "b"] * 300})
+        ridge(points, {"bad": np.full(600, np.nan)})
+    with pytest.raises(InputError, match="linear for labels"):
+        ridge(points, {"words": ["a", "b"] * 300})
     with pytest.raises(InputError, match="expected 600 labels"):
-        ridge_probe(points, {"short": [1.0, 2.0]})
+        ridge(points, {"short": [1.0, 2.0]})
     with pytest.raises(InputError, match="at least one target"):
-        ridge_probe(points, {})
+        ridge(points, {})
     with pytest.raises(InputError, match="above 0"):
-        ridge_probe(points, ["half"], strengths=[0.0])
+        ridge(points, ["half"], strengths=[0.0])
     with pytest.warns(SampleWarning, match="10 dimensions"):
-        ridge_probe(points[:11], ["half"])
+        ridge(points[:11], ["half"])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from clipspace.probes.retention.sensitivity import consistency, sensitivity, typical_angle
+from clipspace.probes.factors.sensitivity import consistency, sensitivity, typical_angle
 
 
 def test_sensitivity_is_the_angle_over_the_typical_angle(rng):

@@ -6,8 +6,9 @@ import pytest
 
 from clipspace import Embeddings
 from clipspace.errors import InputError, SampleWarning, SpaceMismatchError
-from clipspace.measure.splits import split, stratify, warn_small
+from clipspace.measure.splits import stratify, warn_small
 from clipspace.points.embeddings import Stamp
+from clipspace.probes.labelled import split
 
 
 @pytest.fixture
@@ -90,8 +91,8 @@ def test_no_more_rows_than_dimensions_warn():
 
 @pytest.mark.parametrize("hole", [None, float("nan"), pd.NA, pd.NaT])
 def test_missing_labels_are_refused(rng, hole):
-    from clipspace.probes.knn import knn_probe
+    from clipspace.probes.nearest_neighbours import knn
 
     points = Embeddings(rng.normal(size=(30, 4)))
     with pytest.raises(InputError, match="None or NaN"):
-        knn_probe(points, ["cat", "dog", hole] * 10, k=3)
+        knn(points, ["cat", "dog", hole] * 10, k=3)

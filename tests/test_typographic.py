@@ -10,7 +10,8 @@ from PIL import Image
 
 from clipspace import Embeddings
 from clipspace.errors import CapabilityError, InputError
-from clipspace.probes.typographic import attack_scores, print_word, read_rta100, read_scam, typographic_attack
+from clipspace.probes.datasets import read_rta100, read_scam
+from clipspace.probes.typographic import attack_scores, print_word, typographic_attack
 from clipspace.scenes import COLORS, THINGS, render, sample_scenes
 from clipspace.sources.images import read_images
 from clipspace.space import untrained_space

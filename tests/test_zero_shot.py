@@ -3,8 +3,8 @@ import pytest
 
 from clipspace import Embeddings, zero_shot
 from clipspace.errors import InputError, SampleWarning, SpaceMismatchError
-from clipspace.probes.templates import read_templates
-from clipspace.probes.zero_shot import _calibration, label_weights, zero_shot_accuracy
+from clipspace.probes.classification import _calibration, zero_shot_accuracy
+from clipspace.probes.templates import label_weights, read_templates
 from clipspace.scenes import COLORS, render, sample_scenes
 
 

@@ -17,16 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from clipspace.analyses import Analysis
 from clipspace.errors import InputError
-from clipspace.probes.binding import (
-    KINDS,
-    OUTCOMES,
-    Choice,
-    Quartet,
-    binding_quartets,
-    choice_accuracy,
-    decoded_binding,
-    group_scores,
-)
+from clipspace.probes.binding import KINDS, OUTCOMES, binding_quartets, choice_accuracy, decoded_binding, group_scores
+from clipspace.probes.datasets import Choice, Quartet
 from clipspace.results.pictures import stacked
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result

@@ -24,9 +24,9 @@ from clipspace.analyses.examples import pictures, unseen_scenes
 from clipspace.errors import InputError, check_count
 from clipspace.measure.cone import centred
 from clipspace.points.embeddings import Embeddings
-from clipspace.probes.blind_pairs import blind_pairs as probe
-from clipspace.probes.blind_pairs import pixel_points
 from clipspace.probes.metamers import metamers
+from clipspace.probes.pairs import blind_pairs as probe
+from clipspace.probes.pairs import pixel_points
 from clipspace.results.pictures import Pictures
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result

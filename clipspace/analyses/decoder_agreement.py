@@ -22,7 +22,7 @@ import numpy as np
 from clipspace.analyses import Analysis
 from clipspace.analyses.examples import pictures
 from clipspace.errors import InputError
-from clipspace.probes.decoder_agreement import agreement_of, decoder_seed
+from clipspace.probes.decoders import agreement_of, decoder_seed
 from clipspace.results.pictures import stacked
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from clipspace.analyses.examples import EXAMPLES
 from clipspace.errors import InputError
 from clipspace.points.embeddings import Embeddings
-from clipspace.probes.descriptions import FACTORS, describe, sentence, truth
-from clipspace.probes.zero_shot import zero_shot
+from clipspace.probes.classification import zero_shot
+from clipspace.probes.mini_world import FACTORS, describe, sentence, truth
 
 if TYPE_CHECKING:
     from clipspace.space import Space

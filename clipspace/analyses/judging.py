@@ -11,7 +11,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from clipspace.analyses.edits import Edit
-from clipspace.probes.descriptions import FACTORS, facts_in
+from clipspace.probes.mini_world import FACTORS, facts_in
 from clipspace.scenes.reading import is_scene, read_scene
 
 WORDS = {"color": "colour", "thing": "thing", "ground": "ground"}

@@ -23,7 +23,7 @@ from clipspace.measure.gap import gap_vector
 from clipspace.points.embeddings import Embeddings
 from clipspace.points.pca import PCA
 from clipspace.points.sphere import unit
-from clipspace.probes.geometry import modality_gap as probe
+from clipspace.probes.modalities import modality_gap as probe
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
 from clipspace.scenes import render

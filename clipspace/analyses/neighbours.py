@@ -25,7 +25,7 @@ from clipspace.analyses.examples import pictures
 from clipspace.errors import InputError, check_count
 from clipspace.manipulate import text_diff
 from clipspace.points.embeddings import Embeddings
-from clipspace.probes.descriptions import sentence, truth
+from clipspace.probes.mini_world import sentence, truth
 from clipspace.results.pictures import stacked
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result

@@ -24,7 +24,7 @@ from clipspace.errors import check_count
 from clipspace.manipulate import reconstruct
 from clipspace.points.embeddings import Embeddings
 from clipspace.points.pca import PCA
-from clipspace.probes.descriptions import FACTORS, describe, truth
+from clipspace.probes.mini_world import FACTORS, describe, truth
 from clipspace.results.pictures import stacked
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result

@@ -21,7 +21,7 @@ import numpy as np
 from clipspace.analyses import Analysis
 from clipspace.errors import check_count
 from clipspace.manipulate import generate
-from clipspace.probes.descriptions import sentence, truth
+from clipspace.probes.mini_world import sentence, truth
 from clipspace.results.pictures import stacked
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result

@@ -26,9 +26,9 @@ from clipspace.analyses import Analysis
 from clipspace.analyses.examples import unseen_scenes
 from clipspace.analyses.tables import retention_rows
 from clipspace.errors import InputError
-from clipspace.probes.retention import Factor, augmentation_factors, rank_agreement, scene_factors
-from clipspace.probes.retention import retention as probe
-from clipspace.probes.retention.readout import FEWEST
+from clipspace.probes.factors import Factor, augmentation_factors, rank_agreement, scene_factors
+from clipspace.probes.factors import retention as probe
+from clipspace.probes.factors.readout import FEWEST
 from clipspace.results.pictures import stacked
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result

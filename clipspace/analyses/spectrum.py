@@ -22,7 +22,7 @@ from clipspace.analyses import Analysis
 from clipspace.analyses.examples import captions_of, unseen_scenes
 from clipspace.measure.spectrum import components_for
 from clipspace.points.embeddings import Embeddings
-from clipspace.probes.geometry import geometry
+from clipspace.probes.directions import geometry
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
 from clipspace.scenes import render

@@ -22,8 +22,8 @@ from clipspace.analyses import Analysis
 from clipspace.analyses.examples import pictures, unseen_scenes
 from clipspace.errors import InputError, check_count, shortened
 from clipspace.measure.bootstrap import bootstrap
+from clipspace.probes.classification import zero_shot
 from clipspace.probes.typographic import print_word
-from clipspace.probes.zero_shot import zero_shot
 from clipspace.results.pictures import stacked
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result

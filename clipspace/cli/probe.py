@@ -61,11 +61,11 @@ def zero_shot(
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Zero-shot accuracy: is the right label the nearest text (clipspace.probes.zero_shot.zero_shot_accuracy).
+    """Zero-shot accuracy: is the right label the nearest text (clipspace.probes.classification.zero_shot_accuracy).
 
     Vectors of a file are taken to be of --space.
     """
-    from clipspace.probes.zero_shot import zero_shot_accuracy
+    from clipspace.probes.classification import zero_shot_accuracy
 
     images, truth = _labelled(points, labels, space, device)
     check_space(space, images.dim, images.stamp, str(points))
@@ -107,19 +107,19 @@ def linear(
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """How well a linear map predicts the labels (probes.linear.linear_probe, few_shot; probes.regression.ridge_probe)."""
+    """How well a linear map predicts the labels (probes.logistic_regression.linear, few_shot; probes.ridge_regression.ridge)."""
     images, truth = _labelled(points, labels, space, device, before=before)
     if targets:
-        from clipspace.probes.regression import ridge_probe
+        from clipspace.probes.ridge_regression import ridge
 
-        _show(ridge_probe(images, {"label": _numbers(truth)}, seed=seed), as_json)
+        _show(ridge(images, {"label": _numbers(truth)}, seed=seed), as_json)
         return
-    from clipspace.probes.linear import few_shot, linear_probe
+    from clipspace.probes.logistic_regression import few_shot, linear
 
     if shots:
         _show(few_shot(images, truth, shots=shots, draws=draws, seed=seed, device=device), as_json)
     else:
-        _show(linear_probe(images, truth, search=search, seed=seed, device=device), as_json)
+        _show(linear(images, truth, search=search, seed=seed, device=device), as_json)
 
 
 @app.command()
@@ -133,11 +133,11 @@ def knn(
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """How well the nearest neighbours predict the labels (clipspace.probes.knn.knn_probe)."""
-    from clipspace.probes.knn import knn_probe
+    """How well the nearest neighbours predict the labels (clipspace.probes.nearest_neighbours.knn_probe)."""
+    from clipspace.probes.nearest_neighbours import knn
 
     images, truth = _labelled(points, labels, space, device)
-    _show(knn_probe(images, truth, k=k, temperature=temperature, seed=seed), as_json)
+    _show(knn(images, truth, k=k, temperature=temperature, seed=seed), as_json)
 
 
 @app.command()
@@ -164,7 +164,7 @@ def geometry(
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Spread, dimension and hubness of a set (clipspace.probes.geometry.geometry; modality_gap with --texts, compare with --other)."""
+    """Spread, dimension and hubness of a set (clipspace.probes.modalities.geometry; modality_gap with --texts, compare with --other)."""
     from clipspace.probes import geometry as probes
 
     if texts is not None:
@@ -179,7 +179,7 @@ def geometry(
     if other is not None:
         _show(probes.compare(images, _images(other, space, device), seed=seed), as_json)
     else:
-        _show(probes.geometry(images, estimators=estimators or (), seed=seed), as_json)
+        _show(probes.modalities(images, estimators=estimators or (), seed=seed), as_json)
 
 
 @app.command()

@@ -33,8 +33,8 @@ def retention(
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Factors from kept to ignored: of rendered scenes, or of changes made to images (probes.retention.retention)."""
-    from clipspace.probes.retention import retention as call
+    """Factors from kept to ignored: of rendered scenes, or of changes made to images (probes.factors.retention)."""
+    from clipspace.probes.factors import retention as call
     from clipspace.scenes import UNSEEN, sample_scenes
 
     found = call(
@@ -154,10 +154,10 @@ def blind_pairs(
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Pairs of images that the space calls the same and another encoder different (probes.blind_pairs.blind_pairs)."""
+    """Pairs of images that the space calls the same and another encoder different (probes.pairs.blind_pairs)."""
     from clipspace.files import atomically, check_writable
-    from clipspace.probes.blind_pairs import blind_pairs as call
-    from clipspace.probes.blind_pairs import pair_rows
+    from clipspace.probes.pairs import blind_pairs as call
+    from clipspace.probes.pairs import pair_rows
     from clipspace.results.pictures import draw_sheet
 
     if output is not None:
@@ -239,7 +239,7 @@ def _to_attack(images, truth: list[str], words: list[str], scenes: int, seed: in
 
 def _points_of(other: str, paths: list[Path], device: str | None):
     if other == "pixels":
-        from clipspace.probes.blind_pairs import pixel_points
+        from clipspace.probes.pairs import pixel_points
 
         return pixel_points(paths)
     if other.startswith("timm/"):

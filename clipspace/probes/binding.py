@@ -8,25 +8,24 @@ Similarities that tie are broken at random, in expectation: a bag of words score
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import permutations
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from PIL import Image
 
 from clipspace.errors import InputError, check_count
 from clipspace.points.embeddings import Embeddings
+from clipspace.probes.datasets import Choice, Quartet
 from clipspace.probes.rows import share_row
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
+from clipspace.results.table import Table
 from clipspace.scenes import COLORS, SIZES, Scene, Thing, render, sample_scene
 from clipspace.scenes.captions import article
 from clipspace.scenes.reading import read_in_color
-from clipspace.sources.images import read_image
 
 if TYPE_CHECKING:
     from clipspace.space import Space
@@ -38,27 +37,6 @@ OUTCOMES = ("kept", "swapped", "lost")
 TIE = 1e-6
 """Cosines nearer than this are one: float noise must not decide between equal captions."""
 _CHUNK = 256
-
-
-@dataclass(frozen=True)
-class Quartet:
-    """Two images and their two captions, which differ in what is bound to what (a Winoground example)."""
-
-    images: tuple[Any, Any]
-    captions: tuple[str, str]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """An image and captions to choose from, the true one first; ``box`` (left, top, right, bottom) crops it."""
-
-    image: Any
-    captions: tuple[str, ...]
-    box: tuple[int, int, int, int] | None = None
-
-    def picture(self) -> Image.Image:
-        image = read_image(self.image)
-        return image if self.box is None else image.crop(self.box)
 
 
 def binding_quartets(kind: Kind, n: int, *, seed: int) -> list[Quartet]:
@@ -85,6 +63,27 @@ def group_scores(space: Space, quartets: Sequence[Quartet]) -> Result:
         [share_row(hits[name], chance=chance, score=name) for name, chance in chances.items()],
         provenance=provenance("group_scores", stamp=space.stamp, quartets=len(quartets)),
     )
+
+
+def rendered_binding(
+    space: Space, *, n: int = 200, decodes: int = 0, num_inference_steps: int | None = None, seed: int = 0
+) -> Result:
+    """`group_scores` of ``n`` rendered quartets of each of `KINDS`; with ``decodes``, `decoded_binding` of colour and size.
+
+    The keys are ``kind``, ``view`` ("examples", or that of `decoded_binding`) and ``score``.
+    """
+    rows = []
+    for kind in KINDS:
+        scores = group_scores(space, binding_quartets(kind, n, seed=seed))
+        rows += [{"kind": kind, "view": "examples", **row} for row in scores]
+    looking = {"n": n, "decodes": decodes, "num_inference_steps": num_inference_steps}
+    for kind in ("color", "size") if decodes else ():
+        outcomes = decoded_binding(space, kind, **looking, seed=seed)
+        rows += [{"kind": kind, "score": row.outcome, **row} for row in outcomes]
+    for row in rows:
+        row.pop("outcome", None)
+    made = provenance("rendered_binding", space if decodes else None, stamp=space.stamp, seed=seed, **looking)
+    return Result("binding", Table(rows, ("kind", "view", "score")), provenance=made)
 
 
 def expected_group_scores(similarity: np.ndarray) -> dict[str, np.ndarray]:
@@ -168,37 +167,6 @@ def decoded_binding(
     return Result("decoded_binding", rows, provenance=provenance("decoded_binding", space, seed=seed, **options))
 
 
-def read_winoground(file: str | Path, images: str | Path) -> list[Quartet]:
-    """Quartets of Winoground's ``examples.jsonl``; ``images`` is the folder of its PNG files."""
-    rows = _json_rows(file)
-    return [
-        Quartet(
-            (_image(images, f"{row['image_0']}.png"), _image(images, f"{row['image_1']}.png")),
-            (row["caption_0"], row["caption_1"]),
-        )
-        for row in _with_columns(rows, file, "image_0", "image_1", "caption_0", "caption_1")
-    ]
-
-
-def read_aro(file: str | Path, images: str | Path) -> list[Choice]:
-    """Choices of ARO's ``visual_genome_attribution.json`` or ``visual_genome_relation.json``, cropped to their box."""
-    needed = ("image_path", "true_caption", "false_caption", "bbox_x", "bbox_y", "bbox_w", "bbox_h")
-    found = []
-    for row in _with_columns(_json_rows(file), file, *needed):
-        x, y = int(row["bbox_x"]), int(row["bbox_y"])
-        box = (x, y, x + int(row["bbox_w"]), y + int(row["bbox_h"]))
-        found.append(Choice(_image(images, row["image_path"]), (row["true_caption"], row["false_caption"]), box))
-    return found
-
-
-def read_sugarcrepe(file: str | Path, images: str | Path) -> list[Choice]:
-    """Choices of one of SugarCrepe's files, such as ``swap_att.json``; ``images`` holds COCO's val2017."""
-    return [
-        Choice(_image(images, row["filename"]), (row["caption"], row["negative_caption"]))
-        for row in _with_columns(_json_rows(file), file, "filename", "caption", "negative_caption")
-    ]
-
-
 def _scene_pairs(kind: Kind, n: int, seed: int) -> list[tuple[Scene, Scene]]:
     if kind not in KINDS:
         raise InputError(f"binding: expected a kind of {KINDS}, got {kind!r}")
@@ -272,37 +240,3 @@ def _hit(similarity: np.ndarray) -> float:
 
 def _twos(points: Embeddings) -> np.ndarray:
     return points.unit.reshape(-1, 2, points.dim)
-
-
-def _image(folder: str | Path, name: str) -> Path:
-    path = Path(folder) / name
-    if not path.is_file():
-        raise InputError(
-            f"binding: expected the image {str(path)!r}, which is not there; give the folder of the images"
-        )
-    return path
-
-
-def _json_rows(file: str | Path) -> list[dict]:
-    """Rows of a JSON list, of a JSON object of rows, or of JSON lines."""
-    path = Path(file)
-    if not path.is_file():
-        raise InputError(f"binding: expected a JSON file, got {str(path)!r}, which is not a file")
-    text = path.read_text(encoding="utf-8")
-    try:
-        if path.suffix == ".jsonl":
-            return [json.loads(line) for line in text.splitlines() if line.strip()]
-        found = json.loads(text)
-    except ValueError as error:
-        raise InputError(f"binding: {str(path)!r} is not valid JSON ({error}); get a whole copy") from None
-    return list(found.values()) if isinstance(found, dict) else found
-
-
-def _with_columns(rows: list[dict], file: str | Path, *names: str) -> list[dict]:
-    for i, row in enumerate(rows):
-        missing = [name for name in names if name not in row]
-        if missing:
-            raise InputError(f"binding: expected {list(names)} in every row of {str(file)!r}, row {i} lacks {missing}")
-    if not rows:
-        raise InputError(f"binding: expected rows in {str(file)!r}, got none")
-    return rows

@@ -15,10 +15,10 @@ from clipspace.errors import InputError, SampleWarning
 from clipspace.measure.cone import centred
 from clipspace.measure.copies import originals
 from clipspace.measure.sparse import sparse_codes
-from clipspace.measure.splits import check_words, finite_vectors
 from clipspace.points.arrays import check_one_space, embeddings_of, unit_blocks
 from clipspace.points.embeddings import Embeddings, Stamp, check_same_space
 from clipspace.points.sphere import norm, unit
+from clipspace.probes.labelled import check_words, finite_vectors
 from clipspace.probes.rows import mean_row
 from clipspace.reprs import brief
 from clipspace.results.provenance import provenance

@@ -11,6 +11,9 @@ from clipspace.measure.accuracy import class_accuracies, proportion_interval
 from clipspace.measure.bootstrap import bootstrap
 from clipspace.results.table import Row, scored
 
+MAX_POINTS = 5000
+"""Rows that measures over all pairs are computed on; when there are more, this many are drawn at random."""
+
 
 def share_row(hits: np.ndarray, *, chance: float | None = None, trials: int = 1, **keys: Any) -> Row:
     """The share of ``hits`` (n,), zeros and ones or shares of ``trials``, with its interval (`proportion_interval`).
@@ -37,3 +40,16 @@ def accuracy_rows(
         share_row((predicted == truth).astype(float), chance=chance, **keys, score=score),
         scored(**keys, score="balanced accuracy", value=balanced, chance=1 / len(classes), n=len(truth)),
     ]
+
+
+def set_row(score: str, variant: str | None = None, **measures: float) -> Row:
+    """A number of a whole set, with a ``variant`` where a score has several."""
+    return scored(score=score, variant=variant, **measures)
+
+
+def pairs_row(score: str, variant: str, value: float, chance: float | None, own: np.ndarray) -> Row:
+    """A mean over pairs that share points; its interval is twice the standard error of the ``own`` mean of each point."""
+    half = 1.96 * 2 * own.std(ddof=1) / np.sqrt(len(own))
+    return set_row(
+        score, variant, value=value, chance=chance, low=float(value - half), high=float(value + half), n=len(own)
+    )

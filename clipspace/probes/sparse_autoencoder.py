@@ -22,11 +22,11 @@ from clipspace.files import atomically
 from clipspace.measure.bootstrap import bootstrap
 from clipspace.measure.dictionary import Dictionary, check_sizes, learn_dictionary
 from clipspace.measure.ridge import r2
-from clipspace.measure.splits import finite_vectors
 from clipspace.points import sphere
 from clipspace.points.arrays import check_points, embeddings_of
 from clipspace.points.embeddings import Embeddings, Modality, Stamp, check_same_space
 from clipspace.points.stamps import read_stamp
+from clipspace.probes.labelled import finite_vectors
 from clipspace.probes.rows import mean_row
 from clipspace.reprs import brief
 from clipspace.results.loading import result_of

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from clipspace.errors import InputError
+from clipspace.points import sphere
+
+if TYPE_CHECKING:
+    from clipspace.space import Space
 
 PHOTO = ("a photo of {}",)
 NAMES = ("photo", "imagenet-80", "imagenet-7")
@@ -27,6 +34,14 @@ def read_templates(templates: str | Sequence[str]) -> tuple[str, ...]:
     if not listed or without:
         raise InputError(f"templates: expected texts with one {{}} for the label each, got {without or 'none'}")
     return listed
+
+
+def label_weights(space: Space, labels: Sequence[str], templates: str | Sequence[str] = PHOTO) -> np.ndarray:
+    """Unit vectors of labels, averaged over templates: float64 ``(k, d)``. For names, see `read_templates`."""
+    chosen = read_templates(templates)
+    texts = [template.format(label) for label in labels for template in chosen]
+    each = space.encode_texts(texts).unit.reshape(len(labels), len(chosen), -1)
+    return sphere.unit(each.mean(axis=1))
 
 
 def _named(name: str) -> tuple[str, ...]:

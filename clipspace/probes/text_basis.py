@@ -11,10 +11,10 @@ import numpy as np
 from clipspace.errors import InputError, shortened
 from clipspace.measure.cone import ROUNDING
 from clipspace.measure.greedy_basis import greedy_basis
-from clipspace.measure.splits import check_words, finite_vectors
 from clipspace.points.arrays import check_one_space, embeddings_of
 from clipspace.points.embeddings import Embeddings
 from clipspace.points.sphere import unit
+from clipspace.probes.labelled import check_words, finite_vectors
 from clipspace.reprs import brief
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result

@@ -6,10 +6,6 @@ Ramesh et al. 2022 (arXiv 2204.06125, section 4) decode the attacked embedding a
 
 from __future__ import annotations
 
-import csv
-import json
-import re
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,23 +15,21 @@ from PIL import Image
 
 from clipspace.errors import InputError, shortened
 from clipspace.points.embeddings import Embeddings
+from clipspace.probes.classification import zero_shot
 from clipspace.probes.rows import mean_row, share_row
 from clipspace.probes.templates import PHOTO, read_templates
-from clipspace.probes.zero_shot import zero_shot
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
 from clipspace.results.table import Row, Table
 from clipspace.scenes import Card, draw_card
 from clipspace.scenes.captions import article
 from clipspace.scenes.fonts import load_font
-from clipspace.sources.images import images_below, read_images
+from clipspace.sources.images import read_images
 
 if TYPE_CHECKING:
     from clipspace.space import Space
 
 WIDTHS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
-SCAM = {"NoSCAM": "blank", "SCAM": "word", "SynthSCAM": "pasted word"}
-"""What each part of SCAM (arXiv 2504.04893) is here: the note erased, as photographed, and printed over again."""
 
 
 def print_word(
@@ -167,65 +161,6 @@ def attack_scores(
     options = {"labels": answers, "templates": list(read_templates(templates)), "decodes": decodes}
     made = provenance("attack_scores", space if decodes else None, stamp=space.stamp, seed=seed, **options)
     return Result("attack_scores", _with_controls(rows, 1 / len(answers)), provenance=made)
-
-
-def read_rta100(folder: str | Path) -> tuple[list[Path], list[str], list[str]]:
-    """Images, labels and printed words of a folder with names as in RTA-100: ``label=dog_text=cat.png``.
-
-    Raises `InputError` for a folder without such names.
-    """
-    found = [
-        (path, match["label"], match["text"])
-        for path in images_below(Path(folder))
-        if (match := re.fullmatch(r"label=(?P<label>.+)_text=(?P<text>.+)", path.stem))
-    ]
-    if not found:
-        raise InputError(f"read_rta100: expected images named label=…_text=….png in {str(folder)!r}, got none")
-    paths, truth, words = map(list, zip(*found, strict=True))
-    return paths, truth, words
-
-
-def read_scam(folder: str | Path) -> tuple[dict[str, list[Path]], list[str], list[str]]:
-    """Conditions (*blank*, *word*, *pasted word*), labels and words of an image folder with SCAM's metadata.
-
-    ``metadata.csv`` or ``metadata.jsonl`` beside the images has the columns ``file_name``, ``type``,
-    ``object_label``, ``attack_word`` and ``id`` (``SCAM_img_0001``, ``NoSCAM_img_0001``, …). Images without all three
-    versions are left out with a warning.
-    """
-    folder = Path(folder)
-    groups: dict[str, dict[str, dict]] = {}
-    for row in _metadata(folder):
-        groups.setdefault(row["id"].removeprefix(f"{row['type']}_"), {})[row["type"]] = row
-    whole = {key: group for key, group in sorted(groups.items()) if set(group) == set(SCAM)}
-    if len(whole) < len(groups):
-        warnings.warn(
-            f"read_scam: {len(groups) - len(whole)} of {len(groups)} images lack a version: left out", stacklevel=2
-        )
-    if not whole:
-        raise InputError(
-            f"read_scam: expected images in the versions {list(SCAM)} in {str(folder)!r}, got no whole triple"
-        )
-    conditions = {name: [folder / group[kind]["file_name"] for group in whole.values()] for kind, name in SCAM.items()}
-    first = [group["SCAM"] for group in whole.values()]
-    return conditions, [row["object_label"] for row in first], [row["attack_word"] for row in first]
-
-
-def _metadata(folder: Path) -> list[dict]:
-    for path in (folder / "metadata.csv", folder / "metadata.jsonl"):
-        if path.is_file():
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                rows = (
-                    list(csv.DictReader(file))
-                    if path.suffix == ".csv"
-                    else [json.loads(line) for line in file if line.strip()]
-                )
-            needed = {"file_name", "type", "object_label", "attack_word", "id"}
-            if rows and needed <= set(rows[0]):
-                return rows
-            raise InputError(
-                f"read_scam: expected the columns {sorted(needed)} in {str(path)!r}, got {shortened(sorted(rows[0]) if rows else [])}"
-            )
-    raise InputError(f"read_scam: expected metadata.csv or metadata.jsonl in {str(folder)!r}, which has neither")
 
 
 def _check(n: int, truth: Sequence[str], words: Sequence[str], labels: Sequence[str] | None) -> list[str]:

@@ -20,8 +20,8 @@ from clipspace.measure.column_structure import column
 from clipspace.measure.retrieval import ranks
 from clipspace.points.embeddings import Embeddings
 from clipspace.points.store import export, open_beside, open_store, select, write_store
-from clipspace.probes.knn import knn_probe
-from clipspace.probes.linear import linear_probe
+from clipspace.probes.logistic_regression import linear
+from clipspace.probes.nearest_neighbours import knn
 from clipspace.report.atlas import _thumbnails
 from clipspace.search import build_index
 from clipspace.sources import open_source, read_named
@@ -63,13 +63,13 @@ def test_a_store_and_an_index_keep_the_order_of_a_frame(frame, tmp_path):
     assert build_index(np.eye(6), names=frame["label"]).names_of([0, 5]) == [expected[0], expected[5]]
 
 
-@pytest.mark.parametrize("probe", [knn_probe, linear_probe])
+@pytest.mark.parametrize("probe", [knn, linear])
 @pytest.mark.filterwarnings("ignore::clipspace.errors.SampleWarning")
 def test_a_probe_takes_labels_of_a_frame_by_position(rng, probe):
     labels = np.repeat(["left", "right"], 20)
     points = rng.normal(size=(40, 4)) + 9 * (labels == "left")[:, None]
     series = pandas.Series(labels, index=rng.permutation(40))
-    how = {"k": 3} if probe is knn_probe else {"search": [1.0]}
+    how = {"k": 3} if probe is knn else {"search": [1.0]}
     for given in (series, pyarrow.array(labels.tolist()), series.astype("category")):
         found = probe(Embeddings(points), given, **how)
         assert found.table.rows[0].value == 1
@@ -78,7 +78,7 @@ def test_a_probe_takes_labels_of_a_frame_by_position(rng, probe):
 @pytest.mark.parametrize("labels", [[1, "1"], [True, 1]], ids=repr)
 def test_labels_that_only_read_alike_are_not_one_class(labels):
     with pytest.raises(InputError, match="labels of one kind"):
-        knn_probe(Embeddings(np.eye(8)), labels * 4)
+        knn(Embeddings(np.eye(8)), labels * 4)
     with pytest.raises(InputError, match="labels of one kind"):
         ranks(np.eye(2), np.eye(2), query_ids=labels, point_ids=labels)
 
@@ -86,7 +86,7 @@ def test_labels_that_only_read_alike_are_not_one_class(labels):
 def test_one_number_is_one_class_however_it_is_written(rng):
     labels = [1, 1.0, np.int64(1), 2, 2.0, np.float32(2)] * 4
     points = Embeddings(rng.normal(size=(24, 4)))
-    assert knn_probe(points, labels, k=3).labels["classes"] == ["1.0", "2.0"]
+    assert knn(points, labels, k=3).labels["classes"] == ["1.0", "2.0"]
 
 
 def test_columns_of_a_page_tell_one_from_the_text_one():

@@ -9,8 +9,8 @@ from command_line import run
 
 from clipspace import PCA, Embeddings, zero_shot
 from clipspace.errors import InputError, RecallError, SampleWarning
-from clipspace.probes.geometry import modality_gap
-from clipspace.probes.zero_shot import zero_shot_accuracy
+from clipspace.probes.classification import zero_shot_accuracy
+from clipspace.probes.modalities import modality_gap
 from clipspace.search import build_index
 from clipspace.seeds import stream
 

@@ -7,7 +7,7 @@ import numpy as np
 from clipspace.manipulate import reconstruct, text_diff
 from clipspace.mini.evaluation.reading import SEED, Row, read_by_clip
 from clipspace.points.pca import PCA
-from clipspace.probes.descriptions import FACTORS, sentence, truth
+from clipspace.probes.mini_world import FACTORS, sentence, truth
 from clipspace.results.pictures import Pictures
 from clipspace.scenes import render, sample_scenes
 from clipspace.scenes.reading import read_ground, read_scene

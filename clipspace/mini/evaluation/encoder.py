@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from clipspace.mini.evaluation.reading import SEED, Row, plain_things, read_by_clip
-from clipspace.probes.zero_shot import label_weights
+from clipspace.probes.templates import label_weights
 from clipspace.scenes import THINGS, caption, render, sample_scenes
 from clipspace.scenes.captions import article
 from clipspace.scenes.factors import consistent

@@ -6,7 +6,7 @@ import numpy as np
 
 from clipspace.mini.evaluation.reading import SEED, Row
 from clipspace.points.embeddings import Embeddings
-from clipspace.probes.descriptions import sentence, truth
+from clipspace.probes.mini_world import sentence, truth
 from clipspace.scenes import Scene, caption, render, sample_scenes
 from clipspace.scenes.reading import read_color, read_thing
 from clipspace.space import Space

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clipspace.points.embeddings import Embeddings
-from clipspace.probes.zero_shot import label_weights
+from clipspace.probes.templates import label_weights
 from clipspace.scenes import COLORS, THINGS, Scene, sample_scenes
 from clipspace.scenes.captions import article
 from clipspace.space import Space

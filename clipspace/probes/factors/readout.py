@@ -11,8 +11,8 @@ import numpy as np
 from clipspace.errors import InputError, SampleWarning, shortened
 from clipspace.points import sphere
 from clipspace.points.arrays import as_points
-from clipspace.probes.retention.factors import features
-from clipspace.probes.retention.measure import Measure, measured
+from clipspace.probes.factors.factor import features
+from clipspace.probes.factors.resampled import Measure, measured
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
 

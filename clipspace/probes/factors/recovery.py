@@ -10,9 +10,9 @@ import numpy as np
 from clipspace.errors import InputError
 from clipspace.points import sphere
 from clipspace.points.embeddings import Embeddings
-from clipspace.probes.retention.factors import Factor, features
-from clipspace.probes.retention.measure import Measure, measured
-from clipspace.probes.retention.readout import linear_map
+from clipspace.probes.factors.factor import Factor, features
+from clipspace.probes.factors.readout import linear_map
+from clipspace.probes.factors.resampled import Measure, measured
 from clipspace.seeds import child_seed
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import numpy as np
 
 from clipspace.errors import InputError
 from clipspace.points import sphere
-from clipspace.probes.retention.factors import features
-from clipspace.probes.retention.measure import Measure, measured
+from clipspace.probes.factors.factor import features
+from clipspace.probes.factors.resampled import Measure, measured
 
 UNRELATED = 5000
 

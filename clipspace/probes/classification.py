@@ -15,12 +15,11 @@ from clipspace.errors import InputError, SampleWarning, shortened
 from clipspace.measure.accuracy import confusion_matrix
 from clipspace.measure.bootstrap import bootstrap
 from clipspace.measure.calibration import calibration_error, reliability
-from clipspace.measure.splits import check_words, column
-from clipspace.points import sphere
 from clipspace.points.arrays import is_points
 from clipspace.points.embeddings import Embeddings, check_same_space
+from clipspace.probes.labelled import check_words, column
 from clipspace.probes.rows import accuracy_rows, share_row
-from clipspace.probes.templates import PHOTO, read_templates
+from clipspace.probes.templates import PHOTO, label_weights, read_templates
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
 from clipspace.results.table import Row, Table, scored
@@ -101,14 +100,6 @@ def _probability(space: Space, asked: Probability | None) -> Probability:
             "are no logits of one pair; use probability='softmax'"
         )
     return asked or ("softmax" if bias is None else "sigmoid")
-
-
-def label_weights(space: Space, labels: Sequence[str], templates: str | Sequence[str] = PHOTO) -> np.ndarray:
-    """Unit vectors of labels, averaged over templates: float64 ``(k, d)``. For names, see `read_templates`."""
-    chosen = read_templates(templates)
-    texts = [template.format(label) for label in labels for template in chosen]
-    each = space.encode_texts(texts).unit.reshape(len(labels), len(chosen), -1)
-    return sphere.unit(each.mean(axis=1))
 
 
 def zero_shot_accuracy(

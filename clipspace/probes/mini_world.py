@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from clipspace.points.arrays import embeddings_of
 from clipspace.points.embeddings import Embeddings, check_same_space
-from clipspace.probes.zero_shot import label_weights
+from clipspace.probes.templates import label_weights
 from clipspace.scenes import COLORS, GROUNDS, THINGS, Scene
 from clipspace.scenes.captions import article
 

@@ -11,8 +11,9 @@ from clipspace.errors import InputError, shortened
 from clipspace.measure.accuracy import clopper_pearson, confusion_matrix
 from clipspace.measure.logistic import fit_logistic
 from clipspace.measure.ridge import STRENGTHS
-from clipspace.measure.splits import HeldOut, Split, split, stratify, warn_small
+from clipspace.measure.splits import Split, stratify, warn_small
 from clipspace.points.embeddings import Embeddings
+from clipspace.probes.labelled import HeldOut, split
 from clipspace.probes.rows import accuracy_rows
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 Search = Literal["sweep", "binary"]
 
 
-def linear_probe(
+def linear(
     points: Embeddings | Store,
     labels: Sequence | str,
     *,
@@ -58,13 +59,13 @@ def linear_probe(
 
     >>> rng = np.random.default_rng(0)
     >>> points = Embeddings(rng.normal(size=(400, 8)))
-    >>> linear_probe(points, points.vectors[:, 0] > 0, search="binary")["accuracy"].value > 0.9
+    >>> linear(points, points.vectors[:, 0] > 0, search="binary")["accuracy"].value > 0.9
     True
     """
-    data = split(points, labels, held_out, seed=seed, doing="linear_probe")
-    warn_small(len(data.train), data.train.shape[1], "linear_probe")
+    data = split(points, labels, held_out, seed=seed, doing="linear")
+    warn_small(len(data.train), data.train.shape[1], "linear")
     kept, out = stratify(
-        data.train_ids, validation, seed=child_seed(seed, "validation"), doing="linear_probe", names=data.classes
+        data.train_ids, validation, seed=child_seed(seed, "validation"), doing="linear", names=data.classes
     )
     best, curve = choose_strength(data, kept, out, search, device)
     predicted = fit_logistic(data.train, data.train_ids, [best], device=device).predict(data.test, device=device)[0]
@@ -145,7 +146,7 @@ def choose_strength(
         return (fits.predict(data.train[out], device=device) == data.train_ids[out]).mean(axis=1)
 
     if isinstance(search, str) and search not in ("sweep", "binary"):
-        raise InputError(f"linear_probe: expected search 'sweep', 'binary' or strengths, got {search!r}")
+        raise InputError(f"linear: expected search 'sweep', 'binary' or strengths, got {search!r}")
     if isinstance(search, str) and search == "binary":
         tried = binary_search(accuracy)
     else:

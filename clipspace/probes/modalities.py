@@ -1,4 +1,4 @@
-"""The geometry of a set of embeddings as scores: functions of `clipspace.measure`, gathered."""
+"""The gap between images and their texts: how far apart the two lie, and what that does to retrieval."""
 
 from __future__ import annotations
 
@@ -8,85 +8,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from clipspace.errors import InputError, SampleWarning
-from clipspace.measure import cone, contrast, dimension, gap, hubness, retrieval, similarity, spectrum
+from clipspace.measure import cone, contrast, gap, retrieval
 from clipspace.measure.copies import originals
 from clipspace.measure.pairing import Pairing, pair
-from clipspace.measure.splits import finite_vectors
-from clipspace.points.arrays import check_one_space, embeddings_of, unit_rows
+from clipspace.points.arrays import check_one_space, unit_rows
 from clipspace.points.embeddings import Embeddings
-from clipspace.points.sphere import unit
 from clipspace.points.store import Store, open_beside
-from clipspace.probes.rows import mean_row, share_row
+from clipspace.probes.rows import MAX_POINTS, mean_row, pairs_row, set_row, share_row
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
-from clipspace.results.table import Row, Table, scored
+from clipspace.results.table import Row, Table
 from clipspace.seeds import stream
 from clipspace.sequences import in_order
-
-MAX_POINTS = 5000
-"""Rows that measures over all pairs are taken on; of more, so many are drawn."""
-
-
-def geometry(
-    points: Embeddings | Store,
-    *,
-    k: int = 10,
-    estimators: Sequence[str] = (),
-    max_points: int = MAX_POINTS,
-    seed: int = 0,
-) -> Result:
-    """Where the directions of a set lie: cone, spectrum, dimension, hubs. Each function says how it depends on n.
-
-    Duplicate rows are dropped with a warning: distances of 0 break the estimators. Measures of a covariance take
-    all rows, those of pairs at most ``max_points``; ``n`` of each score says how many. ``estimators`` adds dimensions
-    as scikit-dimension estimates them (`geometry.dimension.by_scikit_dimension`).
-
-    Returns
-    -------
-    `Result` with the keys ``score`` and ``variant`` (of the mean cosine "raw" or "centred", of the components the share of
-    the variance, of the dimension the estimator; else None), and arrays ``spectrum`` (d,), ``coordinate shares`` (d,)
-    where there is a cone, ``hub counts`` (n,).
-
-    Raises `InputError` for fewer than 4 distinct rows, and for rows equally far from each other; warns where rows are no
-    more than dimensions.
-    """
-    points = embeddings_of(points, "geometry")
-    x = _distinct(points, "geometry")
-    n, d = x.shape
-    if n < 4:
-        raise InputError(f"geometry: expected at least 4 distinct rows, got {n}; add points")
-    if n <= d:
-        warnings.warn(
-            f"geometry: {n} rows in {d} dimensions span at most {n - 1}, so ranks, components and dimensions are lower "
-            "bounds; add rows for the set's own",
-            SampleWarning,
-            stacklevel=2,
-        )
-    few = x[np.sort(stream(seed, "sample").permutation(n)[:max_points])]
-    k, m = min(k, len(few) - 1), len(few)
-    values = spectrum.spectrum(x)
-    counts = hubness.occurrences(few, k=k)
-    arrays = {"spectrum": values, "hub counts": counts}
-    rows = _cone_rows(x)
-    if rows[0].value > 0:
-        arrays["coordinate shares"] = cone.coordinate_shares(x)
-        largest = float(arrays["coordinate shares"].max())
-        rows.append(_row("largest coordinate's share of the mean", value=largest, chance=1 / d, n=n))
-    rows += [
-        _row("uniformity", value=contrast.uniformity(few), n=m),
-        _row("participation ratio", value=spectrum.participation_ratio(values), n=n),
-        _row("effective rank", value=spectrum.effective_rank(values), n=n),
-        *(_row("components", f"{s:.0%}", value=spectrum.components_for(values, s), n=n) for s in (0.9, 0.95, 0.99)),
-        _row("dimension", "TwoNN", value=dimension.two_nn(few), n=m),
-        _row("dimension", "MLE", value=dimension.levina_bickel(few, k=min(20, m - 1)), n=m),
-        *(_row("dimension", name, value=dimension.by_scikit_dimension(few, name), n=m) for name in estimators),
-        _row("skew of k-occurrences", value=hubness.skewness(counts), chance=0.0, n=m),
-        _row("largest hub's share of lists", value=float(counts.max() / m), chance=k / m, n=m),
-    ]
-    made = provenance(
-        "geometry", stamp=points.stamp, seed=seed, k=k, max_points=max_points, estimators=list(estimators)
-    )
-    return Result("geometry", Table(rows, ("score", "variant")), arrays=arrays, provenance=made)
 
 
 def modality_gap(
@@ -131,12 +64,12 @@ def modality_gap(
     distinct = x[pairing.images], t[pairing.texts]
     rows = [
         *_gaps(x, t, seed),
-        _row("separability along the gap", value=gap.separability(x, t), chance=0.5, n=n),
+        set_row("separability along the gap", value=gap.separability(x, t), chance=0.5, n=n),
         mean_row(paired, seed=seed, score="cosine", variant="paired"),
         _unpaired(*distinct, pairing),
-        _row("cosine", "of images", value=cone.mean_cosine(x), chance=0.0, n=n),
-        _row("cosine", "of texts", value=cone.mean_cosine(t), chance=0.0, n=n),
-        _row("alignment", value=contrast.alignment(x, t), n=n),
+        set_row("cosine", "of images", value=cone.mean_cosine(x), chance=0.0, n=n),
+        set_row("cosine", "of texts", value=cone.mean_cosine(t), chance=0.0, n=n),
+        set_row("alignment", value=contrast.alignment(x, t), n=n),
         *_recalls("raw", *distinct, pairing.matches, ks),
         *_recalls("centred", *map(cone.centred, distinct), pairing.matches, ks[:1]),
     ]
@@ -149,26 +82,6 @@ def modality_gap(
     )
 
 
-def compare(a: Embeddings | Store, b: Embeddings | Store, *, max_points: int = MAX_POINTS, seed: int = 0) -> Result:
-    """How alike two embeddings of the same things, row by row, are; they may be of different spaces.
-
-    Chance of CKA is that of one set's rows shuffled. Rows beyond ``max_points`` are left out at random.
-    """
-    if len(a) != len(b):
-        raise InputError(f"compare: expected the same rows of both, got {len(a)} and {len(b)}")
-    rng = stream(seed, "sample")
-    chosen = rng.permutation(len(a))[:max_points]
-    x, y, n = unit_rows(a, chosen, "compare"), unit_rows(b, chosen, "compare"), len(chosen)
-    z = y[rng.permutation(n)]
-    rows = [
-        scored(score="linear CKA", value=similarity.linear_cka(x, y), chance=similarity.linear_cka(x, z), n=n),
-        scored(score="unbiased linear CKA", value=similarity.linear_cka(x, y, unbiased=True), chance=0.0, n=n),
-        scored(score="RSA", value=similarity.rsa(x, y), chance=0.0, n=n),
-    ]
-    options = {"other": str(b.stamp), "max_points": max_points}
-    return Result("compare", rows, provenance=provenance("compare", stamp=a.stamp, seed=seed, **options))
-
-
 def _texts_beside(images: Embeddings | Store) -> Store:
     """The texts of a store that was encoded with them."""
     if "text" not in getattr(images, "modalities", ()) or images.modality == "text":
@@ -178,49 +91,12 @@ def _texts_beside(images: Embeddings | Store) -> Store:
     return open_beside(images, "text")
 
 
-def _distinct(points: Embeddings, doing: str) -> np.ndarray:
-    """Unit vectors, each direction once."""
-    x = unit(finite_vectors(points, doing))
-    kept = originals(x) == np.arange(len(x))
-    if not kept.all():
-        warnings.warn(
-            f"{doing}: {(~kept).sum()} of {len(x)} rows are duplicates of others and were left out",
-            SampleWarning,
-            stacklevel=3,
-        )
-    return x[kept]
-
-
-def _row(score: str, variant: str | None = None, **measures: float) -> Row:
-    return scored(score=score, variant=variant, **measures)
-
-
-def _cone_rows(x: np.ndarray) -> list[Row]:
-    """The mean cosine, raw and centred, and the norm of the mean."""
-    variants = {"raw": x, "centred": cone.centred(x)}
-    return [
-        *(
-            _mean_over_pairs("mean cosine", variant, cone.mean_cosine(each), 0.0, cone.conformity(each))
-            for variant, each in variants.items()
-        ),
-        _row("norm of the mean", value=cone.mean_norm(x), n=len(x)),
-    ]
-
-
-def _mean_over_pairs(score: str, variant: str, value: float, chance: float | None, own: np.ndarray) -> Row:
-    """With the interval of a mean over pairs that share points: twice the standard error of points' ``own`` means."""
-    half = 1.96 * 2 * own.std(ddof=1) / np.sqrt(len(own))
-    return _row(
-        score, variant, value=value, chance=chance, low=float(value - half), high=float(value + half), n=len(own)
-    )
-
-
 def _unpaired(x: np.ndarray, t: np.ndarray, pairs: Pairing) -> Row:
     """Mean cosine of distinct images and texts that are no pair; its interval from the means of each image and its text."""
     value, of_images, of_texts = gap.unpaired_means(x, t, pairs.matches)
     once = pairs.images if len(pairs.images) <= len(pairs.texts) else pairs.texts
     own = (of_images[pairs.image_of[once]] + of_texts[pairs.text_of[once]]) / 2
-    return _mean_over_pairs("cosine", "unpaired", value, None, own[np.isfinite(own)])
+    return pairs_row("cosine", "unpaired", value, None, own[np.isfinite(own)])
 
 
 def _words(texts: Embeddings | Store, rows: np.ndarray) -> list[str] | None:
@@ -251,7 +127,7 @@ def _gaps(x: np.ndarray, t: np.ndarray, seed: int, resamples: int = 200) -> list
     for variant, own, chance in (("raw", 0.0, None), ("unbiased", noise, 0.0)):
         low, high = np.percentile(np.sqrt(np.maximum(squares - own, 0)), [2.5, 97.5])
         value = float(np.sqrt(max(square - own, 0)))
-        rows.append(_row("gap", variant, value=value, chance=chance, low=float(low), high=float(high), n=n))
+        rows.append(set_row("gap", variant, value=value, chance=chance, low=float(low), high=float(high), n=n))
     return rows
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-from clipspace.probes.retention.factors import Factor
+from clipspace.probes.factors.factor import Factor
 from clipspace.scenes import WORDS, Card, draw_card
 from clipspace.sources.images import square
 

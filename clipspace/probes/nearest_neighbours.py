@@ -9,8 +9,8 @@ import numpy as np
 
 from clipspace.errors import InputError
 from clipspace.measure.accuracy import confusion_matrix
-from clipspace.measure.splits import HeldOut, split
 from clipspace.points.embeddings import Embeddings
+from clipspace.probes.labelled import HeldOut, split
 from clipspace.probes.rows import accuracy_rows
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from clipspace.points.store import Store
 
 
-def knn_probe(
+def knn(
     points: Embeddings | Store,
     labels: Sequence | str,
     *,
@@ -40,20 +40,20 @@ def knn_probe(
     Returns
     -------
     `Result` with the keys ``vote`` ("weighted", "uniform") and ``score`` ("accuracy", "balanced accuracy"); chance as in
-    `linear_probe`. The array ``confusion`` is that of the weighted vote.
+    `linear`. The array ``confusion`` is that of the weighted vote.
 
     Raises `InputError` for labels that cannot be learnt, k beyond the training rows, a zero vector.
 
     >>> rng = np.random.default_rng(0)
     >>> points = Embeddings(rng.normal(size=(200, 8)))
-    >>> knn_probe(points, points.vectors[:, 0] > 0)["weighted", "accuracy"].value > 0.7
+    >>> knn(points, points.vectors[:, 0] > 0)["weighted", "accuracy"].value > 0.7
     True
     """
-    data = split(points, labels, held_out, seed=seed, doing="knn_probe")
+    data = split(points, labels, held_out, seed=seed, doing="knn")
     if not 1 <= k <= len(data.train):
-        raise InputError(f"knn_probe: expected k from 1 to {len(data.train)}, the training rows, got {k}")
+        raise InputError(f"knn: expected k from 1 to {len(data.train)}, the training rows, got {k}")
     if not temperature > 0:
-        raise InputError(f"knn_probe: expected a temperature above 0, got {temperature}")
+        raise InputError(f"knn: expected a temperature above 0, got {temperature}")
     cosines, rows = nearest(_unit(data.train), _unit(data.test), k)
     voters, n_classes = data.train_ids[rows], len(data.classes)
     weighted = majority(voters, np.exp((cosines - cosines[:, :1]) / temperature), n_classes)
@@ -88,7 +88,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     length = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
     if not (length > 0).all():
         raise InputError(
-            f"knn_probe: expected vectors of non-zero norm, got {int((length == 0).sum())} zeros (first: row "
+            f"knn: expected vectors of non-zero norm, got {int((length == 0).sum())} zeros (first: row "
             f"{int(np.flatnonzero(length == 0)[0])}); drop these rows"
         )
     return (vectors / length[:, None]).astype(np.float32, copy=False)

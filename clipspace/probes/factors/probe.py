@@ -12,11 +12,10 @@ import numpy as np
 from clipspace.errors import InputError, shortened
 from clipspace.points import sphere
 from clipspace.points.embeddings import Embeddings
-from clipspace.probes.retention.augmentations import augmentation_factors
-from clipspace.probes.retention.factors import Factor, column_factors, scene_factors
-from clipspace.probes.retention.measure import Measure, mean_of
-from clipspace.probes.retention.readout import FEWEST, read_out_skills
-from clipspace.probes.retention.recovery import (
+from clipspace.probes.factors.augmentations import augmentation_factors
+from clipspace.probes.factors.factor import Factor, column_factors, scene_factors
+from clipspace.probes.factors.readout import FEWEST, read_out_skills
+from clipspace.probes.factors.recovery import (
     cycle_agreement,
     cycle_read_out,
     decode_often,
@@ -24,7 +23,8 @@ from clipspace.probes.retention.recovery import (
     recovery,
     unconditional,
 )
-from clipspace.probes.retention.sensitivity import consistency, sensitivity, typical_angle
+from clipspace.probes.factors.resampled import Measure, mean_of
+from clipspace.probes.factors.sensitivity import consistency, sensitivity, typical_angle
 from clipspace.results.provenance import Provenance, provenance
 from clipspace.results.result import Result
 from clipspace.scenes import Scene, render

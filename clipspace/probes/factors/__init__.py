@@ -1,0 +1,17 @@
+"""Retention: of every factor of a set of images, how much of it is in z, and whether the decoder brings it back."""
+
+from clipspace.probes.factors.agreement import rank_agreement
+from clipspace.probes.factors.augmentations import AUGMENTATIONS, augmentation_factors
+from clipspace.probes.factors.factor import Factor, scene_factors
+from clipspace.probes.factors.probe import retention
+from clipspace.probes.factors.readout import read_out
+
+__all__ = [
+    "AUGMENTATIONS",
+    "Factor",
+    "augmentation_factors",
+    "rank_agreement",
+    "read_out",
+    "retention",
+    "scene_factors",
+]
