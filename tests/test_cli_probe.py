@@ -43,14 +43,14 @@ def folder(tmp_path, monkeypatch):
     ("arguments", "name", "least"),
     [
         (["linear", "x.npy", "--labels", "labels.txt", "--search", "binary"], "accuracy", 0.8),
-        (["linear", "x.npy", "--labels", "labels.txt", "--shots", "16", "--draws", "3"], 16, 0.6),
-        (["linear", "x.npy", "--labels", "numbers.npy", "--regress"], "label", 0.99),
+        (["few-shot", "x.npy", "--labels", "labels.txt", "--shots", "16", "--draws", "3"], 16, 0.6),
+        (["ridge", "x.npy", "--labels", "numbers.npy"], "label", 0.99),
         (["knn", "x.npy", "--labels", "labels.txt", "-k", "5"], "weighted", 0.6),
         (["geometry", "x.npy"], "effective rank", 4),
-        (["geometry", "x.npy", "--texts", "t.npy"], "paired", 0.9),
-        (["geometry", "x.npy", "--other", "t.npy"], "linear CKA", 0.9),
+        (["modality-gap", "x.npy", "--texts", "t.npy"], "paired", 0.9),
+        (["compare", "x.npy", "t.npy"], "linear CKA", 0.9),
         (["concepts", "x.npy", "--texts", "t.npy"], "cosine", 0.7),
-        (["concepts", "x.npy", "--texts", "t.npy", "--span", "2"], None, 0),
+        (["text-span", "x.npy", "--texts", "t.npy", "-k", "2"], None, 0),
     ],
 )
 def test_arrays_are_probed(arrays, capsys, arguments, name, least):
@@ -87,8 +87,8 @@ def test_folders_are_encoded_and_labelled_by_name(folder, capsys):
         (["knn", "labels.txt", "--labels", "labels.txt"], "folder of images"),
         (["knn", "bad.npy", "--labels", "labels.txt"], "bad.npy"),
         (["knn", "t.npy", "--labels", "short.txt"], "120 labels"),
-        (["linear", "x.npy", "--labels", "labels.txt", "--regress"], "expected numbers"),
-        (["geometry", "x.npy", "--texts", "numbers.npy"], "(n, d)"),
+        (["ridge", "x.npy", "--labels", "labels.txt"], "expected numbers"),
+        (["modality-gap", "x.npy", "--texts", "numbers.npy"], "(n, d)"),
         (["concepts", "x.npy", "--texts", "labels.txt"], "128 dimensions"),
     ],
 )
@@ -118,7 +118,7 @@ def test_a_store_is_probed_by_its_columns(tmp_path, rng, capsys):
 
 
 def test_no_metadata_but_names_and_labels_is_read(tmp_path, rng, monkeypatch):
-    from clipspace.cli.probe import _labelled
+    from clipspace.cli.sets import labelled_at
     from clipspace.points.embeddings import Embeddings
     from clipspace.points.store import metadata, write_store
 
@@ -128,7 +128,7 @@ def test_no_metadata_but_names_and_labels_is_read(tmp_path, rng, monkeypatch):
     asked = set()
     read = metadata.read_table
     monkeypatch.setattr(metadata, "read_table", lambda path, columns=None: asked.add(columns) or read(path, columns))
-    images, truth = _labelled(tmp_path / "store", Path("kind"), "mini", None)
+    images, truth = labelled_at(tmp_path / "store", Path("kind"), "mini", None)
     assert asked == {("kind",), ("image_path",)}
     assert np.array_equal(images.vectors, points.vectors)
     assert (images.names, images.stamp, images.modality) == (points.names, None, "image")
@@ -154,3 +154,25 @@ def test_labels_of_images_are_matched_by_name(folder, capsys):
     (folder / "meta.csv").write_text(f"color,name\n{rows}\n")
     assert run("knn", "pictures", "-k", "2", "--labels", "meta.csv:color", "--json") == 0
     assert json.loads(capsys.readouterr().out) == expected
+
+
+def test_a_new_probe_of_points_and_labels_is_a_command(arrays, capsys, monkeypatch):
+    """A function and a line of the list are enough: its options are those of its signature."""
+    from clipspace import probes
+    from clipspace.cli import labelled
+    from clipspace.results.result import Result
+    from clipspace.results.table import scored
+
+    def majority(points, labels, *, least=1, seed=0):
+        share = np.unique(labels, return_counts=True)[1].max() / len(points)
+        return Result("majority", [scored(score="share", value=max(share, least / 100), n=len(points))])
+
+    probe = probes.Probe(
+        "majority", "How common is a label?", probes.LABELLED, "majority", {"least": "Least per cent."}
+    )
+    monkeypatch.setattr(labelled, "PROBES", (*probes.PROBES, probe))
+    monkeypatch.setattr(probes, "majority", majority, raising=False)
+    assert run("majority", "x.npy", "--labels", "labels.txt", "--least", "99", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["table"][0]["value"] == 0.99
+    assert run("--help") == 0
+    assert "How common is a label?" in capsys.readouterr().out

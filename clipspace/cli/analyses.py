@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from clipspace.cli.options import Decoder, Device, Json, Overwrite, Seed, Source, SpaceName, Steps
+from clipspace.cli.options import Decoder, Device, Json, Overwrite, Seed, Source, SpaceName, Steps, listed, option_of
 from clipspace.cli.options import report as say
 from clipspace.errors import InputError
 
@@ -102,31 +102,19 @@ def _call(name: str) -> Callable[..., None]:
     own = {key: taken[key].default for key in (*known.options, *_TYPED) if key in taken}
     parts = {key: (kind, None) for key, kind in _FIRST.items() if key in taken}
     parts |= {key: (kind, None) for key, kind in _SETS.items() if known.takes != ("scenes",)}
-    parts |= {key: (_TYPED.get(key) or _option(key, known.options[key], usual), usual) for key, usual in own.items()}
+    parts |= {key: (_TYPED.get(key) or option_of(key, known.options[key], usual), usual) for key, usual in own.items()}
     parts |= _LAST
 
     def call(**given: Any) -> None:
         options = {key: given.pop(key) for key in own}
         if given.pop("quick"):
-            options |= {key: value for key, value in known.quick.items() if options[key] == _listed(own[key])}
+            options |= {key: value for key, value in known.quick.items() if options[key] == listed(own[key])}
         _analyse(name, options, **given)
 
-    kept = {key: Parameter(key, Parameter.KEYWORD_ONLY, default=_listed(usual)) for key, (_, usual) in parts.items()}
+    kept = {key: Parameter(key, Parameter.KEYWORD_ONLY, default=listed(usual)) for key, (_, usual) in parts.items()}
     call.__signature__ = Signature([kept[key].replace(annotation=kind) for key, (kind, _) in parts.items()])
     call.__annotations__ = {key: kind for key, (kind, _) in parts.items()}
     return call
-
-
-def _option(key: str, text: str, usual: Any) -> Any:
-    """The option of a keyword of ``run`` with this usual value: several values for a tuple, of texts where it is empty."""
-    several = isinstance(usual, tuple)
-    one = type(usual[0]) if several and usual else str if several else type(usual)
-    flags = ["--" + key.replace("_", "-"), *([f"-{key}"] if len(key) == 1 else [])]
-    return Annotated[list[one] if several else one, typer.Option(*flags, help=text)]
-
-
-def _listed(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _analyse(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from clipspace.errors import InputError, SpaceMismatchError
 from clipspace.plain import to_json
 from clipspace.points.embeddings import Stamp
+
+if TYPE_CHECKING:
+    from clipspace.results.result import Result
 
 SpaceName = Annotated[str, typer.Option("--space", help="Name of the space; see `clipspace spaces`.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random draw.")]
@@ -91,3 +94,21 @@ def encoded_from(source: str | None, kind: str | None, image_column: str | None)
 
 def report(facts: Any, as_json: bool, text: str) -> None:
     typer.echo(to_json(facts) if as_json else text)
+
+
+def show(result: Result, as_json: bool) -> None:
+    """Print a result, as text or as JSON."""
+    report(result.to_dict(), as_json, str(result))
+
+
+def option_of(key: str, text: str, usual: Any) -> Any:
+    """The option of a keyword with this usual value: several values for a tuple, of texts where it is empty."""
+    several = isinstance(usual, tuple)
+    one = type(usual[0]) if several and usual else str if several else type(usual)
+    flags = ["--" + key.replace("_", "-"), *([f"-{key}"] if len(key) == 1 else [])]
+    return Annotated[list[one] if several else one, typer.Option(*flags, help=text)]
+
+
+def listed(value: Any) -> Any:
+    """``value``, as a list where it is a tuple: what an option that may be repeated gives."""
+    return list(value) if isinstance(value, tuple) else value

@@ -1,4 +1,4 @@
-"""Probes of images: what is kept, what a printed word does, what is bound to what, what looks the same."""
+"""Commands of the probes of images: retention, printed words, binding, blind pairs and metamers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,19 @@ from typing import Annotated
 
 import typer
 
-from clipspace.cli.options import Device, Json, Output, Overwrite, Seed, SpaceName, Steps, check_images, load, report
+from clipspace.cli.options import (
+    Device,
+    Json,
+    Output,
+    Overwrite,
+    Seed,
+    SpaceName,
+    Steps,
+    check_images,
+    load,
+    report,
+    show,
+)
 from clipspace.errors import InputError, shortened
 
 app = typer.Typer()
@@ -23,7 +35,7 @@ Decodes = Annotated[int, typer.Option("--decodes", help="Number of decodes of ea
 def retention(
     images: Images = None,
     factors: Annotated[list[str] | None, typer.Option("--factor", help="Only this factor; may be repeated.")] = None,
-    scenes: Annotated[int, typer.Option(help="How many scenes to render when no images are given.")] = 3000,
+    scenes: Annotated[int, typer.Option(help="Number of scenes to render when no images are given.")] = 3000,
     pairs: Annotated[int, typer.Option(help="Counterfactual pairs for each factor.")] = 200,
     decoded: Annotated[int, typer.Option(help="Scenes to decode, for recovery; 0 for none.")] = 0,
     decodes: Decodes = 3,
@@ -33,11 +45,11 @@ def retention(
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Factors from kept to ignored: of rendered scenes, or of changes made to images (probes.factors.retention)."""
-    from clipspace.probes.factors import retention as call
+    """Factors from kept to ignored: of rendered scenes, or of changes made to images (clipspace.probes.retention)."""
+    from clipspace.probes import retention as call
     from clipspace.scenes import UNSEEN, sample_scenes
 
-    found = call(
+    result = call(
         load(space, device),
         _pictures(images) if images else sample_scenes(scenes, seed=UNSEEN + seed),
         factors=factors or None,
@@ -47,18 +59,22 @@ def retention(
         num_inference_steps=num_inference_steps,
         seed=seed,
     )
-    wide = found.table.pivot("factor", "component")
-    report(replace(found, arrays={}).to_dict(), as_json, "\n".join([*found.findings, str(wide)]))
+    wide = result.table.pivot("factor", "component")
+    report(replace(result, arrays={}).to_dict(), as_json, "\n".join([*result.findings, str(wide)]))
 
 
 @app.command()
 def typographic(
     images: Images = None,
-    truth: Annotated[list[str] | None, typer.Option("--label", help="What the images show: one, or one each.")] = None,
-    words: Annotated[list[str] | None, typer.Option("--word", help="What to print on them: one, or one each.")] = None,
+    truth: Annotated[
+        list[str] | None, typer.Option("--label", help="Label of the images: one for all, or one for each.")
+    ] = None,
+    words: Annotated[
+        list[str] | None, typer.Option("--word", help="Word to print: one for all, or one for each.")
+    ] = None,
     rta: Annotated[Path | None, typer.Option(help="Folder of images named label=…_text=….png (RTA-100).")] = None,
     scam: Annotated[Path | None, typer.Option(help="Folder of SCAM, with its metadata.csv or .jsonl.")] = None,
-    scenes: Annotated[int, typer.Option(help="How many scenes to render when no images are given.")] = 200,
+    scenes: Annotated[int, typer.Option(help="Number of scenes to render when no images are given.")] = 200,
     font: Annotated[
         Path | None, typer.Option(help="Font of the words, such as Chinese ones: a .ttf, .otf or .ttc.")
     ] = None,
@@ -69,10 +85,10 @@ def typographic(
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """What a printed word does, beside a blank card of its size (probes.typographic.typographic_attack)."""
-    from clipspace.probes.typographic import attack_scores, read_rta100, read_scam, typographic_attack
+    """What a printed word does, beside a blank card of its size (clipspace.probes.typographic_attack)."""
+    from clipspace.probes import attack_scores, read_rta100, read_scam, typographic_attack
 
-    how = {"decodes": decodes, "num_inference_steps": num_inference_steps, "seed": seed}
+    options = {"decodes": decodes, "num_inference_steps": num_inference_steps, "seed": seed}
     if rta is not None or scam is not None:
         if font is not None:
             raise InputError(
@@ -83,11 +99,11 @@ def typographic(
         else:
             paths, labels, printed = read_rta100(rta)
             conditions = {"word": paths}
-        found = attack_scores(load(space, device), conditions, labels, printed, **how)
+        result = attack_scores(load(space, device), conditions, labels, printed, **options)
     else:
         pictures, labels, printed = _to_attack(images, truth or [], words or [], scenes, seed)
-        found = typographic_attack(load(space, device), pictures, labels, printed, font=font, **how)
-    report(found.to_dict(), as_json, str(found))
+        result = typographic_attack(load(space, device), pictures, labels, printed, font=font, **options)
+    show(result, as_json)
 
 
 @app.command()
@@ -106,8 +122,8 @@ def binding(
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Which attribute belongs to which thing: two captions, two images (probes.binding)."""
-    from clipspace.probes import binding as probe
+    """Which attribute belongs to which object: two captions, two images (clipspace.probes.rendered_binding, group_scores)."""
+    from clipspace import probes
     from clipspace.scenes import UNSEEN
 
     files = {"read_winoground": winoground, "read_aro": aro, "read_sugarcrepe": sugarcrepe}
@@ -120,21 +136,15 @@ def binding(
         raise InputError(
             "binding: expected the file that says what is on the images (--winoground, --aro or --sugarcrepe), got none"
         )
-    found = {}
+    loaded = load(space, device)
     if given:
         ((reader, file),) = given.items()
-        items = getattr(probe, reader)(file, images or Path())
-        score = probe.group_scores if winoground else probe.choice_accuracy
-        found[file.stem] = score(load(space, device), items)
+        examples = getattr(probes, reader)(file, images or Path())
+        result = (probes.group_scores if winoground else probes.choice_accuracy)(loaded, examples)
     else:
-        loaded = load(space, device)
-        for kind in probe.KINDS:
-            found[kind] = probe.group_scores(loaded, probe.binding_quartets(kind, n, seed=UNSEEN + seed))
-        for kind in ("color", "size") if decodes else ():
-            how = {"n": n, "decodes": decodes, "num_inference_steps": num_inference_steps, "seed": UNSEEN + seed}
-            found[f"{kind}, decoded"] = probe.decoded_binding(loaded, kind, **how)
-    text = "\n\n".join(f"{name}\n{scores}" for name, scores in found.items())
-    report({name: scores.to_dict() for name, scores in found.items()}, as_json, text)
+        options = {"decodes": decodes, "num_inference_steps": num_inference_steps, "seed": UNSEEN + seed}
+        result = probes.rendered_binding(loaded, n=n, **options)
+    show(result, as_json)
 
 
 @app.command("blind-pairs")
@@ -147,17 +157,17 @@ def blind_pairs(
     reverse: Annotated[
         bool, typer.Option("--reverse", help="Find pairs that are the same for the other and different for the space.")
     ] = False,
-    k: Annotated[int, typer.Option("-k", help="How many pairs to list.")] = 20,
+    k: Annotated[int, typer.Option("-k", help="Number of pairs to list.")] = 20,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Draw the pairs into this .png.")] = None,
     overwrite: Overwrite = False,
     space: SpaceName = "mini",
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Pairs of images that the space calls the same and another encoder different (probes.pairs.blind_pairs)."""
+    """Pairs of images that the space calls the same and another encoder different (clipspace.probes.blind_pairs)."""
     from clipspace.files import atomically, check_writable
-    from clipspace.probes.pairs import blind_pairs as call
-    from clipspace.probes.pairs import pair_rows
+    from clipspace.probes import blind_pairs as call
+    from clipspace.probes import pair_rows
     from clipspace.results.pictures import draw_sheet
 
     if output is not None:
@@ -185,7 +195,7 @@ def metamers(
     image: Annotated[Path, typer.Argument(help="Image file to start from.")],
     output: Output,
     n: Annotated[int, typer.Option("-n", help="Number of decodes to draw.")] = 32,
-    keep: Annotated[int, typer.Option(help="How many of the decodes to keep.")] = 4,
+    keep: Annotated[int, typer.Option(help="Number of the decodes to keep.")] = 4,
     same: Annotated[float, typer.Option(help="Cosine to the embedding that a decode must reach.")] = 0.9,
     num_inference_steps: Steps = None,
     space: SpaceName = "mini",

@@ -145,7 +145,7 @@ def wide(folder):
         (["probe", "zero-shot", "x.npy", "--labels", "l.txt"], "--space must name the space"),
         (["probe", "zero-shot", "stamped", "--labels", "kind"], "pass --space ViT-L-14/openai"),
         (["probe", "concepts", "stamped", "--texts", "l.txt"], "pass --space ViT-L-14/openai"),
-        (["probe", "geometry", "bare", "--texts", "l.txt"], "--space must name the space"),
+        (["probe", "modality-gap", "bare", "--texts", "l.txt"], "--space must name the space"),
         (["search", "bare.idx", "--text", "dog", "--space", "ViT-B-32/openai"], "of 512 dimensions"),
     ],
 )

@@ -108,7 +108,7 @@ def test_the_command_takes_repeated_captions_and_ids(eight_images_with_four_capt
     np.save(tmp_path / "images.npy", images.vectors)
     np.save(tmp_path / "texts.npy", texts.vectors)
     (tmp_path / "ids.txt").write_text("\n".join("aabbccdd"))
-    asked = ["probe", "geometry", str(tmp_path / "images.npy"), "--texts", str(tmp_path / "texts.npy"), "--json"]
+    asked = ["probe", "modality-gap", str(tmp_path / "images.npy"), "--texts", str(tmp_path / "texts.npy"), "--json"]
     for more in ([], ["--ids", str(tmp_path / "ids.txt")]):
         assert run(*asked, *more) == 0
         rows = json.loads(capsys.readouterr().out)["table"]

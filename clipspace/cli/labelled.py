@@ -1,0 +1,82 @@
+"""Commands of the probes of points and labels: each is made from the signature of its probe and its line of the list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import Parameter, Signature, signature
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from clipspace.cli.options import Device, Json, Seed, SpaceName, listed, option_of, show
+from clipspace.cli.sets import Before, Labels, Points, labelled_at
+from clipspace.probes import LABELLED, PROBES, Probe
+
+_FIRST = {"points": (Points, Parameter.empty), "labels": (Labels, None)}
+_LAST = {
+    "before": (Before, False),
+    "space": (SpaceName, "mini"),
+    "seed": (Seed, 0),
+    "device": (Device, None),
+    "as_json": (Json, False),
+}
+
+
+class Probes(TyperGroup):
+    """The commands of an app, and one for each probe of points and labels, made from its signature when it is asked for."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:
+        own = super().list_commands(ctx)
+        names = [probe.name for probe in PROBES if probe.needs == LABELLED or probe.name in own]
+        return [*names, *(name for name in own if name not in names)]
+
+    def get_command(self, ctx: typer.Context, cmd_name: str):
+        labelled = {probe.name: probe for probe in PROBES if probe.needs == LABELLED}
+        return _command(labelled[cmd_name]) if cmd_name in labelled else super().get_command(ctx, cmd_name)
+
+
+def _command(probe: Probe):
+    """The command of a probe of points and labels."""
+    one = typer.Typer(add_completion=False)
+    text = f"{probe.question} (clipspace.probes.{probe.function})"
+    one.command(probe.name, short_help=probe.question, help=text)(_call(probe))
+    return typer.main.get_command(one)
+
+
+def _call(probe: Probe) -> Callable[..., None]:
+    """A function of what the command takes, which asks the probe."""
+    from clipspace import probes
+
+    function = getattr(probes, probe.function)
+    taken = signature(function).parameters
+    parts = {**_FIRST}
+    parts |= {
+        name: (option_of(name, text, taken[name].default), taken[name].default) for name, text in probe.options.items()
+    }
+    parts |= _LAST
+
+    def call(
+        points: Path,
+        labels: Path | None,
+        before: bool,
+        space: str,
+        seed: int,
+        device: str | None,
+        as_json: bool,
+        **options: Any,
+    ) -> None:
+        images, truth = labelled_at(points, labels, space, device, before=before)
+        if "device" in taken:
+            options["device"] = device
+        show(function(images, truth, seed=seed, **options), as_json)
+
+    call.__signature__ = Signature(
+        [
+            Parameter(name, Parameter.KEYWORD_ONLY, default=listed(usual), annotation=kind)
+            for name, (kind, usual) in parts.items()
+        ]
+    )
+    call.__annotations__ = {name: kind for name, (kind, _) in parts.items()}
+    return call
