@@ -1,5 +1,6 @@
 """What a decoder refuses: checkpoints that are harmed or of another CLIP, options it does not take, vectors of another kind."""
 
+import inspect
 import json
 import shutil
 from functools import partial
@@ -10,7 +11,7 @@ import tiny
 
 from clipspace import load_space
 from clipspace.errors import CheckpointError, InputError, SpaceMismatchError
-from clipspace.models.decoders import DECODERS, table
+from clipspace.models.decoders import DECODERS, LOADERS, table
 
 
 @pytest.fixture(scope="module")
@@ -170,3 +171,11 @@ def test_the_table_in_the_docs_is_the_code_s():
 
     page = Path(__file__).parent.parent / "docs" / "decoders.md"
     assert table() in page.read_text()
+
+
+def test_every_decoder_is_loaded_by_the_same_arguments_and_its_own_options():
+    assert {"mini", "kandinsky-2.2", "karlo", "dalle2-pytorch"} <= DECODERS.keys()
+    for load in LOADERS.values():
+        parameters = inspect.signature(load).parameters
+        assert list(parameters)[:3] == ["folder", "place", "encoder"]
+        assert {p.kind for p in list(parameters.values())[3:]} <= {inspect.Parameter.KEYWORD_ONLY}

@@ -7,7 +7,7 @@ from diffusers import DDIMScheduler, UNet2DConditionModel
 
 from clipspace.diffusion import inversion, sampling
 from clipspace.diffusion.denoiser import denoiser_of
-from clipspace.diffusion.schedule import Schedule
+from clipspace.diffusion.schedule import Schedule, clipping
 from clipspace.errors import InputError
 from clipspace.models.decoders.pixel_decoder import PixelDecoder
 
@@ -229,6 +229,22 @@ def test_a_step_that_keeps_nothing_cannot_be_inverted(unet):
     decoder, _ = _decoder(unet, **CONFIGS[4])
     with pytest.raises(InputError, match="no inverse"):
         decoder.invert(torch.ones(1, 6), torch.zeros(1, 12, 4, 4), num_inference_steps=5)
+
+
+def test_a_schedule_that_clips_x_0_is_not_inverted(unet):
+    decoder, _ = _decoder(unet, **CONFIGS[0])
+    denoiser, clipped = denoiser_of(decoder, torch.ones(1, 6)), replace(decoder.schedule, limit=clipping(1.0))
+    with pytest.raises(InputError, match=r"no inverse; pass schedule\.without_limit"):
+        inversion.invert(denoiser, clipped, torch.zeros(1, 12, 4, 4), num_inference_steps=5)
+
+
+@pytest.mark.parametrize("guidance_scale", [1.0, 2.5])
+def test_rows_of_a_denoiser_are_told_what_they_were_told_in_the_batch(unet, guidance_scale):
+    decoder, _ = _decoder(unet, **CONFIGS[0])
+    generator = torch.Generator().manual_seed(4)
+    x, z = torch.randn(3, 12, 4, 4, generator=generator), torch.randn(3, 6, generator=generator)
+    denoiser, rows = denoiser_of(decoder, z, guidance_scale), torch.tensor([2, 0])
+    assert torch.allclose(denoiser[rows](x[rows], 300), denoiser(x, 300)[rows], atol=1e-5)
 
 
 @pytest.mark.parametrize("steps", [0, -3, 1001, 2.5])
