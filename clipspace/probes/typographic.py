@@ -106,15 +106,14 @@ def typographic_attack(
         space, conditions, truth, words, decodes=decodes, num_inference_steps=num_inference_steps, **options
     )
     rows = [{**row, "width": None if row.condition == "bare" else width} for row in main]
-    curve = []
+    sweep = []
     for across in widths:
         both = {"blank": printed(blank, across), "word": printed(words, across)}
         swept = attack_scores(space, both, truth, words, **options)
-        share, control = (swept[condition, "image", "word", "share"] for condition in ("word", "blank"))
-        curve.append((across, share.value, control.value))
-        if across != width:
-            rows.append({**share, "chance": control.value, "width": across})
-    arrays = dict(zip(("width", "success", "blank"), np.array(curve).reshape(-1, 3).T, strict=True))
+        sweep.append({**swept["word", "image", "word", "share"], "width": across})  # beside the rate of the blank card
+    rows += [row for row in sweep if row["width"] != width]
+    curve = {"width": "width", "success": "value", "blank": "chance"}
+    arrays = {name: np.array([row[column] for row in sweep]) for name, column in curve.items()}
     used = {**main.provenance.options, "width": width, "widths": list(widths), "place": list(place), "fonts": fonts}
     made = provenance("typographic_attack", space if decodes else None, stamp=space.stamp, seed=seed, **used)
     return Result("typographic_attack", Table(rows, (*main.table.keys, "width")), arrays=arrays, provenance=made)

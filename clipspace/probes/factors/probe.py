@@ -88,12 +88,10 @@ def retention(
     def encode(image: Callable[[int], Any]) -> np.ndarray:
         return _encode(space, (image(i) for i in range(len(images))), batch_size)
 
-    measures: dict[tuple[str, str], Measure] = {}
+    measures, agreement = {}, None
     for factor in chosen:
-        parts = _of_encoder(space, factor, encode(factor.image), pairs, seed, batch_size)
-        measures |= {(name, factor.name): part for name, part in parts.items()}
+        measures |= _of_encoder(space, factor, encode(factor.image), pairs, seed, batch_size)
     options: dict[str, Any] = {"images": len(images), "pairs": pairs}
-    agreement = None
     if decoded:
         steps = space.num_inference_steps if num_inference_steps is None else num_inference_steps
         looking = {"decoded": decoded, "decodes": decodes, "num_inference_steps": steps}
@@ -119,11 +117,12 @@ def _result(measures: Mapping[tuple[str, str], Measure], agreement: Measure | No
 
 def _of_encoder(
     space: Space, factor: Factor, vectors: np.ndarray, pairs: int, seed: int, batch_size: int
-) -> dict[str, Measure]:
+) -> dict[tuple[str, str], Measure]:
+    """The components that ask the encoder alone, of one factor."""
     rows = factor.rows
     values = [factor.values[i] for i in rows]
     linear, neighbours = read_out_skills(vectors[rows], values, period=factor.period, seed=seed)
-    found = {"linear": linear, "neighbours": neighbours}
+    parts = {"linear": linear, "neighbours": neighbours}
     if factor.change is not None:
         rng = np.random.default_rng([seed, 8])
         taken = rng.permutation(rows)[:pairs]
@@ -131,10 +130,10 @@ def _of_encoder(
         after = _encode(space, (image for image, _ in changed), batch_size)
         old, new = [factor.values[i] for i in taken], [value for _, value in changed]
         typical = typical_angle(vectors, seed=seed)
-        found["sensitivity"] = sensitivity(vectors[taken], after, typical=typical, seed=seed)
-        found["consistency"] = consistency(vectors[taken], after, old, new, period=factor.period, seed=seed)
-    found["retention"] = mean_of([found[name] for name in ("linear", "neighbours", "sensitivity") if name in found])
-    return found
+        parts["sensitivity"] = sensitivity(vectors[taken], after, typical=typical, seed=seed)
+        parts["consistency"] = consistency(vectors[taken], after, old, new, period=factor.period, seed=seed)
+    parts["retention"] = mean_of([parts[name] for name in ("linear", "neighbours", "sensitivity") if name in parts])
+    return {(name, factor.name): part for name, part in parts.items()}
 
 
 def _of_decoder(
