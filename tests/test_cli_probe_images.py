@@ -70,9 +70,16 @@ def test_blind_pairs_lists_and_draws(files, capsys):
 
 def test_metamers_writes_a_picture(files, capsys):
     few = ["-n", "3", "--keep", "2", "--same", "-1", "--num-inference-steps", "2", "--json", *FEW]
-    assert run("metamers", "photos/apple.png", "-o", "m.png", *few) == 0
+    assert run_command("metamers", "photos/apple.png", "-o", "m.png", *few) == 0
     assert json.loads(capsys.readouterr().out)["arrays"]["agreeing"] == 3
     assert Image.open("m.png").width > 200
+
+
+def test_metamers_refuse_a_file_that_is_no_picture(files, capsys):
+    assert run_command("metamers", "photos/apple.png", "-o", "m.txt") == 1
+    error = capsys.readouterr().err
+    assert ".gif" in error
+    assert "Traceback" not in error
 
 
 @pytest.mark.parametrize(
@@ -86,7 +93,6 @@ def test_metamers_writes_a_picture(files, capsys):
         (["binding", "--aro", "a.json"], "not a file"),
         (["blind-pairs", "photos/apple.png"], "at least two"),
         (["blind-pairs", "photos", "-o", "photos"], "expected a file name"),
-        (["metamers", "photos/apple.png", "-o", "m.txt"], ".gif"),
     ],
 )
 def test_bad_calls_are_one_line(files, capsys, arguments, message):

@@ -38,7 +38,7 @@ COMMANDS = {
     "probe geometry {}": ("x.npy", "store", "folder"),
     "probe concepts {} --texts x.npy": ("x.npy", "store", "folder"),
     "probe concepts x.npy --texts {}": ("x.npy",),
-    "probe metamers {} -o out.png": ("image.png",),
+    "metamers {} -o out.png": ("image.png",),
     "probe blind-pairs {}": ("image.png", "folder"),
     "report --store {} --only spectrum -o out": ("store",),
 }

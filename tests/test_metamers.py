@@ -6,7 +6,8 @@ from PIL import Image
 
 from clipspace import Embeddings
 from clipspace.errors import CapabilityError, InputError
-from clipspace.probes.metamers import farthest, metamers
+from clipspace.manipulate import metamers
+from clipspace.manipulate.one_point import farthest
 from clipspace.sources.images import read_images
 from clipspace.space import untrained_space
 

@@ -22,9 +22,9 @@ import numpy as np
 from clipspace.analyses import Analysis
 from clipspace.analyses.examples import pictures, unseen_scenes
 from clipspace.errors import InputError, check_count
+from clipspace.manipulate import metamers
 from clipspace.measure.cone import centred
 from clipspace.points.embeddings import Embeddings
-from clipspace.probes.metamers import metamers
 from clipspace.probes.pairs import blind_pairs as probe
 from clipspace.probes.pairs import pixel_points
 from clipspace.results.pictures import Pictures

@@ -137,6 +137,28 @@ def vary(
 
 
 @app.command()
+def metamers(
+    image: Annotated[Path, typer.Argument(help="Image file to start from.")],
+    output: Output,
+    n: Annotated[int, typer.Option("-n", help="Number of decodes to draw.")] = 32,
+    keep: Annotated[int, typer.Option(help="Number of the decodes to keep.")] = 4,
+    same: Annotated[float, typer.Option(help="Cosine to the embedding that a decode must reach.")] = 0.9,
+    space: SpaceName = "mini",
+    seed: Seed = 0,
+    num_inference_steps: Steps = None,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Decodes of one embedding that differ as much as they can and that the space takes for it (clipspace.manipulate.metamers)."""
+    from clipspace.manipulate import metamers as call
+
+    options = {"n": n, "keep": keep, "same": same, "num_inference_steps": num_inference_steps, "seed": seed}
+    check_images([image])
+    _draw(call, [image], options, output, space, device, overwrite, as_json)
+
+
+@app.command()
 def invert(
     images: Annotated[list[Path], typer.Argument(help="Image files to invert.")],
     output: Output,
@@ -212,4 +234,4 @@ def _draw(
     check_target(output, overwrite=overwrite)
     result = call(load(space, device), *points, **options)
     result.save(output, overwrite=overwrite, **animation)
-    report({"output": str(output), **result.to_dict()}, as_json, f"wrote {output}")
+    report({"output": str(output), **result.to_dict()}, as_json, "\n".join([f"wrote {output}", *result.findings]))

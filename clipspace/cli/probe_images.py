@@ -1,4 +1,4 @@
-"""Commands of the probes of images: retention, printed words, binding, blind pairs and metamers."""
+"""Commands of the probes of images: retention, printed words, binding and blind pairs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import typer
 from clipspace.cli.options import (
     Device,
     Json,
-    Output,
     Overwrite,
     Seed,
     SpaceName,
@@ -188,34 +187,6 @@ def blind_pairs(
     if output is not None:
         lines.append(f"wrote {output}" if drawn else "no pair, so nothing was drawn")
     report(found.to_dict(), as_json, "\n".join([str(found), *lines]))
-
-
-@app.command()
-def metamers(
-    image: Annotated[Path, typer.Argument(help="Image file to start from.")],
-    output: Output,
-    n: Annotated[int, typer.Option("-n", help="Number of decodes to draw.")] = 32,
-    keep: Annotated[int, typer.Option(help="Number of the decodes to keep.")] = 4,
-    same: Annotated[float, typer.Option(help="Cosine to the embedding that a decode must reach.")] = 0.9,
-    num_inference_steps: Steps = None,
-    space: SpaceName = "mini",
-    seed: Seed = 0,
-    device: Device = None,
-    overwrite: Overwrite = False,
-    as_json: Json = False,
-) -> None:
-    """Images that differ as much as they can and are one point for the space (probes.metamers.metamers)."""
-    from clipspace.probes.metamers import metamers as call
-    from clipspace.results.pictures import check_target
-
-    check_target(output, overwrite=overwrite)
-    how = {"n": n, "keep": keep, "same": same, "num_inference_steps": num_inference_steps, "seed": seed}
-    check_images([image])
-    found = call(load(space, device), image, **how)
-    found.save(output, overwrite=overwrite)
-    agreeing = int(found.arrays["agreeing"])
-    facts = {"output": str(output), **found.to_dict()}
-    report(facts, as_json, f"wrote {output}: {len(found.images)} of {agreeing} that agree")
 
 
 def _pictures(paths: list[Path]) -> list[Path]:

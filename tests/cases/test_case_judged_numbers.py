@@ -10,7 +10,7 @@ from clipspace import text_diff
 from clipspace.analyses import analysis, draw
 from clipspace.cli.probe_images import _to_attack
 from clipspace.errors import InputError, UnfamiliarWarning
-from clipspace.manipulate import _check_judge
+from clipspace.manipulate.edits import check_judge
 from clipspace.measure.column_structure import structure
 from clipspace.points.code import Code
 from clipspace.probes.typographic import attack_scores, print_word
@@ -114,9 +114,9 @@ def test_offloaded_decoders_of_one_encoder_are_judges_of_each_other(space, monke
     monkeypatch.setattr(
         type(space), "weights", {"encoder": space.stamp.weights, "decoder": None}
     )  # as of networks on no device
-    _check_judge(space, other)
+    check_judge(space, other)
     with pytest.raises(InputError, match="got the space itself"):
-        _check_judge(space, space)
+        check_judge(space, space)
 
 
 def test_the_map_is_coloured_by_the_column_that_neighbours_share_most(space):

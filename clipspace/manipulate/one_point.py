@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,13 +29,13 @@ def metamers(
 ) -> Pictures:
     """The ``keep`` of ``n`` decodes of one z that differ most in pixels while ``cos(E(D(z)), z) >= same``.
 
-    One row of pictures, in the order they were chosen (farthest first); scores are the cosine to z and the pixel
+    One row of images, in the order they were chosen (farthest first); scores are the cosine to z and the pixel
     distance to the nearest of the others (root mean square, 0 to 1). What differs between them, CLIP ignores.
 
     Parameters
     ----------
-    image : one picture, or one embedding
-    n, keep : how often z is decoded, and how many of the decodes to keep; fewer where fewer agree
+    image : one image, or one embedding
+    n, keep : number of decodes of z, and of those to keep; fewer where fewer agree
 
     Raises `CapabilityError` without a decoder, `InputError` where fewer than two decodes agree (the decoder does not
     close the cycle), and for more than one point.
@@ -42,12 +43,7 @@ def metamers(
     if not 2 <= keep <= n:
         raise InputError(f"metamers: expected 2 <= keep <= n, got keep={keep} and n={n}")
     space.noise(1)
-    given = [image] if isinstance(image, Embeddings) else list_images(image)[0]
-    if (found := len(image) if isinstance(image, Embeddings) else len(given)) != 1:
-        raise InputError(f"metamers: expected one image or embedding, got {found}")
-    picture = None if isinstance(image, Embeddings) else read_image(given[0])
-    point = image if picture is None else space.encode_images(picture)
-    inputs = [input_of(given[0], picture)]
+    point, made_of = _one_point(space, image)
     images = space.decode(point[[0] * n], seed=seed, num_inference_steps=num_inference_steps)
     cosine = space.encode_images(images).unit @ point.unit[0]
     agree = np.flatnonzero(cosine >= same)
@@ -62,14 +58,28 @@ def metamers(
     apart = distance[np.ix_(chosen, chosen)] + np.diag(np.full(len(chosen), np.inf))
     rows = agree[chosen]
     options = {"n": n, "same": same, "num_inference_steps": num_inference_steps, "rows": rows.tolist()}
-    return Pictures.of(
+    pictures = Pictures.of(
         [[images[i] for i in rows]],
         point[[0] * len(rows)],
-        provenance("metamers", space, inputs=inputs, seed=seed, **options),
+        provenance("metamers", space, inputs=[made_of], seed=seed, **options),
         column_labels=[f"cosine {cosine[i]:.2f}" for i in rows],
         scores={"cosine": cosine[None, rows], "pixel distance": apart.min(axis=1)[None]},
         arrays={"agreeing": np.array(len(agree))},
     )
+    return replace(pictures, findings=[f"{len(agree)} of {n} decodes have a cosine to z of at least {same:g}."])
+
+
+def _one_point(space: Space, image) -> tuple[Embeddings, dict[str, Any]]:
+    """The embedding of one image, or the one given, and what it was made of."""
+    if isinstance(image, Embeddings):
+        if len(image) != 1:
+            raise InputError(f"metamers: expected one image or embedding, got {len(image)}")
+        return image, input_of(image)
+    listed, _ = list_images(image)
+    if len(listed) != 1:
+        raise InputError(f"metamers: expected one image or embedding, got {len(listed)}")
+    read = read_image(listed[0])
+    return space.encode_images(read), input_of(listed[0], read)
 
 
 def farthest(distance: np.ndarray, keep: int) -> list[int]:
