@@ -158,3 +158,11 @@ def test_values_of_any_kind_become_strict_json():
     }
     assert (values["provenance"]["seed"], values["provenance"]["options"]["k"]) == (3, 20)
     assert values["arrays"] == {"curve": [1, "NaN", "Infinity"], "names": ["é", "b"]}
+
+
+def test_keys_that_nobody_names_tell_the_rows_apart():
+    """So that what is saved can be loaded, whose keys are named."""
+    rows = [{"noise": noise, "position": place, "cosine": 0.5} for noise in ("fixed", "inverted") for place in (0, 1)]
+    assert Table(rows).keys == ("noise", "position")
+    assert Table(rows[:1]).keys == ("noise",)
+    assert Table([{"noise": "fixed", "value": 0.5}] * 2).keys == ()

@@ -92,21 +92,10 @@ def run(
         raise InputError(f"blind_pairs: expected two images or more, got {len(sources)}")
     z = space.encode_images(sources) if points is None else replace(points, names=names)
     second = replace(pixel_points(sources), names=names) if other is None else other
+    ways = _pairs_of(z, second, same, k, seed)
     (agreeing,) = _levels(z.unit, (1 - agree,), seed)
-    (same_z, half_z), (same_other, half_other) = (
-        _levels(centred(embedded.unit), (1 - same, 0.5), seed) for embedded in (z, second)
-    )
-    ways = {
-        "z": probe(z, second, same=same_z, different=half_other, k=k, centred=True),
-        "other": probe(second, z, same=same_other, different=half_z, k=k, centred=True),
-    }
-    how = {
-        "n": decodes,
-        "keep": min(4, decodes),
-        "same": agreeing,
-        "num_inference_steps": num_inference_steps,
-        "seed": seed,
-    }
+    how = {"n": decodes, "keep": min(4, decodes), "same": agreeing}
+    how |= {"num_inference_steps": num_inference_steps, "seed": seed}
     drawn = _metamers(space, None if images is None else sources, how) if space.decoder is not None else []
     agreed = [_agreement(drawn, agreeing, decodes)] if space.decoder is not None else []
     table = [row for way, scores in ways.items() for row in _rows(way, scores, names, scenes)]
@@ -116,7 +105,7 @@ def run(
         table,
         [_count(ways, name), *_differences(table, name), *agreed],
         {
-            **{f"same to {way}": _pixels([[sources[i] for i in pair] for pair in scores.arrays["pairs"]]) for way, scores in ways.items()},
+            **{f"same to {way}": _pairs_drawn(sources, scores) for way, scores in ways.items()},
             **{f"metamers {i}": _pixels(sheet.rows) for i, sheet in enumerate(drawn)},
         },
         {"other": [name], **{f"metamers {i}": sheet.labels["columns"] for i, sheet in enumerate(drawn)}},
@@ -125,6 +114,21 @@ def run(
             num_inference_steps=num_inference_steps, seed=seed,
         ),
     )  # fmt: skip
+
+
+def _pairs_of(z: Embeddings, second: Embeddings, same: float, k: int, seed: int) -> dict[str, Result]:
+    """The pairs that are the same to z and different to the other set, and the reverse."""
+    (same_z, half_z), (same_other, half_other) = (
+        _levels(centred(points.unit), (1 - same, 0.5), seed) for points in (z, second)
+    )
+    return {
+        "z": probe(z, second, same=same_z, different=half_other, k=k, centred=True),
+        "other": probe(second, z, same=same_other, different=half_z, k=k, centred=True),
+    }
+
+
+def _pairs_drawn(sources: Sequence, scores: Result) -> np.ndarray:
+    return _pixels([[sources[i] for i in pair] for pair in scores.arrays["pairs"]])
 
 
 def _levels(x: np.ndarray, shares: Sequence[float], seed: int) -> list[float]:

@@ -20,13 +20,13 @@ import numpy as np
 
 from clipspace.analyses import Analysis
 from clipspace.analyses.baselines import far
-from clipspace.analyses.edits import after_probability, bundled_edits, edits
+from clipspace.analyses.edits import Edit, after_probability, bundled_edits, edits
 from clipspace.analyses.examples import pictures
 from clipspace.errors import InputError, check_count
 from clipspace.manipulate import text_diff
 from clipspace.points.embeddings import Embeddings
 from clipspace.probes.mini_world import sentence, truth
-from clipspace.results.pictures import stacked
+from clipspace.results.pictures import Pictures, stacked
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
 from clipspace.scenes import render, sample_scenes
@@ -93,34 +93,34 @@ def run(
     known = read(
         {row: name for both in nearest for hits in both for row, name in zip(hits.rows, hits.names, strict=True)}
     )
-    found, table = [], []
-    for i, (edit, moved) in enumerate(zip(chosen, moves, strict=True)):
-        for j, hits in enumerate(nearest[i]):
-            near = [known[row] for row in hits.rows]
-            seen = space.encode_images([moved.images[j], *near])
-            cosines = [seen.unit[0] @ moved.embeddings.unit[j], *hits.cosines.tolist()]
-            kinds = ["decode", *(f"neighbour {rank + 1}" for rank in range(len(near)))]
-            called = ["", *hits.names]
-            for row in zip(kinds, cosines, after_probability(space, seen, edit), called, strict=True):
-                facts = dict(zip(("picture", "cosine", "P(after)", "name"), row, strict=True))
-                table.append({"image": names[i], "edit": edit.label, "of": _OF[j], **facts})
-        found.append([np.asarray(square(image, sources[0].width)) for image in near])
-    options = {
-        "before": before,
-        "after": after,
-        "theta": theta,
-        "n": n if points is None else len(points),
-        "k": k,
-    }
+    shown = [[[known[row] for row in hits.rows] for hits in both] for both in nearest]
+    table = [
+        {"image": names[i], "edit": edit.label, "of": _OF[j], **row}
+        for i, edit in enumerate(chosen)
+        for j in range(len(_OF))
+        for row in _rows(space, edit, moves[i], j, nearest[i][j], shown[i][j])
+    ]
+    options = {"before": before, "after": after, "theta": theta, "n": n if points is None else len(points), "k": k}
+    side = sources[0].width
+    near = [[np.asarray(square(image, side)) for image in of_edited] for _, of_edited in shown]
     return Result(
         "neighbours",
         table,
         [*beyond, *_findings(table)],
         {"sources": np.stack([np.asarray(image) for image in sources]),
-         "decodes": stacked([moved.images for moved in moves]), "neighbours": np.stack(found)},
+         "decodes": stacked([moved.images for moved in moves]), "neighbours": np.stack(near)},
         {"edits": [edit.label for edit in chosen]},
         provenance("neighbours", space, pictures=names, **options, seed=seed, num_inference_steps=num_inference_steps),
     )  # fmt: skip
+
+
+def _rows(space: Space, edit: Edit, moved: Pictures, j: int, hits: Hits, near: Sequence) -> list[dict]:
+    """Of image j that was moved: its decode, then its neighbours, each with its cosine to z and what CLIP reads off it."""
+    seen = space.encode_images([moved.images[j], *near])
+    kinds = ["decode", *(f"neighbour {rank + 1}" for rank in range(len(near)))]
+    cosines = [seen.unit[0] @ moved.embeddings.unit[j], *hits.cosines.tolist()]
+    columns = zip(kinds, cosines, after_probability(space, seen, edit), ["", *hits.names], strict=True)
+    return [dict(zip(("picture", "cosine", "P(after)", "name"), row, strict=True)) for row in columns]
 
 
 def _among(points: Embeddings, look_up: Callable, shown: int, seed: int) -> tuple[Index, Callable]:
@@ -153,10 +153,10 @@ def _scenes(space: Space, n: int, seed: int) -> tuple[Index, Callable]:
 
 def _findings(table: list[dict]) -> list[str]:
     def of(which: str, kind: str, column: str) -> list:
-        """Of one picture, or of all neighbours where ``kind`` says no rank."""
-        return [
-            row[column] for row in table if row["of"] == which and kind in (row["picture"], row["picture"].split()[0])
-        ]
+        return [row[column] for row in table if row["of"] == which and row["picture"] == kind]
+
+    def of_neighbours(which: str) -> np.ndarray:
+        return np.array([row["P(after)"] for row in table if row["of"] == which and row["picture"] != "decode"])
 
     nearest = {which: np.mean(of(which, "neighbour 1", "cosine")) for which in _OF}
     found = [
@@ -164,7 +164,7 @@ def _findings(table: list[dict]) -> list[str]:
         f"{nearest['z']:.2f}; E(decode) has {np.mean(of('edited z', 'decode', 'cosine')):.2f} to the edited z."
     ]
     if None not in of("edited z", "decode", "P(after)"):
-        near, before = (np.mean(np.array(of(which, "neighbour", "P(after)")) > 0.5) for which in ("edited z", "z"))
+        near, before = (np.mean(of_neighbours(which) > 0.5) for which in ("edited z", "z"))
         drawn = np.array(of("edited z", "decode", "P(after)")) > 0.5
         found.append(
             f"CLIP reads the new text rather than the old off {near:.0%} of the neighbours of edited embeddings (of z: "

@@ -71,6 +71,14 @@ class _Attack(NamedTuple):
     words: list[str]
 
 
+class _View(NamedTuple):
+    """Probabilities of the answers ``(images, draws, answers)``, read off images and off decodes; and the decodes."""
+
+    image: np.ndarray
+    decode: np.ndarray
+    drawn: list[Image.Image]
+
+
 def run(
     space: Space,
     images: Sequence | None = None,
@@ -99,45 +107,31 @@ def run(
     attack = _on_scenes(space, n, seed) if images is None and not words else _on_images(space, images, words, thing)
     answers = sorted({*attack.truth, *attack.words})
     cards = _cards(attack, font)
-    points = {card: space.encode_images(shown) for card, shown in cards.items()}
     few = min(decoded, len(attack.of))
-    read, again, drawn = {}, {}, {}
-    for card, seen in points.items():
-        read[card] = zero_shot(space, seen, [article(a) for a in answers], probability="softmax").probabilities
-        drawn[card] = space.decode(
-            seen[np.repeat(np.arange(few), draws)], seed=seed, num_inference_steps=num_inference_steps
-        )
-        looked = zero_shot(space, drawn[card], [article(a) for a in answers], probability="softmax").probabilities
-        again[card] = looked.reshape(few, draws, len(answers))
-    views = {"image": {card: p[:, None] for card, p in read.items()}, "decode": again}
-    table = [_row(attack, answers, seen, card, p, seed) for seen, view in views.items() for card, p in view.items()]
-    shown = min(_SHOWN, few)
-    rows = [[one[i] for card in CARDS for one in (cards[card], drawn[card][::draws])] for i in range(shown)]
-    said = [
-        answers[int(p.argmax())] for i in range(shown) for card in CARDS for p in (read[card][i], again[card][i, 0])
+    options = {"seed": seed, "num_inference_steps": num_inference_steps}
+    views = {card: _look(space, images, few, draws, answers, **options) for card, images in cards.items()}
+    table = [
+        _row(attack, answers, seen, card, getattr(view, seen), seed)
+        for seen in ("image", "decode")
+        for card, view in views.items()
     ]
-    options = {
-        "words": list(words),
-        "thing": thing,
-        "font": font,
-        "n": n,
-        "decoded": decoded,
-        "draws": draws,
-        "seed": seed,
-    }
+    shown = range(min(_SHOWN, few))
+    rows = [[one[i] for card in CARDS for one in (cards[card], views[card].drawn[::draws])] for i in shown]
+    said = [
+        answers[int(p[i, 0].argmax())] for i in shown for card in CARDS for p in (views[card].image, views[card].decode)
+    ]
+    options |= {"words": list(words), "thing": thing, "font": font, "n": n, "decoded": decoded, "draws": draws}
     return Result(
         "typographic_attack",
         table,
         _findings(table, attack, answers),
         {"images": stacked(rows)},
         {
-            "words": attack.words[:shown],
-            "rows": [f"{attack.truth[i]}, “{attack.words[i]}”" for i in range(shown)],
+            "words": attack.words[: len(shown)],
+            "rows": [f"{attack.truth[i]}, “{attack.words[i]}”" for i in shown],
             "said": said,
         },
-        provenance(
-            "typographic_attack", space, pictures=attack.names, **options, num_inference_steps=num_inference_steps
-        ),
+        provenance("typographic_attack", space, pictures=attack.names, **options),
     )
 
 
@@ -166,6 +160,16 @@ def _cards(attack: _Attack, font: str) -> dict[str, list[Image.Image]]:
     printed = [print_word(image, word, font=font or None) for image, word in zip(bare, attack.words, strict=True)]
     blank = [print_word(image, "", font=font or None) for image in bare]
     return dict(zip(CARDS, (bare, blank, printed), strict=True))
+
+
+def _look(space: Space, images: Sequence, few: int, draws: int, answers: Sequence[str], **options: Any) -> _View:
+    """What CLIP reads off every image, and off ``draws`` decodes of each of the first ``few``."""
+    texts = [article(answer) for answer in answers]
+    points = space.encode_images(images)
+    read = zero_shot(space, points, texts, probability="softmax").probabilities
+    drawn = space.decode(points[np.repeat(np.arange(few), draws)], **options)
+    again = zero_shot(space, drawn, texts, probability="softmax").probabilities
+    return _View(read[:, None], again.reshape(few, draws, len(answers)), drawn)
 
 
 def _things(space: Space, sources: Sequence) -> list[str]:

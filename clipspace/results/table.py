@@ -57,7 +57,8 @@ class Table:
     Parameters
     ----------
     rows : one mapping per row; a column that a row lacks is None there, a key too
-    keys : names of the key columns; when None, all columns before ``value``, or the first column alone
+    keys : names of the key columns; when None, all columns before ``value``, or as few of the first
+        columns as tell the rows apart
 
     Raises `InputError` where two rows have equal ``keys``.
 
@@ -80,7 +81,7 @@ class Table:
         rows = tuple(Row((name, row.get(name)) for name in columns) for row in self.rows)
         object.__setattr__(self, "rows", rows)
         if self.keys is None:
-            object.__setattr__(self, "keys", _usual_keys(columns))
+            object.__setattr__(self, "keys", _usual_keys(columns, rows))
             return
         object.__setattr__(self, "keys", tuple(self.keys))
         keyed = [tuple(row[key] for key in self.keys) for row in rows]
@@ -181,8 +182,13 @@ class Table:
                 writer.writerows(self.rows)
 
 
-def _usual_keys(columns: Sequence[str]) -> tuple[str, ...]:
-    return tuple(columns[: columns.index("value")] if "value" in columns else columns[:1])
+def _usual_keys(columns: Sequence[str], rows: Sequence[Row]) -> tuple[str, ...]:
+    """All columns before ``value``, or as few of the first columns as tell the rows apart; none where these do not."""
+    ends = [columns.index("value")] if "value" in columns else range(1, len(columns) + 1)
+    for end in ends:
+        if len({tuple(repr(row[name]) for name in columns[:end]) for row in rows}) == len(rows):
+            return tuple(columns[:end])
+    return ()
 
 
 def _with_interval(row: Mapping[str, Any]) -> dict[str, Any]:
