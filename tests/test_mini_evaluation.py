@@ -55,7 +55,7 @@ def test_a_part_reports_rows_of_the_card(quick, part):
         assert re.split(r",? of [\d,]+|, PSNR", what)[0] in table  # how many scenes is the caller's choice
 
 
-@pytest.mark.parametrize("part", ["inversion", "ends"])
+@pytest.mark.parametrize("part", ["inversion", pytest.param("ends", marks=pytest.mark.slow)])
 def test_what_is_warned_of_is_inverted_again_in_float64(quick, monkeypatch, part):
     monkeypatch.setattr(sys.modules["clipspace.mini.evaluation.inversion"], "CONVERGED", 0.0)
     (_, single, _), (_, double, _), *_ = PARTS[part](quick, n=2)

@@ -165,6 +165,7 @@ def test_rounded_weights_are_near_exact_in_float16_and_compress():
     assert not train_decoder.rounded(torch.zeros(2, 2)).any()
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_on_both_their_draws(small, tmp_path, monkeypatch):
     work, steps, original = _work(tmp_path, "two"), itertools.count(), train_decoder.denoising_loss
     script = [Path(two_processes.__file__), work]

@@ -95,7 +95,8 @@ def test_decoding_is_deterministic_and_does_not_depend_on_the_batch(space, point
 
 
 def test_eta_changes_pixels_and_keeps_the_embedding(space, pictures, points):
-    noise = space.invert(pictures, num_inference_steps=20).noise
+    pictures, points = pictures[:2], points[:2]
+    noise = space.invert(pictures, num_inference_steps=20, method="ddim").noise
     plain = space.decode(points, noise=noise, num_inference_steps=20)
     varied = space.decode(points, noise=noise, num_inference_steps=20, eta=0.5)
     assert max(psnr(a, b) for a, b in zip(plain, varied, strict=True)) < 40
@@ -111,7 +112,7 @@ def test_decoding_depends_on_direction_alone(space, points):
 def test_exact_inversion_gives_the_image_back_where_ddim_does_not(space, pictures, points):
     found = {}
     for method in ("exact", "ddim"):
-        code = space.invert(pictures[:2], embeddings=points[:2], num_inference_steps=25, method=method)
+        code = space.invert(pictures[:1], embeddings=points[:1], num_inference_steps=25, method=method)
         found[method] = [
             psnr(a, b) for a, b in zip(pictures, space.decode(code.embeddings, **code.settings), strict=False)
         ]
@@ -121,7 +122,7 @@ def test_exact_inversion_gives_the_image_back_where_ddim_does_not(space, picture
 
 def test_the_approximate_inversion_improves_with_steps(space, pictures, points):
     found = []
-    for steps in (5, 15, 45):
+    for steps in (4, 10, 25):
         code = space.invert(pictures[:2], embeddings=points[:2], num_inference_steps=steps, method="ddim")
         back = space.decode(code.embeddings, **code.settings)
         found.append(np.mean([psnr(a, b) for a, b in zip(pictures, back, strict=False)]))
@@ -140,7 +141,8 @@ def test_any_vector_of_the_right_stamp_is_decoded(space):
 )
 def test_an_inversion_that_does_not_converge_says_which_precision_would(pictures, monkeypatch, dtype, finer):
     monkeypatch.setattr(inversion, "CONVERGED", 1e-20)
-    monkeypatch.setattr(inversion, "RESTARTS", 0)
+    monkeypatch.setattr(inversion, "FIRST_TOLERANCE", 1.0)  # every step is content with its first guess
+    monkeypatch.setattr(inversion, "RESTART_TOLERANCE", dict.fromkeys(inversion.RESTART_TOLERANCE, 1.0))
     with pytest.warns(ConvergenceWarning, match=rf"images \[0\].*{finer}"):
         load_space("mini", device="cpu", dtype=dtype).invert(pictures[:1], num_inference_steps=2)
 
