@@ -30,6 +30,29 @@ def space():
 
 
 @pytest.fixture(scope="session")
+def vit_b_32():
+    """A CLIP of the usual size whose weights are random; it took seconds to draw them."""
+    from clipspace.space import untrained_space
+
+    return untrained_space("ViT-B-32", seed=0, device="cpu")
+
+
+@pytest.fixture
+def coarse(monkeypatch):
+    """A program that names no number of steps takes 4 instead of 50, and inversion is content with a rough code."""
+    monkeypatch.setattr("clipspace.models.diffusion_decoder.DiffusionDecoder.num_inference_steps", 4)
+    monkeypatch.setattr("clipspace.diffusion.inversion.FIRST_TOLERANCE", 0.1)
+    monkeypatch.setattr("clipspace.diffusion.inversion.CONVERGED", 1.0)
+
+
+@pytest.fixture(params=["coarse", pytest.param("as written", marks=pytest.mark.slow)])
+def effort(request):
+    """For programs of the documentation: they run coarsely beside the other tests, and as they stand in the slow run."""
+    if request.param == "coarse":
+        request.getfixturevalue("coarse")
+
+
+@pytest.fixture(scope="session")
 def apple():
     return render(Scene("white", (Thing("apple", "red"),)))
 

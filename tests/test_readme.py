@@ -36,7 +36,7 @@ def _commands() -> list[list[str]]:
     return [line[1:] for line in lines if line[:1] == ["clipspace"] and line[1] not in ELSEWHERE]
 
 
-def test_the_ten_lines_run(tmp_path, monkeypatch):
+def test_the_ten_lines_run(effort, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert _blocks("python")
     for block in _blocks("python"):
@@ -44,6 +44,19 @@ def test_the_ten_lines_run(tmp_path, monkeypatch):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["blue.png", "path.gif", "seen.png", "variations.png"]
 
 
+def test_the_commands_and_their_options_are_known(monkeypatch, capsys):
+    """They run in the slow run."""
+    monkeypatch.setenv("COLUMNS", "200")
+    assert len(_commands()) >= 8
+    for command in _commands():
+        words = 2 if command[0] in ("analyse", "probe") else 1
+        assert run(*command[:words], "--help") == 0
+        shown = capsys.readouterr().out
+        for option in (word for word in command[words:] if word.startswith("-")):
+            assert f" {option} " in shown, f"clipspace {' '.join(command[:words])} has no option {option}"
+
+
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*add images:UserWarning")
 def test_the_commands_run_in_their_order(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

@@ -22,18 +22,17 @@ from clipspace.probes.ridge_regression import ridge
 from clipspace.probes.sparse_autoencoder import fit_autoencoder
 from clipspace.probes.text_basis import text_span
 from clipspace.probes.typographic import typographic_attack
-from clipspace.space import untrained_space
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 PER_CLASS = 8
 pytestmark = pytest.mark.filterwarnings("ignore::clipspace.errors.SampleWarning")
 
 
-@pytest.fixture(scope="module", params=["mini", "ViT-B-32"])
+@pytest.fixture(scope="module", params=["mini", pytest.param("ViT-B-32", marks=pytest.mark.slow)])
 def encoder(request):
     if request.param == "mini":
         return request.getfixturevalue("space")
-    return untrained_space("ViT-B-32", seed=0, device="cpu")
+    return request.getfixturevalue("vit_b_32")
 
 
 @pytest.fixture(scope="module")

@@ -56,17 +56,22 @@ def test_the_relation_of_two_things_is_said_and_not_kept(mini):
     assert mini["retention", "relation"].value < 0.2
 
 
-def test_retention_agrees_with_the_truth_and_the_ranking_vanishes_without_training(mini, control):
+def test_retention_agrees_with_the_truth(mini):
     rho = rank_agreement(mini, MENTIONS)
     assert rho["retention"].value > 0.8
     assert rho["retention"].value < rho["ceiling"].value < 1
     without_relation = {name: value for name, value in MENTIONS.items() if name != "relation"}
     assert rank_agreement(mini, without_relation)["retention"].value > 0.9
+
+
+@pytest.mark.slow
+def test_the_ranking_vanishes_without_training(control):
     vanished = rank_agreement(control, MENTIONS, over="factors")["retention"]
     assert vanished.low < 0 < vanished.high
     assert abs(vanished.value) < 0.4
 
 
+@pytest.mark.slow
 def test_agreement_beyond_a_control(mini, control):
     """Partial rho against regressing ranks on ranks; of a space beyond itself nothing is left."""
     from scipy.stats import rankdata
@@ -151,15 +156,13 @@ def test_photos_need_no_special_case_and_grey_is_seen(space, rng):
     assert "half" not in result.where(component="sensitivity").column("factor")
 
 
-def test_real_photos_through_an_untrained_vit():
+def test_real_photos_through_an_untrained_vit(vit_b_32):
     folder = os.environ.get("CLIPSPACE_TEST_DATA")
     if not folder:
         pytest.skip("CLIPSPACE_TEST_DATA is not set")
     photos = sorted(Path(folder, "photos").iterdir())[:24]
     with pytest.warns(UserWarning, match="dimensions"):
-        result = retention(
-            untrained_space("ViT-B-32", seed=0, device="cpu"), photos, factors=["grey", "rotation"], pairs=3
-        )
+        result = retention(vit_b_32, photos, factors=["grey", "rotation"], pairs=3)
     assert set(result.labels["factors"]) == {"grey", "rotation"}
     assert result.provenance.stamp.dim == 512
 

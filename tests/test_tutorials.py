@@ -25,6 +25,17 @@ def test_a_tutorial_is_committed_without_outputs(path):
             assert cell.execution_count is None
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS[1:], ids=lambda path: path.stem)
+def test_the_cells_of_a_tutorial_run_coarsely(path, coarse, tmp_path, monkeypatch):
+    """In this process, without a kernel. The slow run executes every notebook; the first does what README's ten lines do."""
+    monkeypatch.chdir(tmp_path)
+    cells = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    names = {"__name__": "tutorial"}
+    for cell in cells:
+        exec(compile(re.sub("^%.*", "", cell, flags=re.MULTILINE), path.name, "exec"), names)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_tutorial_runs_and_shows_pictures(path, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(FOLDER.parents[1]), os.environ.get("PYTHONPATH", "")]))
