@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from clipspace.analyses import draw
-from clipspace.analyses.retention import _decoder, _order, _training, run
+from clipspace.analyses.retention import _decoder, _order, _training, factor_rows, run
 from clipspace.probes.factors import AUGMENTATIONS
 from clipspace.probes.factors.resampled import Measure
 from clipspace.results.result import Result
+from clipspace.results.table import scored
 from clipspace.scenes import render, sample_scenes
 
 
@@ -81,3 +82,23 @@ def test_of_a_users_pictures_the_changes_are_measured(space):
     before, after = found.arrays["examples"].swapaxes(0, 1)
     assert (before != after).reshape(len(before), -1).any(axis=1).all()
     assert len(draw(found).axes) == 2
+
+
+def test_factors_have_one_row_each_and_none_where_a_component_is_missing():
+    measures = {
+        "retention": {"thing": 0.9, "x": 0.1},
+        "linear": {"thing": 0.8, "x": 0.0},
+        "cycle": {"x": 0.3},
+    }
+    rows = [
+        scored(component=component, factor=factor, value=value, low=value, high=value, n=50)
+        for component, values in measures.items()
+        for factor, value in values.items()
+    ]
+    result = Result("retention", rows, labels={"factors": ["thing", "x"]})
+    thing, x = factor_rows(result, captions={"thing": "always"})
+    assert list(thing) == list(x)
+    assert (thing["factor"], thing["captions"], thing["retention"], thing["linear"], thing["cycle"]) == (
+        "thing", "always", 0.9, 0.8, None,
+    )  # fmt: skip
+    assert (x["captions"], x["cycle"], x["cycle low"], x["sensitivity"], x["n"]) == (None, 0.3, 0.3, None, 50)

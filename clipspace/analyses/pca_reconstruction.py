@@ -20,6 +20,7 @@ import numpy as np
 from clipspace.analyses import Analysis
 from clipspace.analyses.baselines import CIRCULAR, far, to_others
 from clipspace.analyses.examples import pictures
+from clipspace.analyses.judging import WORDS
 from clipspace.errors import check_count
 from clipspace.manipulate import reconstruct
 from clipspace.points.embeddings import Embeddings
@@ -48,8 +49,6 @@ ANALYSIS = Analysis(
     },
     quick={"n": 200, "readings": 20, "components": (2, 16, 128), "num_inference_steps": 3},
 )
-
-_COLUMNS = {"color": "colour read", "thing": "thing read", "ground": "ground read"}
 
 
 def run(
@@ -88,7 +87,7 @@ def run(
             "cosine to z": ladder.scores["cosine to the full embedding"][:, j].mean(),
             "cosine of E(decode) to z": cycle[j],
             "cosine of E(decode) to others": others[j],
-            **{_COLUMNS[factor]: rates[j] for factor, rates in read.items()},
+            **{f"{WORDS[factor]} read": rates[j] for factor, rates in read.items()},
         }
         for j, k in enumerate(kept)
     ]
@@ -141,13 +140,10 @@ def _findings(table: list[dict], alone: float) -> list[str]:
         f"{last['cosine of E(decode) to others']:.2f} and {first['cosine of E(decode) to others']:.2f} to the z of others. "
         f"{CIRCULAR}",
     ]
-    read = [column for column in _COLUMNS.values() if column in last]
+    read = [word for word in WORDS.values() if f"{word} read" in last]
     if read:
-        enough = {c: next((row["components"] for row in table if row[c] >= 0.9), None) for c in read}
-        told = (
-            f"{c.removesuffix(' read')} from {k}" if k else f"{c.removesuffix(' read')} never"
-            for c, k in enough.items()
-        )
+        enough = {word: next((row["components"] for row in table if row[f"{word} read"] >= 0.9), None) for word in read}
+        told = (f"{word} from {k}" if k else f"{word} never" for word, k in enough.items())
         found.append(f"Components from which zero-shot reads nine scenes of ten right: {', '.join(told)}.")
     return found
 

@@ -16,7 +16,7 @@ keep as well as trained ones, for then training did not put it there.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +24,6 @@ from PIL import Image
 
 from clipspace.analyses import Analysis
 from clipspace.analyses.examples import unseen_scenes
-from clipspace.analyses.tables import retention_rows
 from clipspace.errors import InputError
 from clipspace.probes.factors import Factor, augmentation_factors, rank_agreement, scene_factors
 from clipspace.probes.factors import retention as probe
@@ -57,6 +56,8 @@ ANALYSIS = Analysis(
     quick={"n": 150, "pairs": 3, "decoded": 3, "decodes": 1, "num_inference_steps": 2},
 )
 
+_WITH_INTERVALS = ("retention", "recovery", "cycle")
+_COMPONENTS = ("linear", "neighbours", "sensitivity", "consistency", "recovery", "reader", "cycle")
 _SIDE = 64
 _CANDIDATES = 8
 _HALF = 0.5
@@ -96,12 +97,28 @@ def run(
     missing = [f"Too few images to measure: {', '.join(few)}."] if few else []
     return Result(
         "retention",
-        retention_rows(found, captions=said, untrained=untrained),
+        factor_rows(found, captions=said, untrained=untrained),
         [_order(found, said), *_training(found, untrained), *_decoder(found), *missing],
         {"examples": stacked([_example(factors[name], seed) for name in found.labels["factors"]])},
         {"factors": [name.replace("_", " ") for name in found.labels["factors"]]},
         provenance("retention", space, images=len(pictures), controls=controls, **options, **looking),
     )
+
+
+def factor_rows(result: Result, **columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row per factor, from kept to ignored: ``columns`` of it, then every component, None where it has none."""
+    parts = ("value", "low", "high", "n")
+    wide = {part: {row.factor: row for row in result.table.pivot("factor", "component", part)} for part in parts}
+    return [
+        {
+            "factor": factor,
+            **{name: column.get(factor) for name, column in columns.items()},
+            **{name: wide["value"][factor].get(name) for name in ("retention", *_COMPONENTS)},
+            **{f"{name} {part}": wide[part][factor].get(name) for name in _WITH_INTERVALS for part in ("low", "high")},
+            "n": wide["n"][factor]["retention"],
+        }
+        for factor in result.labels["factors"]
+    ]
 
 
 def _untrained_twins(space: Space, n: int, seed: int) -> list[Space]:
