@@ -174,29 +174,29 @@ def blind_pairs(
     paths = _pictures(images)
     check_images(paths[:1])
     both = (load(space, device).encode_images(paths), _points_of(other, paths, device))
-    found = call(*(both[::-1] if reverse else both), same=same, different=different, centred=centred, k=k)
-    pairs = found.arrays["pairs"]
+    result = call(*(both[::-1] if reverse else both), same=same, different=different, centred=centred, k=k)
+    pairs = result.arrays["pairs"]
     drawn = output is not None and len(pairs) > 0
     if drawn:
         with atomically(output, overwrite=overwrite) as part:
-            draw_sheet(pair_rows(paths, found)).save(part)
+            draw_sheet(pair_rows(paths, result)).save(part)
     lines = [
         f"{cosine:.3f}  {apart:.3f}  {paths[i]}  {paths[j]}"
-        for (i, j), cosine, apart in zip(pairs, found.arrays["cosine"], found.arrays["other_cosine"], strict=True)
+        for (i, j), cosine, apart in zip(pairs, result.arrays["cosine"], result.arrays["other_cosine"], strict=True)
     ]
     if output is not None:
         lines.append(f"wrote {output}" if drawn else "no pair, so nothing was drawn")
-    report(found.to_dict(), as_json, "\n".join([str(found), *lines]))
+    report(result.to_dict(), as_json, "\n".join([str(result), *lines]))
 
 
 def _pictures(paths: list[Path]) -> list[Path]:
     """The files named, and the images of the folders named, in order of their names."""
     from clipspace.sources.images import expand_folders
 
-    found = expand_folders(paths)
-    if not found:
+    files = expand_folders(paths)
+    if not files:
         raise InputError(f"probe: expected images in {shortened(map(str, paths))}, got none")
-    return found
+    return files
 
 
 def _to_attack(images, truth: list[str], words: list[str], scenes: int, seed: int) -> tuple[list, list[str], list[str]]:

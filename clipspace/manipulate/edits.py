@@ -92,7 +92,10 @@ def check_judge(space: Space, judge: Space) -> None:
 
 def _to_texts(space: Space, images: Sequence, before: str | None, after: str) -> dict[str, np.ndarray]:
     """Cosines of encoded images to ``after`` and, where it is given, to ``before``."""
-    found = space.encode_images(images).unit @ space.encode_texts([after] if before is None else [after, before]).unit.T
+    cosines = (
+        space.encode_images(images).unit @ space.encode_texts([after] if before is None else [after, before]).unit.T
+    )
     return {
-        f"cosine of the image to {name}": found[:, k] for k, name in enumerate(("after", "before")[: found.shape[1]])
+        f"cosine of the image to {name}": cosines[:, k]
+        for k, name in enumerate(("after", "before")[: cosines.shape[1]])
     }

@@ -81,9 +81,9 @@ def noise_of(space: Space, point: Start, seed: int, sampling: dict[str, Any]) ->
     inverted_with = {name: sampling[name] for name in ("num_inference_steps", "guidance_scale")}
     if point.code is not None:
         for name, wanted in inverted_with.items():
-            if (found := getattr(point.code, name)) != wanted:
+            if (own := getattr(point.code, name)) != wanted:
                 raise InputError(
-                    f"expected a code inverted with {name}={wanted}, got one with {found}; pass its own {name}, or "
+                    f"expected a code inverted with {name}={wanted}, got one with {own}; pass its own {name}, or "
                     "invert again"
                 )
         made_for, here = point.code.decoder, space.weights.get("decoder")

@@ -125,13 +125,13 @@ class Decomposition:
 
     def top(self, k: int = 10) -> list[list[tuple[str, float]]]:
         """For each image its words and weights, heaviest first, at most ``k``."""
-        found = []
+        each = []
         for i in range(len(self.images)):
             own = slice(*self.weights.indptr[i : i + 2])
             order = np.argsort(-self.weights.data[own], kind="stable")[:k]
             columns, values = self.weights.indices[own][order], self.weights.data[own][order]
-            found.append([(self.vocabulary.words[j], float(v)) for j, v in zip(columns, values, strict=True)])
-        return found
+            each.append([(self.vocabulary.words[j], float(v)) for j, v in zip(columns, values, strict=True)])
+        return each
 
     def rebuilt(self) -> Embeddings:
         """The embeddings that the words alone give: unit(unit(w C) + image mean), at the norms of the images."""
@@ -170,8 +170,9 @@ def decompose(
     images = embeddings_of(images, "decompose")
     check_same_space(vocabulary.stamp, images.stamp, "decompose")
     z, _ = _centred(images, vocabulary)
-    found = sparse_codes(z, vocabulary.directions, strength, batch_size=batch_size, device=device)
-    rows, words, weights, excess = found
+    rows, words, weights, excess = sparse_codes(
+        z, vocabulary.directions, strength, batch_size=batch_size, device=device
+    )
     shape = (len(images), len(vocabulary.words))
     return Decomposition(images, vocabulary, sparse.csr_array((weights, (rows, words)), shape), strength, excess)
 
@@ -195,13 +196,13 @@ def describe(
         )
     t = unit(finite_vectors(texts, "describe"))
     mean, t = (_mean_direction(images), centred(t)) if centre else (None, t)
-    found: list[list[tuple[str, float]]] = []
+    described: list[list[tuple[str, float]]] = []
     for x in unit_blocks(images, rows=max(1, _COSINES // len(t))):
-        x = centred(x, mean, start=len(found)) if centre else x
+        x = centred(x, mean, start=len(described)) if centre else x
         cosines = x @ t.T
         best = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
-        found += [[(texts.names[j], float(row[j])) for j in own] for row, own in zip(cosines, best, strict=True)]
-    return found
+        described += [[(texts.names[j], float(row[j])) for j in own] for row, own in zip(cosines, best, strict=True)]
+    return described
 
 
 def _centred(images: Embeddings, vocabulary: Vocabulary) -> tuple[np.ndarray, np.ndarray]:

@@ -55,12 +55,12 @@ def read_winoground(file: str | Path, images: str | Path) -> list[Quartet]:
 def read_aro(file: str | Path, images: str | Path) -> list[Choice]:
     """Choices of ARO's ``visual_genome_attribution.json`` or ``visual_genome_relation.json``, cropped to their box."""
     needed = ("image_path", "true_caption", "false_caption", "bbox_x", "bbox_y", "bbox_w", "bbox_h")
-    found = []
+    choices = []
     for row in _with_columns(_json_rows(file), file, *needed):
         x, y = int(row["bbox_x"]), int(row["bbox_y"])
         box = (x, y, x + int(row["bbox_w"]), y + int(row["bbox_h"]))
-        found.append(Choice(_image(images, row["image_path"]), (row["true_caption"], row["false_caption"]), box))
-    return found
+        choices.append(Choice(_image(images, row["image_path"]), (row["true_caption"], row["false_caption"]), box))
+    return choices
 
 
 def read_sugarcrepe(file: str | Path, images: str | Path) -> list[Choice]:
@@ -76,14 +76,14 @@ def read_rta100(folder: str | Path) -> tuple[list[Path], list[str], list[str]]:
 
     Raises `InputError` for a folder without such names.
     """
-    found = [
+    named = [
         (path, match["label"], match["text"])
         for path in images_below(Path(folder))
         if (match := re.fullmatch(r"label=(?P<label>.+)_text=(?P<text>.+)", path.stem))
     ]
-    if not found:
+    if not named:
         raise InputError(f"read_rta100: expected images named label=…_text=….png in {str(folder)!r}, got none")
-    paths, truth, words = map(list, zip(*found, strict=True))
+    paths, truth, words = map(list, zip(*named, strict=True))
     return paths, truth, words
 
 
@@ -148,10 +148,10 @@ def _json_rows(file: str | Path) -> list[dict]:
     try:
         if path.suffix == ".jsonl":
             return [json.loads(line) for line in text.splitlines() if line.strip()]
-        found = json.loads(text)
+        rows = json.loads(text)
     except ValueError as error:
         raise InputError(f"binding: {str(path)!r} is not valid JSON ({error}); get a whole copy") from None
-    return list(found.values()) if isinstance(found, dict) else found
+    return list(rows.values()) if isinstance(rows, dict) else rows
 
 
 def _with_columns(rows: list[dict], file: str | Path, *names: str) -> list[dict]:

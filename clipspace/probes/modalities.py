@@ -156,5 +156,5 @@ def _moved(x: np.ndarray, t: np.ndarray, pairs: Pairing) -> dict[str, np.ndarray
         gaps.append(gap.gap_norm(a, b))
         a, b = a[pairs.images], b[pairs.texts]
         both = retrieval.ranks(b, a, matches=pairs.matches.T), retrieval.ranks(a, b, matches=pairs.matches)
-        recalls.append([(found == 0).mean() for found in both])
+        recalls.append([(ranks == 0).mean() for ranks in both])
     return {"moved": amounts, "moved gap": np.array(gaps), "moved recall": np.array(recalls).T}

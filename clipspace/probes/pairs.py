@@ -46,19 +46,19 @@ def blind_pairs(
 
     Raises `InputError` for fewer than two images, sets of other lengths or names, and thresholds out of order.
     """
-    points, other = (embeddings_of(found, "blind_pairs") for found in (points, other))
+    points, other = (embeddings_of(one, "blind_pairs") for one in (points, other))
     _check(points, other, same, different, k)
-    a, b = (_directions(found, centred) for found in (points, other))
-    n, found = len(a), []
+    a, b = (_directions(one, centred) for one in (points, other))
+    n, widest = len(a), []
     count = 0
     for start in range(0, n, _BLOCK):
         cosine, others = (x[start : start + _BLOCK] @ x[start:].T for x in (a, b))
         rows, columns = np.nonzero(np.triu((cosine > same) & (others < different), 1))
         count += len(rows)
         pairs = [rows + start, columns + start, cosine[rows, columns], others[rows, columns]]
-        found.append(np.column_stack(pairs))
-        found = [_widest(np.concatenate(found), k)]
-    rows, columns, cosine, others = found[0].T
+        widest.append(np.column_stack(pairs))
+        widest = [_widest(np.concatenate(widest), k)]
+    rows, columns, cosine, others = widest[0].T
     total = n * (n - 1) // 2
     options = {
         "other": str(other.stamp or "no stamp"),
@@ -88,7 +88,7 @@ def pixel_points(images, *, side: int = 32) -> Embeddings:
 
 
 def pair_rows(images, result: Result) -> list[list[Image.Image]]:
-    """The pictures of the pairs that `blind_pairs` found, one pair a row."""
+    """The images of the pairs of `blind_pairs`, one pair a row."""
     pictures, _ = read_images(images)
     return [[pictures[i], pictures[j]] for i, j in result.arrays["pairs"]]
 

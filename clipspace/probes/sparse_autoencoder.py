@@ -148,9 +148,9 @@ class SparseAutoencoder:
         parts = [self.dictionary.activations(x[i : i + _ROWS], self.k) for i in range(0, len(x), _ROWS)]
         columns, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
         rows = np.repeat(np.arange(len(x)), self.k)
-        found = sparse.csr_array((weights.ravel(), (rows, columns.ravel())), (len(x), len(self.directions)))
-        found.eliminate_zeros()
-        return found
+        codes = sparse.csr_array((weights.ravel(), (rows, columns.ravel())), (len(x), len(self.directions)))
+        codes.eliminate_zeros()
+        return codes
 
 
 def fit_autoencoder(
@@ -200,10 +200,10 @@ def fit_autoencoder(
     if scale < 1e-6:
         raise InputError("fit_autoencoder: expected rows that differ, got rows of one direction; give other points")
     x = ((unit - mean) / scale).astype(np.float32)
-    how = {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
-    learnt = learn_dictionary(x, features=features, k=k, seed=seed, device=device, **how)
+    training = {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
+    learnt = learn_dictionary(x, features=features, k=k, seed=seed, device=device, **training)
     made = SparseAutoencoder(learnt, k, mean, scale, float(train.norm.mean()), train.stamp, train.modality)
-    return replace(made, scores=_scores(made, x, test, {**how, "n_train": len(x)}, seed))
+    return replace(made, scores=_scores(made, x, test, {**training, "n_train": len(x)}, seed))
 
 
 def load_autoencoder(path: str | Path) -> SparseAutoencoder:

@@ -51,5 +51,5 @@ def _named(name: str) -> tuple[str, ...]:
         raise InputError(f"templates: expected one of {NAMES} or a sequence of templates, got {name!r}")
     from open_clip import OPENAI_IMAGENET_TEMPLATES, SIMPLE_IMAGENET_TEMPLATES
 
-    found = OPENAI_IMAGENET_TEMPLATES if name == "imagenet-80" else SIMPLE_IMAGENET_TEMPLATES
-    return tuple(template("{}") for template in found)
+    templates = OPENAI_IMAGENET_TEMPLATES if name == "imagenet-80" else SIMPLE_IMAGENET_TEMPLATES
+    return tuple(template("{}") for template in templates)

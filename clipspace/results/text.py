@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from html import escape
 
 MOST_ROWS = 60
-"""Of an HTML table; a longer one says how many it leaves out."""
+"""Number of rows of an HTML table; a longer one says how many rows it leaves out."""
 FEW_ROWS = 8
-"""Of a table as the repr of a value."""
+"""Number of rows of the repr of a table."""
 LINE = 90
-"""Characters of a line of a repr."""
+"""Number of characters of a line of a repr."""
 _LEFT, _RIGHT = ' style="text-align: left"', ' style="text-align: right"'
 
 

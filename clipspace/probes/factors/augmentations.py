@@ -29,8 +29,8 @@ _TURNS = {
 
 def turn(image: Image.Image, degrees: int) -> Image.Image:
     """Turned by 0, 90, 180 or 270 degrees."""
-    how = _TURNS[degrees]
-    return image if how is None else image.transpose(how)
+    operation = _TURNS[degrees]
+    return image if operation is None else image.transpose(operation)
 
 
 def flip(image: Image.Image, flipped: bool) -> Image.Image:

@@ -80,15 +80,15 @@ def scene_factors(scenes: Sequence[Scene]) -> list[Factor]:
         return Factor(name, kept, image, change, read, 1.0 if name == "phase" else None)
 
     textured = [ok and scene.things[0].texture != "plain" for ok, scene in zip(alone, scenes, strict=True)]
-    found = [
+    factors = [
         factor(name, table[f"{name}1"], textured if name == "phase" else alone, read)
         for name, read in _OF_ONE_THING.items()
     ]
-    found.append(factor("ground", table["ground"], alone, read_ground))
-    found += [factor(name, table[name], [scene.card is not None for scene in scenes]) for name in _OF_A_CARD]
-    found.append(factor("count", table["count"], [True] * len(scenes)))
-    found.append(factor("relation", [_relation(scene) for scene in scenes], [_apart(scene) for scene in scenes]))
-    return [f for f in found if len({f.values[i] for i in f.rows}) > 1]
+    factors.append(factor("ground", table["ground"], alone, read_ground))
+    factors += [factor(name, table[name], [scene.card is not None for scene in scenes]) for name in _OF_A_CARD]
+    factors.append(factor("count", table["count"], [True] * len(scenes)))
+    factors.append(factor("relation", [_relation(scene) for scene in scenes], [_apart(scene) for scene in scenes]))
+    return [f for f in factors if len({f.values[i] for i in f.rows}) > 1]
 
 
 def column_factors(images: Callable[[int], Any], n: int, columns: Mapping[str, Sequence]) -> list[Factor]:

@@ -193,20 +193,20 @@ def _factors_of(space: Space, images: Sequence, columns: Mapping[str, Sequence],
     return [*column_factors(lambda i: pictures[i], len(pictures), columns), *augmented]
 
 
-def _choose(found: list[Factor], names: Sequence[str] | None) -> list[Factor]:
-    known = {factor.name: factor for factor in found}
-    if len(known) < len(found):
-        twice = sorted({factor.name for factor in found if sum(other.name == factor.name for other in found) > 1})
+def _choose(every: list[Factor], names: Sequence[str] | None) -> list[Factor]:
+    known = {factor.name: factor for factor in every}
+    if len(known) < len(every):
+        twice = sorted({factor.name for factor in every if sum(other.name == factor.name for other in every) > 1})
         raise InputError(
             f"retention: expected columns of other names than the factors, got {shortened(twice)}; rename them"
         )
     unknown = [name for name in names or [] if name not in known]
-    if unknown or not found:
+    if unknown or not every:
         raise InputError(
             f"retention: expected factors that vary in these images {shortened(known)}, got {shortened(unknown)}; "
             "a factor that is the same in all of them cannot be measured"
         )
-    chosen = [factor for factor in found if names is None or factor.name in names]
+    chosen = [factor for factor in every if names is None or factor.name in names]
     for factor in chosen:
         if len(factor.rows) < FEWEST:
             raise InputError(

@@ -36,8 +36,8 @@ def decode_often(
 
 def draw_unconditionally(space: Space, points: Embeddings, *, seed: int, num_inference_steps: int) -> list[Image.Image]:
     """As many images as ``points``, drawn with the decoder's null condition: what it draws when told nothing."""
-    how = {"seed": child_seed(seed, "no condition"), "num_inference_steps": num_inference_steps}
-    return space.decode(points, guidance_scale=0.0, **how)  # at 0 guidance leaves the null condition alone
+    options = {"seed": child_seed(seed, "no condition"), "num_inference_steps": num_inference_steps}
+    return space.decode(points, guidance_scale=0.0, **options)  # at 0 guidance leaves the null condition alone
 
 
 def recovery(factor: Factor, truth: Sequence[Any], decoded: Sequence[Sequence[Image.Image]], *, seed: int) -> Measure:
