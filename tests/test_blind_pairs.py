@@ -6,7 +6,7 @@ from PIL import Image
 
 from clipspace import Embeddings
 from clipspace.errors import CheckpointError, InputError
-from clipspace.probes import blind_pairs as module
+from clipspace.probes import pairs as module
 from clipspace.probes.pairs import blind_pairs, pair_rows, pixel_points
 
 
