@@ -95,7 +95,7 @@ def test_labels_are_read_from_whatever_holds_them(folder, rng, capsys, given):
     frame.to_parquet("l.parquet")
     assert run("probe", "knn", "x.npy", "--labels", given, "-k", "3", "--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["scores"][0]["value"] > 0.9
+    assert found["table"][0]["value"] > 0.9
 
 
 def test_labels_that_are_not_told_are_refused_in_one_line(folder, capsys):
