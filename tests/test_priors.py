@@ -1,6 +1,7 @@
 """Priors that read texts, against the pipelines of the library their checkpoints come from."""
 
 import shutil
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ import tiny
 import torch
 
 from clipspace import Embeddings, load_space
+from clipspace.diffusion import sampling
+from clipspace.diffusion.denoiser import denoiser_of
 from clipspace.errors import CheckpointError, InputError
 
 
@@ -51,6 +54,34 @@ def test_its_own_sampler_through_our_network_gives_the_pipeline_s_embedding(home
             guess = prior.predict(x, t, cond)
             x = pipeline.scheduler.step(guess, timestep=t, sample=x, generator=generator, prev_timestep=s).prev_sample
         assert torch.allclose(prior.to_embeds(x), theirs, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["kandinsky", "karlo"])
+def test_at_eta_1_our_sampler_gives_the_library_s_guided_and_clipped_embedding(home, name, monkeypatch):
+    """Its stochastic steps with the same draws. Its alphas in float64, for in float32 its 1 - alpha keeps three digits."""
+    prior, pipeline = _space(home, name).prior_model, home[1][name]
+    scheduler = deepcopy(pipeline.scheduler if name == "kandinsky" else pipeline.prior_scheduler)
+    assert torch.equal(scheduler.alphas_cumprod.double(), prior.schedule.alphas_cumprod)
+    scheduler.alphas_cumprod = scheduler.alphas_cumprod.double()
+    scheduler.betas = 1 - scheduler.alphas_cumprod / torch.cat([torch.ones(1), scheduler.alphas_cumprod[:-1]])
+    x_T = torch.randn(2, tiny.DIM, generator=torch.Generator().manual_seed(1)).double()
+    cond, null = prior.condition(["a cat", "a red boat"]), prior.null_condition(2)
+    rngs = [np.random.default_rng(i) for i in range(2)]
+    draws = "diffusers.schedulers.scheduling_unclip.randn_tensor"
+    monkeypatch.setattr(draws, lambda *given, **how: sampling.draw_noise((tiny.DIM,), rngs).double())
+    scheduler.set_timesteps(6)
+    times, x, clipped, guidance = scheduler.timesteps.tolist(), x_T, 0, 12.0
+    with torch.inference_mode():
+        for t, s in zip(times, [*times[1:], None], strict=True):
+            free, told = (prior.predict(x, t, c) for c in (null, cond))
+            guess = free + guidance * (told - free)
+            clipped += (guess.abs() > 5).sum()
+            x = scheduler.step(guess, timestep=t, sample=x, prev_timestep=s).prev_sample
+    fresh = [np.random.default_rng(i) for i in range(2)]
+    denoiser = denoiser_of(prior, ["a cat", "a red boat"], guidance)
+    ours = sampling.sample(denoiser, prior.schedule, x_T, num_inference_steps=6, eta=1.0, rngs=fresh)
+    assert torch.allclose(ours, x, atol=1e-5)
+    assert clipped > 0
 
 
 @pytest.mark.parametrize("name", ["kandinsky", "karlo"])
