@@ -2,47 +2,27 @@
 
 import json
 import shutil
-from pathlib import Path
 
-import huggingface_hub
+import hub
 import pytest
 import tiny
+from hub import BRANCH
 
 from clipspace import load_space
 from clipspace.errors import CheckpointError
 from clipspace.models.catalogue import CATALOGUE, locate
 
-BRANCH = "0" * 40
-
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """An empty cache of the hub, and nothing downloaded."""
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    return tmp_path / "hub"
-
-
-def _cached(cache: Path, folder: Path, repo: str, commit: str = BRANCH, *refs: str) -> Path:
-    """A folder put into the cache as the hub's client does: blobs, and a snapshot of links to them."""
-    home = cache / f"models--{repo.replace('/', '--')}"
-    for i, path in enumerate(sorted(p for p in folder.rglob("*") if p.is_file())):
-        blob = home / "blobs" / f"{commit[:8]}{i:032d}"
-        blob.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, blob)
-        link = home / "snapshots" / commit / path.relative_to(folder)
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(blob)
-    for ref in refs:
-        (home / "refs" / ref).parent.mkdir(parents=True, exist_ok=True)
-        (home / "refs" / ref).write_text(commit)
-    return home / "snapshots" / commit
+    return hub.use(tmp_path / "hub", monkeypatch)
 
 
 def test_karlo_and_its_prior_are_read_from_the_repository_that_holds_both_as_safetensors(cache, tmp_path):
     clip = tiny.clip(tmp_path / "clip")
     tiny.karlo_with_prior(tmp_path / "karlo")
-    _cached(cache, tmp_path / "karlo", "kakaobrain/karlo-v1-alpha", BRANCH, "main")
+    hub.put(cache, tmp_path / "karlo", "kakaobrain/karlo-v1-alpha", BRANCH, "main")
     space = load_space(clip, decoder="karlo", prior="karlo", device="cpu")
     assert space.decoder.facts.name == space.prior_model.facts.name == "karlo"
     assert len(space.decode(space.prior("a cat", num_inference_steps=2), num_inference_steps=2)) == 1
@@ -54,11 +34,11 @@ def test_sd_image_variations_is_read_from_the_commit_that_holds_safetensors(cach
     clip = tiny.clip(tmp_path / "clip")
     tiny.image_variations(tmp_path / "made")
     repo, commit = "lambdalabs/sd-image-variations-diffusers", "17e2bedc1469eab4446e3e2c0219b9e868bf0473"
-    _cached(cache, tmp_path / "made", repo, commit)
+    hub.put(cache, tmp_path / "made", repo, commit)
     shutil.copytree(tmp_path / "made", tmp_path / "pickles")
     for weights in tmp_path.glob("pickles/*/*.safetensors"):
         tiny.pickle_instead(weights)
-    _cached(cache, tmp_path / "pickles", repo, BRANCH, "main", "v2.0")
+    hub.put(cache, tmp_path / "pickles", repo, BRANCH, "main", "v2.0")
     space = load_space(clip, decoder="sd-image-variations", device="cpu")
     assert space.decoder.facts.name == "sd-image-variations"
     with pytest.raises(CheckpointError, match="pickle"):
@@ -69,7 +49,7 @@ def test_sd_image_variations_is_read_from_the_commit_that_holds_safetensors(cach
 def test_a_revision_is_a_branch_a_tag_a_commit_or_a_request(cache, tmp_path, revision):
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / "model_index.json").write_text("{}")
-    found = _cached(cache, tmp_path / "made", "org/name", BRANCH, "main", "v1", "refs/pr/2")
+    found = hub.put(cache, tmp_path / "made", "org/name", BRANCH, "main", "v1", "refs/pr/2")
     assert locate(f"org/name{revision}") == (found, None)
     assert locate(f"karlo@org/name{revision}") == (found, "karlo")
 
@@ -77,7 +57,7 @@ def test_a_revision_is_a_branch_a_tag_a_commit_or_a_request(cache, tmp_path, rev
 def test_the_prior_of_a_row_is_its_prior(cache, tmp_path):
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / "model_index.json").write_text("{}")
-    found = _cached(cache, tmp_path / "made", "kandinsky-community/kandinsky-2-2-prior", BRANCH, "main")
+    found = hub.put(cache, tmp_path / "made", "kandinsky-community/kandinsky-2-2-prior", BRANCH, "main")
     assert locate("kandinsky-2.2", "prior") == (found, "kandinsky-2.2")
     with pytest.raises(CheckpointError, match="'stable-unclip-l' has no prior"):
         locate("stable-unclip-l", "prior")
@@ -87,7 +67,7 @@ def test_a_cache_of_configs_alone_is_not_local(cache, tmp_path):
     tiny.karlo_with_prior(tmp_path / "karlo")
     for weights in tmp_path.glob("karlo/*/*.safetensors"):
         weights.unlink()
-    _cached(cache, tmp_path / "karlo", "kakaobrain/karlo-v1-alpha", BRANCH, "main")
+    hub.put(cache, tmp_path / "karlo", "kakaobrain/karlo-v1-alpha", BRANCH, "main")
     assert CATALOGUE["karlo"].describe()["local"] == "no"
     assert json.loads((locate("karlo")[0] / "model_index.json").read_text())["_class_name"] == "UnCLIPPipeline"
 
