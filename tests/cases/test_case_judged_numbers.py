@@ -137,7 +137,7 @@ def test_the_typographic_figure_is_of_many_images_and_says_what_the_probe_says(s
     probe = attack_scores(space, {"bare": images, "blank": blank, "word": printed}, truth, words)
     for row in found.table.rows[:3]:
         for what in ("thing", "word"):
-            expected = probe[f"{row['card'].removesuffix(' card')}: read as the {what}"]
+            expected = probe[row["card"].removesuffix(" card"), "image", what, "share"]
             assert row[f"read as the {what}"] == pytest.approx(expected.value)
         assert row["images"] == 60
     assert found.table.rows[2]["read as the word"] > 0.5
