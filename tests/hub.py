@@ -142,8 +142,21 @@ def age_vae(folder: Path) -> None:
         save_file(renamed, path, metadata={"format": "pt"})
 
 
+def linked(folder: Path) -> None:
+    """Every file a link to one that lies elsewhere, as in a snapshot of the hub."""
+    for i, path in enumerate(sorted(p for p in folder.rglob("*") if p.is_file())):
+        blob = folder.parent / "blobs" / str(i)
+        blob.parent.mkdir(exist_ok=True)
+        path.symlink_to(path.rename(blob))
+
+
+def age(folder: Path) -> None:
+    """Configs, text encoders and VAE as libraries of 2022 and 2023 wrote them."""
+    _age(folder)
+    age_vae(folder)
+
+
 def _age(folder: Path) -> None:
-    """Configs and text encoders as libraries of 2023 wrote them."""
     for path in folder.glob("*/config.json"):
         config = json.loads(path.read_text()) | {"_name_or_path": "/home/somebody/checkpoint"}
         if "_class_name" in config:

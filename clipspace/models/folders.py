@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from clipspace.errors import CapabilityError, CheckpointError
+from clipspace.models.weight_files import absent_shards, choose, files_in, why_unreadable
 from clipspace.points.stamps import Stamp, read_stamp
 
 PLAIN = {"addition_embed_type": None, "encoder_hid_dim_type": None, "time_cond_proj_dim": None}
@@ -22,11 +23,19 @@ _LONGEST = 100_000
 
 @dataclass(frozen=True)
 class Placement:
-    """Where networks compute and in what; ``offload`` keeps weights in main memory and moves them layer by layer."""
+    """Where networks compute and in what; ``offload`` keeps weights in main memory and moves them layer by layer.
+
+    ``variant`` names the files of weights that are read where a part has them, such as "fp16"; else the plain ones.
+    """
 
     device: torch.device
     dtype: torch.dtype
     offload: bool = False
+    variant: str | None = None
+
+    def on_cpu(self) -> Placement:
+        """The same files, on the CPU in float32."""
+        return Placement(torch.device("cpu"), torch.float32, variant=self.variant)
 
 
 def read_index(folder: Path) -> dict[str, Any]:
@@ -73,21 +82,25 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def load_part(cls, folder: Path, part: str, place: Placement):
-    """The network ``part`` of a folder, by its library's own loader: safetensors only, every weight present."""
+    """The network ``part`` of a folder, by its library's own loader: no code is run, and every weight is present."""
     if not (folder / part).is_dir():
         raise CheckpointError(f"load_space: expected a folder {part!r} in {str(folder)!r}; found none")
-    _refuse_pickles(folder / part)
+    weights = choose(files_in(folder / part), place.variant, repr(str(folder / part)))
+    if absent := absent_shards(folder / part, weights):
+        raise CheckpointError(
+            f"load_space: {str(folder / part)!r} lacks {absent}, which its index names; get a whole copy"
+        )
     _check_part(cls, folder, part)
     try:
         network, info = cls.from_pretrained(
-            folder, subfolder=part, torch_dtype=place.dtype, use_safetensors=True, local_files_only=True,
+            folder, subfolder=part, torch_dtype=place.dtype, variant=weights.variant, local_files_only=True,
+            use_safetensors=weights.format == "safetensors",  # both libraries read .bin with weights_only=True
             low_cpu_mem_usage=False, output_loading_info=True,
             ignore_mismatched_sizes=True,  # so that all of them are listed below, not only the first, or none
         )  # fmt: skip
     except Exception as error:  # diffusers, transformers and safetensors raise many types for a broken folder
-        raise CheckpointError(
-            f"load_space: could not read {part!r} of {str(folder)!r}: {error}; get a whole copy"
-        ) from error
+        why = why_unreadable(folder / part, weights) or f"{error}; get a whole copy"
+        raise CheckpointError(f"load_space: could not read {part!r} of {str(folder)!r}: {why}") from error
     wrong = {kind: sorted(info[kind]) for kind in ("missing_keys", "unexpected_keys", "mismatched_keys") if info[kind]}
     if wrong:
         raise CheckpointError(f"load_space: the weights of {part!r} in {str(folder)!r} do not fit its config: {wrong}")
@@ -170,17 +183,6 @@ def _check_named(cls, written: dict[str, Any], where: str) -> None:
     if (name := written.get("_class_name")) != cls.__name__:
         raise CheckpointError(
             f"load_space: expected a {cls.__name__} in {where}, got {name!r}; load the part made for it"
-        )
-
-
-def _refuse_pickles(part: Path) -> None:
-    if any(part.glob("*.safetensors")) or any(part.glob("*.safetensors.index.json")):
-        return
-    pickles = sorted(p.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for p in part.glob(pattern))
-    if pickles:
-        raise CheckpointError(
-            f"load_space: expected safetensors in {str(part)!r}, got the pickle {pickles[0]!r}, which can run code when "
-            "read; get the safetensors version of the model, or convert it where you trust it"
         )
 
 

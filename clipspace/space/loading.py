@@ -16,6 +16,7 @@ from clipspace.models.facts import DecoderFacts
 from clipspace.models.folders import Placement
 from clipspace.models.gradient_decoder import GradientDecoder
 from clipspace.models.prior import load_prior
+from clipspace.models.weight_files import check_variant
 from clipspace.space.space import Space
 
 DTYPES = ("float32", "bfloat16", "float16", "float64")
@@ -33,6 +34,7 @@ def load_space(
     resize_mode: ResizeMode | None = None,
     preprocess: Preprocess | None = None,
     offload: bool = False,
+    variant: str | None = None,
     decoder_options: Mapping[str, Any] | None = None,
 ) -> Space:
     """Load a space by name: a row of `clipspace spaces`, or any open_clip id (then an encoder alone).
@@ -51,6 +53,8 @@ def load_space(
         docs/decoders.md), else as the encoder was
     preprocess : what a bare weights file cannot say: mean, std, activation (`models.clip.Preprocess`)
     offload : keep weights in main memory and move each layer to the device when it computes; slow, and fits small GPUs
+    variant : files of weights of the decoder and the prior, such as "fp16" for ``*.fp16.safetensors``; the plain files when
+        None, or the variant where a part has only one
     decoder_options : ``noise_level`` of Stable unCLIP, ``upsample`` of Karlo
 
     Raises `CheckpointError` for what is missing or broken, `SpaceMismatchError` for a decoder of another CLIP.
@@ -60,13 +64,16 @@ def load_space(
     128
     """
     name = _identifier(name)
-    place = _placement(device, dtype, offload)
+    place = _placement(device, dtype, offload, variant)
     pairing = catalogue.pairing(name)
     if pairing is not None:
         decoder, prior = decoder or pairing.decoder, prior or pairing.prior
     source, options = _locate_decoder(decoder), decoder_options or {}
     check_options(source and source[1], options)
     prior_folder = None if prior is None else catalogue.locate(prior, "prior")[0]
+    for folder in (source and source[0], prior_folder):
+        if folder is not None:
+            check_variant(folder, variant)
     encoder = clip.load_encoder(
         pairing.clip if pairing else name,
         stamp_name=name if name == "mini" else None,
@@ -93,7 +100,7 @@ def untrained_space(name: str | Path = "mini", *, seed: int, device: str | None 
     name = _identifier(name)
     pairing = catalogue.CATALOGUE.get(name)
     title = f"{name} untrained, seed {seed}"
-    place = _placement(device, "float32", offload=False)
+    place = _placement(device, "float32")
     encoder = clip.draw_encoder(pairing.clip if pairing else name, seed=seed, stamp_name=title, device=place.device)
     return Space(title, encoder)
 
@@ -106,13 +113,13 @@ def _locate_decoder(decoder: str | Path | None) -> tuple[Path, DecoderFacts] | N
     return folder, facts_of(folder, name)
 
 
-def _placement(device: str | None, dtype: str, offload: bool) -> Placement:
+def _placement(device: str | None, dtype: str, offload: bool = False, variant: str | None = None) -> Placement:
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if dtype not in DTYPES:
         raise InputError(f"load_space: expected dtype as one of {list(DTYPES)}, got {dtype!r}")
     if dtype == "float64" and place.type == "mps":
         raise InputError("load_space: Apple's GPUs have no float64; load with device='cpu'")
-    return Placement(place, getattr(torch, dtype), offload)
+    return Placement(place, getattr(torch, dtype), offload, variant)
 
 
 def _identifier(name: str | Path) -> str:

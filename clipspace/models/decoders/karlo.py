@@ -159,7 +159,7 @@ def load(folder: Path, place: Placement, encoder: Encoder, *, upsample: bool = T
         unet,
         load_part(UnCLIPTextProjModel, folder, "text_proj", place),
         load_schedule(folder, "decoder_scheduler"),
-        prompt=_empty_prompt(folder),
+        prompt=_empty_prompt(folder, place.on_cpu()),
         upsampler=upsampler,
     )
 
@@ -178,12 +178,11 @@ def _load_upsampler(folder: Path, place: Placement) -> Upsampler:
 
 
 @torch.inference_mode()
-def _empty_prompt(folder: Path) -> Prompt:
+def _empty_prompt(folder: Path, place: Placement) -> Prompt:
     """What the text encoder makes of the empty prompt; the text encoder is not kept."""
     from transformers import CLIPTextModelWithProjection
 
-    on_cpu = Placement(torch.device("cpu"), torch.float32)
-    text_encoder = load_part(CLIPTextModelWithProjection, folder, "text_encoder", on_cpu)
+    text_encoder = load_part(CLIPTextModelWithProjection, folder, "text_encoder", place)
     tokenizer = load_tokenizer(folder)
     tokens = tokenizer("", padding="max_length", max_length=tokenizer.model_max_length, return_tensors="pt")
     out = text_encoder(tokens.input_ids)

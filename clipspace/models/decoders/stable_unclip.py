@@ -113,7 +113,7 @@ def load(
     from diffusers import DDPMScheduler, UNet2DConditionModel
     from diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer import StableUnCLIPImageNormalizer
 
-    on_cpu = Placement(torch.device("cpu"), torch.float32)
+    on_cpu = place.on_cpu()
     unet = load_part(UNet2DConditionModel, folder, "unet", place)
     check_config(unet, "unet", class_embed_type="projection", in_channels=4, out_channels=4, **PLAIN)
     return StableUnCLIP(
