@@ -51,6 +51,10 @@ class ConvergenceWarning(UserWarning):
     """An iteration ended above the accuracy that was asked of it; the message says where and what to do."""
 
 
+class ClippingWarning(UserWarning):
+    """A decoder's own sampler clips x_0, which has no inverse; the message says from which timestep on nothing is clipped."""
+
+
 class UnfamiliarWarning(UserWarning):
     """Images lie far from what a decoder draws, so what it draws of them says little of their embeddings."""
 

@@ -87,8 +87,7 @@ class Schedule:
 
     def step(self, t: int | None, s: int | None, eta: float = 0.0) -> tuple[float, float, float]:
         """``A, B, sigma`` of the DDIM step from timestep ``t`` to ``s`` (None: the image)."""
-        a_t = self.alpha(t)
-        signal, noise = a_t**0.5, (1 - a_t) ** 0.5
+        signal, noise = self._signal_and_noise(t)
         to_image, to_noise, sigma = self._towards(t, s, eta)
         if self.prediction == "v_prediction":  # x_0 = signal x - noise f,  eps = noise x + signal f
             return to_image * signal + to_noise * noise, to_noise * signal - to_image * noise, sigma
@@ -113,18 +112,25 @@ class Schedule:
         With x_0 limited and the noise recomputed from it, ``eta`` = 1 is the posterior mean of Ho et al. 2020
         (arXiv 2006.11239, equation 7), which DDPM and Karlo's own sampler take.
         """
-        a_t = self.alpha(t)
-        signal, noise = a_t**0.5, (1 - a_t) ** 0.5
+        signal, noise = self._signal_and_noise(t)
         to_image, to_noise, sigma = self._towards(t, s, eta)
-        if self.prediction == "v_prediction":
-            x_0, eps = signal * x - noise * output, noise * x + signal * output
-        elif self.prediction == "epsilon":
-            x_0, eps = (x - noise * output) / signal, output
-        else:
-            x_0, eps = output, (x - signal * output) / noise
+        x_0, eps = self.predicted(x, output, t)
         x_0 = self.limit(torch.where(x_0.isinf(), torch.nan, x_0))  # a limit must not hide an overflow
         eps = eps if self.keeps_noise else (x - signal * x_0) / noise
         return torch.add(to_image * x_0, eps, alpha=to_noise), sigma
+
+    def predicted(self, x: torch.Tensor, output: torch.Tensor, t: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """x_0, not limited, and noise that the network's ``output`` for ``x`` at timestep ``t`` says."""
+        signal, noise = self._signal_and_noise(t)
+        if self.prediction == "v_prediction":
+            return signal * x - noise * output, noise * x + signal * output
+        if self.prediction == "epsilon":
+            return (x - noise * output) / signal, output
+        return output, (x - signal * output) / noise
+
+    def _signal_and_noise(self, t: int) -> tuple[float, float]:
+        a_t = self.alpha(t)
+        return a_t**0.5, (1 - a_t) ** 0.5
 
     def _towards(self, t: int | None, s: int | None, eta: float) -> tuple[float, float, float]:
         """How much of x_0, of the predicted noise and of fresh noise is in the step's result (Song et al. 2021, equation 12)."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from clipspace.diffusion import inversion, sampling
+from clipspace.diffusion import inversion, limits, sampling
 from clipspace.diffusion.denoiser import denoiser_of
 from clipspace.diffusion.schedule import Schedule
 from clipspace.models.contract import Decoder
@@ -119,6 +119,13 @@ class DiffusionDecoder(Decoder):
             restarts=restarts,
             on_step=on_step,
         )
+
+    def unlimited_steps(
+        self, z: torch.Tensor, x_T: torch.Tensor, *, num_inference_steps: int, guidance_scale: float = 1.0
+    ) -> torch.Tensor:
+        """How many of the last steps of `draw` without clipping are as with clipping: see `limits.unlimited_steps`."""
+        denoiser = denoiser_of(self, z, guidance_scale)
+        return limits.unlimited_steps(denoiser, self.schedule, x_T, num_inference_steps=num_inference_steps)
 
     @torch.inference_mode()
     def to_latents(self, images: list[Image.Image]) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,13 +11,22 @@ from PIL import Image
 from tqdm import tqdm
 
 from clipspace.diffusion import inversion
-from clipspace.errors import ConvergenceWarning
+from clipspace.errors import ClippingWarning, ConvergenceWarning, shortened
 from clipspace.models.diffusion_decoder import DiffusionDecoder
 from clipspace.models.precision import check_finite, working_dtype
 from clipspace.space.batches import batch_count, batch_slices, within_memory
 
 _RESTARTS_IN_HALF = 1
 """Attempts after the first in half precision, where most of the error that is left is rounding."""
+
+
+class Found(NamedTuple):
+    """A row each: x_T, residual and evaluations (`inversion.Inversion`), and how many of the last steps no limit changes."""
+
+    noise: np.ndarray
+    residual: np.ndarray
+    evaluations: np.ndarray
+    unlimited: np.ndarray
 
 
 def find_noise(
@@ -29,8 +39,9 @@ def find_noise(
     guidance_scale: float,
     method: inversion.Method,
     batch_size: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """x_T, residual and evaluations (`inversion.Inversion`) of each image, whose embeddings are ``z``; networks are ``dtype``."""
+) -> Found:
+    """x_T of each image, whose embeddings are ``z``; networks are ``dtype``."""
+    options = {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale}
     restarts = _RESTARTS_IN_HALF if dtype.itemsize < 4 else inversion.RESTARTS
     batches = []
     total = batch_count(len(z), batch_size) * num_inference_steps
@@ -38,19 +49,13 @@ def find_noise(
         for rows in batch_slices(len(z), batch_size):
             latents = decoder.to_latents(images[rows]).to(working_dtype(dtype))
             check_finite(latents, "invert: latents of images", dtype)
-            batches.append(
-                decoder.invert(
-                    torch.from_numpy(z[rows]),
-                    latents,
-                    num_inference_steps=num_inference_steps,
-                    guidance_scale=guidance_scale,
-                    method=method,
-                    restarts=restarts,
-                    on_step=bar.update,
-                )
-            )
-    noise, residual, evaluations = (torch.cat(parts).cpu().numpy() for parts in zip(*batches, strict=True))
-    return noise, residual, evaluations
+            told = torch.from_numpy(z[rows])
+            found = decoder.invert(told, latents, method=method, restarts=restarts, on_step=bar.update, **options)
+            unlimited = torch.full((len(told),), num_inference_steps)
+            if decoder.schedule.limit is not None:
+                unlimited = decoder.unlimited_steps(told, found.noise, **options)
+            batches.append((*found, unlimited))
+    return Found(*(torch.cat(parts).cpu().numpy() for parts in zip(*batches, strict=True)))
 
 
 def warn_lost(residual: np.ndarray, dtype: torch.dtype, *, stacklevel: int = 2) -> None:
@@ -63,6 +68,23 @@ def warn_lost(residual: np.ndarray, dtype: torch.dtype, *, stacklevel: int = 2) 
             ConvergenceWarning,
             stacklevel=stacklevel + 1,
         )
+
+
+def warn_limited(found: Found, decoder: DiffusionDecoder, num_inference_steps: int, *, stacklevel: int = 2) -> None:
+    """Warn (`ClippingWarning`) of images whose code a limit of x_0, as the decoder's own sampler sets one, would change."""
+    rows = np.flatnonzero(np.isfinite(found.residual) & (found.unlimited < num_inference_steps))
+    if not len(rows):
+        return
+    agree = int(found.unlimited[rows].min())
+    times = decoder.schedule.timesteps(num_inference_steps)
+    since = f"only from t={times[-agree]} down to the image" if agree else "at no timestep"
+    warnings.warn(
+        f"invert: the authors' sampler of a {decoder.name} decoder clips x_0, and a clipped step has no inverse; the codes of "
+        f"images {shortened(rows.tolist())} hold for steps without clipping, and for clipped ones {since}; decode them with "
+        "code.settings, which does not clip",
+        ClippingWarning,
+        stacklevel=stacklevel + 1,
+    )
 
 
 def _cure(dtype: torch.dtype) -> str:

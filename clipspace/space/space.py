@@ -26,7 +26,7 @@ from clipspace.sources.images import list_images, read_image, read_images
 from clipspace.space.batches import batch_slices
 from clipspace.space.drawing import draw_embeddings, draw_images
 from clipspace.space.inputs import check_guidance, decoder_noise, decoder_vectors, text_points
-from clipspace.space.inverting import find_noise, warn_lost
+from clipspace.space.inverting import find_noise, warn_limited, warn_lost
 
 _STEPS, _PRIOR_STEPS = 50, 25
 """Steps of a space without a decoder, or a prior, of its own."""
@@ -235,7 +235,8 @@ class Space:
 
         Warns (`ConvergenceWarning`) of images whose code decodes to something else. In float32 that is one in a hundred
         of the mini space, drawn so unlike what the decoder draws that rounding decides the image; a space loaded with
-        ``dtype="float64"`` inverts and decodes them too, at four times the cost on a CPU.
+        ``dtype="float64"`` inverts and decodes them too, at four times the cost on a CPU. Warns (`ClippingWarning`) of images
+        whose code the decoder's own sampler would not decode, for it clips x_0; it says from which timestep on it clips nothing.
         """
         decoder = self._decoder("invert")
         steps = self._steps(decoder, num_inference_steps)
@@ -250,12 +251,13 @@ class Space:
         if len(points) != len(read):
             raise InputError(f"invert: expected one embedding for each of {len(read)} images, got {len(points)}")
         dtype, options = self.encoder.dtype, {"num_inference_steps": steps, "guidance_scale": guidance_scale}
-        noise, residual, evaluations = find_noise(
-            decoder, read, z, dtype=dtype, method=method, batch_size=batch_size, **options
-        )
-        warn_lost(residual, dtype, stacklevel=2)
+        found = find_noise(decoder, read, z, dtype=dtype, method=method, batch_size=batch_size, **options)
+        warn_lost(found.residual, dtype, stacklevel=2)
+        warn_limited(found, decoder, steps, stacklevel=2)
         named = points if embeddings is not None else Embeddings(points.vectors, points.stamp, "image", names)
-        return Code(named, noise, steps, guidance_scale, residual, evaluations, self.weights["decoder"])
+        return Code(
+            named, found.noise, steps, guidance_scale, found.residual, found.evaluations, self.weights["decoder"]
+        )
 
     def noise(self, n: int, *, seed: int = 0) -> np.ndarray:
         """x_T for ``n`` images, float32 ``(n, *latent_shape)``: what `decode` draws for ``seed``."""
