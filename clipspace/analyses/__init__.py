@@ -56,8 +56,8 @@ class Analysis:
 def names() -> tuple[str, ...]:
     """All analyses, in the order of a report: the modules of this package that have an `Analysis`."""
     modules = {info.name: import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)}
-    found = [name for name, module in modules.items() if hasattr(module, "ANALYSIS")]
-    return tuple(sorted(found, key=lambda name: modules[name].ANALYSIS.order))
+    analysis_names = [name for name, module in modules.items() if hasattr(module, "ANALYSIS")]
+    return tuple(sorted(analysis_names, key=lambda name: modules[name].ANALYSIS.order))
 
 
 def analysis(name: str) -> ModuleType:

@@ -62,14 +62,14 @@ class Brought:
 
     @property
     def everything(self) -> list[Given]:
-        return [given for given in dict.fromkeys((self.points, self.images)) if given is not None]
+        return [one_set for one_set in dict.fromkeys((self.points, self.images)) if one_set is not None]
 
     def check(self, space: Space) -> None:
         """Raise `SpaceMismatchError` for a store of another space, `InputError` for images that are not those of a store."""
-        for given in self.everything:
-            if given.store is not None:
-                check_same_space(space.stamp, given.store.stamp, "report")
-            given.check(space)
+        for one_set in self.everything:
+            if one_set.store is not None:
+                check_same_space(space.stamp, one_set.store.stamp, "report")
+            one_set.check(space)
 
 
 def bring(
@@ -87,11 +87,11 @@ def bring(
     """
     if source is not None and store is None:
         raise InputError("report: expected the store that was encoded from the source, got none; pass --store")
-    stored = None if store is None else given_store(store, source, spool, seed=seed)
-    shown = None if images is None else given_images(images)
-    if shown is None and stored is not None and stored.read is not None:
-        shown = stored
-    return Brought(shown, stored or shown, rows)
+    measured = None if store is None else given_store(store, source, spool, seed=seed)
+    looked_at = None if images is None else given_images(images)
+    if looked_at is None and measured is not None and measured.read is not None:
+        looked_at = measured
+    return Brought(looked_at, measured or looked_at, rows)
 
 
 def missing(name: str, brought: Brought) -> str | None:
@@ -111,8 +111,8 @@ def missing(name: str, brought: Brought) -> str | None:
 
 def ask(name: str, space: Space, brought: Brought, **options: Any) -> Result:
     """The answer of an analysis, computed on what was brought; ``data`` and ``inputs`` of its provenance say on what."""
-    chosen = {key: value for key, value in options.items() if value is not None}
-    result = analysis(name).run(space, **{**_arguments(name, space, brought), **chosen})
+    set_options = {key: value for key, value in options.items() if value is not None}
+    result = analysis(name).run(space, **{**_arguments(name, space, brought), **set_options})
     data = computed_on(name, brought, result.provenance.options)
     return replace(result, provenance=replace(result.provenance, data=data, inputs=inputs(name, brought)))
 
@@ -124,32 +124,38 @@ def computed_on(name: str, brought: Brought, options: Mapping[str, Any]) -> str:
         return f"Computed on {counts['texts']} texts given."
     if not brought.everything:
         return f"Computed on {about(name).scenes.format_map(counts)}; no images and no store were given."
-    parts = [_part(kind, name, brought, counts) for kind in about(name).takes]
+    phrases = [_part(kind, name, brought, counts) for kind in about(name).takes]
     if about(name).read and not (counts.get("after") or counts.get("thing")):
-        parts.append(about(name).read)
-    return f"Computed on {'; '.join(parts)}."
+        phrases.append(about(name).read)
+    return f"Computed on {'; '.join(phrases)}."
 
 
 def inputs(name: str, brought: Brought) -> list[dict[str, Any]]:
     """What an analysis was computed on, as {kind, name, digest}: the sets, and each image of a row."""
     sets = [
-        {"kind": one.kind, "name": one.name, "digest": one.digest, "rows": len(one), "of": one.total}
-        for one in brought.everything
+        {
+            "kind": one_set.kind,
+            "name": one_set.name,
+            "digest": one_set.digest,
+            "rows": len(one_set),
+            "of": one_set.total,
+        }
+        for one_set in brought.everything
     ]
-    shown = _shown(name, brought) if "rows" in about(name).takes and brought.images is not None else {}
+    images_of_rows = _shown(name, brought) if "rows" in about(name).takes and brought.images is not None else {}
     return sets + [
         {"kind": "image", "name": called, "digest": hashlib.sha256(content(read_image(image))).hexdigest()[:16]}
-        for called, image in shown.items()
+        for called, image in images_of_rows.items()
     ]
 
 
 def _arguments(name: str, space: Space, brought: Brought) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     if brought.everything:
         for kind in about(name).takes:
-            found |= {"images": _shown(name, brought)} if kind == "rows" else _TAKE[kind](space, brought)
-    known = signature(analysis(name).run).parameters
-    return {key: value for key, value in found.items() if key in known}
+            arguments |= {"images": _shown(name, brought)} if kind == "rows" else _TAKE[kind](space, brought)
+    parameters = signature(analysis(name).run).parameters
+    return {key: value for key, value in arguments.items() if key in parameters}
 
 
 def _rows(name: str, brought: Brought) -> list[int]:
@@ -162,17 +168,17 @@ def _shown(name: str, brought: Brought) -> dict[str, Any]:
 
 
 def _images(space: Space, brought: Brought) -> dict[str, Any]:
-    chosen = evenly(len(brought.images), MOST_IMAGES)
-    return {"images": brought.images.read(chosen), "points": brought.images.points(space)[chosen]}
+    positions = evenly(len(brought.images), MOST_IMAGES)
+    return {"images": brought.images.read(positions), "points": brought.images.points(space)[positions]}
 
 
 def _points(space: Space, brought: Brought) -> dict[str, Any]:
-    given = brought.points
-    found = {"points": given.points(space), "columns": given.columns}
-    if given.read is not None:
-        rows = evenly(len(given), THUMBNAILS)
-        found |= {"images": given.read(rows), "rows": rows}
-    return found
+    point_set = brought.points
+    arguments = {"points": point_set.points(space), "columns": point_set.columns}
+    if point_set.read is not None:
+        rows = evenly(len(point_set), THUMBNAILS)
+        arguments |= {"images": point_set.read(rows), "rows": rows}
+    return arguments
 
 
 def _own(brought: Brought) -> list[int]:
@@ -181,14 +187,14 @@ def _own(brought: Brought) -> list[int]:
 
 
 def _others(space: Space, brought: Brought) -> dict[str, Any]:
-    own = set(_own(brought))
-    rest = [i for i in range(len(brought.points)) if i not in own]
-    return {"points": brought.points.points(space)[rest]} if _enough(len(rest), brought) else {}
+    shown_rows = set(_own(brought))
+    other_rows = [i for i in range(len(brought.points)) if i not in shown_rows]
+    return {"points": brought.points.points(space)[other_rows]} if _enough(len(other_rows), brought) else {}
 
 
-def _enough(others: int, brought: Brought) -> bool:
+def _enough(n_points: int, brought: Brought) -> bool:
     """Whether components are fitted on this many points: a store is given for that."""
-    return others >= FEWEST_OTHERS or brought.points.store is not None
+    return n_points >= FEWEST_OTHERS or brought.points.store is not None
 
 
 def _among(space: Space, brought: Brought) -> dict[str, Any]:
@@ -215,36 +221,36 @@ _TAKE = {
 
 def _part(kind: str, name: str, brought: Brought, counts: Mapping[str, Any]) -> str:
     """What a sentence says of one kind."""
-    given = brought.images if kind in ("rows", "images") else brought.points
+    one_set = brought.images if kind in ("rows", "images") else brought.points
     if kind in ("rows", "images"):
-        n = len(_rows(name, brought)) if kind == "rows" else min(len(given), MOST_IMAGES)
-        return _of(given, n, "images", "evenly spaced")
+        n = len(_rows(name, brought)) if kind == "rows" else min(len(one_set), MOST_IMAGES)
+        return _of(one_set, n, "images", "evenly spaced")
     if kind == "others":
-        rest = len(given) - len(_own(brought))
-        if not _enough(rest, brought):
+        n_others = len(one_set) - len(_own(brought))
+        if not _enough(n_others, brought):
             return (
-                f"components fitted on {counts['n']:,} rendered scenes, since only {rest} other images were given, and read "
+                f"components fitted on {counts['n']:,} rendered scenes, since only {n_others} other images were given, and read "
                 f"off {counts['readings']:,} more"
             )
-        shown = "" if rest == len(given) else f", less the {len(given) - rest} shown"
-        return f"components fitted on {_whole(given)}{shown}"
+        less = "" if n_others == len(one_set) else f", less the {len(one_set) - n_others} shown"
+        return f"components fitted on {_whole(one_set)}{less}"
     if kind == "pairs":
-        return f"{_of(given, len(given.captioned), 'rows', 'those with a caption')}, and their captions"
+        return f"{_of(one_set, len(one_set.captioned), 'rows', 'those with a caption')}, and their captions"
     if kind == "captions":
-        return f"{counts['texts']} captions of {given.name}, evenly spaced"
-    points = _whole(given)
+        return f"{counts['texts']} captions of {one_set.name}, evenly spaced"
+    points = _whole(one_set)
     return f"neighbours among {points}" if kind == "among" else points
 
 
-def _whole(given: Given) -> str:
-    return _of(given, len(given), "rows", "drawn at random" if given.store is not None else "evenly spaced")
+def _whole(one_set: Given) -> str:
+    return _of(one_set, len(one_set), "rows", "drawn at random" if one_set.store is not None else "evenly spaced")
 
 
-def _of(given: Given, n: int, noun: str, how: str) -> str:
+def _of(one_set: Given, n: int, noun: str, selection: str) -> str:
     """``6 of 250 images of photos, evenly spaced``; ``250 rows of store mine (mini)``."""
-    if given.kind == "images":
+    if one_set.kind == "images":
         noun = "images"
-    count = f"{n:,} {noun}" if n == given.total else f"{n:,} of {given.total:,} {noun}"
-    count = count.removesuffix("s") if given.total == 1 else count
-    of = given.name if given.kind == "images" else f"of {given.name}"
-    return f"{count} {of}" + ("" if n == given.total else f", {how}")
+    count = f"{n:,} {noun}" if n == one_set.total else f"{n:,} of {one_set.total:,} {noun}"
+    count = count.removesuffix("s") if one_set.total == 1 else count
+    source = one_set.name if one_set.kind == "images" else f"of {one_set.name}"
+    return f"{count} {source}" + ("" if n == one_set.total else f", {selection}")

@@ -61,29 +61,31 @@ def run(
 
     Decodes are read, where there is a decoder, on ``decoded`` rendered pictures of two kinds: readers need known things.
     """
-    drawn = quartets is None
-    known = {kind: binding_quartets(kind, n, seed=UNSEEN + seed) for kind in KINDS} if drawn else quartets
-    if not known or not all(known.values()):
-        raise InputError(f"binding: expected quartets of each kind, got none of {[k for k in known if not known[k]]}")
+    rendered = quartets is None
+    by_kind = {kind: binding_quartets(kind, n, seed=UNSEEN + seed) for kind in KINDS} if rendered else quartets
+    if not by_kind or not all(by_kind.values()):
+        raise InputError(
+            f"binding: expected quartets of each kind, got none of {[k for k in by_kind if not by_kind[k]]}"
+        )
     table = []
-    for kind, examples in known.items():
+    for kind, examples in by_kind.items():
         scores = [*group_scores(space, examples), *choice_accuracy(space, _choices(examples))]
         table += [{"kind": kind, "view": "examples", **row, "score": _SAYS[row.score]} for row in scores]
     if quartets is None and space.decoder is not None:
-        how = {"n": decoded, "num_inference_steps": num_inference_steps, "seed": UNSEEN + seed}
+        options = {"n": decoded, "num_inference_steps": num_inference_steps, "seed": UNSEEN + seed}
         for kind in ("color", "size"):
-            outcomes = decoded_binding(space, kind, **how)
+            outcomes = decoded_binding(space, kind, **options)
             table += [
                 {"kind": kind, "view": row.view, "score": row.outcome, **{name: row[name] for name in MEASURES}}
                 for row in outcomes
             ]
-    firsts = [found[0] for found in known.values()]
+    firsts = [examples_of_kind[0] for examples_of_kind in by_kind.values()]
     return Result(
         "binding",
         table,
         _findings(table),
         {"examples": stacked([[square(read_image(image), _SIDE) for image in first.images] for first in firsts])},
-        {"kinds": list(known), "captions": [caption for first in firsts for caption in first.captions]},
+        {"kinds": list(by_kind), "captions": [caption for first in firsts for caption in first.captions]},
         provenance("binding", space, n=n, decoded=decoded, num_inference_steps=num_inference_steps, seed=seed),
     )
 
@@ -105,18 +107,18 @@ def _findings(table: list[dict[str, Any]]) -> list[str]:
     choices = {kind: rows[kind, "examples", "two-way"]["value"] for kind in kinds}
     above = [kind for kind, row in group.items() if row["low"] > row["chance"]]
     best, worst = (pick(kinds, key=lambda kind: choices[kind]) for pick in (max, min))
-    found = [
+    sentences = [
         f"Group scores are {min(groups.values()):.2f} to {max(groups.values()):.2f} (chance 0.17), above chance for "
         f"{', '.join(above) or 'no kind'}; of two captions the true one is nearer in {choices[worst]:.0%} ({worst}) to "
         f"{choices[best]:.0%} ({best})."
     ]
     for kind in [kind for kind in kinds if (kind, "decoded", "kept") in rows]:
         kept, swapped, lost = (rows[kind, "decoded", outcome]["value"] for outcome in OUTCOMES)
-        found.append(
+        sentences.append(
             f"Decodes keep which thing has which {kind} in {kept:.0%}, swap it in {swapped:.0%}, lose it in {lost:.0%}; "
             f"of the true pictures readers get {rows[kind, 'true image', 'kept']['value']:.0%}."
         )
-    return found
+    return sentences
 
 
 _MARKERS = {
@@ -154,8 +156,10 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
             for border in range(1, len(kinds)):
                 ax.axhline(border - 0.5, color="0.85", linewidth=0.6)
         handles = [ax.get_legend_handles_labels()[0] for ax in rest]
-        both = [handle for column in zip(*handles, strict=True) for handle in column]  # a legend fills columns first
-        figure.legend(handles=both, loc="outside lower center", ncols=4, handletextpad=0.2, columnspacing=1.2)
+        handles_by_row = [
+            handle for column in zip(*handles, strict=True) for handle in column
+        ]  # a legend fills columns first
+        figure.legend(handles=handles_by_row, loc="outside lower center", ncols=4, handletextpad=0.2, columnspacing=1.2)
     return figure
 
 
@@ -166,9 +170,9 @@ def _draw_dots(
     from clipspace.plot import intervals
 
     for i, ((view, score), marker) in enumerate(scores.items()):
-        found = [rows.get((kind, view, score), {}) for kind in kinds]
+        score_rows = [rows.get((kind, view, score), {}) for kind in kinds]
         label = score if view == "examples" else f"{view}: {score}"
-        series = {name: [row.get(name) for row in found] for name in ("low", "high", "chance")}
+        series = {name: [row.get(name) for row in score_rows] for name in ("low", "high", "chance")}
         style = {"color": colors[i % len(colors)], "marker": marker, "size": 5, "offset": 0.19 * (i - 1.5)}
-        values = [row.get("value") for row in found]
+        values = [row.get("value") for row in score_rows]
         intervals([""] * len(kinds), values, **series, **style, height=0.17, label=label, ax=ax)

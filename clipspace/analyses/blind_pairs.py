@@ -94,10 +94,10 @@ def run(
     second = replace(pixel_points(sources), names=names) if other is None else other
     ways = _pairs_of(z, second, same, k, seed)
     (agreeing,) = _levels(z.unit, (1 - agree,), seed)
-    how = {"n": decodes, "keep": min(4, decodes), "same": agreeing}
-    how |= {"num_inference_steps": num_inference_steps, "seed": seed}
-    drawn = _metamers(space, None if images is None else sources, how) if space.decoder is not None else []
-    agreed = [_agreement(drawn, agreeing, decodes)] if space.decoder is not None else []
+    options = {"n": decodes, "keep": min(4, decodes), "same": agreeing}
+    options |= {"num_inference_steps": num_inference_steps, "seed": seed}
+    sheets = _metamers(space, None if images is None else sources, options) if space.decoder is not None else []
+    agreed = [_agreement(sheets, agreeing, decodes)] if space.decoder is not None else []
     table = [row for way, scores in ways.items() for row in _rows(way, scores, names, scenes)]
     name = "pixels" if other is None else other.stamp.model if other.stamp else "the other"
     return Result(
@@ -106,9 +106,9 @@ def run(
         [_count(ways, name), *_differences(table, name), *agreed],
         {
             **{f"same to {way}": _pairs_drawn(sources, scores) for way, scores in ways.items()},
-            **{f"metamers {i}": _pixels(sheet.rows) for i, sheet in enumerate(drawn)},
+            **{f"metamers {i}": _pixels(sheet.rows) for i, sheet in enumerate(sheets)},
         },
-        {"other": [name], **{f"metamers {i}": sheet.labels["columns"] for i, sheet in enumerate(drawn)}},
+        {"other": [name], **{f"metamers {i}": sheet.labels["columns"] for i, sheet in enumerate(sheets)}},
         provenance(
             "blind_pairs", space, images=len(sources), k=k, same=same, agree=agree, decodes=decodes,
             num_inference_steps=num_inference_steps, seed=seed,
@@ -133,26 +133,26 @@ def _pairs_drawn(sources: Sequence, scores: Result) -> np.ndarray:
 
 def _levels(x: np.ndarray, shares: Sequence[float], seed: int) -> list[float]:
     """Cosines that these shares of all pairs of unit vectors ``(n, d)`` lie below."""
-    few = x[stream(seed, "sample").permutation(len(x))[:_ROWS]]
-    return [float(level) for level in np.quantile((few @ few.T)[np.triu_indices(len(few), 1)], shares)]
+    sample = x[stream(seed, "sample").permutation(len(x))[:_ROWS]]
+    return [float(level) for level in np.quantile((sample @ sample.T)[np.triu_indices(len(sample), 1)], shares)]
 
 
-def _metamers(space: Space, images: Sequence | None, how: dict[str, Any]) -> list[Pictures]:
+def _metamers(space: Space, images: Sequence | None, options: dict[str, Any]) -> list[Pictures]:
     """Of each source a row: itself, then decodes of it. Sources of which no two decodes agree are left out."""
-    drawn = []
+    sheets = []
     for source in pictures(space, images, "blind_pairs", most=_SOURCES)[0]:
         try:
-            found = metamers(space, source, **how)
+            sheet = metamers(space, source, **options)
         except InputError:  # the options are right, so it is the decoder that does not bring this z back
             continue
-        labels = ["source", *(f"{cosine:.2f}" for cosine in found.scores["cosine"][0])]
-        drawn.append(replace(found, rows=[[source, *found.images]], labels={"columns": labels}))
-    return drawn
+        labels = ["source", *(f"{cosine:.2f}" for cosine in sheet.scores["cosine"][0])]
+        sheets.append(replace(sheet, rows=[[source, *sheet.images]], labels={"columns": labels}))
+    return sheets
 
 
 def _rows(way: str, scores: Result, names: Sequence[str], scenes: Sequence[Scene]) -> list[dict[str, Any]]:
     """One row per pair; what differs in it is known of scenes alone."""
-    table, found = factor_table(scenes), scores.arrays
+    table, arrays = factor_table(scenes), scores.arrays
     return [
         {
             "same to": way,
@@ -164,7 +164,7 @@ def _rows(way: str, scores: Result, names: Sequence[str], scenes: Sequence[Scene
                 f for f, column in _FACTORS.items() if scenes and table[column][i] != table[column][j]
             ),
         }
-        for (i, j), cosine, other in zip(found["pairs"], found["cosine"], found["other_cosine"], strict=True)
+        for (i, j), cosine, other in zip(arrays["pairs"], arrays["cosine"], arrays["other_cosine"], strict=True)
     ]
 
 
@@ -184,24 +184,26 @@ def _count(ways: dict[str, Result], other: str) -> str:
 
 def _differences(table: list[dict[str, Any]], other: str) -> list[str]:
     """What differs in the pairs of each way, where it is known."""
-    said = []
-    for way, what in (("z", "z"), ("other", other)):
+    sentences = []
+    for way, way_name in (("z", "z"), ("other", other)):
         rows = [row["differs in"].split(", ") for row in table if row["same to"] == way]
-        often = Counter(factor for factors in rows for factor in factors if factor).most_common()
-        if often:
-            (first, most), *others = often
-            differs = ", ".join([f"{first} differs in {most}", *(f"{factor} in {times}" for factor, times in others)])
-            said.append(f"Of the widest {len(rows)} that are the same to {what}, {differs}.")
-    return [" ".join(said)] if said else []
+        counts = Counter(factor for factors in rows for factor in factors if factor).most_common()
+        if counts:
+            (first, most), *other_counts = counts
+            differs = ", ".join(
+                [f"{first} differs in {most}", *(f"{factor} in {times}" for factor, times in other_counts)]
+            )
+            sentences.append(f"Of the widest {len(rows)} that are the same to {way_name}, {differs}.")
+    return [" ".join(sentences)] if sentences else []
 
 
-def _agreement(drawn: list[Pictures], level: float, decodes: int) -> str:
-    if not drawn:
+def _agreement(sheets: list[Pictures], level: float, decodes: int) -> str:
+    if not sheets:
         return f"Of {decodes} decodes of a z fewer than two agree with it (cosine {level:.2f} or more): no metamers."
-    agreeing = sum(int(sheet.arrays["agreeing"]) for sheet in drawn)
-    apart = np.mean([sheet.scores["pixel distance"].mean() for sheet in drawn])
+    agreeing = sum(int(sheet.arrays["agreeing"]) for sheet in sheets)
+    apart = np.mean([sheet.scores["pixel distance"].mean() for sheet in sheets])
     return (
-        f"{agreeing} of {decodes * len(drawn)} decodes agree with their z (cosine {level:.2f} or more; {len(drawn)} pictures, "
+        f"{agreeing} of {decodes * len(sheets)} decodes agree with their z (cosine {level:.2f} or more; {len(sheets)} pictures, "
         f"each with two or more), and those kept differ by {apart:.2f} of the range of a pixel."
     )
 
@@ -212,18 +214,18 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
 
     from clipspace.plot import grid, paper, width
 
-    drawn = sorted(name for name in result.arrays if name.startswith("metamers"))
+    metamer_names = sorted(name for name in result.arrays if name.startswith("metamers"))
     (other,) = result.labels["other"]
     with paper(venue):
         across = width(venue)
-        heights = [0.19 * across + 0.95, 0.095 * across + 0.45][: 1 + bool(drawn)]
+        heights = [0.19 * across + 0.95, 0.095 * across + 0.45][: 1 + bool(metamer_names)]
         figure = Figure(figsize=(across, sum(heights)))
         axes = figure.subplots(len(heights), 2, squeeze=False, height_ratios=heights)
         for ax, way, a, b in zip(axes[0], ("z", "other"), ("z", other), (other, "z"), strict=True):
             _draw_pairs(result, way, f"same to {a}, not to {b}\ncosine of z, of {other}", ax)
         for ax in axes[1:].flat:
             ax.set_axis_off()
-        for ax, name in zip(axes[1:].flat, drawn, strict=False):
+        for ax, name in zip(axes[1:].flat, metamer_names, strict=False):
             ax.set_axis_on()
             grid(result.arrays[name], column_labels=result.labels[name], ax=ax)
             ax.set_title("decodes of one z, cosine to it")

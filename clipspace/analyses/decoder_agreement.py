@@ -65,26 +65,26 @@ def run(
     sources, names = pictures(space, images, "decoder_agreement", most=n)
     if len(sources) < 2:
         raise InputError(f"decoder_agreement: expected two pictures or more, got {len(sources)}")
-    own = {space.name: space} if space.decoder is not None and space.decoder.inverts else {}
+    own_space = {space.name: space} if space.decoder is not None and space.decoder.inverts else {}
     optimised = replace(space, decoder=GradientDecoder(space.encoder))
-    spaces = {**own, **(others or {}), "gradient": optimised}
+    spaces = {**own_space, **(others or {}), "gradient": optimised}
     points = space.encode_images(sources)
-    drawn = {
-        name: one.decode(points, num_inference_steps=num_inference_steps, seed=decoder_seed(seed, name))
-        for name, one in spaces.items()
+    decodes = {
+        name: one_space.decode(points, num_inference_steps=num_inference_steps, seed=decoder_seed(seed, name))
+        for name, one_space in spaces.items()
     }
-    scores = agreement_of(space, points, drawn, seed=seed)
-    side = max(image.width for images in drawn.values() for image in images)  # no decoder loses pixels
-    columns = [sources, *drawn.values()]
+    scores = agreement_of(space, points, decodes, seed=seed)
+    side = max(image.width for images in decodes.values() for image in images)  # no decoder loses pixels
+    columns = [sources, *decodes.values()]
     return Result(
         "decoder_agreement",
         scores.table,
-        _findings(scores, list(drawn)),
+        _findings(scores, list(decodes)),
         {
             "images": stacked([[square(image, side) for image in row] for row in zip(*columns, strict=True)]),
             "cosines": _matrix(scores, points.unit),
         },
-        {"names": ["z", *drawn]},
+        {"names": ["z", *decodes]},
         provenance("decoder_agreement", space, pictures=names, num_inference_steps=num_inference_steps, seed=seed),
     )
 
@@ -98,21 +98,24 @@ def _matrix(scores: Result, z: np.ndarray) -> np.ndarray:
 def _findings(scores: Result, decoders: list[str]) -> list[str]:
     cycles = {name: scores["z", name] for name in decoders}
     closest = max(cycles, key=lambda name: cycles[name].value)
-    said = ", ".join(f"{name} {score.value:.2f} (chance {score.chance:.2f})" for name, score in cycles.items())
+    cycle_phrases = ", ".join(f"{name} {score.value:.2f} (chance {score.chance:.2f})" for name, score in cycles.items())
     n = next(iter(cycles.values())).n
-    found = [
-        f"Of {n} images E(D(z)) has a cosine to z of: {said}; {closest} closes the cycle best. E judges what was drawn from "
+    sentences = [
+        f"Of {n} images E(D(z)) has a cosine to z of: {cycle_phrases}; {closest} closes the cycle best. E judges what was drawn from "
         "E: circular for every decoder, and the gradient's pixels are optimised for this very number."
     ]
     pairs = [row for row in scores if row.first != "z"]
     if pairs:
         nearest = max(pairs, key=lambda row: row.value)
         least = min(score.value for score in cycles.values())
-        how = "no nearer to each other than to z" if nearest.value <= least else "nearer to each other than one is to z"
-        found.append(
-            f"Images by {nearest.first} and {nearest.second} have a cosine of {nearest.value:.2f} (chance {nearest.chance:.2f}): {how}."
+        comparison = (
+            "no nearer to each other than to z" if nearest.value <= least else "nearer to each other than one is to z"
         )
-    return found
+        sentences.append(
+            f"Images by {nearest.first} and {nearest.second} have a cosine of {nearest.value:.2f} (chance {nearest.chance:.2f}): "
+            f"{comparison}."
+        )
+    return sentences
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:

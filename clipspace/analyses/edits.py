@@ -53,13 +53,13 @@ def edits(space: Space, points: Embeddings, before: str = "", after: str = "") -
         return [Edit(before or None, after)] * len(points)
     if before:
         raise InputError(f"edits: expected after= with before={before!r}, got none; say what it should become")
-    return [_suggested(facts, _TURNS[i % len(_TURNS)]) for i, facts in enumerate(describe(space, points))]
+    return [_suggested(description, _TURNS[i % len(_TURNS)]) for i, description in enumerate(describe(space, points))]
 
 
 def bundled_edits() -> list[Edit]:
     """An edit of each of the bundled scenes, from what is true of it to `EXAMPLE_EDITS`."""
-    facts = [truth(scene) for scene in EXAMPLES]
-    return [Edit(sentence(old), sentence(old | new)) for old, new in zip(facts, EXAMPLE_EDITS, strict=True)]
+    truths = [truth(scene) for scene in EXAMPLES]
+    return [Edit(sentence(old), sentence(old | new)) for old, new in zip(truths, EXAMPLE_EDITS, strict=True)]
 
 
 def after_probability(space: Space, points: Embeddings, edit: Edit) -> list[float | None]:
@@ -73,10 +73,10 @@ def after_probability(space: Space, points: Embeddings, edit: Edit) -> list[floa
     )
 
 
-def _suggested(facts: dict[str, str], factor: str) -> Edit:
+def _suggested(description: dict[str, str], factor: str) -> Edit:
     values = FACTORS[factor]
-    other = values[(values.index(facts[factor]) + 3) % len(values)]
-    return Edit(sentence(facts), sentence(facts | {factor: other}))
+    new_value = values[(values.index(description[factor]) + 3) % len(values)]
+    return Edit(sentence(description), sentence(description | {factor: new_value}))
 
 
 def _shared(a: list[str], b: list[str]) -> int:

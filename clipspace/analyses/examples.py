@@ -40,14 +40,14 @@ def pictures(
         raise CapabilityError(f"{doing}: expected a space with a decoder, got {space.name!r}; see `clipspace spaces`")
     if images is None:
         scenes = EXAMPLES[:most]
-        found, names = [render(scene) for scene in scenes], [_name(scene) for scene in scenes]
+        images_read, names = [render(scene) for scene in scenes], [_name(scene) for scene in scenes]
     else:
-        listed, names = (every[:most] for every in list_images(images))
-        found = [read_image(image) for image in listed]
+        sources, names = (every[:most] for every in list_images(images))
+        images_read = [read_image(image) for image in sources]
         names = [f"image {i + 1}" if name == str(i) else name for i, name in enumerate(names)]
-    if len(found) < least:
-        raise InputError(f"{doing}: expected {least} images or more, got {len(found)}")
-    return [square(image, space.decoder.resolution) for image in found], names
+    if len(images_read) < least:
+        raise InputError(f"{doing}: expected {least} images or more, got {len(images_read)}")
+    return [square(image, space.decoder.resolution) for image in images_read], names
 
 
 def _name(scene: Scene) -> str:

@@ -77,34 +77,36 @@ class Given:
         """The rows taken as points of ``space``, float32: as stored, or encoded once."""
         if space not in self._encoded:
             if self.store is None:
-                found = space.encode_images(self.read(range(len(self))))
+                embeddings = space.encode_images(self.read(range(len(self))))
             else:
-                found = Embeddings(gather(self.store, self.rows), self.store.stamp, self.store.modality, self.names)
-            self._encoded[space] = found
+                embeddings = Embeddings(
+                    gather(self.store, self.rows), self.store.stamp, self.store.modality, self.names
+                )
+            self._encoded[space] = embeddings
         return self._encoded[space]
 
     @property
     def captioned(self) -> list[int]:
         """Positions that have a caption, at most `PAIRS`, evenly spaced."""
-        known = [i for i, text in enumerate(self.captions or ()) if isinstance(text, str) and text.strip()]
-        return [known[i] for i in evenly(len(known), PAIRS)]
+        with_caption = [i for i, text in enumerate(self.captions or ()) if isinstance(text, str) and text.strip()]
+        return [with_caption[i] for i in evenly(len(with_caption), PAIRS)]
 
     def pairs(self, space: Space) -> tuple[Embeddings, Embeddings]:
         """The images that have a caption, and their captions, as points: stored beside them, or encoded."""
-        chosen = self.captioned
-        images, texts = self.points(space)[chosen], [self.captions[i] for i in chosen]
+        positions = self.captioned
+        images, texts = self.points(space)[positions], [self.captions[i] for i in positions]
         if self.store is None or "text" not in self.store.modalities:
             return images, space.encode_texts(texts)
-        vectors = gather(open_beside(self.store, "text"), self.rows[chosen])
+        vectors = gather(open_beside(self.store, "text"), self.rows[positions])
         return images, Embeddings(vectors, self.store.stamp, "text", texts)
 
     def check(self, space: Space) -> None:
         """Raise `InputError` where the images that can be read are not those that the rows of the store were made from."""
         if self.store is None or self.read is None:
             return
-        chosen = evenly(len(self), CHECKED)
-        again = space.encode_images(self.read(chosen))
-        cosines = np.einsum("nd,nd->n", again.unit, self.points(space)[chosen].unit)
+        positions = evenly(len(self), CHECKED)
+        again = space.encode_images(self.read(positions))
+        cosines = np.einsum("nd,nd->n", again.unit, self.points(space)[positions].unit)
         worst = int(cosines.argmin())
         if cosines[worst] < _SAME:
             raise InputError(
@@ -119,34 +121,34 @@ def given_images(images: Sequence) -> Given:
 
     Every image is read once, and none is kept in memory. Raises `InputError` where there is none.
     """
-    found, digest = [], hashlib.sha256()
+    readable, digest = [], hashlib.sha256()
     for source in images:
         folder = isinstance(source, (str, Path)) and Path(source).is_dir()
-        for one in expand_folders([source]) if folder else [source]:
+        for image in expand_folders([source]) if folder else [source]:
             try:
-                picture = read_image(one)
+                pixels = read_image(image)
             except ClipspaceError as error:
                 if not folder:
                     raise
-                warnings.warn(f"report: left out {str(one)!r}: {error}", stacklevel=3)
+                warnings.warn(f"report: left out {str(image)!r}: {error}", stacklevel=3)
                 continue
-            digest.update(content(picture))
-            found.append(one)
-    if not found:
+            digest.update(content(pixels))
+            readable.append(image)
+    if not readable:
         raise InputError(f"report: expected an image or more, got none in {shortened(map(str, images))}")
-    rows = np.array(evenly(len(found), MOST))
-    taken = [found[row] for row in rows]
-    names = _apart(list_images(taken)[1])
+    rows = np.array(evenly(len(readable), MOST))
+    kept_images = [readable[row] for row in rows]
+    names = _apart(list_images(kept_images)[1])
     return Given(
         "images",
         _called(images),
         digest.hexdigest()[:16],
-        len(found),
+        len(readable),
         rows,
         names,
-        columns=_folders(taken),
-        read=lambda positions: {names[i]: taken[i] for i in positions},
-        each=lambda positions: ((i, read_image(taken[i])) for i in positions),
+        columns=_folders(kept_images),
+        read=lambda positions: {names[i]: kept_images[i] for i in positions},
+        each=lambda positions: ((i, read_image(kept_images[i])) for i in positions),
     )
 
 
@@ -160,8 +162,8 @@ def given_store(store: str | Path | Store, source: str | Path | Source | None, s
     rows = np.arange(len(opened))
     if len(rows) > MOST:
         rows = np.sort(stream(seed, "rows shown").choice(rows, MOST, replace=False))
-    named = [opened.names[row] for row in rows]
-    names = _apart(list(map(str, named)))
+    stored_names = [opened.names[row] for row in rows]
+    names = _apart(list(map(str, stored_names)))
     table = plain_columns(opened, rows)
     captions = table.pop("caption", None)
     if opened.modality == "text":
@@ -169,7 +171,7 @@ def given_store(store: str | Path | Store, source: str | Path | Source | None, s
             raise InputError(f"report: expected a store of images with its source, got texts in {str(opened.path)!r}")
         read = each = None
     else:
-        read, each = _from_files(named) if source is None else _from_source(source, opened, rows, names, spool)
+        read, each = _from_files(stored_names) if source is None else _from_source(source, opened, rows, names, spool)
     return Given(
         "store",
         f"store {opened.path.resolve().name}" + (f" ({opened.stamp.model})" if opened.stamp else ""),
@@ -201,9 +203,9 @@ def _from_source(
     listed = source if isinstance(source, Source) else open_source(source)
 
     def files(positions: Sequence[int]) -> Iterator[tuple[int, bytes]]:
-        chosen = rows[list(positions)]
-        places = None if store.places is None else [store.places[row] for row in chosen]
-        for i, data in each_named(listed, [store.names[row] for row in chosen], places):
+        row_numbers = rows[list(positions)]
+        places = None if store.places is None else [store.places[row] for row in row_numbers]
+        for i, data in each_named(listed, [store.names[row] for row in row_numbers], places):
             yield positions[i], data
 
     def read(positions: Sequence[int]) -> dict[str, Path]:
@@ -223,27 +225,27 @@ def _from_files(names: Sequence[str]) -> tuple[Read, Each] | tuple[None, None]:
             read_image(Path(names[i]))
     except (ClipspaceError, OSError, ValueError, TypeError):
         return None, None
-    told = _apart(list(map(str, names)))
+    unique_names = _apart(list(map(str, names)))
     return (
-        lambda positions: {told[i]: Path(names[i]) for i in positions},
+        lambda positions: {unique_names[i]: Path(names[i]) for i in positions},
         lambda positions: ((i, read_image(Path(names[i]))) for i in positions),
     )
 
 
 def _called(images: Sequence) -> str:
     """What a sentence calls these arguments: the folder, or nothing where there are several."""
-    paths = [str(one) for one in images if isinstance(one, (str, Path))]
+    paths = [str(image) for image in images if isinstance(image, (str, Path))]
     return f"of {paths[0]}" if len(paths) == len(images) == 1 and Path(paths[0]).is_dir() else "given"
 
 
 def _apart(names: Sequence[str]) -> list[str]:
     """Names by which images are told apart: a number after one that came before."""
-    seen: set[str] = set()
-    told = []
+    used: set[str] = set()
+    unique_names = []
     for i, name in enumerate(names):
-        told.append(name if name not in seen else f"{name} ({i + 1})")
-        seen.update((name, told[-1]))
-    return told
+        unique_names.append(name if name not in used else f"{name} ({i + 1})")
+        used.update((name, unique_names[-1]))
+    return unique_names
 
 
 def _folders(sources: Sequence) -> dict[str, list[str]]:

@@ -64,13 +64,13 @@ def run(
     rows, table, scenes = [], [], readable(sources)
     _, beyond = far("guidance", space, sources, points, seed=seed)
     for scale in scales:
-        drawn = space.decode(repeated, seed=seed, guidance_scale=scale, num_inference_steps=num_inference_steps)
-        again = space.encode_images(drawn).unit.reshape(len(points), draws, -1)
-        pixels = np.stack([np.asarray(image, dtype=float) for image in drawn]).reshape(len(points), draws, -1)
+        decodes = space.decode(repeated, seed=seed, guidance_scale=scale, num_inference_steps=num_inference_steps)
+        again = space.encode_images(decodes).unit.reshape(len(points), draws, -1)
+        pixels = np.stack([np.asarray(image, dtype=float) for image in decodes]).reshape(len(points), draws, -1)
         alike = np.einsum("nid,njd->nij", again, again)[:, ~np.eye(draws, dtype=bool)]
         others, whose = to_others(space, again, points)
-        read = kept(sources, [drawn[i : i + draws] for i in range(0, len(drawn), draws)]) if scenes else {}
-        rows.append(drawn)
+        shares_kept = kept(sources, [decodes[i : i + draws] for i in range(0, len(decodes), draws)]) if scenes else {}
+        rows.append(decodes)
         table.append(
             {
                 "guidance scale": scale,
@@ -78,7 +78,7 @@ def run(
                 "cosine to others": others.mean(),
                 "diversity": 1 - alike.mean(),
                 "pixel spread": pixels.std(axis=1).mean(),
-                **{f"{WORDS[factor]} kept": float(np.mean(shares)) for factor, shares in read.items()},
+                **{f"{WORDS[factor]} kept": float(np.mean(shares)) for factor, shares in shares_kept.items()},
             }
         )
     return Result(
@@ -104,10 +104,10 @@ def _findings(table: list[dict], whose: str, n: int) -> list[str]:
 
     def course(column: str) -> str:
         old, new = (round(row[column], 2) for row in (first, last))  # what the sentence shows
-        word = "rises" if new > old else "falls" if new < old else "stays"
-        return f"{word} from {old:.2f} to {new:.2f}"
+        verb = "rises" if new > old else "falls" if new < old else "stays"
+        return f"{verb} from {old:.2f} to {new:.2f}"
 
-    read = [
+    phrases = [
         f"the share whose {WORDS[factor]} is that of their source {course(f'{WORDS[factor]} kept')} (chance {chance:.2f})"
         for factor, chance in CHANCE.items()
         if f"{WORDS[factor]} kept" in first
@@ -116,7 +116,7 @@ def _findings(table: list[dict], whose: str, n: int) -> list[str]:
         f"From scale {first['guidance scale']:g} to {last['guidance scale']:g} the cosine of E(image) to z "
         f"{course('cycle cosine')} (best at {best['guidance scale']:g}: {best['cycle cosine']:.2f}), and that to the z of "
         f"{whose} {course('cosine to others')}. {CIRCULAR}",
-        *([f"Readers that know no CLIP, of {n} images: {'; '.join(read)}."] if read else []),
+        *([f"Readers that know no CLIP, of {n} images: {'; '.join(phrases)}."] if phrases else []),
         f"The diversity of draws that share z {course('diversity')}.",
     ]
 

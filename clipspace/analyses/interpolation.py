@@ -66,8 +66,8 @@ def run(
     check_count("steps", steps, least=2)
     sources, names = pictures(space, images, "interpolation", least=2)
     code = inverted(space, sources, num_inference_steps=num_inference_steps)
-    shown = _BUNDLED if images is None else len(sources)
-    keyframes, names = [code[i] for i in range(shown)], names[:shown]
+    n_keyframes = _BUNDLED if images is None else len(sources)
+    keyframes, names = [code[i] for i in range(n_keyframes)], names[:n_keyframes]
     kinds = {"inverted": ("inverted", seed)} | {
         f"fixed, draw {k + 1}": ("fixed", child_seed(seed, "draw", k)) for k in range(draws)
     }
@@ -76,15 +76,15 @@ def run(
         path = interpolate(space, *keyframes, steps=steps, noise=noise, seed=drawn_from)
         again = space.encode_images(path.images).unit
         cosines = np.einsum("nd,nd->n", again, path.embeddings.unit)
-        legs = np.minimum(np.arange(len(again)) // (steps - 1), shown - 2)
-        others = _others(space, again, code.embeddings, legs)
+        legs = np.minimum(np.arange(len(again)) // (steps - 1), n_keyframes - 2)
+        baselines = _others(space, again, code.embeddings, legs)
         rows.append(path.images)
         for j, (image, cosine) in enumerate(zip(path.images, cosines, strict=True)):
-            leg, rest = divmod(j, steps - 1)
-            quality = psnr(image, sources[leg], most=SAME) if rest == 0 else None
-            row = {"noise": name, "position": j / (steps - 1), "cosine to z": cosine, "cosine to others": others[j]}
+            leg, step = divmod(j, steps - 1)
+            quality = psnr(image, sources[leg], most=SAME) if step == 0 else None
+            row = {"noise": name, "position": j / (steps - 1), "cosine to z": cosine, "cosine to others": baselines[j]}
             table.append(row | {"PSNR to keyframe, dB": quality})
-    _, beyond = far("interpolation", space, sources[:shown], code.embeddings[np.arange(shown)], seed=seed)
+    _, beyond = far("interpolation", space, sources[:n_keyframes], code.embeddings[np.arange(n_keyframes)], seed=seed)
     whose = "images of no end of a leg" if len(sources) > 2 else "the bundled scenes"
     labels = {"rows": list(kinds), "columns": [f"{row['position']:g}" for row in table[: len(rows[0])]]}
     return Result(
@@ -114,18 +114,24 @@ def _others(space: Space, again: np.ndarray, points: Embeddings, legs: np.ndarra
 
 
 def _findings(table: list[dict], whose: str) -> list[str]:
-    at = [row for row in table if row["PSNR to keyframe, dB"] is not None]
-    kept = [row["PSNR to keyframe, dB"] for row in at if row["noise"] == "inverted"]
-    lost = [row["PSNR to keyframe, dB"] for row in at if row["noise"] != "inverted"]
-    found = [f"With inverted noise the keyframes come back at {min(kept):.0f} dB or better ({SAME:.0f} dB: equal)."]
-    if lost:
-        found.append(f"With fixed noise they come back at {max(lost):.0f} dB at best.")
+    keyframe_rows = [row for row in table if row["PSNR to keyframe, dB"] is not None]
+    inverted_psnr = [row["PSNR to keyframe, dB"] for row in keyframe_rows if row["noise"] == "inverted"]
+    fixed_psnr = [row["PSNR to keyframe, dB"] for row in keyframe_rows if row["noise"] != "inverted"]
+    sentences = [
+        f"With inverted noise the keyframes come back at {min(inverted_psnr):.0f} dB or better ({SAME:.0f} dB: equal)."
+    ]
+    if fixed_psnr:
+        sentences.append(f"With fixed noise they come back at {max(fixed_psnr):.0f} dB at best.")
     between = [row["cosine to z"] for row in table if row["PSNR to keyframe, dB"] is None]
-    there = np.mean([row["cosine to z"] for row in at])
-    where = f"{np.mean(between):.2f} to z between keyframes and {there:.2f} at them" if between else f"{there:.2f} to z"
-    others = np.mean([row["cosine to others"] for row in table])
-    found.append(f"E(image) keeps a mean cosine of {where}, beside {others:.2f} to the z of {whose}. {CIRCULAR}")
-    return found
+    at_keyframes = np.mean([row["cosine to z"] for row in keyframe_rows])
+    where = (
+        f"{np.mean(between):.2f} to z between keyframes and {at_keyframes:.2f} at them"
+        if between
+        else f"{at_keyframes:.2f} to z"
+    )
+    baseline = np.mean([row["cosine to others"] for row in table])
+    sentences.append(f"E(image) keeps a mean cosine of {where}, beside {baseline:.2f} to the z of {whose}. {CIRCULAR}")
+    return sentences
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:

@@ -80,14 +80,14 @@ def run(
     points = space.encode_images(sources)
     if doublings < 2:
         raise InputError(f"inversion: expected two doublings or more, got {doublings}")
-    tried = [(how, fewest * 2**i) for how, less in _DOUBLINGS.items() for i in range(1 + doublings + less)]
+    tried = [(method, fewest * 2**i) for method, less in _DOUBLINGS.items() for i in range(1 + doublings + less)]
     bounds = _psnr(sources, space.decoder.to_images(space.decoder.to_latents(sources)))
     table, rows = [], []
-    for how, steps in tried:
+    for method, steps in tried:
         options = {"num_inference_steps": steps, "guidance_scale": guidance_scale}
-        code = space.invert(sources, embeddings=points, method=how, **options)
+        code = space.invert(sources, embeddings=points, method=method, **options)
         back = space.decode(points, noise=code.noise, **options)
-        table.append(_row(how, steps, code, _psnr(sources, back), bounds))
+        table.append(_row(method, steps, code, _psnr(sources, back), bounds))
         rows.append(back)
     return Result(
         "inversion",
@@ -95,7 +95,7 @@ def run(
         _findings(table),
         {"images": _with_errors(stacked([sources, *rows]))},
         {
-            "columns": ["source", *(f"{NAMES[how]}\n{steps}" for how, steps in tried)],
+            "columns": ["source", *(f"{NAMES[method]}\n{steps}" for method, steps in tried)],
             "rows": ["", f"error × {_LOUDER}"] * len(sources),
         },
         provenance(
@@ -122,9 +122,9 @@ def _psnr(sources: Sequence[Image.Image], pictures: Sequence[Image.Image]) -> np
     return np.array([psnr(a, b, most=SAME) for a, b in zip(sources, pictures, strict=True)])
 
 
-def _row(how: str, steps: int, code: Code, scores: np.ndarray, bounds: np.ndarray) -> dict[str, Any]:
+def _row(method: str, steps: int, code: Code, scores: np.ndarray, bounds: np.ndarray) -> dict[str, Any]:
     return {
-        "method": NAMES[how],
+        "method": NAMES[method],
         "steps": steps,
         "evaluations": float(code.evaluations.mean()),
         "PSNR": float(scores.mean()),
@@ -132,28 +132,30 @@ def _row(how: str, steps: int, code: Code, scores: np.ndarray, bounds: np.ndarra
         "best": float(scores.max()),
         "autoencoder alone": float(bounds.mean()),
         "short of it": float((bounds - scores).max()),
-        "residual": float(code.residual.max()) if how == "exact" else None,
+        "residual": float(code.residual.max()) if method == "exact" else None,
         "sd of x_T": float(code.noise.std()),
     }
 
 
 def _findings(table: list[dict[str, Any]]) -> list[str]:
-    exact, ddim = ([row for row in table if row["method"] == how] for how in NAMES.values())
+    exact, ddim = ([row for row in table if row["method"] == precision] for precision in NAMES.values())
     best, top = (max(rows, key=lambda row: row["PSNR"]) for rows in (ddim, exact))
     close = list(takewhile(lambda row: row["short of it"] <= _CLOSE, reversed(exact)))
     first = close[-1] if close else None
-    found = f"DDIM inversion gives pictures back at {best['PSNR']:.1f} dB at best, with {best['steps']} evaluations."
+    ddim_sentence = (
+        f"DDIM inversion gives pictures back at {best['PSNR']:.1f} dB at best, with {best['steps']} evaluations."
+    )
     if first is None:
         return [
-            found,
+            ddim_sentence,
             f"The exact way reaches {top['PSNR']:.1f} dB with {top['evaluations']:.0f} evaluations (residual "
             f"{top['residual']:.0e}) of {top['autoencoder alone']:.1f} dB that the decoder could.",
         ]
     bound = first["autoencoder alone"]
-    how = "to the last bit" if bound >= SAME else f"as well as the autoencoder draws it ({bound:.1f} dB)"
+    precision = "to the last bit" if bound >= SAME else f"as well as the autoencoder draws it ({bound:.1f} dB)"
     return [
-        found,
-        f"The exact way gives every picture back {how} from {first['steps']} steps, that is "
+        ddim_sentence,
+        f"The exact way gives every picture back {precision} from {first['steps']} steps, that is "
         f"{first['evaluations']:.0f} evaluations, on.",
     ]
 

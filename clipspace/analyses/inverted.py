@@ -27,8 +27,8 @@ def inverted(space: Space, pictures: Sequence[Image.Image], *, num_inference_ste
     digest = hashlib.sha256()
     for picture in pictures:
         digest.update(content(picture))
-    found = _FOUND.setdefault(space, {})
-    asked = (num_inference_steps, digest.hexdigest())
-    if asked not in found:
-        found[asked] = space.invert(pictures, num_inference_steps=num_inference_steps)
-    return found[asked]
+    codes = _FOUND.setdefault(space, {})
+    key = (num_inference_steps, digest.hexdigest())
+    if key not in codes:
+        codes[key] = space.invert(pictures, num_inference_steps=num_inference_steps)
+    return codes[key]

@@ -65,29 +65,29 @@ def verdict(source: Image.Image, edited: Image.Image, edit: Edit) -> Verdict | N
     if not new:
         return None
     was, read = read_scene(source), read_scene(edited)
-    others = [factor for factor in FACTORS if factor not in new]
+    other_factors = [factor for factor in FACTORS if factor not in new]
     by_chance = 1.0
     for factor in new:
         by_chance *= CHANCE[factor]
-    chance = (by_chance, sum(CHANCE[factor] for factor in others) / len(others) if others else 0.0)
-    kept = sum(read[factor] == was[factor] for factor in others)
-    return Verdict(read, all(read[f] == value for f, value in new.items()), kept, len(others), chance)
+    chance = (by_chance, sum(CHANCE[factor] for factor in other_factors) / len(other_factors) if other_factors else 0.0)
+    n_kept = sum(read[factor] == was[factor] for factor in other_factors)
+    return Verdict(read, all(read[f] == value for f, value in new.items()), n_kept, len(other_factors), chance)
 
 
 def kept(sources: Sequence[Image.Image], drawn: Sequence[Sequence[Image.Image]]) -> dict[str, list[float]]:
     """Of each factor, for each source, the share of what was ``drawn`` of it off which readers read the same value."""
     shares: dict[str, list[float]] = {factor: [] for factor in FACTORS}
     for source, images in zip(sources, drawn, strict=True):
-        was, now = read_scene(source), [read_scene(image) for image in images]
+        true, readings = read_scene(source), [read_scene(image) for image in images]
         for factor, values in shares.items():
-            values.append(sum(facts[factor] == was[factor] for facts in now) / len(now))
+            values.append(sum(read[factor] == true[factor] for read in readings) / len(readings))
     return shares
 
 
 def said(shares: dict[str, list[float]], n: int, of: str) -> str:
     """A sentence of counts: how many of ``n`` images show each factor of their source, beside chance."""
-    told = (
+    phrases = (
         f"the {WORDS[factor]} off {round(n * sum(values) / len(values))} of {n} (chance {CHANCE[factor]:.0%})"
         for factor, values in shares.items()
     )
-    return f"Readers that know no CLIP read {', '.join(told)} {of} as off their sources."
+    return f"Readers that know no CLIP read {', '.join(phrases)} {of} as off their sources."

@@ -91,8 +91,8 @@ def run(
     table = _shared(near, placed.coordinates, columns)
     colored = most_structured(near, columns)
     labels, numbers = _values(columns.get(colored, ()))
-    shown = stream(seed, "images shown").permutation(len(sources))[:_SHOWN]
-    pictures = [square(read_image(sources[i]), _SIDE) for i in shown]
+    thumbnail_rows = stream(seed, "images shown").permutation(len(sources))[:_SHOWN]
+    pictures = [square(read_image(sources[i]), _SIDE) for i in thumbnail_rows]
     thumbnails = stacked([pictures])[0] if pictures else np.zeros((0, _SIDE, _SIDE, 3), np.uint8)
     return Result(
         "map",
@@ -100,7 +100,7 @@ def run(
         _findings(table, count, method, colored),
         {
             "coordinates": placed.coordinates,
-            "rows": np.array([rows[i] for i in shown], dtype=int),
+            "rows": np.array([rows[i] for i in thumbnail_rows], dtype=int),
             "thumbnails": thumbnails,
             **numbers,
         },
@@ -117,11 +117,11 @@ def _factors(scenes: Sequence[Scene]) -> dict[str, list]:
 
 def _that_group(columns: Mapping[str, Sequence]) -> dict[str, list]:
     """Numbers, and labels of two values or more, each of two points on average."""
-    found = {name: list(values) for name, values in columns.items()}
+    lists = {name: list(values) for name, values in columns.items()}
     return {
         name: values
-        for name, values in found.items()
-        if "numbers" in (read := read_column(values)) or 2 <= len(read["labels"]) <= len(values) / 2
+        for name, values in lists.items()
+        if "numbers" in (structure := read_column(values)) or 2 <= len(structure["labels"]) <= len(values) / 2
     }
 
 
@@ -133,20 +133,20 @@ def _folders(sources: Sequence) -> dict[str, list]:
 
 def _values(values: Sequence) -> tuple[list[str | None], dict[str, np.ndarray]]:
     """The column that colours the map: as labels, or as an array of numbers, by what `measure.column_structure.column` takes it for."""
-    found = read_column(values) if len(values) else {"labels": [], "codes": ()}
-    if "numbers" in found:
-        return [], {"numbers": found["numbers"]}
-    return [found["labels"][code] if code >= 0 else None for code in found["codes"]], {}
+    structure = read_column(values) if len(values) else {"labels": [], "codes": ()}
+    if "numbers" in structure:
+        return [], {"numbers": structure["numbers"]}
+    return [structure["labels"][code] if code >= 0 else None for code in structure["codes"]], {}
 
 
 def _shared(near: np.ndarray, coordinates: np.ndarray, columns: dict[str, list]) -> list[dict[str, Any]]:
     """What the nearest ten in the space and on the map share with a point: first themselves, then each column."""
     on_map = neighbours(coordinates.astype(np.float64), _NEAR)[1]
-    both = np.mean([np.isin(a, b).mean() for a, b in zip(near, on_map, strict=True)])
-    rows = [_row("neighbours", len(near), 1.0, both, _NEAR / (len(near) - 1))]
+    overlap = np.mean([np.isin(a, b).mean() for a, b in zip(near, on_map, strict=True)])
+    rows = [_row("neighbours", len(near), 1.0, overlap, _NEAR / (len(near) - 1))]
     for name, values in columns.items():
-        (share, chance), (there, _) = (shared(found, values) for found in (near, on_map))
-        rows.append(_row(name, len(set(map(str, values))), share, there, chance))
+        (share, chance), (share_on_map, _) = (shared(neighbour_rows, values) for neighbour_rows in (near, on_map))
+        rows.append(_row(name, len(set(map(str, values))), share, share_on_map, chance))
     return rows
 
 
@@ -166,18 +166,18 @@ def _told(row: dict[str, Any]) -> float:
 
 
 def _findings(table: list[dict[str, Any]], n: int, method: str, colored: str | None) -> list[str]:
-    kept, *columns = table
-    found = [
-        f"Of the {_NEAR} nearest images in the space, {kept['shared on the map']:.0%} are among the {_NEAR} nearest on "
-        f"the {method.upper()} map of {n} (chance {kept['chance']:.0%})."
+    neighbour_row, *column_rows = table
+    sentences = [
+        f"Of the {_NEAR} nearest images in the space, {neighbour_row['shared on the map']:.0%} are among the {_NEAR} nearest on "
+        f"the {method.upper()} map of {n} (chance {neighbour_row['chance']:.0%})."
     ]
-    if columns:
+    if column_rows:
         shares = [
             f"the {row['column']} in {row['shared in the space']:.0%} (chance {row['chance']:.0%})"
-            for row in sorted(columns, key=_told, reverse=True)
+            for row in sorted(column_rows, key=_told, reverse=True)
         ]
-        found.append(f"Neighbours in the space share {', '.join(shares)}; the map is coloured by the {colored}.")
-    return found
+        sentences.append(f"Neighbours in the space share {', '.join(shares)}; the map is coloured by the {colored}.")
+    return sentences
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:

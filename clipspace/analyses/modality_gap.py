@@ -105,9 +105,9 @@ def _plane(images: Embeddings, texts: Embeddings) -> np.ndarray:
     """Images and texts ``(2, m, 2)``: along the gap, and along the direction of most variance across it."""
     x, t = images.unit[:_SHOWN], texts.unit[:_SHOWN]
     gap = unit(gap_vector(x, t))
-    both = np.concatenate([x, t])
-    along = both @ gap
-    beside = both - along[:, None] * gap
+    points = np.concatenate([x, t])
+    along = points @ gap
+    beside = points - along[:, None] * gap
     across = PCA(1, normalize=False).fit(beside).transform(beside)[:, 0]
     return np.stack([along, across], axis=1).reshape(2, len(x), 2)
 
@@ -119,17 +119,17 @@ def _findings(scores: Result) -> list[str]:
     recall = scores.row(score="recall", variant="raw", direction="text to image", k=1)
     moved, recalls = scores.arrays["moved"], scores.arrays["moved recall"].mean(axis=0)
     best, still = int(recalls.argmax()), int(np.abs(moved).argmin())
-    found = [
+    sentences = [
         f"The means of images and captions are {gap.value:.2f} apart (95 % {gap.low:.2f} to {gap.high:.2f}); "
         f"{separable:.0%} of points lie on their own side.",
         f"A caption has a cosine of {paired.value:.2f} to its own image and of {unpaired.value:.2f} to others, and finds "
         f"it first in {recall.value:.0%} of cases (chance {recall.chance:.1%}).",
     ]
     if recalls[best] <= recalls[still]:
-        return [*found, "No move along the gap makes retrieval better."]
+        return [*sentences, "No move along the gap makes retrieval better."]
     way = "towards each other" if moved[best] > 0 else "apart"
     return [
-        *found,
+        *sentences,
         f"Moved {abs(moved[best]):.2f} {way} along the gap, recall@1 of both ways goes from {recalls[still]:.2f} to "
         f"{recalls[best]:.2f}.",
     ]

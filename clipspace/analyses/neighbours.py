@@ -81,45 +81,50 @@ def run(
     check_count("k", k)
     sources, names = pictures(space, images, "neighbours")
     z = space.encode_images(sources)
-    chosen = edits(space, z, before, after) if images is not None or before or after else bundled_edits()
+    chosen_edits = edits(space, z, before, after) if images is not None or before or after else bundled_edits()
     _, beyond = far("neighbours", space, sources, z, seed=seed)
     if points is not None:
         index, read = _among(points, look_up, len(own), seed)
     else:
         index, read = _scenes(space, n, seed)
-    how = {"theta": theta, "steps": 2, "seed": seed, "num_inference_steps": num_inference_steps}
-    moves = [text_diff(space, z[i], *edit, **how) for i, edit in enumerate(chosen)]
+    move_options = {"theta": theta, "steps": 2, "seed": seed, "num_inference_steps": num_inference_steps}
+    moves = [text_diff(space, z[i], *edit, **move_options) for i, edit in enumerate(chosen_edits)]
     nearest = [_nearest(index, moved.embeddings, k, own[i] if own else None) for i, moved in enumerate(moves)]
-    known = read(
-        {row: name for both in nearest for hits in both for row, name in zip(hits.rows, hits.names, strict=True)}
+    images_by_row = read(
+        {
+            row: name
+            for row_hits in nearest
+            for hits in row_hits
+            for row, name in zip(hits.rows, hits.names, strict=True)
+        }
     )
-    shown = [[[known[row] for row in hits.rows] for hits in both] for both in nearest]
+    images_near = [[[images_by_row[row] for row in hits.rows] for hits in row_hits] for row_hits in nearest]
     table = [
         {"image": names[i], "edit": edit.label, "of": _OF[j], **row}
-        for i, edit in enumerate(chosen)
+        for i, edit in enumerate(chosen_edits)
         for j in range(len(_OF))
-        for row in _rows(space, edit, moves[i], j, nearest[i][j], shown[i][j])
+        for row in _rows(space, edit, moves[i], j, nearest[i][j], images_near[i][j])
     ]
     options = {"before": before, "after": after, "theta": theta, "n": n if points is None else len(points), "k": k}
     side = sources[0].width
-    near = [[np.asarray(square(image, side)) for image in of_edited] for _, of_edited in shown]
+    near = [[np.asarray(square(image, side)) for image in of_edited] for _, of_edited in images_near]
     return Result(
         "neighbours",
         table,
         [*beyond, *_findings(table)],
         {"sources": np.stack([np.asarray(image) for image in sources]),
          "decodes": stacked([moved.images for moved in moves]), "neighbours": np.stack(near)},
-        {"edits": [edit.label for edit in chosen]},
+        {"edits": [edit.label for edit in chosen_edits]},
         provenance("neighbours", space, pictures=names, **options, seed=seed, num_inference_steps=num_inference_steps),
     )  # fmt: skip
 
 
 def _rows(space: Space, edit: Edit, moved: Pictures, j: int, hits: Hits, near: Sequence) -> list[dict]:
     """Of image j that was moved: its decode, then its neighbours, each with its cosine to z and what CLIP reads off it."""
-    seen = space.encode_images([moved.images[j], *near])
+    embeddings = space.encode_images([moved.images[j], *near])
     kinds = ["decode", *(f"neighbour {rank + 1}" for rank in range(len(near)))]
-    cosines = [seen.unit[0] @ moved.embeddings.unit[j], *hits.cosines.tolist()]
-    columns = zip(kinds, cosines, after_probability(space, seen, edit), ["", *hits.names], strict=True)
+    cosines = [embeddings.unit[0] @ moved.embeddings.unit[j], *hits.cosines.tolist()]
+    columns = zip(kinds, cosines, after_probability(space, embeddings, edit), ["", *hits.names], strict=True)
     return [dict(zip(("picture", "cosine", "P(after)", "name"), row, strict=True)) for row in columns]
 
 
@@ -134,11 +139,11 @@ def _among(points: Embeddings, look_up: Callable, shown: int, seed: int) -> tupl
 
 def _nearest(index: Index, points: Embeddings, k: int, own: int | None) -> list[Hits]:
     """The ``k`` nearest of each point, as many as there are; a row that is the picture itself is none of them."""
-    found = index.search(points, min(k + (own is not None), len(index)))
-    kept = [[i for i, row in enumerate(hits.rows) if row != own and row >= 0][:k] for hits in found]
+    hits_of_points = index.search(points, min(k + (own is not None), len(index)))
+    positions = [[i for i, row in enumerate(hits.rows) if row != own and row >= 0][:k] for hits in hits_of_points]
     return [
-        Hits(hits.rows[few], hits.cosines[few], [hits.names[i] for i in few])
-        for hits, few in zip(found, kept, strict=True)
+        Hits(hits.rows[hit_positions], hits.cosines[hit_positions], [hits.names[i] for i in hit_positions])
+        for hits, hit_positions in zip(hits_of_points, positions, strict=True)
     ]
 
 
@@ -159,19 +164,19 @@ def _findings(table: list[dict]) -> list[str]:
         return np.array([row["P(after)"] for row in table if row["of"] == which and row["picture"] != "decode"])
 
     nearest = {which: np.mean(of(which, "neighbour 1", "cosine")) for which in _OF}
-    found = [
+    sentences = [
         f"The nearest neighbour of an edited z has a mean cosine of {nearest['edited z']:.2f} to it, that of z itself "
         f"{nearest['z']:.2f}; E(decode) has {np.mean(of('edited z', 'decode', 'cosine')):.2f} to the edited z."
     ]
     if None not in of("edited z", "decode", "P(after)"):
         near, before = (np.mean(of_neighbours(which) > 0.5) for which in ("edited z", "z"))
-        drawn = np.array(of("edited z", "decode", "P(after)")) > 0.5
-        found.append(
+        decodes_read = np.array(of("edited z", "decode", "P(after)")) > 0.5
+        sentences.append(
             f"CLIP reads the new text rather than the old off {near:.0%} of the neighbours of edited embeddings (of z: "
-            f"{before:.0%}; chance 50%), and off {drawn.sum()} of {len(drawn)} decodes. This is circular: CLIP chose the "
+            f"{before:.0%}; chance 50%), and off {decodes_read.sum()} of {len(decodes_read)} decodes. This is circular: CLIP chose the "
             "neighbours and steered the decoder."
         )
-    return found
+    return sentences
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
@@ -185,13 +190,13 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
         which: [f"{row['cosine']:.2f}" for row in result.table if row["of"] == which] for which in ("z", "edited z")
     }
     rows = [cosines["edited z"][i * (k + 1) : (i + 1) * (k + 1)] for i in range(n)]
-    drawn = [[cosines["z"][i * (k + 1)], rows[i][0]] for i in range(n)]
+    decode_captions = [[cosines["z"][i * (k + 1)], rows[i][0]] for i in range(n)]
     with paper(venue):
         figure = page(venue)
         axes = figure.subplots(1, 3, width_ratios=[1, 2.5, k])
         labels = result.labels["edits"]
         grid(sources[:, None], row_labels=labels, column_labels=["picture"], captions=[[""]] * n, wrap=9, ax=axes[0])
-        pairs(decodes[:, 0], decodes[:, 1], labels=("decode", "edited"), captions=drawn, ax=axes[1])
+        pairs(decodes[:, 0], decodes[:, 1], labels=("decode", "edited"), captions=decode_captions, ax=axes[1])
         ranks = [str(rank + 1) for rank in range(k)]
         grid(near, column_labels=ranks, captions=[row[1:] for row in rows], ax=axes[2]).set_title("nearest neighbours")
         return trim(figure)

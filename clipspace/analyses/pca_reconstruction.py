@@ -73,28 +73,28 @@ def run(
     ladder = reconstruct(
         space, sources, fitted, components=components, seed=seed, num_inference_steps=num_inference_steps
     )
-    kept = ladder.provenance.options["components"]
+    counts = ladder.provenance.options["components"]
     again = space.encode_images([image for row in ladder.rows for image in row[:-1]]).unit
-    z, again = space.encode_images(sources), again.reshape(len(sources), len(kept), -1)
+    z, again = space.encode_images(sources), again.reshape(len(sources), len(counts), -1)
     cycle = np.einsum("nkd,nd->k", again, z.unit) / len(sources)
-    others = [to_others(space, again[:, [j]], z)[0].mean() for j in range(len(kept))]
+    baselines = [to_others(space, again[:, [j]], z)[0].mean() for j in range(len(counts))]
     _, beyond = far("pca_reconstruction", space, sources, z, seed=seed)
-    read = _read(space, fitted, kept, readings, seed) if points is None else {}
+    reading_rates = _read(space, fitted, counts, readings, seed) if points is None else {}
     table = [
         {
             "components": k,
             "variance explained": float(fitted.explained_variance_ratio_[:k].sum()),
             "cosine to z": ladder.scores["cosine to the full embedding"][:, j].mean(),
             "cosine of E(decode) to z": cycle[j],
-            "cosine of E(decode) to others": others[j],
-            **{f"{WORDS[factor]} read": rates[j] for factor, rates in read.items()},
+            "cosine of E(decode) to others": baselines[j],
+            **{f"{WORDS[factor]} read": rates[j] for factor, rates in reading_rates.items()},
         }
-        for j, k in enumerate(kept)
+        for j, k in enumerate(counts)
     ]
     fitted_on = n if points is None else len(points)
     options = {
         "n": fitted_on,
-        "readings": readings if read else 0,
+        "readings": readings if reading_rates else 0,
         "components": list(components),
         "seed": seed,
     }
@@ -114,16 +114,19 @@ def _fitted(space: Space, n: int, seed: int) -> PCA:
     return PCA(normalize=True).fit(space.encode_images([render(scene) for scene in scenes]))
 
 
-def _read(space: Space, fitted: PCA, kept: Sequence[int], readings: int, seed: int) -> dict[str, list[float]]:
+def _read(space: Space, fitted: PCA, counts: Sequence[int], readings: int, seed: int) -> dict[str, list[float]]:
     """How often zero-shot reads each factor right off the first ``kept`` components of single things."""
     scenes = sample_scenes(readings, seed=seed + 2, layout="one")
     points = space.encode_images([render(scene) for scene in scenes])
     coordinates = fitted.transform(points)
     rates: dict[str, list[float]] = {factor: [] for factor in FACTORS}
-    for k in kept:
-        found = describe(space, points.with_vectors(fitted.inverse_transform(coordinates[:, :k])))
+    for k in counts:
+        descriptions = describe(space, points.with_vectors(fitted.inverse_transform(coordinates[:, :k])))
         for factor in FACTORS:
-            right = [facts[factor] == truth(scene)[factor] for facts, scene in zip(found, scenes, strict=True)]
+            right = [
+                description[factor] == truth(scene)[factor]
+                for description, scene in zip(descriptions, scenes, strict=True)
+            ]
             rates[factor].append(float(np.mean(right)))
     return rates
 
@@ -131,7 +134,7 @@ def _read(space: Space, fitted: PCA, kept: Sequence[int], readings: int, seed: i
 def _findings(table: list[dict], alone: float) -> list[str]:
     first, last = table[0], table[-1]
     most = next((row for row in table if row["variance explained"] >= 0.9), last)
-    found = [
+    sentences = [
         f"{most['components']} components hold {most['variance explained']:.0%} of the variance and give a mean cosine of "
         f"{most['cosine to z']:.2f} to z (the mean alone {alone:.2f}); {first['components']} hold "
         f"{first['variance explained']:.0%}.",
@@ -140,12 +143,14 @@ def _findings(table: list[dict], alone: float) -> list[str]:
         f"{last['cosine of E(decode) to others']:.2f} and {first['cosine of E(decode) to others']:.2f} to the z of others. "
         f"{CIRCULAR}",
     ]
-    read = [word for word in WORDS.values() if f"{word} read" in last]
-    if read:
-        enough = {word: next((row["components"] for row in table if row[f"{word} read"] >= 0.9), None) for word in read}
-        told = (f"{word} from {k}" if k else f"{word} never" for word, k in enough.items())
-        found.append(f"Components from which zero-shot reads nine scenes of ten right: {', '.join(told)}.")
-    return found
+    words_read = [word for word in WORDS.values() if f"{word} read" in last]
+    if words_read:
+        components_needed = {
+            word: next((row["components"] for row in table if row[f"{word} read"] >= 0.9), None) for word in words_read
+        }
+        phrases = (f"{word} from {k}" if k else f"{word} never" for word, k in components_needed.items())
+        sentences.append(f"Components from which zero-shot reads nine scenes of ten right: {', '.join(phrases)}.")
+    return sentences
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:

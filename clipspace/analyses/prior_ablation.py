@@ -59,19 +59,19 @@ def run(
     """Each of ``texts``, or captions of ``n`` sampled scenes, decoded under every condition. Needs a prior."""
     check_count("n", n, least=2)
     scenes = sample_scenes(n, seed=seed + 3, layout="one") if texts is None else []
-    said = list(texts or [sentence(truth(scene)) for scene in scenes])
+    prompts = list(texts or [sentence(truth(scene)) for scene in scenes])
     options = {"n": 1, "seed": seed, "num_inference_steps": num_inference_steps}
     # the prior first: a space without one says so before any work
-    drawn = {kind: generate(space, said, source=kind, **options) for kind in ("prior", "text", "none")}
-    rows = {name: drawn[kind].images for kind, name in _CONDITIONS.items()}
-    points = {name: drawn[kind].embeddings.unit for kind, name in _CONDITIONS.items() if kind != "none"}
+    generated = {kind: generate(space, prompts, source=kind, **options) for kind in ("prior", "text", "none")}
+    rows = {name: generated[kind].images for kind, name in _CONDITIONS.items()}
+    points = {name: generated[kind].embeddings.unit for kind, name in _CONDITIONS.items() if kind != "none"}
     true = None
     if scenes:
         sources = [render(scene) for scene in scenes]
         embedded = space.encode_images(sources)
         rows["image embedding"] = space.decode(embedded, seed=seed, num_inference_steps=num_inference_steps)
         true = points["image embedding"] = embedded.unit
-    text = space.encode_texts(said).unit
+    text = space.encode_texts(prompts).unit
     table = [
         {"condition": name, **_agreement(space.encode_images(images).unit, points.get(name), text, true)}
         for name, images in rows.items()
@@ -83,11 +83,11 @@ def run(
         table,
         _findings(table),
         {"images": stacked(list(rows.values()))},
-        {"rows": list(rows), "columns": [text.removeprefix("a photo of ") for text in said]},
+        {"rows": list(rows), "columns": [text.removeprefix("a photo of ") for text in prompts]},
         provenance(
             "prior_ablation",
             space,
-            texts=None if scenes else said,
+            texts=None if scenes else prompts,
             n=n,
             seed=seed,
             num_inference_steps=num_inference_steps,
@@ -97,11 +97,11 @@ def run(
 
 def _agreement(again: np.ndarray, point: np.ndarray | None, text: np.ndarray, true: np.ndarray | None) -> dict:
     """Mean cosines of E(picture) and of the condition itself; None for what there is none of."""
-    every = again @ text.T
-    others = every[~np.eye(len(text), dtype=bool)]
+    cosines = again @ text.T
+    to_other_texts = cosines[~np.eye(len(text), dtype=bool)]
     return {
-        "cosine to its text": np.diag(every).mean(),
-        "cosine to other texts": others.mean() if len(others) else None,
+        "cosine to its text": np.diag(cosines).mean(),
+        "cosine to other texts": to_other_texts.mean() if len(to_other_texts) else None,
         "cosine to the true image": None if true is None else np.einsum("nd,nd->n", again, true).mean(),
         "condition to the true image": None
         if true is None or point is None
@@ -114,15 +114,15 @@ def _findings(table: list[dict]) -> list[str]:
     top = f"{max(row['cosine to its text'] for row in conditions):.2f}"
     best = " and ".join(row["condition"] for row in conditions if f"{row['cosine to its text']:.2f}" == top)
     told = ", ".join(f"{row['condition']} {row['cosine to its text']:.2f}" for row in table)
-    found = [f"Cosine of the drawn picture to its text: {told}. Best of the three conditions: {best}."]
+    sentences = [f"Cosine of the drawn picture to its text: {told}. Best of the three conditions: {best}."]
     if table[0]["cosine to the true image"] is not None:
         told = ", ".join(f"{row['condition']} {row['cosine to the true image']:.2f}" for row in table)
         before = {row["condition"]: row["condition to the true image"] for row in table}
-        found.append(
+        sentences.append(
             f"Cosine of the drawn picture to the true image: {told}. Before any drawing, the prior's embedding has "
             f"{before['prior']:.2f} to it, the text embedding {before['text embedding']:.2f}."
         )
-    return found
+    return sentences
 
 
 _TEXTS = 6

@@ -81,8 +81,8 @@ def run(
     ``controls`` untrained spaces of the same architecture are measured beside it. Recovery, on ``decoded`` scenes,
     needs factors that can be read off pictures and a decoder; without either it is left out.
     """
-    pictures, known = _scenes(n, seed) if images is None else _augmented(images, space.encoder.image_size, seed)
-    factors = {factor.name: factor for factor in known if _is_measurable(factor)}
+    pictures, candidates = _scenes(n, seed) if images is None else _augmented(images, space.encoder.image_size, seed)
+    factors = {factor.name: factor for factor in candidates if _is_measurable(factor)}
     if not factors:
         raise InputError(f"retention: expected at least {FEWEST} images, and labels that repeat, got {len(pictures)}")
     twins = _untrained_twins(space, controls, seed)
@@ -90,31 +90,37 @@ def run(
     looking = {"decoded": decoded, "decodes": decodes, "num_inference_steps": num_inference_steps}
     if images is not None or space.decoder is None:
         looking = {}
-    found = probe(space, pictures, factors=list(factors), **options, **looking)
+    scores = probe(space, pictures, factors=list(factors), **options, **looking)
     untrained = _mean_retention([probe(twin, pictures, factors=list(factors), **options) for twin in twins])
-    said = {name: _in_words(name) for name in found.labels["factors"] if images is None}
-    few = [factor.name for factor in known if factor.name not in factors]
-    missing = [f"Too few images to measure: {', '.join(few)}."] if few else []
+    mentions = {name: _in_words(name) for name in scores.labels["factors"] if images is None}
+    unmeasured = [factor.name for factor in candidates if factor.name not in factors]
+    missing = [f"Too few images to measure: {', '.join(unmeasured)}."] if unmeasured else []
     return Result(
         "retention",
-        factor_rows(found, captions=said, untrained=untrained),
-        [_order(found, said), *_training(found, untrained), *_decoder(found), *missing],
-        {"examples": stacked([_example(factors[name], seed) for name in found.labels["factors"]])},
-        {"factors": [name.replace("_", " ") for name in found.labels["factors"]]},
+        factor_rows(scores, captions=mentions, untrained=untrained),
+        [_order(scores, mentions), *_training(scores, untrained), *_decoder(scores), *missing],
+        {"examples": stacked([_example(factors[name], seed) for name in scores.labels["factors"]])},
+        {"factors": [name.replace("_", " ") for name in scores.labels["factors"]]},
         provenance("retention", space, images=len(pictures), controls=controls, **options, **looking),
     )
 
 
 def factor_rows(result: Result, **columns: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One row per factor, from kept to ignored: ``columns`` of it, then every component, None where it has none."""
-    parts = ("value", "low", "high", "n")
-    wide = {part: {row.factor: row for row in result.table.pivot("factor", "component", part)} for part in parts}
+    measures = ("value", "low", "high", "n")
+    wide = {
+        measure: {row.factor: row for row in result.table.pivot("factor", "component", measure)} for measure in measures
+    }
     return [
         {
             "factor": factor,
             **{name: column.get(factor) for name, column in columns.items()},
             **{name: wide["value"][factor].get(name) for name in ("retention", *_COMPONENTS)},
-            **{f"{name} {part}": wide[part][factor].get(name) for name in _WITH_INTERVALS for part in ("low", "high")},
+            **{
+                f"{name} {measure}": wide[measure][factor].get(name)
+                for name in _WITH_INTERVALS
+                for measure in ("low", "high")
+            },
             "n": wide["n"][factor]["retention"],
         }
         for factor in result.labels["factors"]
@@ -126,7 +132,7 @@ def _untrained_twins(space: Space, n: int, seed: int) -> list[Space]:
     from clipspace.space import untrained_space
 
     seeds = [child_seed(seed, "untrained twin", i) for i in range(n)]
-    return [untrained_space(space.name, seed=one, device=str(space.device)) for one in seeds]
+    return [untrained_space(space.name, seed=twin_seed, device=str(space.device)) for twin_seed in seeds]
 
 
 def _scenes(n: int, seed: int) -> tuple[list[Any], list[Factor]]:
@@ -136,7 +142,7 @@ def _scenes(n: int, seed: int) -> tuple[list[Any], list[Factor]]:
 
 def _augmented(images: Sequence, side: int, seed: int) -> tuple[list[Any], list[Factor]]:
     """The images as squares of ``side`` pixels, read one by one, and the changes that the probe makes to them."""
-    squares = [square(read_image(one), side) for one in list_images(images)[0]]
+    squares = [square(read_image(source), side) for source in list_images(images)[0]]
     return squares, augmentation_factors(squares, side=side, seed=seed)
 
 
@@ -150,8 +156,10 @@ def _example(factor: Factor, seed: int) -> list[Image.Image]:
     """A picture and its counterfactual: of a few, the two that differ most."""
     assert factor.change is not None
     rows = np.random.default_rng([seed, 12, *factor.name.encode()]).permutation(factor.rows)[:_CANDIDATES]
-    both = [(factor.image(int(i)), factor.change(int(i), np.random.default_rng([seed, int(i)]))[0]) for i in rows]
-    pairs = [[square(image, _SIDE) for image in pair] for pair in both]
+    pairs_of_images = [
+        (factor.image(int(i)), factor.change(int(i), np.random.default_rng([seed, int(i)]))[0]) for i in rows
+    ]
+    pairs = [[square(image, _SIDE) for image in pair] for pair in pairs_of_images]
     return max(pairs, key=lambda pair: np.abs(np.subtract(*(np.asarray(image, dtype=float) for image in pair))).sum())
 
 
@@ -165,19 +173,19 @@ def _in_words(factor: str) -> str:
     return {0.0: "never", 1.0: "always"}.get(MENTIONS[factor], "sometimes")
 
 
-def _order(found: Result, said: dict[str, str]) -> str:
+def _order(scores: Result, mentions: dict[str, str]) -> str:
     """From kept to ignored; where captions say some factors always, some at times and some never, by how often."""
-    scores = {row.factor: row for row in found.where(component="retention")}
-    if set(said.values()) != {"always", "sometimes", "never"}:
-        first, last = found.labels["factors"][0], found.labels["factors"][-1]
-        return f"Of {first} z keeps {scores[first].value:.2f}, of {last} {scores[last].value:.2f}."
+    by_factor = {row.factor: row for row in scores.where(component="retention")}
+    if set(mentions.values()) != {"always", "sometimes", "never"}:
+        first, last = scores.labels["factors"][0], scores.labels["factors"][-1]
+        return f"Of {first} z keeps {by_factor[first].value:.2f}, of {last} {by_factor[last].value:.2f}."
     ranges = []
-    for how in ("always", "sometimes", "never"):
-        values = [scores[name].value for name in found.labels["factors"] if said[name] == how]
-        ranges.append(f"{min(values):.2f} to {max(values):.2f} of what captions {how} say")
-    unsaid = max(scores[name].high for name in found.labels["factors"] if said[name] == "never")
-    ignored = [name for name in found.labels["factors"] if said[name] != "never" and scores[name].low <= unsaid]
-    agreement = rank_agreement(found, MENTIONS, over="factors")["retention"]
+    for frequency in ("always", "sometimes", "never"):
+        values = [by_factor[name].value for name in scores.labels["factors"] if mentions[name] == frequency]
+        ranges.append(f"{min(values):.2f} to {max(values):.2f} of what captions {frequency} say")
+    unsaid = max(by_factor[name].high for name in scores.labels["factors"] if mentions[name] == "never")
+    ignored = [name for name in scores.labels["factors"] if mentions[name] != "never" and by_factor[name].low <= unsaid]
+    agreement = rank_agreement(scores, MENTIONS, over="factors")["retention"]
     return (
         f"z keeps {', '.join(ranges)}: Spearman's rho is {agreement.value:.2f} "
         f"(95 % {agreement.low:.2f} to {agreement.high:.2f}, over other factors too)."
@@ -185,30 +193,32 @@ def _order(found: Result, said: dict[str, str]) -> str:
     )
 
 
-def _training(found: Result, untrained: dict[str, float]) -> list[str]:
+def _training(scores: Result, untrained: dict[str, float]) -> list[str]:
     """What training put in and took out, where there is a control."""
     if not untrained:
         return []
-    kept = {row.factor: row.value for row in found.where(component="retention")}
-    most, least = (pick(kept, key=lambda name: kept[name] - untrained[name]) for pick in (max, min))
-    gained, lost = (f"{name} ({untrained[name]:.2f} to {kept[name]:.2f})" for name in (most, least))
-    if kept[most] <= untrained[most]:
+    retention = {row.factor: row.value for row in scores.where(component="retention")}
+    most, least = (pick(retention, key=lambda name: retention[name] - untrained[name]) for pick in (max, min))
+    gained, lost = (f"{name} ({untrained[name]:.2f} to {retention[name]:.2f})" for name in (most, least))
+    if retention[most] <= untrained[most]:
         return ["No factor is kept better than by random weights of the same architecture."]
-    down = f"took most from {lost}" if kept[least] < untrained[least] else f"took from none, adding least to {lost}"
+    down = (
+        f"took most from {lost}" if retention[least] < untrained[least] else f"took from none, adding least to {lost}"
+    )
     return [f"Beside random weights of the same architecture, training added most to {gained} and {down}."]
 
 
-def _decoder(found: Result) -> list[str]:
+def _decoder(scores: Result) -> list[str]:
     """Whether decodes lose what z holds, and whose failure that is, where anything was decoded."""
-    if "recovery" not in found.column("component"):
+    if "recovery" not in scores.column("component"):
         return []
     linear, recovery, cycle = (
-        {row.factor: row.value for row in found.where(component=name)} for name in ("linear", "recovery", "cycle")
+        {row.factor: row.value for row in scores.where(component=name)} for name in ("linear", "recovery", "cycle")
     )
-    held = [name for name in recovery if linear[name] >= _HALF]
-    lost = [name for name in held if recovery[name] < _HALF]
+    readable = [name for name in recovery if linear[name] >= _HALF]
+    lost = [name for name in readable if recovery[name] < _HALF]
     if not lost:
-        return [f"Decodes bring back what can be read out of z: {', '.join(held) or 'nothing can'}."]
+        return [f"Decodes bring back what can be read out of z: {', '.join(readable) or 'nothing can'}."]
     values = ", ".join(f"{name} (recovery {recovery[name]:.2f}, cycle {cycle[name]:.2f})" for name in lost)
     blame = "the decoder's failure, not CLIP's" if all(cycle[name] < _HALF for name in lost) else "to be read with care"
     return [f"Of what can be read out of z, decodes do not bring back {values}: {blame}."]
@@ -251,11 +261,11 @@ def _draw_kept(result: Result, ax: Axes) -> None:
 
     none = [""] * len(result.table)
     low, high = result.column("retention low"), result.column("retention high")
-    said = [COLORS[_COLOR.get(often, 5)] for often in result.column("captions")]
-    intervals(none, result.column("retention"), low=low, high=high, color=said, bars=True, ax=ax)
-    for part, marker in _PARTS.items():
-        shown = [None if value is None else max(value, _LEFT) for value in result.column(part)]
-        intervals(none, shown, marker=marker, size=4, color="0.15", label=part, ax=ax)
+    bar_colors = [COLORS[_COLOR.get(often, 5)] for often in result.column("captions")]
+    intervals(none, result.column("retention"), low=low, high=high, color=bar_colors, bars=True, ax=ax)
+    for component, marker in _PARTS.items():
+        drawn_values = [None if value is None else max(value, _LEFT) for value in result.column(component)]
+        intervals(none, drawn_values, marker=marker, size=4, color="0.15", label=component, ax=ax)
     intervals(none, result.column("untrained"), marker="|", size=9, color=COLORS[1], label="random weights", ax=ax)
     ax.axvline(0, color="0.15", linewidth=0.6)
     ax.set(title="kept in z", xlabel="bar: mean of the three marks")
@@ -281,6 +291,6 @@ def _legend(result: Result, axes: list[Axes]) -> list:
 
     from clipspace.plot import COLORS
 
-    said = [often for often in _COLOR if often in result.column("captions")]
-    patches = [Patch(color=COLORS[_COLOR[often]], label=f"captions {often} say it") for often in said]
+    frequencies = [often for often in _COLOR if often in result.column("captions")]
+    patches = [Patch(color=COLORS[_COLOR[often]], label=f"captions {often} say it") for often in frequencies]
     return patches + [handle for ax in axes for handle in ax.get_legend_handles_labels()[0]]

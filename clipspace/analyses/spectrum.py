@@ -67,16 +67,16 @@ def run(
         }
     else:
         sets = {"images": space.encode_images(images)}
-    found = {name: geometry(embedded, seed=seed) for name, embedded in sets.items()}
-    values = np.stack([scores.arrays["spectrum"] for scores in found.values()])
+    scores_by_set = {name: geometry(embedded, seed=seed) for name, embedded in sets.items()}
+    values = np.stack([scores.arrays["spectrum"] for scores in scores_by_set.values()])
     shares = values / values.sum(axis=1, keepdims=True)
     needed = [[components_for(row, share) for share in SHARES] for row in values]
     return Result(
         "spectrum",
-        [{"set": name, **row} for name, scores in found.items() for row in scores],
-        [_finding(name, scores, values.shape[1]) for name, scores in found.items()],
+        [{"set": name, **row} for name, scores in scores_by_set.items() for row in scores],
+        [_finding(name, scores, values.shape[1]) for name, scores in scores_by_set.items()],
         {"shares": shares, "cumulative": np.cumsum(shares, axis=1), "needed": np.array(needed)},
-        {"sets": list(found), "levels": [f"{share:.0%}" for share in SHARES]},
+        {"sets": list(scores_by_set), "levels": [f"{share:.0%}" for share in SHARES]},
         provenance("spectrum", space, **{name: len(embedded) for name, embedded in sets.items()}, seed=seed),
     )
 
@@ -122,6 +122,6 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
             title=f"components for {', '.join(result.labels['levels'])}",
             title_fontsize="small",
         )
-        for counts, held, color in zip(needed, cumulative, COLORS, strict=False):
-            right.plot(counts, held[counts - 1], "o", color=color, markersize=4)
+        for counts, cumulative_share, color in zip(needed, cumulative, COLORS, strict=False):
+            right.plot(counts, cumulative_share[counts - 1], "o", color=color, markersize=4)
     return figure

@@ -78,31 +78,33 @@ def run(
     sources, names = pictures(space, images, "text_diff")
     second = _loaded(judge, space) if isinstance(judge, str) else judge
     points = space.encode_images(sources)
-    chosen = edits(space, points, before, after) if images is not None or before or after else bundled_edits()
+    chosen_edits = edits(space, points, before, after) if images is not None or before or after else bundled_edits()
     code = inverted(space, sources, num_inference_steps=num_inference_steps)
-    how = {"theta": theta, "steps": steps, "seed": seed}
-    moves = [text_diff(space, code[i], *edit, **how, judge=second) for i, edit in enumerate(chosen)]
+    move_options = {"theta": theta, "steps": steps, "seed": seed}
+    moves = [text_diff(space, code[i], *edit, **move_options, judge=second) for i, edit in enumerate(chosen_edits)]
     ratios, beyond = far("text_diff", space, sources, code.embeddings, seed=seed)
     scenes = readable(sources)
     verdicts = [
         verdict(source, moved.images[-1], edit) if scenes else None
-        for source, moved, edit in zip(sources, moves, chosen, strict=True)
+        for source, moved, edit in zip(sources, moves, chosen_edits, strict=True)
     ]
     table = [
-        {"image": name, **_row(space, source, moved, edit), "unfamiliarity": ratio, **_read(seen)}
-        for name, source, moved, edit, ratio, seen in zip(names, sources, moves, chosen, ratios, verdicts, strict=True)
+        {"image": name, **_row(space, source, moved, edit), "unfamiliarity": ratio, **_read(one_verdict)}
+        for name, source, moved, edit, ratio, one_verdict in zip(
+            names, sources, moves, chosen_edits, ratios, verdicts, strict=True
+        )
     ]
-    known = [seen for seen in verdicts if seen is not None]
-    options = {"before": before, "after": after, **how, "judge": second.name if second else ""}
+    known_verdicts = [one_verdict for one_verdict in verdicts if one_verdict is not None]
+    options = {"before": before, "after": after, **move_options, "judge": second.name if second else ""}
     return Result(
         "text_diff",
         table,
-        [*beyond, _moved(table, theta), *_readers(known), *_judged(table, second), *_circular(table)],
+        [*beyond, _moved(table, theta), *_readers(known_verdicts), *_judged(table, second), *_circular(table)],
         {"images": stacked([moved.images for moved in moves])},
         {
-            "rows": [edit.label for edit in chosen],
+            "rows": [edit.label for edit in chosen_edits],
             "columns": moves[0].labels["columns"],
-            "read": [f"{_mark(seen)}{seen.words}" if seen else "" for seen in verdicts],
+            "read": [f"{_mark(one_verdict)}{one_verdict.words}" if one_verdict else "" for one_verdict in verdicts],
         },
         provenance("text_diff", space, pictures=names, **options, num_inference_steps=num_inference_steps),
     )
@@ -121,7 +123,7 @@ def _row(space: Space, source, moved: Pictures, edit: Edit) -> dict:
     none = [None] * len(moved.images)
     before = scores.get("cosine of the image to before", none)
     first, last = after_probability(space, space.encode_images([moved.images[0], moved.images[-1]]), edit)
-    own = {
+    row = {
         "before": edit.before or "",
         "after": edit.after,
         "P(after), first": first,
@@ -135,22 +137,27 @@ def _row(space: Space, source, moved: Pictures, edit: Edit) -> dict:
     }
     if "judge: cosine of the image to after" in scores:
         rival = scores.get("judge: cosine of the image to before", none)
-        own |= {"judge: cosine to after, first": scores["judge: cosine of the image to after"][0]}
-        own |= {"judge: cosine to after, last": scores["judge: cosine of the image to after"][-1]}
-        own |= {"judge: cosine to before, last": rival[-1]}
-    return own
+        row |= {"judge: cosine to after, first": scores["judge: cosine of the image to after"][0]}
+        row |= {"judge: cosine to after, last": scores["judge: cosine of the image to after"][-1]}
+        row |= {"judge: cosine to before, last": rival[-1]}
+    return row
 
 
-def _read(seen: Verdict | None) -> dict:
+def _read(one_verdict: Verdict | None) -> dict:
     """What readers say of the last image, or nothing."""
-    if seen is None:
+    if one_verdict is None:
         return {"read": "", "new value read": None, "others kept": None, "others": None}
-    return {"read": seen.words, "new value read": seen.arrived, "others kept": seen.kept, "others": seen.others}
+    return {
+        "read": one_verdict.words,
+        "new value read": one_verdict.arrived,
+        "others kept": one_verdict.kept,
+        "others": one_verdict.others,
+    }
 
 
-def _mark(seen: Verdict) -> str:
+def _mark(one_verdict: Verdict) -> str:
     """Whether readers confirm an edit, before what they read."""
-    return "✓ " if seen.confirmed else "✗ "
+    return "✓ " if one_verdict.confirmed else "✗ "
 
 
 def _moved(table: list[dict], theta: float) -> str:
@@ -163,17 +170,19 @@ def _moved(table: list[dict], theta: float) -> str:
     )
 
 
-def _readers(known: list[Verdict]) -> list[str]:
+def _readers(verdicts: list[Verdict]) -> list[str]:
     """What readers that know no CLIP say of the scenes."""
-    if not known:
+    if not verdicts:
         return []
-    arrived, kept, others = (sum(getattr(seen, name) for seen in known) for name in ("arrived", "kept", "others"))
-    by_chance = [float(np.mean([seen.chance[k] for seen in known])) for k in (0, 1)]
-    confirmed = sum(seen.confirmed for seen in known)
+    n_arrived, n_kept, n_others = (
+        sum(getattr(one_verdict, name) for one_verdict in verdicts) for name in ("arrived", "kept", "others")
+    )
+    by_chance = [float(np.mean([one_verdict.chance[k] for one_verdict in verdicts])) for k in (0, 1)]
+    confirmed = sum(one_verdict.confirmed for one_verdict in verdicts)
     return [
-        f"Readers that know no CLIP read the new value off {arrived} of {len(known)} (chance {by_chance[0]:.0%}), and off the "
-        f"same images {kept} of {others} other values as off the sources (chance {by_chance[1]:.0%}); all of both in "
-        f"{confirmed} of {len(known)}."
+        f"Readers that know no CLIP read the new value off {n_arrived} of {len(verdicts)} (chance {by_chance[0]:.0%}), and off the "
+        f"same images {n_kept} of {n_others} other values as off the sources (chance {by_chance[1]:.0%}); all of both in "
+        f"{confirmed} of {len(verdicts)}."
     ]
 
 
@@ -182,23 +191,26 @@ def _judged(table: list[dict], judge: Space | None) -> list[str]:
     if judge is None:
         return []
     new, old, first = (
-        [row[f"judge: cosine to {which}"] for row in table] for which in ("after, last", "before, last", "after, first")
+        [row[f"judge: cosine to {measure}"] for row in table]
+        for measure in ("after, last", "before, last", "after, first")
     )
-    rival, what = (first, "to it than the reconstructions") if None in old else (old, "to the new text than to the old")
+    rival, compared_to = (
+        (first, "to it than the reconstructions") if None in old else (old, "to the new text than to the old")
+    )
     nearer = sum(a > b for a, b in zip(new, rival, strict=True))
     return [
-        f"To {judge.name}, which did not steer them, {nearer} of {len(table)} are nearer {what} (chance 50%; mean cosine "
+        f"To {judge.name}, which did not steer them, {nearer} of {len(table)} are nearer {compared_to} (chance 50%; mean cosine "
         f"{np.mean(new):.2f} and {np.mean(rival):.2f})."
     ]
 
 
 def _circular(table: list[dict]) -> list[str]:
     """The reading of the space's own CLIP, and what it is worth."""
-    read = [row["P(after), last"] for row in table]
-    if None in read:
+    probabilities = [row["P(after), last"] for row in table]
+    if None in probabilities:
         return ["The cosines are circular: the CLIP that steered the images judges them."]
     return [
-        f"The CLIP that steered the images reads {sum(p > 0.5 for p in read)} of {len(table)} as the new text rather than the "
+        f"The CLIP that steered the images reads {sum(p > 0.5 for p in probabilities)} of {len(table)} as the new text rather than the "
         "old (chance 50%): this is circular, and shows only that the decoder followed z."
     ]
 

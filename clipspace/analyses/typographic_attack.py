@@ -107,18 +107,23 @@ def run(
     attack = _on_scenes(space, n, seed) if images is None and not words else _on_images(space, images, words, thing)
     answers = sorted({*attack.truth, *attack.words})
     cards = _cards(attack, font)
-    few = min(decoded, len(attack.of))
+    n_decoded = min(decoded, len(attack.of))
     options = {"seed": seed, "num_inference_steps": num_inference_steps}
-    views = {card: _look(space, images, few, draws, answers, **options) for card, images in cards.items()}
+    views = {card: _look(space, images, n_decoded, draws, answers, **options) for card, images in cards.items()}
     table = [
-        _row(attack, answers, seen, card, getattr(view, seen), seed)
-        for seen in ("image", "decode")
+        _row(attack, answers, view_kind, card, getattr(view, view_kind), seed)
+        for view_kind in ("image", "decode")
         for card, view in views.items()
     ]
-    shown = range(min(_SHOWN, few))
-    rows = [[one[i] for card in CARDS for one in (cards[card], views[card].drawn[::draws])] for i in shown]
-    said = [
-        answers[int(p[i, 0].argmax())] for i in shown for card in CARDS for p in (views[card].image, views[card].decode)
+    pairs_shown = range(min(_SHOWN, n_decoded))
+    rows = [
+        [image_row[i] for card in CARDS for image_row in (cards[card], views[card].drawn[::draws])] for i in pairs_shown
+    ]
+    readings = [
+        answers[int(p[i, 0].argmax())]
+        for i in pairs_shown
+        for card in CARDS
+        for p in (views[card].image, views[card].decode)
     ]
     options |= {"words": list(words), "thing": thing, "font": font, "n": n, "decoded": decoded, "draws": draws}
     return Result(
@@ -127,9 +132,9 @@ def run(
         _findings(table, attack, answers),
         {"images": stacked(rows)},
         {
-            "words": attack.words[: len(shown)],
-            "rows": [f"{attack.truth[i]}, “{attack.words[i]}”" for i in shown],
-            "said": said,
+            "words": attack.words[: len(pairs_shown)],
+            "rows": [f"{attack.truth[i]}, “{attack.words[i]}”" for i in pairs_shown],
+            "said": readings,
         },
         provenance("typographic_attack", space, pictures=attack.names, **options),
     )
@@ -148,10 +153,10 @@ def _on_scenes(space: Space, n: int, seed: int) -> _Attack:
 def _on_images(space: Space, images: Sequence | None, words: Sequence[str], thing: str) -> _Attack:
     """Each image with each word."""
     sources, names = pictures(space, images, "typographic_attack")
-    shown = [thing] * len(sources) if thing else _things(space, sources)
-    chosen = _words(words, shown)
-    of = np.repeat(np.arange(len(sources)), len(chosen))
-    return _Attack(sources, names, of, [shown[i] for i in of], list(chosen) * len(sources))
+    things_shown = [thing] * len(sources) if thing else _things(space, sources)
+    chosen_words = _words(words, things_shown)
+    image_rows = np.repeat(np.arange(len(sources)), len(chosen_words))
+    return _Attack(sources, names, image_rows, [things_shown[i] for i in image_rows], list(chosen_words) * len(sources))
 
 
 def _cards(attack: _Attack, font: str) -> dict[str, list[Image.Image]]:
@@ -162,46 +167,46 @@ def _cards(attack: _Attack, font: str) -> dict[str, list[Image.Image]]:
     return dict(zip(CARDS, (bare, blank, printed), strict=True))
 
 
-def _look(space: Space, images: Sequence, few: int, draws: int, answers: Sequence[str], **options: Any) -> _View:
+def _look(space: Space, images: Sequence, n_decoded: int, draws: int, answers: Sequence[str], **options: Any) -> _View:
     """What CLIP reads off every image, and off ``draws`` decodes of each of the first ``few``."""
     texts = [article(answer) for answer in answers]
     points = space.encode_images(images)
-    read = zero_shot(space, points, texts, probability="softmax").probabilities
-    drawn = space.decode(points[np.repeat(np.arange(few), draws)], **options)
-    again = zero_shot(space, drawn, texts, probability="softmax").probabilities
-    return _View(read[:, None], again.reshape(few, draws, len(answers)), drawn)
+    image_probabilities = zero_shot(space, points, texts, probability="softmax").probabilities
+    decodes = space.decode(points[np.repeat(np.arange(n_decoded), draws)], **options)
+    decode_probabilities = zero_shot(space, decodes, texts, probability="softmax").probabilities
+    return _View(image_probabilities[:, None], decode_probabilities.reshape(n_decoded, draws, len(answers)), decodes)
 
 
 def _things(space: Space, sources: Sequence) -> list[str]:
     """The thing of the mini world that zero-shot reads off each image."""
-    known = list(THINGS)
-    read = zero_shot(space, sources, [article(name) for name in known]).probabilities.argmax(axis=1)
-    return [known[k] for k in read]
+    candidates = list(THINGS)
+    best = zero_shot(space, sources, [article(name) for name in candidates]).probabilities.argmax(axis=1)
+    return [candidates[k] for k in best]
 
 
 def _words(words: Sequence[str], shown: Sequence[str]) -> tuple[str, ...]:
     """The words to print, none of which an image shows."""
-    chosen = words or [word for word in WORDS if word not in shown][:2]
-    if not chosen or not all(word.strip() for word in chosen) or set(chosen) & set(shown):
+    chosen_words = words or [word for word in WORDS if word not in shown][:2]
+    if not chosen_words or not all(word.strip() for word in chosen_words) or set(chosen_words) & set(shown):
         raise InputError(
             f"typographic_attack: expected words other than what the images show {shortened(sorted(set(shown)))}, "
-            f"got {shortened(chosen)}; pass other words, or say what they show with thing="
+            f"got {shortened(chosen_words)}; pass other words, or say what they show with thing="
         )
-    return tuple(chosen)
+    return tuple(chosen_words)
 
 
-def _row(attack: _Attack, answers: list[str], seen: str, card: str, p: np.ndarray, seed: int) -> dict[str, Any]:
+def _row(attack: _Attack, answers: list[str], view_kind: str, card: str, p: np.ndarray, seed: int) -> dict[str, Any]:
     """How often, and how probably, the thing and the word are read: ``p`` is ``(pairs, draws, answers)``."""
-    of, every = attack.of[: len(p)], np.arange(len(p))
+    image_rows, pairs = attack.of[: len(p)], np.arange(len(p))
     best = np.eye(len(answers))[p.argmax(axis=2)].mean(axis=1)
-    row: dict[str, Any] = {"card": card, "seen": seen}
-    for what, named in (("thing", attack.truth), ("word", attack.words)):
-        wanted = [answers.index(value) for value in named[: len(p)]]
-        shares = _by_image(best[every, wanted], of)
+    row: dict[str, Any] = {"card": card, "seen": view_kind}
+    for kind, names_of_pairs in (("thing", attack.truth), ("word", attack.words)):
+        answer_numbers = [answers.index(value) for value in names_of_pairs[: len(p)]]
+        shares = _by_image(best[pairs, answer_numbers], image_rows)
         low, high = bootstrap(shares, seed=seed)
-        row |= {f"read as the {what}": float(shares.mean()), f"{what} low": low, f"{what} high": high}
-        row[f"P({what})"] = float(_by_image(p.mean(axis=1)[every, wanted], of).mean())
-    return row | {"chance": 1 / len(answers), "images": len(set(of)), "pairs": len(p)}
+        row |= {f"read as the {kind}": float(shares.mean()), f"{kind} low": low, f"{kind} high": high}
+        row[f"P({kind})"] = float(_by_image(p.mean(axis=1)[pairs, answer_numbers], image_rows).mean())
+    return row | {"chance": 1 / len(answers), "images": len(set(image_rows)), "pairs": len(p)}
 
 
 def _by_image(values: np.ndarray, of: np.ndarray) -> np.ndarray:
@@ -212,19 +217,19 @@ def _by_image(values: np.ndarray, of: np.ndarray) -> np.ndarray:
 def _findings(table: list[dict], attack: _Attack, answers: list[str]) -> list[str]:
     rows = {(row["card"], row["seen"]): row for row in table}
 
-    def share(card: str, seen: str = "image", what: str = "word") -> str:
+    def share(card: str, seen: str = "image", kind: str = "word") -> str:
         row = rows[card, seen]
-        value = f"{row[f'read as the {what}']:.0%}"
-        return value if row["images"] < 2 else f"{value} [{row[f'{what} low']:.0%}, {row[f'{what} high']:.0%}]"
+        value = f"{row[f'read as the {kind}']:.0%}"
+        return value if row["images"] < 2 else f"{value} [{row[f'{kind} low']:.0%}, {row[f'{kind} high']:.0%}]"
 
-    pairs, drawn = len(attack.of), rows["word", "decode"]["pairs"]
-    what = f"{len(attack.sources)} images" + (
+    pairs, n_decoded = len(attack.of), rows["word", "decode"]["pairs"]
+    sources = f"{len(attack.sources)} images" + (
         f" ({pairs} pairs of an image and a word)" if pairs > len(set(attack.of)) else ""
     )
     return [
-        f"With a word on a card CLIP reads {share('word')} of {what} as the word, among {len(answers)} answers (chance "
+        f"With a word on a card CLIP reads {share('word')} of {sources} as the word, among {len(answers)} answers (chance "
         f"{1 / len(answers):.0%}); with the card left blank {share('blank card')}, and with none {share('bare')}.",
-        f"Off decodes of {drawn} attacked embeddings CLIP reads the word in {share('word', 'decode')} and the thing in "
+        f"Off decodes of {n_decoded} attacked embeddings CLIP reads the word in {share('word', 'decode')} and the thing in "
         f"{share('word', 'decode', 'thing')}; off decodes of the bare images, the control, the thing in "
         f"{share('bare', 'decode', 'thing')}. This is circular: the CLIP that steered the decoder reads its images.",
     ]
@@ -242,12 +247,14 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
 
     images, labels = result.arrays["images"], result.labels
     rows, columns = images.shape[:2]
-    said = [labels["said"][i * columns : (i + 1) * columns] for i in range(rows)]
+    captions = [labels["said"][i * columns : (i + 1) * columns] for i in range(rows)]
     cards = [card for row in result.table if row["seen"] == "image" for card in (row["card"], "decode")]
     with paper(venue), rc_context({"xtick.labelsize": _FONT_SIZE}):
         figure = page(venue)
         above, below = figure.subplots(2, 1, height_ratios=[1.22 * rows, 0.42 * len(result.table)])
-        grid(images, row_labels=labels["rows"], column_labels=cards, captions=said, breaks=[2, 4], wrap=10, ax=above)
+        grid(
+            images, row_labels=labels["rows"], column_labels=cards, captions=captions, breaks=[2, 4], wrap=10, ax=above
+        )
         _draw_shares(result, below)
         return trim(figure)
 
@@ -257,8 +264,8 @@ def _draw_shares(result: Result, ax: Axes) -> None:
     from clipspace.plot import COLORS, intervals
 
     names = [f"{row['card']}{', decoded' if row['seen'] == 'decode' else ''} ({row['images']})" for row in result.table]
-    for what, color, marker, offset in (("word", COLORS[1], "o", -0.18), ("thing", COLORS[0], "s", 0.18)):
-        label, columns = f"read as the {what}", {end: result.column(f"{what} {end}") for end in ("low", "high")}
+    for kind, color, marker, offset in (("word", COLORS[1], "o", -0.18), ("thing", COLORS[0], "s", 0.18)):
+        label, columns = f"read as the {kind}", {end: result.column(f"{kind} {end}") for end in ("low", "high")}
         style = {"color": color, "marker": marker, "offset": offset, "height": 0.34, "label": label}
         intervals(names, result.column(label), **columns, chance=result.column("chance"), **style, ax=ax)
     ax.set(xlim=(-0.03, 1.03), xlabel="share of images (their number in brackets); chance is grey")

@@ -62,26 +62,26 @@ def run(
     again = space.encode_images([image for row in rows for image in row[2:]]).unit.reshape(len(sources), n, -1)
     cosines = np.einsum("nkd,nd->nk", again, code.embeddings.unit)
     ratios, beyond = far("variations", space, sources, code.embeddings, seed=seed)
-    others, whose = to_others(space, again, code.embeddings)
-    read = kept(sources, [row[2:] for row in rows]) if readable(sources) else {}
+    baselines, whose = to_others(space, again, code.embeddings)
+    shares_kept = kept(sources, [row[2:] for row in rows]) if readable(sources) else {}
     table = [
         {
             "image": name,
             "cosine to z": cosines[i].mean(),
             "lowest": cosines[i].min(),
-            "cosine to others": others[i],
+            "cosine to others": baselines[i],
             "unfamiliarity": ratios[i],
             "pixel spread": np.stack([np.asarray(image, dtype=float) for image in rows[i][2:]]).std(axis=0).mean(),
-            **{f"{WORDS[factor]} kept": shares[i] for factor, shares in read.items()},
+            **{f"{WORDS[factor]} kept": shares[i] for factor, shares in shares_kept.items()},
         }
         for i, name in enumerate(names)
     ]
-    own, other = mean_of("z", cosines.mean(axis=1), seed=seed), mean_of("others", others, seed=seed)
+    to_z, to_others_mean = mean_of("z", cosines.mean(axis=1), seed=seed), mean_of("others", baselines, seed=seed)
     findings = [
         *beyond,
-        f"Redrawn from their embeddings alone, the images keep a mean cosine of {shown(own)} to z, beside {shown(other)} to "
+        f"Redrawn from their embeddings alone, the images keep a mean cosine of {shown(to_z)} to z, beside {shown(to_others_mean)} to "
         f"the z of {whose}. {CIRCULAR}",
-        *([said(read, n * len(sources), "drawn images")] if read else []),
+        *([said(shares_kept, n * len(sources), "drawn images")] if shares_kept else []),
         f"Pixels differ by a standard deviation of {np.mean([row['pixel spread'] for row in table]):.0f} of 255 "
         "between draws of one embedding: that much of an image z leaves open.",
     ]
@@ -101,8 +101,8 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
     """One row per image, at its left the mean cosine of its draws to z and, in brackets, to the z of others."""
     from clipspace.plot import grid, page, paper, trim
 
-    both = zip(result.column("cosine to z"), result.column("cosine to others"), strict=True)
-    labels = [f"{cosine:.2f}\n({other:.2f})" for cosine, other in both]
+    cosine_pairs = zip(result.column("cosine to z"), result.column("cosine to others"), strict=True)
+    labels = [f"{cosine:.2f}\n({baseline:.2f})" for cosine, baseline in cosine_pairs]
     with paper(venue):
         figure = page(venue)
         columns = result.labels["columns"]

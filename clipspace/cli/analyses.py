@@ -87,33 +87,38 @@ def _command(name: str):
     """The command of one analysis."""
     from clipspace.analyses import question
 
-    asked, paragraphs = question(name)
-    one = typer.Typer(add_completion=False)
-    one.command(name, short_help=asked, help="\n\n".join([asked, *paragraphs]))(_call(name))
-    return typer.main.get_command(one)
+    the_question, paragraphs = question(name)
+    command = typer.Typer(add_completion=False)
+    command.command(name, short_help=the_question, help="\n\n".join([the_question, *paragraphs]))(_call(name))
+    return typer.main.get_command(command)
 
 
 def _call(name: str) -> Callable[..., None]:
     """A function of what the command takes, which runs the analysis."""
     from clipspace.analyses import about, analysis
 
-    known = about(name)
-    taken = signature(analysis(name).run).parameters
-    own = {key: taken[key].default for key in (*known.options, *_TYPED) if key in taken}
-    parts = {key: (kind, None) for key, kind in _FIRST.items() if key in taken}
-    parts |= {key: (kind, None) for key, kind in _SETS.items() if known.takes != ("scenes",)}
-    parts |= {key: (_TYPED.get(key) or option_of(key, known.options[key], usual), usual) for key, usual in own.items()}
-    parts |= _LAST
+    description = about(name)
+    parameters = signature(analysis(name).run).parameters
+    defaults = {key: parameters[key].default for key in (*description.options, *_TYPED) if key in parameters}
+    arguments = {key: (kind, None) for key, kind in _FIRST.items() if key in parameters}
+    arguments |= {key: (kind, None) for key, kind in _SETS.items() if description.takes != ("scenes",)}
+    arguments |= {
+        key: (_TYPED.get(key) or option_of(key, description.options[key], usual), usual)
+        for key, usual in defaults.items()
+    }
+    arguments |= _LAST
 
-    def call(**given: Any) -> None:
-        options = {key: given.pop(key) for key in own}
-        if given.pop("quick"):
-            options |= {key: value for key, value in known.quick.items() if options[key] == listed(own[key])}
-        _analyse(name, options, **given)
+    def call(**values: Any) -> None:
+        options = {key: values.pop(key) for key in defaults}
+        if values.pop("quick"):
+            options |= {key: value for key, value in description.quick.items() if options[key] == listed(defaults[key])}
+        _analyse(name, options, **values)
 
-    kept = {key: Parameter(key, Parameter.KEYWORD_ONLY, default=listed(usual)) for key, (_, usual) in parts.items()}
-    call.__signature__ = Signature([kept[key].replace(annotation=kind) for key, (kind, _) in parts.items()])
-    call.__annotations__ = {key: kind for key, (kind, _) in parts.items()}
+    by_name = {
+        key: Parameter(key, Parameter.KEYWORD_ONLY, default=listed(usual)) for key, (_, usual) in arguments.items()
+    }
+    call.__signature__ = Signature([by_name[key].replace(annotation=kind) for key, (kind, _) in arguments.items()])
+    call.__annotations__ = {key: kind for key, (kind, _) in arguments.items()}
     return call
 
 
@@ -150,10 +155,10 @@ def _analyse(
         brought.check(loaded)
         result = ask(name, loaded, brought, **options, **({"texts": texts} if texts else {}))
     path = result.save(output)
-    facts = {
+    answer = {
         "result": str(path),
         "data": result.provenance.data,
         "findings": result.findings,
         "table": list(result.table),
     }
-    say(facts, as_json, "\n".join([result.provenance.data, *result.findings, f"wrote {path}"]))
+    say(answer, as_json, "\n".join([result.provenance.data, *result.findings, f"wrote {path}"]))

@@ -45,14 +45,14 @@ def vectors_at(path: Path) -> np.ndarray:
     """Real vectors (n, d) of a .npy file (mapped into memory), an .npz file, or a Parquet column of lists."""
     file, name = split_name(path)
     array = _vectors_of_parquet(file, name) if kind_of(path) == ".parquet" else _array(file, name)
-    what = f"{str(path)!r}: expected real vectors of shape (n, d)"
+    expectation = f"{str(path)!r}: expected real vectors of shape (n, d)"
     if np.iscomplexobj(array) or not np.issubdtype(array.dtype, np.number):
-        raise InputError(f"{what}, got values of type {array.dtype}; save them as float32")
+        raise InputError(f"{expectation}, got values of type {array.dtype}; save them as float32")
     if array.ndim != 2:
         cure = "one vector is x[None]" if array.ndim == 1 else "x.reshape(len(x), -1) makes one vector a row"
-        raise InputError(f"{what}, got an array of shape {array.shape}; {cure}")
+        raise InputError(f"{expectation}, got an array of shape {array.shape}; {cure}")
     if 0 in array.shape:
-        raise InputError(f"{what}, at least one, got shape {array.shape}; check how the file was made")
+        raise InputError(f"{expectation}, at least one, got shape {array.shape}; check how the file was made")
     return array
 
 
@@ -109,13 +109,13 @@ def read_text(path: Path) -> str:
 def _array(file: Path, name: str | None) -> np.ndarray:
     if kind_of(file) == ".npz":
         return _member(file, name)
-    wanted = "a .npy file of vectors, an .npz or .parquet one, or the folder of a store"
+    expectation = "a .npy file of vectors, an .npz or .parquet one, or the folder of a store"
     if not file.is_file():
-        raise InputError(f"expected {wanted}, got {str(file)!r}, which is not a file; check the path")
+        raise InputError(f"expected {expectation}, got {str(file)!r}, which is not a file; check the path")
     try:
         with file.open("rb") as opened:
             if opened.read(6) != b"\x93NUMPY":
-                raise InputError(f"expected {wanted}, got {str(file)!r}, which is none of them")
+                raise InputError(f"expected {expectation}, got {str(file)!r}, which is none of them")
         return np.load(file, mmap_mode="r", allow_pickle=False)
     except InputError:
         raise
@@ -148,9 +148,9 @@ def _one(file: Path, known: Sequence[str], name: str | None, what: str) -> str:
     if name is None and len(known) == 1:
         return known[0]
     if name is None or name not in known:
-        got = "none named" if name is None else repr(name)
+        named = "none named" if name is None else repr(name)
         raise InputError(
-            f"{str(file)!r}: expected one of the {what}s {shortened(known, 30)}, got {got}; give it as {file.name}:NAME"
+            f"{str(file)!r}: expected one of the {what}s {shortened(known, 30)}, got {named}; give it as {file.name}:NAME"
         )
     return name
 
@@ -167,9 +167,9 @@ def _places(names: Sequence[str] | None, columns: Iterable[list]) -> list[int] |
     if names is None or len(set(names)) < len(names):
         return None
     for column in columns:
-        wanted = set(names)
-        rows = [(value, row) for row, value in enumerate(column) if value in wanted]
-        if len(rows) == len(wanted) == len(dict(rows)):
+        unique_names = set(names)
+        rows = [(value, row) for row, value in enumerate(column) if value in unique_names]
+        if len(rows) == len(unique_names) == len(dict(rows)):
             place = dict(rows)
             return [place[name] for name in names]
     return None
@@ -251,8 +251,10 @@ def _column_of_parquet(file: Path, name: str | None, *, lists: bool = False) -> 
 
     try:
         schema = parquet.read_schema(file)
-        known = [field.name for field in schema if not lists or pyarrow.types.is_nested(field.type)]
-        name = _one(file, known if lists and name is None and len(known) == 1 else schema.names, name, "column")
+        candidates = [field.name for field in schema if not lists or pyarrow.types.is_nested(field.type)]
+        name = _one(
+            file, candidates if lists and name is None and len(candidates) == 1 else schema.names, name, "column"
+        )
         return parquet.read_table(file, columns=[name])[name], name
     except (OSError, pyarrow.ArrowException) as error:
         raise InputError(f"{str(file)!r}: cannot be read as Parquet ({' '.join(str(error).split())})") from None

@@ -28,9 +28,9 @@ class Probes(TyperGroup):
     """The commands of an app, and one for each probe of points and labels, made from its signature when it is asked for."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:
-        own = super().list_commands(ctx)
-        names = [probe.name for probe in PROBES if probe.needs == LABELLED or probe.name in own]
-        return [*names, *(name for name in own if name not in names)]
+        own_commands = super().list_commands(ctx)
+        names = [probe.name for probe in PROBES if probe.needs == LABELLED or probe.name in own_commands]
+        return [*names, *(name for name in own_commands if name not in names)]
 
     def get_command(self, ctx: typer.Context, cmd_name: str):
         labelled = {probe.name: probe for probe in PROBES if probe.needs == LABELLED}
@@ -39,10 +39,10 @@ class Probes(TyperGroup):
 
 def _command(probe: Probe):
     """The command of a probe of points and labels."""
-    one = typer.Typer(add_completion=False)
+    command = typer.Typer(add_completion=False)
     text = f"{probe.question} (clipspace.probes.{probe.function})"
-    one.command(probe.name, short_help=probe.question, help=text)(_call(probe))
-    return typer.main.get_command(one)
+    command.command(probe.name, short_help=probe.question, help=text)(_call(probe))
+    return typer.main.get_command(command)
 
 
 def _call(probe: Probe) -> Callable[..., None]:
@@ -50,12 +50,13 @@ def _call(probe: Probe) -> Callable[..., None]:
     from clipspace import probes
 
     function = getattr(probes, probe.function)
-    taken = signature(function).parameters
-    parts = {**_FIRST}
-    parts |= {
-        name: (option_of(name, text, taken[name].default), taken[name].default) for name, text in probe.options.items()
+    parameters = signature(function).parameters
+    arguments = {**_FIRST}
+    arguments |= {
+        name: (option_of(name, text, parameters[name].default), parameters[name].default)
+        for name, text in probe.options.items()
     }
-    parts |= _LAST
+    arguments |= _LAST
 
     def call(
         points: Path,
@@ -68,15 +69,15 @@ def _call(probe: Probe) -> Callable[..., None]:
         **options: Any,
     ) -> None:
         images, truth = labelled_at(points, labels, space, device, before=before)
-        if "device" in taken:
+        if "device" in parameters:
             options["device"] = device
         show(function(images, truth, seed=seed, **options), as_json)
 
     call.__signature__ = Signature(
         [
             Parameter(name, Parameter.KEYWORD_ONLY, default=listed(usual), annotation=kind)
-            for name, (kind, usual) in parts.items()
+            for name, (kind, usual) in arguments.items()
         ]
     )
-    call.__annotations__ = {name: kind for name, (kind, _) in parts.items()}
+    call.__annotations__ = {name: kind for name, (kind, _) in arguments.items()}
     return call

@@ -36,12 +36,14 @@ def spaces(
     """What can be loaded, and what it needs (clipspace.models.catalogue)."""
     from clipspace.models.catalogue import CATALOGUE, download_size
 
-    found = {name: pairing.describe() for name, pairing in CATALOGUE.items()}
+    descriptions = {name: pairing.describe() for name, pairing in CATALOGUE.items()}
     for name in CATALOGUE if sizes else ():
-        found[name]["download"] = f"{download_size(CATALOGUE[name]) / 1e9:.1f} GB"
-    blocks = ["\n".join([name, *(f"  {k:10} {v}" for k, v in facts.items() if v)]) for name, facts in found.items()]
-    more = "any open_clip id ('ViT-B-32/openai', 'hf-hub:…', 'local-dir:…') loads as an encoder, with decoder='gradient' too"
-    report(found, as_json, "\n\n".join([*blocks, more]))
+        descriptions[name]["download"] = f"{download_size(CATALOGUE[name]) / 1e9:.1f} GB"
+    blocks = [
+        "\n".join([name, *(f"  {k:10} {v}" for k, v in fields.items() if v)]) for name, fields in descriptions.items()
+    ]
+    others = "any open_clip id ('ViT-B-32/openai', 'hf-hub:…', 'local-dir:…') loads as an encoder, with decoder='gradient' too"
+    report(descriptions, as_json, "\n\n".join([*blocks, others]))
 
 
 @app.command()
@@ -182,9 +184,9 @@ def invert(
     code = load(space, device, dtype).invert(images, num_inference_steps=num_inference_steps, guidance_scale=scale)
     with atomically(output, overwrite=overwrite) as part:
         save_code(code, part)
-    facts = {"output": str(output), "residual": code.residual.tolist(), "evaluations": code.evaluations.tolist()}
+    summary = {"output": str(output), "residual": code.residual.tolist(), "evaluations": code.evaluations.tolist()}
     report(
-        facts,
+        summary,
         as_json,
         f"wrote {output}: {len(code)} image{'s' * (len(code) > 1)}, worst residual {code.residual.max():.1e}",
     )

@@ -103,10 +103,10 @@ def show(result: Result, as_json: bool) -> None:
 
 def option_of(key: str, text: str, usual: Any) -> Any:
     """The option of a keyword with this usual value: several values for a tuple, of texts where it is empty."""
-    several = isinstance(usual, tuple)
-    one = type(usual[0]) if several and usual else str if several else type(usual)
+    is_repeated = isinstance(usual, tuple)
+    value_type = type(usual[0]) if is_repeated and usual else str if is_repeated else type(usual)
     flags = ["--" + key.replace("_", "-"), *([f"-{key}"] if len(key) == 1 else [])]
-    return Annotated[list[one] if several else one, typer.Option(*flags, help=text)]
+    return Annotated[list[value_type] if is_repeated else value_type, typer.Option(*flags, help=text)]
 
 
 def listed(value: Any) -> Any:

@@ -57,9 +57,11 @@ def zero_shot(
     check_space(space, images.dim, images.stamp, str(points))
     loaded = load(space, device)
     images = images if images.stamp else Embeddings(images.vectors, loaded.stamp)
-    chosen: Any = templates or ["photo"]
-    chosen = chosen[0] if len(chosen) == 1 and "{" not in chosen[0] else chosen
-    options = {"templates": chosen, "probability": probability, "k": top, "per_class": per_class, "seed": seed}
+    template_option: Any = templates or ["photo"]
+    template_option = (
+        template_option[0] if len(template_option) == 1 and "{" not in template_option[0] else template_option
+    )
+    options = {"templates": template_option, "probability": probability, "k": top, "per_class": per_class, "seed": seed}
     show(zero_shot_accuracy(loaded, images, truth, classes or None, **options), as_json)
 
 
@@ -150,13 +152,15 @@ def concepts(
     """Images as sums of words (clipspace.probes.decompose)."""
     from clipspace.probes import Vocabulary, decompose
 
-    images, words = with_texts_at(points, texts, space, device)
-    parts = decompose(images, Vocabulary.of(words, images), strength=strength, device=device)
-    each = [{"name": name, "words": row} for name, row in zip(images.names, parts.top(top), strict=True)]
-    lines = [f"{e['name']}: " + ", ".join(f"{word} {weight:.2f}" for word, weight in e["words"]) for e in each[:SHOWN]]
-    if len(each) > SHOWN:
-        lines.append(f"and {len(each) - SHOWN:,} more images; --json lists all")
-    report({**parts.scores.to_dict(), "images": each}, as_json, "\n".join([*lines, "", str(parts.scores)]))
+    images, vocabulary = with_texts_at(points, texts, space, device)
+    decomposition = decompose(images, Vocabulary.of(vocabulary, images), strength=strength, device=device)
+    rows = [{"name": name, "words": row} for name, row in zip(images.names, decomposition.top(top), strict=True)]
+    lines = [f"{e['name']}: " + ", ".join(f"{word} {weight:.2f}" for word, weight in e["words"]) for e in rows[:SHOWN]]
+    if len(rows) > SHOWN:
+        lines.append(f"and {len(rows) - SHOWN:,} more images; --json lists all")
+    report(
+        {**decomposition.scores.to_dict(), "images": rows}, as_json, "\n".join([*lines, "", str(decomposition.scores)])
+    )
 
 
 @app.command("text-span")

@@ -126,18 +126,18 @@ def binding(
     from clipspace.scenes import UNSEEN
 
     files = {"read_winoground": winoground, "read_aro": aro, "read_sugarcrepe": sugarcrepe}
-    given = {reader: file for reader, file in files.items() if file is not None}
-    if len(given) > 1:
+    named_files = {reader: file for reader, file in files.items() if file is not None}
+    if len(named_files) > 1:
         raise InputError(
-            f"binding: expected one file, got {[str(file) for file in given.values()]}; run it once for each"
+            f"binding: expected one file, got {[str(file) for file in named_files.values()]}; run it once for each"
         )
-    if images is not None and not given:
+    if images is not None and not named_files:
         raise InputError(
             "binding: expected the file that says what is on the images (--winoground, --aro or --sugarcrepe), got none"
         )
     loaded = load(space, device)
-    if given:
-        ((reader, file),) = given.items()
+    if named_files:
+        ((reader, file),) = named_files.items()
         examples = getattr(probes, reader)(file, images or Path())
         result = (probes.group_scores if winoground else probes.choice_accuracy)(loaded, examples)
     else:
@@ -173,11 +173,11 @@ def blind_pairs(
         check_writable(output, overwrite=overwrite)
     paths = _pictures(images)
     check_images(paths[:1])
-    both = (load(space, device).encode_images(paths), _points_of(other, paths, device))
-    result = call(*(both[::-1] if reverse else both), same=same, different=different, centred=centred, k=k)
+    point_sets = (load(space, device).encode_images(paths), _points_of(other, paths, device))
+    result = call(*(point_sets[::-1] if reverse else point_sets), same=same, different=different, centred=centred, k=k)
     pairs = result.arrays["pairs"]
-    drawn = output is not None and len(pairs) > 0
-    if drawn:
+    drew_pairs = output is not None and len(pairs) > 0
+    if drew_pairs:
         with atomically(output, overwrite=overwrite) as part:
             draw_sheet(pair_rows(paths, result)).save(part)
     lines = [
@@ -185,7 +185,7 @@ def blind_pairs(
         for (i, j), cosine, apart in zip(pairs, result.arrays["cosine"], result.arrays["other_cosine"], strict=True)
     ]
     if output is not None:
-        lines.append(f"wrote {output}" if drawn else "no pair, so nothing was drawn")
+        lines.append(f"wrote {output}" if drew_pairs else "no pair, so nothing was drawn")
     report(result.to_dict(), as_json, "\n".join([str(result), *lines]))
 
 
@@ -203,7 +203,7 @@ def _to_attack(images, truth: list[str], words: list[str], scenes: int, seed: in
     """Images, labels and words: those given, one label or word standing for all; else scenes and words drawn for them."""
     if images:
         pictures = _pictures(images)
-        one_each = [given * len(pictures) if len(given) == 1 else given for given in (truth, words)]
+        one_each = [values * len(pictures) if len(values) == 1 else values for values in (truth, words)]
         return pictures, *one_each
 
     from clipspace.scenes import THINGS, UNSEEN, render, sample_scenes
@@ -211,11 +211,11 @@ def _to_attack(images, truth: list[str], words: list[str], scenes: int, seed: in
 
     if truth or words:
         raise InputError("typographic: expected images for the labels and words given, got none")
-    drawn = sample_scenes(scenes, seed=UNSEEN + seed, layout="one")
-    labels = [scene.things[0].kind for scene in drawn]
+    rendered = sample_scenes(scenes, seed=UNSEEN + seed, layout="one")
+    labels = [scene.things[0].kind for scene in rendered]
     rng = stream(seed, "printed words")
     printed = [str(rng.choice([kind for kind in THINGS if kind != label])) for label in labels]
-    return [render(scene) for scene in drawn], labels, printed
+    return [render(scene) for scene in rendered], labels, printed
 
 
 def _points_of(other: str, paths: list[Path], device: str | None):

@@ -69,8 +69,8 @@ def with_texts_at(points: Path, texts: Path, space: str, device: str | None) -> 
         return images, Embeddings(_unstamped(texts).vectors, images.stamp, "text")
     read, images = texts_at(texts, names_at(points)), images_at(points, space, device)
     check_space(space, images.dim, images.stamp, str(points))
-    words = load(space, device).encode_texts(read)
-    return (images if images.stamp else Embeddings(images.vectors, words.stamp)), words
+    encoded = load(space, device).encode_texts(read)
+    return (images if images.stamp else Embeddings(images.vectors, encoded.stamp)), encoded
 
 
 def names_at(path: Path) -> list[str] | None:
@@ -114,9 +114,9 @@ def _column(store: Path, name: Path | None) -> np.ndarray:
     if name is not None and str(name) not in opened.schema.names and split_name(name)[0].is_file():
         return values_at(name, names_at(store))
     if name is None or str(name) not in opened.schema.names:
-        got = "none" if name is None else repr(str(name))
+        named = "none" if name is None else repr(str(name))
         raise InputError(
-            f"probe: expected --labels to name one of the columns {shortened(opened.schema.names, 30)}, or a file; got {got}"
+            f"probe: expected --labels to name one of the columns {shortened(opened.schema.names, 30)}, or a file; got {named}"
         )
     return opened.metadata([str(name)])[str(name)].to_numpy()
 
@@ -129,9 +129,9 @@ def _files(folder: Path) -> list[Path]:
             f"probe: expected vectors (.npy, .npz, .parquet), a store or a folder of images, got {str(folder)!r}; "
             "check the path"
         )
-    files, others = sort_out(folder)
+    files, other_files = sort_out(folder)
     if not files:
         raise InputError(
-            f"probe: expected images in {str(folder)!r}, got none among {len(others)} files; check the folder"
+            f"probe: expected images in {str(folder)!r}, got none among {len(other_files)} files; check the folder"
         )
     return files

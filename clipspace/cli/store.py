@@ -75,19 +75,23 @@ def encode(
     listed = open_source(source, kind=kind, rows_per_part=rows_per_shard, **columns)
     options = {"texts": texts, "dtype": dtype, "normalized": normalized, "shard": share, "limit": limit}
     options |= {"batch_size": batch_size, "workers": workers, "engine": engine, "retry_rejected": retry_rejected}
-    done = call(load(space, device), listed, output, **options)
-    reasons = "".join(f"\n  {count} {reason}" for reason, count in done.rejected.items())
-    rate = f", {done.encoded_now / done.seconds:.1f} images/s" if done.encoded_now else ""
+    progress = call(load(space, device), listed, output, **options)
+    reasons = "".join(f"\n  {count} {reason}" for reason, count in progress.rejected.items())
+    rate = f", {progress.encoded_now / progress.seconds:.1f} images/s" if progress.encoded_now else ""
     text = (
-        f"{done.stored} of {done.rows} images in {output}; {done.encoded_now} encoded now in {done.seconds:.1f} s{rate}"
-        + ("" if done.complete else "\nunfinished: other shares are still to be encoded")
-        + (f"\n{done.rows - done.stored} rejected, listed in {output / 'rejected'}:{reasons}" if done.rejected else "")
-        + ("\n--retry-rejected tries again what may be readable by then" if done.rejected.keys() & PASSING else "")
-        + (f"\n{done.ignored} other files (no images) were left alone" if done.ignored else "")
+        f"{progress.stored} of {progress.rows} images in {output}; {progress.encoded_now} encoded now in {progress.seconds:.1f} s{rate}"
+        + ("" if progress.complete else "\nunfinished: other shares are still to be encoded")
+        + (
+            f"\n{progress.rows - progress.stored} rejected, listed in {output / 'rejected'}:{reasons}"
+            if progress.rejected
+            else ""
+        )
+        + ("\n--retry-rejected tries again what may be readable by then" if progress.rejected.keys() & PASSING else "")
+        + (f"\n{progress.ignored} other files (no images) were left alone" if progress.ignored else "")
     )
-    report({**vars(done), "path": str(output)}, as_json, text)
-    if share == (0, 1) and not done.stored:
-        raise InputError(f"encode: expected at least one image, got none of {done.rows}; see the reasons above")
+    report({**vars(progress), "path": str(output)}, as_json, text)
+    if share == (0, 1) and not progress.stored:
+        raise InputError(f"encode: expected at least one image, got none of {progress.rows}; see the reasons above")
 
 
 @app.command()
@@ -102,13 +106,13 @@ def store(
     opened = open_store(path)
     if verify:
         opened.verify()
-    facts = {
+    summary = {
         "rows": len(opened), "dim": opened.dim, "dtype": opened.dtype.name, "normalized": opened.normalized,
         "modalities": list(opened.modalities), "shards": len(opened.shards), "hash": opened.hash,
         "stamp": None if opened.stamp is None else opened.stamp.to_dict(), "columns": opened.schema.names,
         "rejected": opened.header.get("rejected"), "limits": list(opened.limits),
     }  # fmt: skip
-    report(facts, as_json, "\n".join([repr(opened), f"columns: {', '.join(opened.schema.names)}", *opened.limits]))
+    report(summary, as_json, "\n".join([repr(opened), f"columns: {', '.join(opened.schema.names)}", *opened.limits]))
 
 
 @app.command()
@@ -141,12 +145,12 @@ def select(
         check_space(space, opened.dim, opened.stamp, str(path))
         near = _point(space, device, text, image)
         opened = open_store(path, stamp=near.stamp)
-    conditions = [_condition(opened, one, scored=near is not None) for one in where or ()]
+    conditions = [_condition(opened, row_condition, scored=near is not None) for row_condition in where or ()]
     condition = None
-    for one in conditions:
-        condition = one if condition is None else condition & one
-    written = export(call(opened, near=near, where=condition, k=k), output)
-    report({"output": str(output), "rows": len(written)}, as_json, f"wrote {written}")
+    for row_condition in conditions:
+        condition = row_condition if condition is None else condition & row_condition
+    new_store = export(call(opened, near=near, where=condition, k=k), output)
+    report({"output": str(output), "rows": len(new_store)}, as_json, f"wrote {new_store}")
 
 
 @app.command()
@@ -169,10 +173,10 @@ def _condition(store: Store, text: str, *, scored: bool) -> Expression:
     import pyarrow
     from pyarrow.compute import field
 
-    parts = re.fullmatch(r"\s*(.+?)\s*(==|!=|<=|>=|<|>)\s*(.*?)\s*", text)
-    if parts is None:
+    match = re.fullmatch(r"\s*(.+?)\s*(==|!=|<=|>=|<|>)\s*(.*?)\s*", text)
+    if match is None:
         raise InputError(f"--where: expected a column, an operator and a value, such as 'label == cat', got {text!r}")
-    name, operator, value = parts.groups()
+    name, operator, value = match.groups()
     types = dict(zip(store.schema.names, store.schema.types, strict=True)) | (
         {"score": pyarrow.float32()} if scored else {}
     )

@@ -62,14 +62,16 @@ def pca(
     from clipspace.points.pca import PCA
 
     check_writable(output, overwrite=overwrite)
-    how = {"device": device, "engine": engine, "workers": workers}
-    fitted = PCA(components, normalize=not raw, **how).fit(_read(points))
+    compute = {"device": device, "engine": engine, "workers": workers}
+    fitted = PCA(components, normalize=not raw, **compute).fit(_read(points))
     fitted.save(output, overwrite=overwrite)
     shares = fitted.explained_variance_ratio_
-    what = "vectors as they are" if raw else "directions (vectors scaled to norm 1)"
-    facts = {"output": str(output), "rows": fitted.n_samples_seen_, "normalize": fitted.normalize}
-    facts["explained_variance_ratio"] = shares.tolist()
-    report(facts, as_json, f"wrote {output}: {len(shares)} components of {what}, {shares.sum():.1%} of the variance")
+    scaling = "vectors as they are" if raw else "directions (vectors scaled to norm 1)"
+    summary = {"output": str(output), "rows": fitted.n_samples_seen_, "normalize": fitted.normalize}
+    summary["explained_variance_ratio"] = shares.tolist()
+    report(
+        summary, as_json, f"wrote {output}: {len(shares)} components of {scaling}, {shares.sum():.1%} of the variance"
+    )
 
 
 @app.command()
@@ -113,12 +115,14 @@ def search(
     from clipspace.search import open_index
 
     queries = {"--text": text, "--image": image, "--vectors": vectors}
-    given = [name for name, query in queries.items() if query is not None]
-    if len(given) != 1:
-        raise InputError(f"search: expected one of --text, --image and --vectors, got {' and '.join(given) or 'none'}")
+    query_options = [name for name, query in queries.items() if query is not None]
+    if len(query_options) != 1:
+        raise InputError(
+            f"search: expected one of --text, --image and --vectors, got {' and '.join(query_options) or 'none'}"
+        )
     opened = open_index(index, mmap=True)
     if vectors is not None:
-        found = opened.search(_read(vectors), k)
+        neighbours = opened.search(_read(vectors), k)
     else:
         from clipspace.search.retrieval import retrieve
         from clipspace.sources.image_or_text import Text
@@ -128,8 +132,8 @@ def search(
         check_space(space, opened.dim, opened.stamp, str(index))
         loaded = load(space, device)
         opened.stamp = opened.stamp or loaded.stamp
-        found = retrieve(loaded, opened, [query], k=k)
-    frame = found.to_frame()
+        neighbours = retrieve(loaded, opened, [query], k=k)
+    frame = neighbours.to_frame()
     report(frame.to_dict("records"), as_json, frame.to_string(index=False))
 
 
@@ -167,13 +171,17 @@ def map_(
         told_apart(rows.names, places)
         read_named(listed, rows.names[:1], places and places[:1])
     if method == "pca":
-        made = pca_map(rows)
+        map_of_points = pca_map(rows)
     else:
         opened = None if index is None else open_index(index)
-        made = umap_map(rows, index=opened, n_neighbors=n_neighbors, seed=seed, threads=threads)
-    files = None if listed is None else read_named(listed, made.names, places)
-    made.save(output, images=files, columns=_columns_of(rows), overwrite=overwrite)
-    report({"output": str(output), "points": len(made), **made.facts}, as_json, f"wrote {output}: {len(made)} points")
+        map_of_points = umap_map(rows, index=opened, n_neighbors=n_neighbors, seed=seed, threads=threads)
+    files = None if listed is None else read_named(listed, map_of_points.names, places)
+    map_of_points.save(output, images=files, columns=_columns_of(rows), overwrite=overwrite)
+    report(
+        {"output": str(output), "points": len(map_of_points), **map_of_points.facts},
+        as_json,
+        f"wrote {output}: {len(map_of_points)} points",
+    )
 
 
 def _columns_of(points: Any) -> dict[str, Any]:
@@ -216,7 +224,7 @@ def _bytes(text: str | None) -> int | None:
     """Bytes of "500M", "4G" or a plain number; None of None."""
     if text is None:
         return None
-    parts = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
-    if parts is None:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if match is None:
         raise InputError(f"--memory: expected a size such as 500M or 4G, got {text!r}")
-    return int(float(parts[1]) * 1024 ** " KMGT".index(parts[2].upper() or " "))
+    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))

@@ -48,12 +48,14 @@ class Adapter:
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         from safetensors.numpy import save_file
 
-        facts = {
+        description = {
             "source": self.source.to_dict(), "target": self.target.to_dict(), "cosine": self.cosine,
             "chance": self.chance, "strength": self.strength, "held_out": self.held_out,
         }  # fmt: skip
         with atomically(path, overwrite=overwrite) as part:
-            save_file({"matrix": self.matrix, "offset": self.offset}, part, {"clipspace.adapter": json.dumps(facts)})
+            save_file(
+                {"matrix": self.matrix, "offset": self.offset}, part, {"clipspace.adapter": json.dumps(description)}
+            )
 
 
 def load_adapter(path: str | Path) -> Adapter:
@@ -62,9 +64,9 @@ def load_adapter(path: str | Path) -> Adapter:
 
     try:
         with safe_open(path, "np") as file:
-            facts = json.loads(file.metadata()["clipspace.adapter"])
+            description = json.loads(file.metadata()["clipspace.adapter"])
             arrays = {name: file.get_tensor(name) for name in ("matrix", "offset")}
-        return Adapter(**arrays, **facts | {side: read_stamp(facts[side]) for side in ("source", "target")})
+        return Adapter(**arrays, **description | {side: read_stamp(description[side]) for side in ("source", "target")})
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"load_adapter: expected what Adapter.save wrote, got {str(path)!r} ({error!r})") from None
 

@@ -73,8 +73,8 @@ def embeddings_of(points: Any, doing: str) -> Embeddings:
 
 def check_one_space(points: Any, other: Any, doing: str) -> None:
     """Raise unless both are `Embeddings` or stores, and of one stamp, or both of none."""
-    for each in (points, other):
-        check_points(each, doing)
+    for point_set in (points, other):
+        check_points(point_set, doing)
     check_same_space(points.stamp, other.stamp, doing)
 
 
@@ -114,15 +114,15 @@ def unit_rows(points: Any, rows: np.ndarray, doing: str) -> np.ndarray:
 
 def gather(points: Vectors, rows: np.ndarray, *, unit: bool = False) -> np.ndarray:
     """The ``rows`` (sorted, without repeats) of ``points`` as `float32_blocks` gives them, in one pass."""
-    out = np.empty((len(rows), points.dim), np.float32)
+    vectors = np.empty((len(rows), points.dim), np.float32)
     if not len(rows):
-        return out
+        return vectors
     start = 0
     for block in points.blocks(BLOCK_ROWS):
         low, high = np.searchsorted(rows, [start, start + len(block)])
-        out[low:high] = _float32(block[rows[low:high] - start], rows[low:high], unit)
+        vectors[low:high] = _float32(block[rows[low:high] - start], rows[low:high], unit)
         start += len(block)
-    return out
+    return vectors
 
 
 def check_finite(doing: str, *sets: np.ndarray) -> None:
@@ -136,9 +136,9 @@ def check_lengths(lengths: np.ndarray, rows: Sequence[int], *, unit: bool) -> No
     bad = ~np.isfinite(lengths) | ((lengths == 0) if unit else False)
     if bad.any():
         first = int(np.flatnonzero(bad)[0])
-        wanted = "finite vectors of non-zero norm" if unit else "finite vectors"
+        expectation = "finite vectors of non-zero norm" if unit else "finite vectors"
         raise InputError(
-            f"expected {wanted}, got NaN, inf or zero (norm {lengths[first]}) at row {rows[first]} "
+            f"expected {expectation}, got NaN, inf or zero (norm {lengths[first]}) at row {rows[first]} "
             f"({int(bad.sum())} bad in this block); drop these rows first"
         )
 

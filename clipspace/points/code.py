@@ -40,13 +40,13 @@ class Code:
     def __getitem__(self, row: int) -> Code:
         """The code of one image, still a `Code`; from the end where ``row`` is negative."""
         row = range(len(self))[row]
-        one = slice(row, row + 1)
+        rows = slice(row, row + 1)
         return replace(
             self,
-            embeddings=self.embeddings[one],
-            noise=self.noise[one],
-            residual=self.residual[one],
-            evaluations=self.evaluations[one],
+            embeddings=self.embeddings[rows],
+            noise=self.noise[rows],
+            residual=self.residual[rows],
+            evaluations=self.evaluations[rows],
         )
 
     @property
@@ -65,7 +65,7 @@ def save_code(code: Code, path: str | Path) -> None:
     from safetensors.numpy import save_file
 
     points = code.embeddings
-    facts = {
+    description = {
         "space": points.stamp.to_dict() if points.stamp else None,
         "names": list(points.names),
         "num_inference_steps": code.num_inference_steps,
@@ -78,7 +78,7 @@ def save_code(code: Code, path: str | Path) -> None:
         "residual": np.ascontiguousarray(code.residual, dtype=np.float32),
         "evaluations": np.ascontiguousarray(code.evaluations, dtype=np.int64),
     }
-    save_file(arrays, path, metadata={"clipspace.code": json.dumps(facts)})
+    save_file(arrays, path, metadata={"clipspace.code": json.dumps(description)})
 
 
 def load_code(path: str | Path) -> Code:
@@ -87,13 +87,13 @@ def load_code(path: str | Path) -> Code:
 
     try:
         with safe_open(path, framework="numpy") as file:
-            facts = json.loads((file.metadata() or {})["clipspace.code"])
+            description = json.loads((file.metadata() or {})["clipspace.code"])
             arrays = {name: file.get_tensor(name) for name in ("vectors", "noise", "residual", "evaluations")}
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise InputError(
             f"load_code: expected a code written by `clipspace invert`, got {str(path)!r} ({error})"
         ) from None
-    stamp = read_stamp(facts["space"])
-    points = Embeddings(arrays.pop("vectors"), stamp=stamp, names=facts["names"])
-    settings = {name: facts[name] for name in ("num_inference_steps", "guidance_scale")}
-    return Code(points, **settings, **arrays, decoder=facts.get("decoder"))
+    stamp = read_stamp(description["space"])
+    points = Embeddings(arrays.pop("vectors"), stamp=stamp, names=description["names"])
+    settings = {name: description[name] for name in ("num_inference_steps", "guidance_scale")}
+    return Code(points, **settings, **arrays, decoder=description.get("decoder"))

@@ -95,10 +95,10 @@ class Embeddings:
         """The rows chosen by an integer, slice, index list or boolean mask, still as `Embeddings`."""
         if isinstance(rows, slice) and rows == slice(None):
             return self
-        chosen = row_numbers(rows, len(self), "Embeddings")
-        vectors = self.vectors[rows] if isinstance(rows, slice) else self.vectors[chosen]
-        names = tuple(self.names[i] for i in chosen)
-        columns = {name: [column[i] for i in chosen] for name, column in self.columns.items()}
+        numbers = row_numbers(rows, len(self), "Embeddings")
+        vectors = self.vectors[rows] if isinstance(rows, slice) else self.vectors[numbers]
+        names = tuple(self.names[i] for i in numbers)
+        columns = {name: [column[i] for i in numbers] for name, column in self.columns.items()}
         return replace(self, vectors=vectors, names=names, columns=columns)
 
     def __reduce__(self) -> tuple:
@@ -186,16 +186,16 @@ def row_numbers(rows: int | slice | Sequence[int] | np.ndarray, n: int, what: st
         )
     if isinstance(rows, str):
         raise InputError(f"{what}: expected row numbers, got {rows!r}; a column is points.columns[{rows!r}]")
-    chosen = np.asarray(rows)
-    if chosen.dtype == bool:
-        if chosen.shape != (n,):
-            raise InputError(f"{what}: expected a mask of {n} values, got {chosen.shape}")
-        return np.flatnonzero(chosen)
-    chosen = np.atleast_1d(chosen.astype(np.int64) if chosen.size == 0 else chosen)
-    whole = chosen.ndim == 1 and np.issubdtype(chosen.dtype, np.integer)
-    if not whole or ((chosen < -n) | (chosen >= n)).any():
+    numbers = np.asarray(rows)
+    if numbers.dtype == bool:
+        if numbers.shape != (n,):
+            raise InputError(f"{what}: expected a mask of {n} values, got {numbers.shape}")
+        return np.flatnonzero(numbers)
+    numbers = np.atleast_1d(numbers.astype(np.int64) if numbers.size == 0 else numbers)
+    are_integers = numbers.ndim == 1 and np.issubdtype(numbers.dtype, np.integer)
+    if not are_integers or ((numbers < -n) | (numbers >= n)).any():
         raise InputError(f"{what}: expected row numbers below {n}, got {rows!r}")
-    return chosen.astype(np.int64) % n if n else chosen
+    return numbers.astype(np.int64) % n if n else numbers
 
 
 def _give_back(array: np.ndarray) -> None:

@@ -146,8 +146,8 @@ def _product(device: str | None) -> Callable[[np.ndarray], np.ndarray]:
     place = torch.device(device)
 
     def product(x: np.ndarray) -> np.ndarray:
-        there = torch.from_numpy(x).to(place)
-        return (there.T @ there).cpu().numpy()
+        on_device = torch.from_numpy(x).to(place)
+        return (on_device.T @ on_device).cpu().numpy()
 
     return product
 

@@ -101,15 +101,15 @@ class PCA(TransformerMixin, BaseEstimator):
         """Coordinates of ``X`` on the components, float64 (n, k)."""
         check_is_fitted(self)
         points = self._checked(X, reset=False)
-        out, start = np.empty((len(points), self.n_components_)), 0
+        coordinates, start = np.empty((len(points), self.n_components_)), 0
         for block in points.blocks(BLOCK_ROWS):
             rows = block.astype(np.float64)
             lengths = np.linalg.norm(rows, axis=1)
             check_lengths(lengths, range(start, start + len(rows)), unit=self.normalize)
             rows = rows / lengths[:, None] if self.normalize else rows
-            out[start : start + len(rows)] = (rows - self.mean_) @ self.components_.T
+            coordinates[start : start + len(rows)] = (rows - self.mean_) @ self.components_.T
             start += len(rows)
-        return out
+        return coordinates
 
     def inverse_transform(self, X) -> np.ndarray:
         """Points of the first ``X.shape[1]`` coordinates, (n, d). Fewer columns than components truncate."""
@@ -132,13 +132,13 @@ class PCA(TransformerMixin, BaseEstimator):
             "mean": self.moments_.mean,
             "scatter": self.moments_.scatter,
         }
-        facts = {
+        description = {
             "n": self.moments_.n,
             "options": {name: self.get_params()[name] for name in ("n_components", "normalize", "center")},
             "space": self.stamp_.to_dict() if self.stamp_ else None,
         }
         with atomically(path, overwrite=overwrite) as part:
-            save_file(arrays, part, metadata={"clipspace.pca": json.dumps(facts)})
+            save_file(arrays, part, metadata={"clipspace.pca": json.dumps(description)})
 
     @classmethod
     def load(cls, path: str | Path) -> PCA:
@@ -147,11 +147,11 @@ class PCA(TransformerMixin, BaseEstimator):
 
         try:
             with safe_open(path, framework="numpy") as file:
-                facts = json.loads((file.metadata() or {})["clipspace.pca"])
+                description = json.loads((file.metadata() or {})["clipspace.pca"])
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-            loaded = cls(**facts["options"])
-            loaded.stamp_ = read_stamp(facts["space"])
-            gathered = Moments(facts["n"], arrays["mean"], arrays["scatter"])
+            loaded = cls(**description["options"])
+            loaded.stamp_ = read_stamp(description["space"])
+            gathered = Moments(description["n"], arrays["mean"], arrays["scatter"])
             return loaded._set(gathered, arrays["components"], arrays["explained_variance"])
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
             raise InputError(

@@ -100,8 +100,8 @@ def along(keyframes: np.ndarray, positions: np.ndarray) -> np.ndarray:
     legs = np.minimum(positions.astype(int), len(keyframes) - 2)
     points = np.empty((len(positions), keyframes.shape[1]))
     for leg in np.unique(legs):
-        here = legs == leg
-        points[here] = slerp(keyframes[leg], keyframes[leg + 1], positions[here] - leg)
+        on_leg = legs == leg
+        points[on_leg] = slerp(keyframes[leg], keyframes[leg + 1], positions[on_leg] - leg)
     return points
 
 

@@ -91,14 +91,14 @@ def read_stamp(plain: Mapping[str, Any] | None) -> Stamp | None:
     if plain is None:
         return None
     try:
-        facts = dict(plain)
-        version = facts.pop("version", 1)
+        values = dict(plain)
+        version = values.pop("version", 1)
         if version not in (1, VERSION):
             raise ValueError(f"version {version}")
-        if facts.get("function") is not None:
-            function = dict(facts["function"])
-            facts["function"] = Function(**function | {"fingerprint": tuple(function["fingerprint"])})
-        stamp = Stamp(**facts)
+        if values.get("function") is not None:
+            function = dict(values["function"])
+            values["function"] = Function(**function | {"fingerprint": tuple(function["fingerprint"])})
+        stamp = Stamp(**values)
     except (TypeError, ValueError, KeyError) as error:
         needed = [f.name for f in fields(Stamp) if f.default is MISSING]
         raise InputError(
@@ -112,11 +112,11 @@ def read_stamp(plain: Mapping[str, Any] | None) -> Stamp | None:
 
 def check_same_space(expected: Stamp | None, got: Stamp | None, doing: str) -> None:
     """Raise `SpaceMismatchError`, naming both and what differs, unless the two stamps are one space."""
-    found = differences(expected, got)
-    if found:
+    differing = differences(expected, got)
+    if differing:
         raise SpaceMismatchError(
             f"{doing}: expected embeddings of {expected or 'no stamp'}, got embeddings of {got or 'no stamp'}, which "
-            f"differ in {'; '.join(found)}; {_cure(expected, got)}"
+            f"differ in {'; '.join(differing)}; {_cure(expected, got)}"
         )
 
 
@@ -137,12 +137,12 @@ def differences(expected: Stamp | None, got: Stamp | None) -> list[str]:
         return [] if expected is got else ["that one has no stamp"]
     if expected.weights != got.weights:
         return ["their weights"]
-    found = [] if expected.dim == got.dim else [f"their dimension (expected {expected.dim}, got {got.dim})"]
+    differing = [] if expected.dim == got.dim else [f"their dimension (expected {expected.dim}, got {got.dim})"]
     if expected.function is None or got.function is None:
-        found += _old_differences(expected, got)
+        differing += _old_differences(expected, got)
     else:
-        found += _function_differences(expected.function, got.function)
-    return found
+        differing += _function_differences(expected.function, got.function)
+    return differing
 
 
 _DIGESTS = {"architecture", "tokenizer", "text_cleaning"}
@@ -153,13 +153,13 @@ _IMPLIED = {"architecture": {"activation", "heads", "pooling", "norm_epsilon"}, 
 def _function_differences(a: Function, b: Function) -> list[str]:
     pairs = {f.name: (getattr(a, f.name), getattr(b, f.name)) for f in fields(Function) if f.compare}
     differ = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-    named = [name for name in differ if not _IMPLIED.get(name, set()) & set(differ)]
-    if not named and not compute_alike(a, b):
+    reported = [name for name in differ if not _IMPLIED.get(name, set()) & set(differ)]
+    if not reported and not compute_alike(a, b):
         return ["what they make of the same images and texts (other cosines or norms: another version of a library?)"]
-    words = {name: name.replace("_", " ") for name in named}
+    labels = {name: name.replace("_", " ") for name in reported}
     return [
-        words[name] if name in _DIGESTS else f"{words[name]} (expected {differ[name][0]}, got {differ[name][1]})"
-        for name in named
+        labels[name] if name in _DIGESTS else f"{labels[name]} (expected {differ[name][0]}, got {differ[name][1]})"
+        for name in reported
     ]
 
 
@@ -171,15 +171,15 @@ def compute_alike(a: Function, b: Function) -> bool:
 
 def _old_differences(a: Stamp, b: Stamp) -> list[str]:
     """Between stamps of which one says nothing of its function, as far as its name does."""
-    found = [] if a.preprocess == b.preprocess else ["how images are prepared"]
+    differing = [] if a.preprocess == b.preprocess else ["how images are prepared"]
     if _layer(a) != _layer(b):
-        found.append(f"layer (expected {_layer(a)}, got {_layer(b)})")
+        differing.append(f"layer (expected {_layer(a)}, got {_layer(b)})")
     quick = _ran_quickgelu(a), _ran_quickgelu(b)
     if None not in quick and quick[0] != quick[1]:
         old = a if a.function is None else b
         ran = "QuickGELU" if (quick[0] if old is a else quick[1]) else "GELU"
-        found.append(f"activation (clipspace 0.1 ran {old.model!r} with {ran}, unlike the other: encode it again)")
-    return found
+        differing.append(f"activation (clipspace 0.1 ran {old.model!r} with {ran}, unlike the other: encode it again)")
+    return differing
 
 
 def _layer(stamp: Stamp) -> str:

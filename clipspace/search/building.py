@@ -95,16 +95,16 @@ def _built(
 ) -> tuple[Any, np.ndarray, dict[str, Any]]:
     """A FAISS index of all ``points``, tuned and verified; the row number of each of its positions; and its facts."""
     n = len(points)
-    held = _held_out(kind, n, queries, seed)
-    others = np.delete(np.arange(n), held)
-    empty = _trained(kind, points, others, seed=seed, threads=threads)
-    truth = Truth(gather(points, held, unit=True), k, threads)
-    built = _fill(empty, kind, points, held, truth, **placement)
+    held_out = _held_out(kind, n, queries, seed)
+    added_first = np.delete(np.arange(n), held_out)
+    empty = _trained(kind, points, added_first, seed=seed, threads=threads)
+    truth = Truth(gather(points, held_out, unit=True), k, threads)
+    built = _fill(empty, kind, points, held_out, truth, **placement)
     facts: dict[str, Any] = {"kind": kind.factory, "knob": kind.knob, "setting": None, "seed": seed, "threads": threads}
     if kind.knob is not None:
-        facts |= _tune_and_verify(built, kind, truth, others, recall, points)
+        facts |= _tune_and_verify(built, kind, truth, added_first, recall, points)
         faiss_backend.add(built, truth.queries, threads=threads)
-    return built, np.concatenate([others, held]), facts
+    return built, np.concatenate([added_first, held_out]), facts
 
 
 def _held_out(kind: Kind, n: int, queries: int, seed: int) -> np.ndarray:
@@ -128,12 +128,14 @@ def _trained(kind: Kind, points: Points, rows: np.ndarray, *, seed: int, threads
 
 
 def _fill(
-    empty: Any, kind: Kind, points: Points, held: np.ndarray, truth: Truth, *, engine: str, workers: int | None
+    empty: Any, kind: Kind, points: Points, held_out: np.ndarray, truth: Truth, *, engine: str, workers: int | None
 ) -> Any:
     """The index of all rows but the ``held`` ones, whose nearest among them ``truth`` learns."""
-    runs, here = (parts(points), engine) if kind.merges else ([(0, points)], "local")
-    threads = 1 if here == "ray" else truth.threads
-    filled = each(_fill_part, runs, empty, held, truth.queries, truth.k, threads, engine=here, workers=workers)
+    runs, fill_engine = (parts(points), engine) if kind.merges else ([(0, points)], "local")
+    threads = 1 if fill_engine == "ray" else truth.threads
+    filled = each(
+        _fill_part, runs, empty, held_out, truth.queries, truth.k, threads, engine=fill_engine, workers=workers
+    )
     built = None
     for part, cosines, rows in filled:
         truth.take(cosines, rows)
@@ -151,9 +153,9 @@ def _fill_part(
     filled, truth = faiss_backend.copy(empty), Truth(queries, k, threads)
     for block in float32_blocks(part, unit=True, start=start):
         rows = np.arange(start, start + len(block))
-        others = ~np.isin(rows, held)
-        faiss_backend.add(filled, block[others], threads=threads)
-        truth.see(block[others], rows[others])
+        is_added = ~np.isin(rows, held)
+        faiss_backend.add(filled, block[is_added], threads=threads)
+        truth.see(block[is_added], rows[is_added])
         start += len(block)
     return filled, truth.cosines, truth.rows
 
@@ -166,11 +168,11 @@ def _tune_and_verify(
     copies = truth.copied(itself=False)
     half = len(truth.queries) // 2
     setting, tuned = tune(kind, built, ids, truth, slice(0, half), recall=recall)
-    each = measure(built, ids, truth, slice(half, None))
-    verified = float(each.mean())
+    recalls = measure(built, ids, truth, slice(half, None))
+    verified = float(recalls.mean())
     if verified < recall:
         raise RecallError(
-            f"build_index: expected recall@{truth.k} of at least {recall}, got {verified:.3f} on {len(each)} held-out "
+            f"build_index: expected recall@{truth.k} of at least {recall}, got {verified:.3f} on {len(recalls)} held-out "
             f"rows from {kind.factory} at {kind.knob} = {setting} (tuned to {tuned:.3f}); {about_copies(copies)}"
             + (
                 "allow more memory, or ask for less"
@@ -178,7 +180,7 @@ def _tune_and_verify(
                 else "pass kind='ivf', whose lists copies do not harm"
             )
         )
-    facts = {"setting": setting, "recall": verified, "k": truth.k, "queries": len(each), "rows_verified": len(ids)}
+    facts = {"setting": setting, "recall": verified, "k": truth.k, "queries": len(recalls), "rows_verified": len(ids)}
     return facts | {"copies": copies}
 
 

@@ -64,22 +64,22 @@ def read(folder: Path, *, mmap: bool) -> dict[str, Any]:
         ids = np.load(folder / "ids.npy", mmap_mode="r" if mmap else None)
         names = parquet.read_table(folder / "names.parquet")["name"].combine_chunks()
         space, sources, table = facts.pop("space"), facts.pop("sources"), facts.pop("table_sha256")
-        rows, written = facts.pop("rows"), facts.pop("format")
-        held = _hash(ids, names)
+        rows, saved_format = facts.pop("rows"), facts.pop("format")
+        current_hash = _hash(ids, names)
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise InputError(
             f"open_index: expected a folder written by `clipspace index`, got {str(folder)!r} ({error})"
         ) from None
     facts.pop("versions", None)
     opened = faiss_backend.read(file, mmap=mmap)
-    if written != _FORMAT or not rows == len(ids) == len(names) == opened.ntotal:
+    if saved_format != _FORMAT or not rows == len(ids) == len(names) == opened.ntotal:
         raise InputError(
-            f"open_index: expected format {_FORMAT} and {rows} rows throughout, got format {written}, {len(ids)} ids, "
+            f"open_index: expected format {_FORMAT} and {rows} rows throughout, got format {saved_format}, {len(ids)} ids, "
             f"{len(names)} names, {opened.ntotal} vectors in {str(folder)!r}; build it again"
         )
-    if held != table:
+    if current_hash != table:
         raise InputError(
-            f"open_index: expected ids and names of hash {table:.8}, as they were saved, got {held:.8} in {str(folder)!r}: "
+            f"open_index: expected ids and names of hash {table:.8}, as they were saved, got {current_hash:.8} in {str(folder)!r}: "
             "ids or names changed; build it again"
         )
     faiss_backend.turn(opened, facts["knob"], facts["setting"])
@@ -93,6 +93,6 @@ def _hash(ids: np.ndarray, names: pa.Array) -> str:
     digest = hashlib.sha256(ids.tobytes())
     # Lengths say where each name ends: "ab", "c" is not "a", "bc". A missing name is not an empty one.
     digest.update(pc.binary_length(names).fill_null(-1).to_numpy().tobytes())
-    whole = pa.ListArray.from_arrays([0, len(names)], names.fill_null(""))
-    digest.update(pc.binary_join(whole, "")[0].as_buffer())
+    one_list = pa.ListArray.from_arrays([0, len(names)], names.fill_null(""))
+    digest.update(pc.binary_join(one_list, "")[0].as_buffer())
     return digest.hexdigest()

@@ -123,13 +123,13 @@ class Index:
         if k < 1:
             raise InputError(f"search: expected k of at least 1, got {k}")
         points = self._in_space(points, "search")
-        parts = [
+        results = [
             faiss_backend.search(self._faiss, self.ids, block, min(k, len(self)), threads=self.facts["threads"])
             for block in float32_blocks(points, unit=True)
         ]
-        if not parts:
+        if not results:
             raise InputError("search: expected at least one query, got none")
-        cosines, rows = (np.concatenate(part) for part in zip(*parts, strict=True))
+        cosines, rows = (np.concatenate(arrays) for arrays in zip(*results, strict=True))
         return Neighbours(rows, cosines, self)
 
     def range_search(self, points: Points | np.ndarray, cosine: float) -> list[Hits]:
@@ -180,8 +180,8 @@ class Index:
         Raises `RecallError` when either is below the ``recall`` asked for.
         """
         points = self.holding(points, "verify")
-        drawn = np.sort(stream(seed, "queries").choice(len(self), min(queries, len(self)), replace=False))
-        truth, start = Truth(gather(points, drawn, unit=True), k + 1, self.facts["threads"]), 0
+        query_rows = np.sort(stream(seed, "queries").choice(len(self), min(queries, len(self)), replace=False))
+        truth, start = Truth(gather(points, query_rows, unit=True), k + 1, self.facts["threads"]), 0
         for block in float32_blocks(points, unit=True):
             truth.see(block, np.arange(start, start + len(block)))
             start += len(block)
@@ -189,8 +189,8 @@ class Index:
         truth.learn(points, near)
         at_first = truth.holds_nearest(near[:, :1])
         # Where the row itself, or its copy, is one of the k + 1: it is not what was asked for.
-        others = np.clip((truth.recall(near) * (k + 1) - truth.holds_nearest(near)) / k, 0, 1)
-        result = {"recall": float(others.mean()), "self_recall": float(at_first.mean())}
+        other_recall = np.clip((truth.recall(near) * (k + 1) - truth.holds_nearest(near)) / k, 0, 1)
+        result = {"recall": float(other_recall.mean()), "self_recall": float(at_first.mean())}
         copies = truth.copied(itself=True)
         if recall is not None and min(result.values()) < recall:
             raise RecallError(

@@ -35,10 +35,10 @@ def write(
     arrays = _own_columns(placed)
     if images is not None:
         arrays["image"] = pa.array([_as_image(image) for image in images])
-    taken = sorted(set(columns or ()) & set(arrays))
-    if taken:
+    clashing = sorted(set(columns or ()) & set(arrays))
+    if clashing:
         raise InputError(
-            f"Map.save: expected columns of other names than the map's own, got {shortened(taken)}; rename them"
+            f"Map.save: expected columns of other names than the map's own, got {shortened(clashing)}; rename them"
         )
     arrays |= {name: _as_column(values, name) for name, values in (columns or {}).items()}
     for name, array in arrays.items():
@@ -86,9 +86,9 @@ def _own_columns(placed: Map) -> dict[str, pa.Array]:
 
 def _as_neighbors(rows: np.ndarray, distances: np.ndarray) -> pa.Array:
     """A struct {ids, distances} of lists, rows that are not known left out."""
-    known = rows >= 0
-    offsets = np.concatenate([[0], np.cumsum(known.sum(axis=1))]).astype(np.int32)
-    lists = [pa.ListArray.from_arrays(offsets, pa.array(values[known])) for values in (rows, distances)]
+    is_known = rows >= 0
+    offsets = np.concatenate([[0], np.cumsum(is_known.sum(axis=1))]).astype(np.int32)
+    lists = [pa.ListArray.from_arrays(offsets, pa.array(values[is_known])) for values in (rows, distances)]
     return pa.StructArray.from_arrays(lists, names=["ids", "distances"])
 
 
@@ -97,10 +97,13 @@ def _read_neighbors(table: pa.Table) -> tuple[np.ndarray, np.ndarray] | tuple[No
     if "neighbors" not in table.column_names:
         return None, None
     lists = table["neighbors"].to_pylist()
-    width = max((len(one["ids"]) for one in lists), default=0)
+    width = max((len(neighbour_list["ids"]) for neighbour_list in lists), default=0)
     rows, distances = np.full((len(lists), width), -1), np.full((len(lists), width), np.inf, np.float32)
-    for i, one in enumerate(lists):
-        rows[i, : len(one["ids"])], distances[i, : len(one["ids"])] = one["ids"], one["distances"]
+    for i, neighbour_list in enumerate(lists):
+        rows[i, : len(neighbour_list["ids"])], distances[i, : len(neighbour_list["ids"])] = (
+            neighbour_list["ids"],
+            neighbour_list["distances"],
+        )
     return rows, distances
 
 

@@ -71,11 +71,11 @@ class Map:
             )
         check_same_space(self.stamp, index.stamp, "transform")
         near = index.search(points, self.facts["n_neighbors"])
-        known = near.rows >= 0
-        apart = _chords(np.where(known, near.cosines, near.cosines[:, :1]))
+        is_known = near.rows >= 0
+        apart = _chords(np.where(is_known, near.cosines, near.cosines[:, :1]))
         apart = apart - apart[:, :1]
-        mean = apart.sum(axis=1, keepdims=True) / known.sum(axis=1, keepdims=True)
-        weights = np.exp(-apart / np.maximum(mean, 1e-6)) * known
+        mean = apart.sum(axis=1, keepdims=True) / is_known.sum(axis=1, keepdims=True)
+        weights = np.exp(-apart / np.maximum(mean, 1e-6)) * is_known
         weights /= weights.sum(axis=1, keepdims=True)
         return np.einsum("qk,qkd->qd", weights, self.coordinates[near.rows]).astype(np.float32)
 
@@ -189,8 +189,8 @@ def _lay_out(
 
     n, k = rows.shape
     # The points themselves are only counted, and nothing is drawn, as the neighbours are given.
-    known = {"knn_indices": rows, "knn_dists": distances}
-    graph = fuzzy_simplicial_set(np.empty((n, 0)), k, None, "euclidean", **known)[0]
+    neighbours = {"knn_indices": rows, "knn_dists": distances}
+    graph = fuzzy_simplicial_set(np.empty((n, 0)), k, None, "euclidean", **neighbours)[0]
     a, b = find_ab_params(1.0, min_dist)
     start = spectral_start(graph, rough, seed=seed)
     return lay_out(graph, start, a=a, b=b, n_epochs=n_epochs, seed=seed, threads=threads)
@@ -199,12 +199,12 @@ def _lay_out(
 def _self_first(rows: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Every point as its own first neighbour at distance 0, as UMAP expects; the others in order, the last dropped."""
     n, k = rows.shape
-    own = rows == np.arange(n)[:, None]
+    is_self = rows == np.arange(n)[:, None]
     # A point that did not find itself, for copies of it came first, gives up its last neighbour instead.
-    own[~own.any(axis=1), -1] = True
-    others = ~own
-    rows = np.concatenate([np.arange(n)[:, None], rows[others].reshape(n, k - 1)], axis=1)
-    distances = np.concatenate([np.zeros((n, 1)), distances[others].reshape(n, k - 1)], axis=1)
+    is_self[~is_self.any(axis=1), -1] = True
+    is_other = ~is_self
+    rows = np.concatenate([np.arange(n)[:, None], rows[is_other].reshape(n, k - 1)], axis=1)
+    distances = np.concatenate([np.zeros((n, 1)), distances[is_other].reshape(n, k - 1)], axis=1)
     return rows, np.where(rows < 0, np.inf, distances).astype(np.float32)
 
 

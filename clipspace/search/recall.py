@@ -41,10 +41,10 @@ class Truth:
     def take(self, cosines: np.ndarray, rows: np.ndarray) -> None:
         """Take in what was found elsewhere, later in row order: cosines and row numbers, both (q, any)."""
         cosines = np.concatenate([self.cosines, cosines], axis=1)
-        found = np.concatenate([self.rows, rows], axis=1)
+        all_rows = np.concatenate([self.rows, rows], axis=1)
         best = np.argsort(-cosines, axis=1, kind="stable")[:, : self.k + _SPARE]
         self.cosines = np.take_along_axis(cosines, best, axis=1)
-        self.rows = np.take_along_axis(found, best, axis=1)
+        self.rows = np.take_along_axis(all_rows, best, axis=1)
 
     def crowded(self) -> np.ndarray:
         """Which queries have more rows that tie with the k-th nearest than are kept."""
@@ -58,12 +58,12 @@ class Truth:
         So it is with copies: any of them is right. Their cosines are computed from ``points``, in one pass.
         """
         full = np.flatnonzero(self.crowded())
-        wanted = np.unique(found[full])
-        wanted = wanted[wanted >= 0]
-        vectors = gather(points, wanted, unit=True) if len(wanted) else None
-        for q in full if len(wanted) else ():
+        rows_to_read = np.unique(found[full])
+        rows_to_read = rows_to_read[rows_to_read >= 0]
+        vectors = gather(points, rows_to_read, unit=True) if len(rows_to_read) else None
+        for q in full if len(rows_to_read) else ():
             rows = np.setdiff1d(found[q][found[q] >= 0], self.rows[q])
-            cosines = vectors[np.searchsorted(wanted, rows)] @ self.queries[q]
+            cosines = vectors[np.searchsorted(rows_to_read, rows)] @ self.queries[q]
             right = cosines >= self.cosines[q, self.k - 1] - _TIE
             self._tied[q] = rows[right], cosines[right]
 
@@ -85,8 +85,8 @@ class Truth:
     def _at_least(self, k: int, chosen: slice = slice(None)) -> list[np.ndarray]:
         """Of each chosen query the rows known to be as near as its k-th nearest."""
         least = self.cosines[chosen, k - 1] - _TIE
-        kept = zip(self.rows[chosen], self.cosines[chosen], self._tied[chosen], least, strict=True)
-        return [np.concatenate([rows[near >= low], more[far >= low]]) for rows, near, (more, far), low in kept]
+        known_rows = zip(self.rows[chosen], self.cosines[chosen], self._tied[chosen], least, strict=True)
+        return [np.concatenate([rows[near >= low], more[far >= low]]) for rows, near, (more, far), low in known_rows]
 
 
 def about_copies(share: float) -> str:
@@ -96,17 +96,17 @@ def about_copies(share: float) -> str:
 
 def measure(index: Any, ids: np.ndarray, truth: Truth, chosen: slice) -> np.ndarray:
     """Recall of each chosen query by a FAISS index whose positions hold the rows ``ids``."""
-    found = faiss_backend.search(index, ids, truth.queries[chosen], truth.k, threads=truth.threads)[1]
-    return truth.recall(found, chosen)
+    rows = faiss_backend.search(index, ids, truth.queries[chosen], truth.k, threads=truth.threads)[1]
+    return truth.recall(rows, chosen)
 
 
 def search_all(kind: Kind, index: Any, ids: np.ndarray, truth: Truth) -> np.ndarray:
     """Rows (q, settings k) that a FAISS index finds for all queries at any of its settings."""
-    found = []
+    rows_by_setting = []
     for setting in kind.settings:
         faiss_backend.turn(index, kind.knob, setting)
-        found.append(faiss_backend.search(index, ids, truth.queries, truth.k, threads=truth.threads)[1])
-    return np.concatenate(found, axis=1)
+        rows_by_setting.append(faiss_backend.search(index, ids, truth.queries, truth.k, threads=truth.threads)[1])
+    return np.concatenate(rows_by_setting, axis=1)
 
 
 def tune(kind: Kind, index: Any, ids: np.ndarray, truth: Truth, chosen: slice, *, recall: float) -> tuple[int, float]:
@@ -117,8 +117,8 @@ def tune(kind: Kind, index: Any, ids: np.ndarray, truth: Truth, chosen: slice, *
     reached = 0.0
     for setting in kind.settings:
         faiss_backend.turn(index, kind.knob, setting)
-        each = measure(index, ids, truth, chosen)
-        reached = float(each.mean())
-        if reached - 2 * each.std() / np.sqrt(len(each)) >= recall:
+        recalls = measure(index, ids, truth, chosen)
+        reached = float(recalls.mean())
+        if reached - 2 * recalls.std() / np.sqrt(len(recalls)) >= recall:
             break
     return setting, reached

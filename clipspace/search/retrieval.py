@@ -28,7 +28,7 @@ def retrieve(space: Space, index: Index, query, *, k: int = 10) -> Neighbours:
 
 
 def _are_texts(query) -> bool:
-    each = [is_text(item) for item in query] if isinstance(query, (list, tuple)) else [is_text(query)]
-    if len(set(each)) > 1:
+    text_flags = [is_text(item) for item in query] if isinstance(query, (list, tuple)) else [is_text(query)]
+    if len(set(text_flags)) > 1:
         raise InputError("retrieve: expected texts or images, got both; search for them apart")
-    return any(each)
+    return any(text_flags)

@@ -60,14 +60,14 @@ def open_source(
         return list_source([str(path) for path in source], rows_per_part=rows_per_part)
     path = str(source)
     if is_folder(path):
-        found = find_files(path)
+        files_below = find_files(path)
         if kind == "list":
             raise InputError(f"encode: expected a .txt file of paths for kind 'list', got the folder {path!r}")
-        kind = kind or _kind_of(found, path)
+        kind = kind or _kind_of(files_below, path)
         if kind == "folder":
             _check_used("folder", kind, columns)
-            return folder_source(path, found, rows_per_part=rows_per_part)
-        files = [file for file in found if _SUFFIXES.get(_suffix(file.name)) == kind and not is_hidden(file.name)]
+            return folder_source(path, files_below, rows_per_part=rows_per_part)
+        files = [file for file in files_below if _SUFFIXES.get(_suffix(file.name)) == kind and not is_hidden(file.name)]
         if not files:
             raise InputError(f"encode: expected {kind} files below {path!r}, got none; check the folder")
     else:
@@ -97,9 +97,9 @@ def _check_used(found: Kind, kind: Kind | None, columns: dict[str, str | None]) 
             )
 
 
-def _kind_of(found: list[Found], path: str) -> Kind:
+def _kind_of(files: list[Found], path: str) -> Kind:
     """What a folder is of: image files, or the shards of one kind."""
-    suffixes = {_suffix(file.name) for file in found if not is_hidden(file.name)}
+    suffixes = {_suffix(file.name) for file in files if not is_hidden(file.name)}
     kinds = {_SUFFIXES[suffix] for suffix in suffixes & _SUFFIXES.keys()} - {"list"}
     if suffixes & SUFFIXES:
         kinds.add("folder")
@@ -138,4 +138,6 @@ def _expand(path: str) -> list[str]:
     import fsspec
 
     fs, inner = fsspec.url_to_fs(path)
-    return sorted(fs.unstrip_protocol(found) for found in fs.glob(inner) if not is_hidden(PurePosixPath(found).name))
+    return sorted(
+        fs.unstrip_protocol(matching) for matching in fs.glob(inner) if not is_hidden(PurePosixPath(matching).name)
+    )

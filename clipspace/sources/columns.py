@@ -37,9 +37,9 @@ def columns_of(
     schema = file.schema_arrow
     if twice := sorted({column for column in schema.names if schema.names.count(column) > 1}):
         raise InputError(f"encode: expected columns of different names in {name}, got {twice} twice; rename them")
-    for wanted in (image, caption):
-        if wanted is not None and wanted not in schema.names:
-            raise InputError(f"encode: expected a column {wanted!r} in {name}, got {schema.names}")
+    for column_name in (image, caption):
+        if column_name is not None and column_name not in schema.names:
+            raise InputError(f"encode: expected a column {column_name!r} in {name}, got {schema.names}")
     image = image or _found_image(file, name, like)
     if image is None or not _may_be_images(schema.field(image).type):
         kinds = ", ".join(f"{field.name} ({field.type})" for field in schema)
@@ -60,8 +60,12 @@ def columns_of_0_1(schema: pyarrow.Schema) -> Columns | None:
 
     Parts of other columns have them in their names, so that a store that 0.1 began does not go on with another column.
     """
-    held = [c.name for c in schema if _is_hugging_face(c.type)] + [c.name for c in schema if _is_bytes(c.type)]
-    image = held[0] if held else next((c for c in _PATHS if c in schema.names and _is_text(schema.field(c).type)), None)
+    image_columns = [c.name for c in schema if _is_hugging_face(c.type)] + [c.name for c in schema if _is_bytes(c.type)]
+    image = (
+        image_columns[0]
+        if image_columns
+        else next((c for c in _PATHS if c in schema.names and _is_text(schema.field(c).type)), None)
+    )
     plain = [c for c in _CAPTIONS if c in schema.names and not pyarrow.types.is_nested(schema.field(c).type)]
     return None if image is None else Columns(image, next((c for c in plain if c != image), None))
 
@@ -75,32 +79,34 @@ def _found_image(file: pyarrow.parquet.ParquetFile, name: str, like: Columns | N
 
 def _caption_column(schema: pyarrow.Schema, image: str) -> str | None:
     """A column that is named so: one of text where there is one."""
-    named = [
+    caption_columns = [
         c for c in _CAPTIONS if c in schema.names and c != image and not pyarrow.types.is_nested(schema.field(c).type)
     ]
-    return next((c for c in named if _is_text(schema.field(c).type)), named[0] if named else None)
+    return next(
+        (c for c in caption_columns if _is_text(schema.field(c).type)), caption_columns[0] if caption_columns else None
+    )
 
 
 def _image_column(file: pyarrow.parquet.ParquetFile, name: str) -> str | None:
     """The one column whose first cells are images; of several the one named so, else the column of paths."""
     schema = file.schema_arrow
-    held = [c.name for c in schema if _is_hugging_face(c.type) or _is_bytes(c.type)]
+    image_columns = [c.name for c in schema if _is_hugging_face(c.type) or _is_bytes(c.type)]
     path = next((c for c in _PATHS if c in schema.names and _is_text(schema.field(c).type)), None)
-    if not held or (len(held) == 1 and path is None):
-        return held[0] if held else path
-    shown = [c for c in held if _shows_images(file, c)]
-    if not shown and path is not None:
+    if not image_columns or (len(image_columns) == 1 and path is None):
+        return image_columns[0] if image_columns else path
+    columns_of_images = [c for c in image_columns if _shows_images(file, c)]
+    if not columns_of_images and path is not None:
         return path
-    candidates = shown or held
+    candidates = columns_of_images or image_columns
     if len(candidates) == 1:
         return candidates[0]
-    named = next((c for c in _IMAGES if c in candidates), None)
-    if named is None:
+    image_name = next((c for c in _IMAGES if c in candidates), None)
+    if image_name is None:
         raise InputError(
             f"encode: expected one column of images in {name}, got several that may be: {candidates}; name one with "
             "image_column (--image-column)"
         )
-    return named
+    return image_name
 
 
 def _shows_images(file: pyarrow.parquet.ParquetFile, name: str) -> bool:

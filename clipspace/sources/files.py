@@ -110,8 +110,8 @@ def is_folder(path: str) -> bool:
 def beside(path: str, name: str) -> str:
     """``name`` as seen from the folder of the file ``path``; absolute names and URLs are left as they are."""
     folder = path.rpartition("/")[0] if is_url(path) else os.path.dirname(path)
-    seen = f"{folder}/{name}" if folder else name
-    return name if os.path.isabs(name) or (is_url(name) and not os.path.exists(seen)) else seen
+    joined = f"{folder}/{name}" if folder else name
+    return name if os.path.isabs(name) or (is_url(name) and not os.path.exists(joined)) else joined
 
 
 def find_files(folder: str) -> list[Found]:
@@ -119,8 +119,8 @@ def find_files(folder: str) -> list[Found]:
 
     A link to a folder that was visited, and a folder that cannot be listed, are found with their problem.
     """
-    found = _find_remote(folder) if is_url(folder) else _find_local(Path(folder))
-    return sorted(found, key=lambda file: file.name)
+    files = _find_remote(folder) if is_url(folder) else _find_local(Path(folder))
+    return sorted(files, key=lambda file: file.name)
 
 
 def _find_remote(folder: str) -> Iterator[Found]:

@@ -34,23 +34,23 @@ def folder_source(folder: str, files: Sequence[Found], *, rows_per_part: int) ->
     there is no text file), whatever the case of these suffixes, or from a ``metadata.jsonl`` or ``metadata.csv`` of
     Hugging Face. Hidden files (`formats.is_hidden`) are ignored. Raises `InputError` when there is no image.
     """
-    seen = [file for file in files if not is_hidden(file.name)]
-    lines, broken, used = read_metadata(seen)
-    images = [file for file in seen if file.problem or _is_image(file)]
+    visible_files = [file for file in files if not is_hidden(file.name)]
+    lines, broken, used_names = read_metadata(visible_files)
+    images = [file for file in visible_files if file.problem or _is_image(file)]
     if not any(file.problem is None for file in images):
         raise InputError(
             f"encode: expected images ({', '.join(sorted(SUFFIXES))}) below {folder!r}, got none among "
             f"{len(files)} files; check the folder"
         )
-    sidecars = _sidecars(seen)
+    sidecars = _sidecars(visible_files)
     rows: list[tuple[Found, _Beside]] = [(line, _Beside(None, None, None)) for line in broken]
     for image in images:
         text, columns = _taken(image.name, sidecars)
-        used |= {taken.name for taken in (text, columns) if taken}
+        used_names |= {sidecar.name for sidecar in (text, columns) if sidecar}
         rows.append((image, _Beside(text and text.path, columns and columns.path, lines.get(image.name))))
     rows.sort(key=lambda row: row[0].name)
     parts = [_part(rows[start : start + rows_per_part], start) for start in range(0, len(rows), rows_per_part)]
-    return Source(tuple(parts), ignored=len(files) - len(images) - len(used))
+    return Source(tuple(parts), ignored=len(files) - len(images) - len(used_names))
 
 
 def _is_image(file: Found) -> bool:
@@ -66,15 +66,17 @@ def _is_image(file: Found) -> bool:
 
 def _sidecars(files: Sequence[Found]) -> dict[str, Found]:
     """Captions and columns by their names with the suffix in lower case; of two that differ in case, the lower."""
-    found = sorted((file for file in files if _suffix(file.name) in (".txt", ".json")), key=lambda file: file.name)
-    return {file.name[: -len(_suffix(file.name))] + _suffix(file.name): file for file in found}
+    sidecar_files = sorted(
+        (file for file in files if _suffix(file.name) in (".txt", ".json")), key=lambda file: file.name
+    )
+    return {file.name[: -len(_suffix(file.name))] + _suffix(file.name): file for file in sidecar_files}
 
 
 def _taken(name: str, sidecars: dict[str, Found]) -> tuple[Found | None, Found | None]:
     """The caption and the columns of the image ``name``: ``a.b.txt``, or ``a.b.jpg.txt``, of ``a.b.jpg``."""
-    own = (posixpath.splitext(name)[0], name) if _suffix(name) else (name,)
+    image_stems = (posixpath.splitext(name)[0], name) if _suffix(name) else (name,)
     text, columns = (
-        next((sidecars[stem + suffix] for stem in own if stem + suffix in sidecars), None)
+        next((sidecars[stem + suffix] for stem in image_stems if stem + suffix in sidecars), None)
         for suffix in (".txt", ".json")
     )
     return text, columns

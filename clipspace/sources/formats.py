@@ -69,5 +69,5 @@ def _of_brands(head: bytes) -> str | None:
     """AVIF or HEIF by the brands of the ``ftyp`` box of an ISO media file: the major one, then the compatible ones."""
     size = int.from_bytes(head[:4], "big")
     brands = [head[8:12], *(head[i : i + 4] for i in range(16, min(size, len(head)) - 3, 4))]
-    named = next((_BRANDS[brand] for brand in brands if brand in _BRANDS), None)
-    return "HEIF" if named is None and brands[0] in _CONTAINERS else named
+    image_format = next((_BRANDS[brand] for brand in brands if brand in _BRANDS), None)
+    return "HEIF" if image_format is None and brands[0] in _CONTAINERS else image_format

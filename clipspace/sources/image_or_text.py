@@ -46,17 +46,17 @@ def is_text(item: object) -> bool:
         return False
     if isinstance(item, Text):
         return True
-    named, path_like = os.path.isfile(item), looks_like_path(item)
-    if named and not path_like and not _holds_an_image(item):
+    is_file, path_like = os.path.isfile(item), looks_like_path(item)
+    if is_file and not path_like and not _holds_an_image(item):
         raise InputError(
             f"expected an image or a text, got {item!r}, which is the name of a file here that is no image; {SAY_WHICH}"
         )
     if path_like and os.path.isdir(item):
         raise InputError(f"expected an image or a text, got {item!r}, which is a folder; name one image in it")
-    if path_like and not named:
-        there = "an address, and those are not read" if "://" in item else "a path, but no such file is there"
-        raise InputError(f"expected an image or a text, got {item!r}, which looks like {there}; {SAY_WHICH}")
-    return not named
+    if path_like and not is_file:
+        kind_of_path = "an address, and those are not read" if "://" in item else "a path, but no such file is there"
+        raise InputError(f"expected an image or a text, got {item!r}, which looks like {kind_of_path}; {SAY_WHICH}")
+    return not is_file
 
 
 def looks_like_path(text: str) -> bool:
@@ -77,25 +77,27 @@ def looks_like_path(text: str) -> bool:
     return not (numbers or re.search(r"\s", text)) or os.path.isdir(text[: -len(parts[-1]) - 1])
 
 
-def said(word: str) -> str | Path:
+def said(argument: str) -> str | Path:
     """An argument of the command line: ``image:NAME`` as a path, ``text:WORDS`` as `Text`, others as they are.
 
     Raises `InputError` where the file is not there or it can be neither, before any work (see `is_text`), and for the
     name of a folder that is there.
     """
-    kind, colon, rest = word.partition(":")
+    kind, colon, content = argument.partition(":")
     if colon and kind == "text":
-        return Text(rest.lstrip())
+        return Text(content.lstrip())
     if colon and kind == "image":
-        if not os.path.isfile(rest):
-            raise InputError(f"expected an image file after 'image:', got {rest!r}, which is not there; check the path")
-        return Path(rest)
-    if is_text(word) and os.path.isdir(word):
+        if not os.path.isfile(content):
+            raise InputError(
+                f"expected an image file after 'image:', got {content!r}, which is not there; check the path"
+            )
+        return Path(content)
+    if is_text(argument) and os.path.isdir(argument):
         raise InputError(
-            f"expected an image or a text, got {word!r}, which is the name of a folder here; name one image in it, or say "
-            f"text:{word} for the text"
+            f"expected an image or a text, got {argument!r}, which is the name of a folder here; name one image in it, or say "
+            f"text:{argument} for the text"
         )
-    return word
+    return argument
 
 
 def _holds_an_image(path: str) -> bool:

@@ -78,11 +78,11 @@ def sort_out(folder: Path) -> tuple[list[Path], list[Path]]:
     A file is an image by its content, whatever its name. One that is named as an image is listed among them, so that
     reading it says what is wrong with it. Hidden files (`formats.is_hidden`) are among the others.
     """
-    images, others = [], []
+    images, other_files = [], []
     for path in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
         hidden = formats.is_hidden(path.relative_to(folder).as_posix())
-        (images if not hidden and _is_image_file(path) else others).append(path)
-    return images, others
+        (images if not hidden and _is_image_file(path) else other_files).append(path)
+    return images, other_files
 
 
 def expand_folders(paths: Iterable[str | Path]) -> list[Path]:
@@ -154,15 +154,15 @@ def _as_image_errors(what: str, kind: str = "PIL image", most: int = 0) -> Itera
             "(it could be a decompression bomb); make it smaller first",
         ) from None
     except Exception as error:
-        said = str(error).lower()
-        lost = "closed" in said or isinstance(
+        message = str(error).lower()
+        is_closed = "closed" in message or isinstance(
             error, (AssertionError, AttributeError)
         )  # of Pillow's file, which is None
-        if kind == "PIL image" and lost:
+        if kind == "PIL image" and is_closed:
             raise ImageError(
                 "closed", f"{what} was closed before it was read; load() it first, or pass the path"
             ) from None
-        reason = "truncated" if "truncat" in said else "corrupt"
+        reason = "truncated" if "truncat" in message else "corrupt"
         raise ImageError(reason, f"{what} is truncated or corrupt ({error!r}); get a whole copy of it") from None
 
 

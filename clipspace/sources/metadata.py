@@ -25,7 +25,7 @@ def read_metadata(files: Sequence[Found]) -> tuple[dict[str, bytes], list[Found]
     A line that cannot be read, or names no file or one that another line named, is found with its problem. A file
     without any ``file_name`` is something else, and left alone.
     """
-    known = {file.name for file in files}
+    names = {file.name for file in files}
     lines: dict[str, bytes] = {}
     problems: list[Found] = []
     read: set[str] = set()
@@ -37,7 +37,7 @@ def read_metadata(files: Sequence[Found]) -> tuple[dict[str, bytes], list[Found]
         try:
             for number, line in _lines(file):
                 meant |= isinstance(line, dict) or file.name.endswith(".csv")
-                problem = _take(file, line, known, lines)
+                problem = _take(file, line, names, lines)
                 if problem:
                     wrong.append(Found(file.path, f"{file.name}:{number}", problem))
         except RowError as error:
@@ -52,8 +52,8 @@ def _take(file: Found, line: dict[str, Any] | str, known: set[str], lines: dict[
     """Put a line where its image finds it; what is wrong with it where something is."""
     if isinstance(line, str):
         return line
-    folder, said = posixpath.dirname(file.name), line.pop("file_name")
-    names = [posixpath.normpath(posixpath.join(folder, path)) for path in (said, said.replace("\\", "/"))]
+    folder, file_name = posixpath.dirname(file.name), line.pop("file_name")
+    names = [posixpath.normpath(posixpath.join(folder, path)) for path in (file_name, file_name.replace("\\", "/"))]
     name = next((name for name in names if name in known), names[0])  # the second as Windows writes it
     if name not in known:
         return f"expected a line of a file in the folder, got {name!r}, which is not there"
@@ -78,12 +78,12 @@ def _lines(file: Found) -> Iterator[tuple[int, dict[str, Any] | str]]:
 
 def _checked(line: bytes) -> dict[str, Any] | str:
     try:
-        found = json.loads(as_text(line), object_pairs_hook=once)
+        value = json.loads(as_text(line), object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         return f"expected a line of JSON, got one that cannot be read ({error!r:.200})"
-    if not isinstance(found, dict) or not isinstance(found.get("file_name"), str):
-        return f"expected a line with a file_name, got {str(found)[:80]}"
-    return found
+    if not isinstance(value, dict) or not isinstance(value.get("file_name"), str):
+        return f"expected a line with a file_name, got {str(value)[:80]}"
+    return value
 
 
 def _csv_lines(file: Found, content: bytes) -> Iterator[tuple[int, dict[str, Any] | str]]:
@@ -113,8 +113,8 @@ def _csv_lines(file: Found, content: bytes) -> Iterator[tuple[int, dict[str, Any
         if row is None:
             return
         line = dict(zip(head, (value or None for value in row), strict=False))
-        whole = len(row) == len(head) and line["file_name"]
+        is_complete = len(row) == len(head) and line["file_name"]
         yield (
             rows.line_num,
-            line if whole else f"expected {len(head)} values and a file_name, got {len(row)} values",
+            line if is_complete else f"expected {len(head)} values and a file_name, got {len(row)} values",
         )

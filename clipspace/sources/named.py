@@ -18,20 +18,20 @@ def read_named(source: Source, names: Sequence[str], places: Sequence[str | None
     Raises `InputError` for a name that is twice among ``names``, that the source has twice, or not at all, and
     `RowError` for a file that cannot be read.
     """
-    found = dict(each_named(source, names, places))
-    return [found[i] for i in range(len(names))]
+    data_by_position = dict(each_named(source, names, places))
+    return [data_by_position[i] for i in range(len(names))]
 
 
 def each_named(
     source: Source, names: Sequence[str], places: Sequence[str | None] | None = None
 ) -> Iterator[tuple[int, bytes]]:
     """(position among ``names``, image file) one by one, in one pass over ``source``; raises as `read_named`."""
-    wanted = told_apart(names, places)
-    position, found = {row: i for i, row in enumerate(wanted)}, set()
-    for row, data in _find(source, set(wanted)):
-        found.add(row)
+    keys = told_apart(names, places)
+    position, yielded = {row: i for i, row in enumerate(keys)}, set()
+    for row, data in _find(source, set(keys)):
+        yielded.add(row)
         yield position[row], data
-    missing = next((name for name, place in wanted if (name, place) not in found), None)
+    missing = next((name for name, place in keys if (name, place) not in yielded), None)
     if missing is not None:
         first = source.parts[0].name if source.parts else "nothing"
         raise InputError(
@@ -42,31 +42,31 @@ def each_named(
 
 def told_apart(names: Sequence[str], places: Sequence[str | None] | None) -> list[tuple[str, str | None]]:
     """(name, place) of each image. Raises `InputError` where two are the same."""
-    wanted = list(zip(names, places or [None] * len(names), strict=True))
-    if len(set(wanted)) < len(wanted):
-        (twice, _), *_ = Counter(wanted).most_common(1)
+    keys = list(zip(names, places or [None] * len(names), strict=True))
+    if len(set(keys)) < len(keys):
+        (twice, _), *_ = Counter(keys).most_common(1)
         raise InputError(f"read_named: expected names that tell images apart, got {twice[0]!r} twice")
-    return wanted
+    return keys
 
 
 def _find(source: Source, wanted: set[tuple[str, str | None]]) -> Iterator[tuple[tuple[str, str | None], bytes]]:
     """Rows by name and place, and their content. A name alone is looked for to the end, as it may come again."""
-    found: set[tuple[str, str | None]] = set()
+    yielded: set[tuple[str, str | None]] = set()
     may_repeat = False
     for part in source.parts:
         for row in part.open():
             if isinstance(row, Ignored):
                 continue
-            if len(found) == len(wanted) and not may_repeat:
+            if len(yielded) == len(wanted) and not may_repeat:
                 return
             for key in _keys(row, wanted):
-                if key in found and row.place is not None:
+                if key in yielded and row.place is not None:
                     raise InputError(
                         f"read_named: expected one image {row.name!r} in the source, got several, and the store does "
                         "not say which of them its row is; encode it again"
                     )
-                if key not in found:
-                    found.add(key)
+                if key not in yielded:
+                    yielded.add(key)
                     yield key, row.read().data
                 may_repeat |= key[1] is None and row.place is not None
 

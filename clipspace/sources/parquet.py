@@ -35,9 +35,9 @@ def parquet_source(
         name = listed.name
         try:
             with open_file(listed.path) as file:
-                found = _buffered(file)
-                columns = columns_of(found, image_column, caption_column, name, like=columns)
-                sizes = [found.metadata.row_group(i).num_rows for i in range(found.num_row_groups)]
+                table = _buffered(file)
+                columns = columns_of(table, image_column, caption_column, name, like=columns)
+                sizes = [table.metadata.row_group(i).num_rows for i in range(table.num_row_groups)]
         except (RowError, OSError, pyarrow.ArrowException) as error:
             problems.append(f"{name}: {error}")
             parts.append(Part(f"{name}:unreadable", 1, partial(_unreadable, name, str(error))))
@@ -46,8 +46,10 @@ def parquet_source(
         for groups in _runs(sizes, rows_per_part):
             rows = sum(sizes[g] for g in groups)
             read = partial(_rows, listed, columns, groups, [sizes[g] for g in groups], start)
-            chosen = "" if columns == columns_of_0_1(found.schema_arrow) else f":{columns.image}:{columns.caption}"
-            parts.append(Part(f"{name}:{size_of(listed.path)}:{start}{chosen}", rows, read))
+            column_suffix = (
+                "" if columns == columns_of_0_1(table.schema_arrow) else f":{columns.image}:{columns.caption}"
+            )
+            parts.append(Part(f"{name}:{size_of(listed.path)}:{start}{column_suffix}", rows, read))
             start += rows
     if len(problems) == len(files):
         raise InputError(f"encode: expected Parquet files, got {len(files)} that cannot be read ({problems[0]})")
@@ -57,13 +59,13 @@ def parquet_source(
 def _runs(sizes: Sequence[int], most: int) -> Iterator[list[int]]:
     """Neighbouring row groups of together at most ``most`` rows; one that is larger stands alone."""
     run: list[int] = []
-    held = 0
+    n_rows = 0
     for group, size in enumerate(sizes):
-        if run and held + size > most:
+        if run and n_rows + size > most:
             yield run
-            run, held = [], 0
+            run, n_rows = [], 0
         run.append(group)
-        held += size
+        n_rows += size
     if run:
         yield run
 
@@ -80,20 +82,20 @@ def _unreadable(name: str, message: str) -> Iterator[Row]:
 def _rows(listed: Found, columns: Columns, groups: list[int], sizes: list[int], start: int) -> Iterator[Row]:
     """Rows of some row groups. A group that breaks off is read on column by column, as far as each of them goes."""
     for group, size in zip(groups, sizes, strict=True):
-        done = 0
+        n_read = 0
         try:
             with open_file(listed.path) as file:
                 for values in _together(file, group):
-                    yield _row(listed, columns, values, start + done)
-                    done += 1
+                    yield _row(listed, columns, values, start + n_read)
+                    n_read += 1
         except MemoryError:
             raise
         except Exception:
             pass
-        if done < size:
-            for values in _apart(listed, columns, group, done, size):
-                yield _row(listed, columns, values, start + done)
-                done += 1
+        if n_read < size:
+            for values in _apart(listed, columns, group, n_read, size):
+                yield _row(listed, columns, values, start + n_read)
+                n_read += 1
         start += size
 
 
@@ -119,19 +121,19 @@ def _apart(listed: Found, columns: Columns, group: int, first: int, size: int) -
 
 def _column(listed: Found, name: str, group: int, first: int, size: int) -> Iterator[Any]:
     """The cells of one column from ``first`` on; `RowError` from where it breaks off."""
-    done, broken = 0, RowError("corrupt", f"the column {name!r} ends before its row group does")
+    n_read, broken = 0, RowError("corrupt", f"the column {name!r} ends before its row group does")
     try:
         with open_file(listed.path) as file:
             for batch in _buffered(file).iter_batches(batch_size=1, row_groups=[group], columns=[name]):
                 [cell] = _cells(batch.column(0))
-                if done >= first:
+                if n_read >= first:
                     yield cell
-                done += 1
+                n_read += 1
     except MemoryError:
         raise
     except Exception as error:
         broken = RowError(reason_of(error, "corrupt"), f"the column {name!r} of its row group cannot be read ({error})")
-    for _ in range(max(done, first), size):
+    for _ in range(max(n_read, first), size):
         yield broken
 
 

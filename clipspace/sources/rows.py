@@ -87,13 +87,13 @@ class Source:
                 f"{'tar files; give fewer files' if self.rows is None else f'{self.rows} rows'}"
             )
         parts: list[Part] = []
-        left = n
+        n_left = n
         for part in self.parts:
-            if left >= part.rows:
+            if n_left >= part.rows:
                 parts.append(part)
-            elif left > 0:
-                parts.append(Part(f"{part.name}[:{left}]", left, partial(_first, part.open, left)))
-            left -= min(left, part.rows)
+            elif n_left > 0:
+                parts.append(Part(f"{part.name}[:{n_left}]", n_left, partial(_first, part.open, n_left)))
+            n_left -= min(n_left, part.rows)
         return Source(tuple(parts), self.ignored)
 
     @property

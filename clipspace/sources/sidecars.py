@@ -35,22 +35,22 @@ def read_sidecars(
     it is described in the column `FAULT`.
     """
     faults: list[str] = []
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     caption = None
     for content in (line, columns):
         try:
-            found |= {} if content is None else _columns_of(_whole(content))
+            values |= {} if content is None else _columns_of(_whole(content))
         except (ValueError, TypeError, RecursionError) as error:
             faults.append(repr(error)[:200])
     try:
-        caption = as_caption(found.pop("caption", None))
+        caption = as_caption(values.pop("caption", None))
     except ValueError as error:
         faults.append(str(error))
     try:
         caption = caption if text is None else as_text(_whole(text))
     except ValueError as error:
         faults.append(repr(error)[:200])
-    return caption, with_faults(found, faults)
+    return caption, with_faults(values, faults)
 
 
 def with_faults(columns: dict[str, Any], faults: list[str]) -> dict[str, Any]:
@@ -71,19 +71,19 @@ def _whole(content: bytes | RowError) -> bytes:
 
 
 def _columns_of(content: bytes) -> dict[str, Any]:
-    found = _flat(json.loads(content, object_pairs_hook=once))
-    json.dumps(found, ensure_ascii=False).encode()  # half of a surrogate pair is valid JSON, but no text
-    return found
+    columns = _flat(json.loads(content, object_pairs_hook=once))
+    json.dumps(columns, ensure_ascii=False).encode()  # half of a surrogate pair is valid JSON, but no text
+    return columns
 
 
 def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """The object of some keys and values. Raises `ValueError` for a key that is there twice."""
-    found: dict[str, Any] = {}
+    value_by_key: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found:
+        if key in value_by_key:
             raise ValueError(f"expected every key once, got {key!r} twice")
-        found[key] = value
-    return found
+        value_by_key[key] = value
+    return value_by_key
 
 
 def _flat(values: Any, prefix: str = "") -> dict[str, Any]:

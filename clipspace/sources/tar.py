@@ -92,7 +92,7 @@ class _Header(tarfile.TarInfo):
 
 def _groups(tar: tarfile.TarFile) -> Iterator[tuple[str, _Members] | Ignored]:
     """(stem, contents by suffix) of neighbours that share a stem; why there is none of a link, or of what is too large."""
-    stem, members, own, archive = None, {}, "", 0
+    stem, members, image_stem, archive = None, {}, "", 0
     try:
         for member in tar:
             tar.members = []  # tarfile keeps every header it has seen
@@ -102,9 +102,9 @@ def _groups(tar: tarfile.TarFile) -> Iterator[tuple[str, _Members] | Ignored]:
                 yield Ignored(1)
                 continue
             name, suffix = _split(member.name)
-            before, own = own, suffix.rpartition(".")[0]
+            before, image_stem = image_stem, suffix.rpartition(".")[0]
             another = tar.archive != archive or name != stem or suffix in members
-            full = len(members) >= _MOST and (own != before or not own)
+            full = len(members) >= _MOST and (image_stem != before or not image_stem)
             if stem is not None and (another or full):
                 yield stem, members
                 members = {} if another else {kind: members[kind] for kind in SIDECARS if kind in members}
@@ -146,22 +146,22 @@ def _images(shard: str, stem: str, members: _Members, numbers: Iterator[int]) ->
         message = f"expected an image, got {', '.join(members)}"
         yield Row(name, partial(fail, "no image", message), f"{shard}:{next(numbers)}")
         return
-    used: set[str] = set()
+    used_suffixes: set[str] = set()
     for suffix in images:
-        own = list(stems(suffix))
-        beside = {kind: next((s + kind for s in own if s + kind in members), None) for kind in SIDECARS}
-        used |= {taken for taken in beside.values() if taken}
-        sides = {kind: members.get(taken) for kind, taken in beside.items()}
+        image_stems = list(stems(suffix))
+        beside = {kind: next((s + kind for s in image_stems if s + kind in members), None) for kind in SIDECARS}
+        used_suffixes |= {sidecar for sidecar in beside.values() if sidecar}
+        sides = {kind: members.get(sidecar) for kind, sidecar in beside.items()}
         yield Row(name + suffix, partial(_sample, members[suffix], sides), f"{shard}:{next(numbers)}")
-    stray = len(members) - len(used | set(images))
+    stray = len(members) - len(used_suffixes | set(images))
     if stray:
         yield Ignored(stray)
 
 
 def _is_image(suffix: str, content: bytes | RowError) -> bool:
-    own = "." + suffix.rpartition(".")[2]
-    if own in SUFFIXES or own in SIDECARS:
-        return own in SUFFIXES
+    extension = "." + suffix.rpartition(".")[2]
+    if extension in SUFFIXES or extension in SIDECARS:
+        return extension in SUFFIXES
     return isinstance(content, bytes) and looks_like_image(content[:HEAD_BYTES])
 
 

@@ -89,7 +89,7 @@ def whole_record(path: Path, shard: int) -> dict[str, Any] | None:
         sizes = {name: (path / name).stat().st_size for name in record["files"]}
     except (InputError, OSError, KeyError):
         return None
-    return record if all(sizes[name] == facts["bytes"] for name, facts in record["files"].items()) else None
+    return record if all(sizes[name] == recorded["bytes"] for name, recorded in record["files"].items()) else None
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], None], *, writer: str = "part") -> None:
@@ -156,7 +156,7 @@ def content_hash(records: list[dict[str, Any]]) -> str:
     """Of all vectors and metadata, in row order: equal for stores of equal content."""
     digest = hashlib.sha256()
     for record in records:
-        for name, facts in sorted(record["files"].items()):
+        for name, recorded in sorted(record["files"].items()):
             if not name.startswith("rejected/"):
-                digest.update(facts["sha256"].encode())
+                digest.update(recorded["sha256"].encode())
     return digest.hexdigest()[:16]

@@ -73,8 +73,8 @@ def _read_parquet(path: Path, changed: int, columns: tuple[str, ...] | None) -> 
 
 def name_column(columns: Sequence[str], modality: str) -> str | None:
     """The column that names the rows, None where there is none."""
-    wanted = ("caption", "image_path") if modality == "text" else ("image_path", "caption")
-    return next((name for name in wanted if name in columns), None)
+    candidates = ("caption", "image_path") if modality == "text" else ("image_path", "caption")
+    return next((name for name in candidates if name in columns), None)
 
 
 def _as_text(table: pyarrow.Table, tables: list[pyarrow.Table]) -> pyarrow.Table:

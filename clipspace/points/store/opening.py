@@ -47,16 +47,16 @@ def open_store(path: str | Path, *, modality: str | None = None, stamp: Stamp | 
         raise InputError(f"open_store: expected at least one row in {str(path)!r}, got none; see its folder 'rejected'")
     if len({(shard.dim, shard.dtype) for shard in shards}) > 1:
         raise InputError(f"open_store: expected arrays of one dimension and dtype in {str(path)!r}, got several")
-    own = layout.stamp_of(header)
-    if own is not None and stamp is not None:
-        check_same_space(own, stamp, f"open_store {str(path)!r}")
+    own_stamp = layout.stamp_of(header)
+    if own_stamp is not None and stamp is not None:
+        check_same_space(own_stamp, stamp, f"open_store {str(path)!r}")
     if stamp is not None and stamp.dim != shards[0].dim:
         raise SpaceMismatchError(
             f"open_store: expected vectors of {stamp}, got {shards[0].dim} dimensions in {str(path)!r}"
         )
     return Store(
         path,
-        own or stamp,
+        own_stamp or stamp,
         modality,
         tuple(header["modalities"]),
         shards[0].dtype,
@@ -72,19 +72,19 @@ def open_beside(store: Store, modality: str) -> Store:
 
     Raises `InputError` where the store has no such side.
     """
-    other = open_store(store.path, modality=modality, stamp=store.stamp)
+    other_side = open_store(store.path, modality=modality, stamp=store.stamp)
     if not store.native:
-        check_same_names(*([shard.vectors for shard in side.shards] for side in (store, other)))
-    return other
+        check_same_names(*([shard.vectors for shard in side.shards] for side in (store, other_side)))
+    return other_side
 
 
 def _native_header(path: Path) -> dict[str, Any]:
     header = layout.read_header(path)
     if header["rows"] is None:
         total = header["shards"]
-        done = sum(layout.whole_record(path, shard) is not None for shard in range(total or 0))
+        n_whole = sum(layout.whole_record(path, shard) is not None for shard in range(total or 0))
         raise InputError(
-            f"open_store: {str(path)!r} is unfinished ({done} of {total or 'unknown'} shards); "
+            f"open_store: {str(path)!r} is unfinished ({n_whole} of {total or 'unknown'} shards); "
             "run the same `clipspace encode` again to go on"
         )
     return header
@@ -128,8 +128,8 @@ def _shard(vectors: Path, metadata: Path | None, rows: int | None) -> Shard:
             offset = file.tell()
     except (OSError, ValueError) as error:
         raise InputError(f"open_store: {str(vectors)!r} is no array ({error}); get a whole copy of it") from None
-    whole = offset + int(np.prod(shape)) * dtype.itemsize
-    if len(shape) != 2 or fortran or dtype.kind != "f" or vectors.stat().st_size != whole:
+    expected_size = offset + int(np.prod(shape)) * dtype.itemsize
+    if len(shape) != 2 or fortran or dtype.kind != "f" or vectors.stat().st_size != expected_size:
         raise InputError(f"open_store: expected whole rows of floats in {str(vectors)!r}, got {dtype} {shape}")
     if rows is not None and rows != shape[0]:
         raise InputError(

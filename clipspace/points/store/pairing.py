@@ -32,17 +32,17 @@ def pair(
     arrays, tables = in_sequence(arrays), in_sequence(tables)
     if not tables:
         return [(array, None) for array in arrays]
-    named = {_key(table): table for table in tables}
+    table_by_key = {_key(table): table for table in tables}
     keys = [_key(array) for array in arrays]
-    if len(named) == len(tables) and len(set(keys)) == len(keys) and all(key in named for key in keys):
-        if alone := [named[key] for key in named.keys() - set(keys)]:
+    if len(table_by_key) == len(tables) and len(set(keys)) == len(keys) and all(key in table_by_key for key in keys):
+        if alone := [table_by_key[key] for key in table_by_key.keys() - set(keys)]:
             warnings.warn(
                 f"open_store: no arrays for the metadata {_listed(alone)}, whose rows are left out; get a whole copy of the "
                 "store",
                 stacklevel=2,
             )
-        return [(array, named[key]) for array, key in zip(arrays, keys, strict=True)]
-    strangers = not any(key in named for key in keys)
+        return [(array, table_by_key[key]) for array, key in zip(arrays, keys, strict=True)]
+    strangers = not any(key in table_by_key for key in keys)
     if strangers and len(arrays) == len(tables) and [*map(rows_of, arrays)] == [*map(rows_of, tables)]:
         warnings.warn(
             f"open_store: the names of the arrays ({_listed(arrays)}) and of their metadata ({_listed(tables)}) differ; "

@@ -209,8 +209,8 @@ class Store:
             if record is None:
                 changed.append(layout.record_file(number))
                 continue
-            for name, facts in record["files"].items():
-                if layout.facts_of(self.path / name) != facts:
+            for name, recorded in record["files"].items():
+                if layout.facts_of(self.path / name) != recorded:
                     changed.append(name)
         if changed:
             raise InputError(

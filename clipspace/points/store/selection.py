@@ -83,10 +83,10 @@ def export(selection: Selection, path: str | Path) -> Store:
     starts = range(0, len(selection), _ROWS)
     with new_store(path, header, "export"):
         for shard, start in enumerate(starts):
-            part = selection[start : start + _ROWS].embeddings
-            norms = part.columns.get(layout.NORMS[store.modality])
+            rows = selection[start : start + _ROWS].embeddings
+            norms = rows.columns.get(layout.NORMS[store.modality])
             norms = None if norms is None else np.asarray(norms, dtype=np.float32)
-            write_rows(path, shard, part, part.vectors, norms, header["dtype"])
+            write_rows(path, shard, rows, rows.vectors, norms, header["dtype"])
         finish(path, {**header, "shards": len(starts)})
     return open_store(path)
 

@@ -86,8 +86,8 @@ class ShardWriter:
             files.append(self._write_table(layout.rejected_file(self.shard), table))
         else:
             (self.path / layout.rejected_file(self.shard)).unlink(missing_ok=True)  # of an earlier try
-        facts = {"rows": self.rows, "rejected": len(self.rejected), "ignored": self.ignored}
-        write_record(self.path, self.shard, files, **facts)
+        counts = {"rows": self.rows, "rejected": len(self.rejected), "ignored": self.ignored}
+        write_record(self.path, self.shard, files, **counts)
         self._lock.close()
 
     def abort(self) -> None:
@@ -96,8 +96,8 @@ class ShardWriter:
             with suppress(OSError):
                 file.close()
         tables = [layout.metadata_file(self.shard), layout.rejected_file(self.shard), layout.record_file(self.shard)]
-        left = [(self.path / name).with_name(f".{Path(name).name}.part") for name in tables]
-        for part in [*(part for _, part, _ in self._parts.values()), *left]:
+        partial_tables = [(self.path / name).with_name(f".{Path(name).name}.part") for name in tables]
+        for part in [*(part for _, part, _ in self._parts.values()), *partial_tables]:
             with suppress(OSError):
                 part.unlink()
         self._lock.close()
@@ -105,8 +105,8 @@ class ShardWriter:
     def _write_header(self, modality: str) -> None:
         # NumPy pads the header so that the first axis can grow in place
         file = self._parts[modality][0]
-        facts = {"descr": np.dtype(self.dtype).str, "fortran_order": False, "shape": (self.rows, self.dim)}
-        np.lib.format.write_array_header_1_0(file, facts)
+        header = {"descr": np.dtype(self.dtype).str, "fortran_order": False, "shape": (self.rows, self.dim)}
+        np.lib.format.write_array_header_1_0(file, header)
 
     def _write_table(self, name: str, table: pyarrow.Table) -> str:
         import pyarrow.parquet
@@ -175,14 +175,14 @@ def copy_shard(source: Path, shard: int, output: Path, target: int) -> None:
         (output / old.parent).mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / name, output / new)
         copied.append(new)
-    facts = {key: record.get(key, 0) for key in ("rows", "rejected", "ignored")}
-    write_record(output, target, copied, **facts)
+    counts = {key: record.get(key, 0) for key in ("rows", "rejected", "ignored")}
+    write_record(output, target, copied, **counts)
 
 
 def write_record(path: Path, shard: int, files: Iterable[str], *, rows: int, rejected: int, ignored: int) -> None:
     """Say that a shard is whole, and how many files of its part were no rows."""
-    facts = {name: layout.facts_of(path / name) for name in files}
-    record = {"rows": rows, "rejected": rejected, "ignored": ignored, "files": facts}
+    file_facts = {name: layout.facts_of(path / name) for name in files}
+    record = {"rows": rows, "rejected": rejected, "ignored": ignored, "files": file_facts}
     layout.write_json(path / layout.record_file(shard), record)
 
 

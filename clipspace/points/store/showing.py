@@ -21,18 +21,20 @@ def plain_columns(store: Store, rows: np.ndarray) -> dict[str, list]:
 
     Lists, structs, maps and binary columns, and those that cannot be read, are left out, and a warning names them.
     """
-    columns, left = {}, []
+    columns, left_out = {}, []
     for field in store.schema:
         try:
             if not _is_plain(field.type):
-                left.append(f"{field.name!r} ({field.type})")
+                left_out.append(f"{field.name!r} ({field.type})")
                 continue
             columns[field.name] = _plain(store.metadata([field.name])[field.name].take(rows))
         except (ValueError, OverflowError, ArithmeticError, LookupError, NotImplementedError, TypeError) as error:
-            left.append(f"{field.name!r} ({field.type}, which cannot be read: {' '.join(str(error).split())[:100]})")
-    if left:
+            left_out.append(
+                f"{field.name!r} ({field.type}, which cannot be read: {' '.join(str(error).split())[:100]})"
+            )
+    if left_out:
         warnings.warn(
-            f"report: left out the columns {', '.join(left)} of {str(store.path)!r}; what is shown are texts, numbers, truth "
+            f"report: left out the columns {', '.join(left_out)} of {str(store.path)!r}; what is shown are texts, numbers, truth "
             "values and dates",
             stacklevel=2,
         )

@@ -55,8 +55,12 @@ def begin(path: Path, header: dict[str, Any], *, writer: str = "part") -> dict[s
     Raises `SpaceMismatchError` for another stamp, `InputError` for another recipe or a folder of other things.
     """
     if not layout.header_file(path).is_file():
-        others = path.exists() and (not path.is_dir() or any(p for p in path.iterdir() if not p.name.startswith(".")))
-        if others and not layout.header_file(path).is_file():  # asked again: a job beside this one may have begun it
+        is_occupied = path.exists() and (
+            not path.is_dir() or any(p for p in path.iterdir() if not p.name.startswith("."))
+        )
+        if (
+            is_occupied and not layout.header_file(path).is_file()
+        ):  # asked again: a job beside this one may have begun it
             raise InputError(f"store: expected a store or an empty folder, got {str(path)!r}; choose another")
         if layout.create_json(layout.header_file(path), header, writer=writer):
             return header
@@ -66,11 +70,11 @@ def begin(path: Path, header: dict[str, Any], *, writer: str = "part") -> dict[s
     differ = [
         f"{key} (expected {existing[key]}, got {header[key]})" for key in fixed[:-1] if existing[key] != header[key]
     ]
-    recipe, wanted = existing["recipe"], header["recipe"]
+    recipe, new_recipe = existing["recipe"], header["recipe"]
     differ += [
-        "the input" if key == "input" else f"{key} (expected {recipe.get(key)}, got {wanted.get(key)})"
-        for key in sorted({*recipe, *wanted})
-        if recipe.get(key) != wanted.get(key)
+        "the input" if key == "input" else f"{key} (expected {recipe.get(key)}, got {new_recipe.get(key)})"
+        for key in sorted({*recipe, *new_recipe})
+        if recipe.get(key) != new_recipe.get(key)
     ]
     if differ:
         raise InputError(
