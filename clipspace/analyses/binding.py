@@ -113,9 +113,9 @@ def _findings(table: list[dict[str, Any]]) -> list[str]:
         f"{choices[best]:.0%} ({best})."
     ]
     for kind in [kind for kind in kinds if (kind, "decoded", "kept") in rows]:
-        kept, swapped, lost = (rows[kind, "decoded", outcome]["value"] for outcome in OUTCOMES)
+        share_kept, share_swapped, share_lost = (rows[kind, "decoded", outcome]["value"] for outcome in OUTCOMES)
         sentences.append(
-            f"Decodes keep which thing has which {kind} in {kept:.0%}, swap it in {swapped:.0%}, lose it in {lost:.0%}; "
+            f"Decodes keep which thing has which {kind} in {share_kept:.0%}, swap it in {share_swapped:.0%}, lose it in {share_lost:.0%}; "
             f"of the true pictures readers get {rows[kind, 'true image', 'kept']['value']:.0%}."
         )
     return sentences

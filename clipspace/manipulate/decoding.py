@@ -58,10 +58,10 @@ def variations(
     noise = noise_of(space, point, seed, sampling)
     first = space.decode(point.embeddings, noise=noise, **sampling)
     points = concatenate([point.embeddings] * n)
-    others = space.decode(points, noise=noise, eta=eta, seed=seed, **sampling)
+    samples = space.decode(points, noise=noise, eta=eta, seed=seed, **sampling)
     options = {"n": n, "eta": eta, "seed": seed, **sampling}
     return Pictures.of(
-        [[*first, *others]],
+        [[*first, *samples]],
         concatenate([point.embeddings, points]),
         provenance("variations", space, inputs=[point.made_of], seeds=[[seed, i] for i in range(n)], **options),
         column_labels=["eta = 0", *[f"eta = {eta:g}"] * n],
@@ -84,7 +84,7 @@ def reconstruct(
     the last column is the source. Counts beyond those of ``pca`` are left out. Scores: the cosine of what is decoded to the
     full embedding, beside that of the mean of the PCA alone, which no component takes part in.
     """
-    kept = [k for k in components if 1 <= k <= pca.n_components_]
+    counts = [k for k in components if 1 <= k <= pca.n_components_]
     if pca.stamp_ is not None:
         check_same_space(space.stamp, pca.stamp_, "reconstruct")
     gathered = pca.moments_
@@ -94,25 +94,25 @@ def reconstruct(
             f"reconstruct: expected a PCA of unit vectors, got one of vectors about {length:.3g} long; fit it on "
             "directions, as PCA() does where it is not told normalize=False"
         )
-    if not kept:
+    if not counts:
         raise InputError(f"reconstruct: expected components from 1 to {pca.n_components_}, got {shortened(components)}")
     sampling = sampling_of(space, [], num_inference_steps, guidance_scale, drawn=True)
     listed, _ = list_images(images)
-    sources = [read_image(one) for one in listed]
+    sources = [read_image(image) for image in listed]
     points = space.encode_images(sources)
     coordinates = pca.transform(points.unit)
-    ladder = np.stack([sphere.unit(pca.inverse_transform(coordinates[:, :k])) for k in kept], axis=1)
+    ladder = np.stack([sphere.unit(pca.inverse_transform(coordinates[:, :k])) for k in counts], axis=1)
     vectors = ladder * points.norm[:, None, None]
     embeddings = Embeddings(vectors.reshape(-1, points.dim).astype(np.float32), space.stamp, "image")
     noise = np.repeat(space.noise(1, seed=seed), len(embeddings), axis=0)
     decoded = space.decode(embeddings, noise=noise, **sampling)
-    width, mean = len(kept), pca.mean_ / max(np.linalg.norm(pca.mean_), 1e-12)
-    inputs = [input_of(one, source) for one, source in zip(listed, sources, strict=True)]
+    width, mean = len(counts), pca.mean_ / max(np.linalg.norm(pca.mean_), 1e-12)
+    inputs = [input_of(image, source) for image, source in zip(listed, sources, strict=True)]
     return Pictures.of(
         [[*decoded[i * width : (i + 1) * width], source] for i, source in enumerate(sources)],
         embeddings,
-        provenance("reconstruct", space, inputs=inputs, components=kept, seed=seed, **sampling),
-        column_labels=[*map(str, kept), "source"],
+        provenance("reconstruct", space, inputs=inputs, components=counts, seed=seed, **sampling),
+        column_labels=[*map(str, counts), "source"],
         scores={
             "cosine to the full embedding": np.einsum("nkd,nd->nk", ladder, points.unit),
             "cosine of the mean alone": np.repeat((points.unit @ mean)[:, None], width, axis=1),

@@ -63,8 +63,8 @@ def text_diff(
     scores = {"cosine to after": embeddings.unit @ texts[0], **_to_texts(space, images, before, after)}
     scores["cosine to the source"] = embeddings.unit @ sphere.unit(start)
     if judge is not None:
-        shown = images if judge.stamp != space.stamp else judge.decode(embeddings, seed=seed)
-        scores |= {f"judge: {name}": values for name, values in _to_texts(judge, shown, before, after).items()}
+        judged_images = images if judge.stamp != space.stamp else judge.decode(embeddings, seed=seed)
+        scores |= {f"judge: {name}": values for name, values in _to_texts(judge, judged_images, before, after).items()}
     inputs = [point.made_of, *(input_of(text) for text in (before, after) if text is not None)]
     options = {"before": before, "after": after, "theta": theta, "steps": steps, "seed": seed}
     options |= {} if judge is None else {"judge": judge.name}
@@ -82,8 +82,8 @@ def check_judge(space: Space, judge: Space) -> None:
     if judge.stamp != space.stamp:
         return
     a, b = space.weights.get("decoder"), judge.weights.get("decoder")
-    same = judge.decoder is None or judge.decoder is space.decoder
-    if same or (a is not None and a == b):
+    same_decoder = judge.decoder is None or judge.decoder is space.decoder
+    if same_decoder or (a is not None and a == b):
         raise InputError(
             "text_diff: expected a judge with another encoder or another decoder, got "
             f"{'its encoder alone' if judge.decoder is None else 'the space itself'}"

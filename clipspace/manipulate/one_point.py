@@ -54,9 +54,9 @@ def metamers(
         )
     pixels = np.stack([np.asarray(images[i], dtype=np.float32).ravel() / 255 for i in agree])
     distance = np.sqrt([np.mean((pixels - row) ** 2, axis=1, dtype=np.float64) for row in pixels])
-    chosen = farthest(distance, keep)
-    apart = distance[np.ix_(chosen, chosen)] + np.diag(np.full(len(chosen), np.inf))
-    rows = agree[chosen]
+    positions = farthest(distance, keep)
+    apart = distance[np.ix_(positions, positions)] + np.diag(np.full(len(positions), np.inf))
+    rows = agree[positions]
     options = {"n": n, "same": same, "num_inference_steps": num_inference_steps, "rows": rows.tolist()}
     pictures = Pictures.of(
         [[images[i] for i in rows]],
@@ -88,9 +88,9 @@ def farthest(distance: np.ndarray, keep: int) -> list[int]:
     >>> farthest(np.abs(np.subtract.outer([0, 1, 5, 9], [0, 1, 5, 9])), 3)
     [0, 3, 2]
     """
-    chosen = [int(distance.argmax()) // len(distance)]
-    while len(chosen) < min(keep, len(distance)):
-        nearest = distance[:, chosen].min(axis=1)
-        nearest[chosen] = -1
-        chosen.append(int(nearest.argmax()))
-    return chosen
+    selected = [int(distance.argmax()) // len(distance)]
+    while len(selected) < min(keep, len(distance)):
+        nearest = distance[:, selected].min(axis=1)
+        nearest[selected] = -1
+        selected.append(int(nearest.argmax()))
+    return selected

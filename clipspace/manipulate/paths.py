@@ -46,7 +46,9 @@ def interpolate(
     if spacing not in ("keyframes", "angle"):
         raise InputError(f"interpolate: expected spacing 'keyframes' or 'angle', got {spacing!r}")
     seeds = _keyframe_seeds(seed, len(keyframes))
-    points = [start_of(space, keyframe, own) for keyframe, own in zip(keyframes, seeds, strict=True)]
+    points = [
+        start_of(space, keyframe, keyframe_seed) for keyframe, keyframe_seed in zip(keyframes, seeds, strict=True)
+    ]
     drawn = noise == "fixed" or not any(point.inverts for point in points)
     sampling = sampling_of(space, points, num_inference_steps, guidance_scale, drawn=drawn)
     vectors = np.concatenate([p.embeddings.vectors for p in points])
@@ -56,7 +58,9 @@ def interpolate(
     if noise == "fixed":
         x_T = space.noise(1, seed=seed)
     else:
-        ends = [noise_of(space, point, own, sampling) for point, own in zip(points, seeds, strict=True)]
+        ends = [
+            noise_of(space, point, keyframe_seed, sampling) for point, keyframe_seed in zip(points, seeds, strict=True)
+        ]
         flat = np.concatenate(ends).reshape(len(points), -1)
         x_T = sphere.along(flat, positions).reshape(-1, *ends[0].shape[1:])
     embeddings = Embeddings(path.astype(np.float32), space.stamp, "image")
@@ -80,11 +84,11 @@ def blend(space: Space, items: Sequence, weights: Sequence[float] | None = None,
     if not items:
         raise InputError("blend: expected at least one item, got none")
     seeds = _keyframe_seeds(seed, len(items))
-    points = [start_of(space, item, own) for item, own in zip(items, seeds, strict=True)]
+    points = [start_of(space, item, item_seed) for item, item_seed in zip(items, seeds, strict=True)]
     vectors = np.concatenate([point.embeddings.vectors for point in points])
     weights = [1.0] * len(points) if weights is None else list(weights)
     middle = sphere.mean(vectors, np.asarray(weights, dtype=float))
-    made_of = [_kind(space, *each) for each in zip(items, points, seeds, strict=True)]
+    made_of = [_kind(space, *source) for source in zip(items, points, seeds, strict=True)]
     columns = {"made_of": [made_of], "weights": [weights], "inputs": [[point.made_of for point in points]]}
     return Embeddings(middle[None].astype(np.float32), space.stamp, "image", ["blend"], columns)
 

@@ -80,16 +80,16 @@ def noise_of(space: Space, point: Start, seed: int, sampling: dict[str, Any]) ->
     """x_T of one point, ``(1, *latent_shape)``. A code's holds only under the sampling that it was inverted with."""
     inverted_with = {name: sampling[name] for name in ("num_inference_steps", "guidance_scale")}
     if point.code is not None:
-        for name, wanted in inverted_with.items():
-            if (own := getattr(point.code, name)) != wanted:
+        for name, expected in inverted_with.items():
+            if (of_code := getattr(point.code, name)) != expected:
                 raise InputError(
-                    f"expected a code inverted with {name}={wanted}, got one with {own}; pass its own {name}, or "
+                    f"expected a code inverted with {name}={expected}, got one with {of_code}; pass its own {name}, or "
                     "invert again"
                 )
-        made_for, here = point.code.decoder, space.weights.get("decoder")
-        if made_for and here and made_for != here:
+        made_for, decoder = point.code.decoder, space.weights.get("decoder")
+        if made_for and decoder and made_for != decoder:
             raise InputError(
-                f"expected a code of this decoder, whose weights are {here}, got one of weights {made_for}; invert again"
+                f"expected a code of this decoder, whose weights are {decoder}, got one of weights {made_for}; invert again"
             )
         return point.code.noise
     if point.image is None:

@@ -28,9 +28,9 @@ def bootstrap(
         block = max(1, 5_000_000 // n)  # counts are resamples x n; a block of them fits in memory
         sizes = [min(block, resamples - start) for start in range(0, resamples, block)]
         means = (rng.multinomial(n, np.full(n, 1 / n), size=k) @ np.asarray(samples[0], np.float64) / n for k in sizes)
-        drawn = np.concatenate(list(means))
+        statistics = np.concatenate(list(means))
     else:
         draws = (rng.integers(n, size=n) for _ in range(resamples))
-        drawn = np.array([statistic(*(sample[rows] for sample in samples)) for rows in draws])
-    low, high = np.percentile(drawn, [2.5, 97.5])
+        statistics = np.array([statistic(*(sample[rows] for sample in samples)) for rows in draws])
+    low, high = np.percentile(statistics, [2.5, 97.5])
     return float(low), float(high)

@@ -31,7 +31,7 @@ def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> 
         )
     if not ((confidence >= 0) & (confidence <= 1)).all():
         raise InputError("calibration_error: expected confidences in [0, 1]; make probabilities of the scores first")
-    which = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    count = np.bincount(which, minlength=bins)
-    sums = np.stack([np.bincount(which, values, bins) for values in (confidence, right)])
+    bin_numbers = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    count = np.bincount(bin_numbers, minlength=bins)
+    sums = np.stack([np.bincount(bin_numbers, values, bins) for values in (confidence, right)])
     return np.vstack([sums / np.maximum(count, 1), count])

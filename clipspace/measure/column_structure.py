@@ -22,16 +22,16 @@ def column(values: Sequence) -> dict[str, Any]:
 
     series = pandas.Series(list(in_order(values, "column")), dtype=object)
     missing = series.isna()
-    known = series[~missing]
-    if len(known) and all(isinstance(v, (int, float, np.number)) and not isinstance(v, bool) for v in known):
+    present = series[~missing]
+    if len(present) and all(isinstance(v, (int, float, np.number)) and not isinstance(v, bool) for v in present):
         numbers = series.where(~missing, np.nan).astype(np.float64)
         if numbers.nunique() > MOST or (numbers.dropna() % 1 != 0).any():
             return {"numbers": numbers.to_numpy()}
-        known = known.astype(int)
-    counts = known.value_counts()
-    named = sorted(counts.index, key=None if known.dtype == int else str)
+        present = present.astype(int)
+    counts = present.value_counts()
+    ordered_values = sorted(counts.index, key=None if present.dtype == int else str)
     top = set(counts.index[:MOST])
-    order = [v for v in named if v in top] + [v for v in named if v not in top]
+    order = [v for v in ordered_values if v in top] + [v for v in ordered_values if v not in top]
     place = {value: code for code, value in enumerate(order)}
     codes = [-1 if gone else place[value] for value, gone in zip(series, missing, strict=True)]
     return {"labels": [str(value) or "(empty)" for value in order], "codes": np.array(codes, np.int32)}
@@ -44,19 +44,19 @@ def shared(near: np.ndarray, values: Sequence) -> tuple[float, float]:
     contiguity ratio (Geary 1954) of their ranks: 1 where neighbours have the same number, and 0 by chance.
     Points without a value are left out. Both are 0 where nothing is known.
     """
-    found = column(values)
-    numeric = "numbers" in found
-    known = np.isfinite(found["numbers"]) if numeric else found["codes"] >= 0
-    x = _ranks(found["numbers"], known) if numeric else found["codes"]
+    structure = column(values)
+    numeric = "numbers" in structure
+    is_known = np.isfinite(structure["numbers"]) if numeric else structure["codes"] >= 0
+    x = _ranks(structure["numbers"], is_known) if numeric else structure["codes"]
     i, j = np.repeat(np.arange(len(near)), near.shape[1]), near.ravel()
-    both = (j >= 0) & known[i] & known[j]
-    i, j = i[both], j[both]
+    pair_known = (j >= 0) & is_known[i] & is_known[j]
+    i, j = i[pair_known], j[pair_known]
     if not len(i):
         return 0.0, 0.0
     if numeric:
-        spread = 2 * x[known].var(ddof=1)  # mean squared difference of two points
+        spread = 2 * x[is_known].var(ddof=1)  # mean squared difference of two points
         return (float(1 - ((x[i] - x[j]) ** 2).mean() / spread) if spread else 1.0), (0.0 if spread else 1.0)
-    counts = np.bincount(x[known]).astype(float)
+    counts = np.bincount(x[is_known]).astype(float)
     n = counts.sum()
     return float((x[i] == x[j]).mean()), float((counts * (counts - 1)).sum() / (n * (n - 1)))
 
@@ -79,10 +79,10 @@ def most_structured(near: np.ndarray, columns: dict[str, Sequence]) -> str | Non
     return max(columns, key=rank, default=None)
 
 
-def _ranks(numbers: np.ndarray, known: np.ndarray) -> np.ndarray:
+def _ranks(numbers: np.ndarray, is_known: np.ndarray) -> np.ndarray:
     """Ranks of the known numbers, equal ones having their mean rank; 0 for the others."""
     from scipy.stats import rankdata
 
     ranks = np.zeros(len(numbers))
-    ranks[known] = rankdata(numbers[known])
+    ranks[is_known] = rankdata(numbers[is_known])
     return ranks

@@ -44,12 +44,12 @@ def coordinate_shares(x: np.ndarray) -> np.ndarray:
     One "rogue" coordinate may hold most of it. Meaningless, and an `InputError`, where the mean cosine is not above 0.
     """
     n, x = _count(x), np.asarray(x, dtype=np.float64)
-    parts = (x.sum(axis=0) ** 2 - (x**2).sum(axis=0)) / (n * (n - 1))
-    if parts.sum() <= 0:
+    contributions = (x.sum(axis=0) ** 2 - (x**2).sum(axis=0)) / (n * (n - 1))
+    if contributions.sum() <= 0:
         raise InputError(
-            f"coordinate_shares: expected a mean cosine above 0, got {parts.sum():.2e}; this set has no cone to share"
+            f"coordinate_shares: expected a mean cosine above 0, got {contributions.sum():.2e}; this set has no cone to share"
         )
-    return parts / parts.sum()
+    return contributions / contributions.sum()
 
 
 def centred(x: np.ndarray, mean: np.ndarray | None = None, *, start: int = 0) -> np.ndarray:

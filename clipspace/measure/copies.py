@@ -33,9 +33,9 @@ def originals(x: np.ndarray, *, tol: float = COPIED) -> np.ndarray:
             break
         near = alone[(np.abs(places[alone] - places[alone - apart]) <= 2 * far).all(axis=1)]
         i, j = order[near - apart], order[near]
-        same = np.linalg.norm(x[i].astype(np.float64) - x[j], axis=1) <= far
-        links.append(np.stack([i[same], j[same]]))
-        alone = np.setdiff1d(alone, near[same], assume_unique=True)
+        is_copy = np.linalg.norm(x[i].astype(np.float64) - x[j], axis=1) <= far
+        links.append(np.stack([i[is_copy], j[is_copy]]))
+        alone = np.setdiff1d(alone, near[is_copy], assume_unique=True)
     i, j = np.concatenate(links, axis=1)
     _, group = connected_components(coo_array((np.ones(len(i)), (i, j)), shape=(n, n)), directed=False)
     _, first = np.unique(group, return_index=True)

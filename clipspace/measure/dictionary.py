@@ -70,7 +70,7 @@ def learn_dictionary(
         optimizer.step()
         with torch.no_grad():
             directions.copy_(_unit(directions))
-    return Dictionary(*(part.detach().cpu().numpy() for part in (directions, encoder, bias)))
+    return Dictionary(*(tensor.detach().cpu().numpy() for tensor in (directions, encoder, bias)))
 
 
 def check_sizes(features: int, k: int, steps: int, batch_size: int, learning_rate: float) -> None:

@@ -29,10 +29,10 @@ def two_nn(x: np.ndarray, *, discard: float = 0.1) -> float:
     _check_distinct(distances, "two_nn")
     ratios = np.sort(np.log(distances[:, 1] / distances[:, 0]))
     n = len(ratios)
-    kept = max(2, min(int(n * (1 - discard)), n - 1))  # the last has F = 1, whose logarithm is not finite
-    _check_uneven(ratios[kept - 1], "two_nn")
-    heights = -np.log(1 - np.arange(1, kept + 1) / n)
-    return float((ratios[:kept] @ heights) / (ratios[:kept] @ ratios[:kept]))
+    n_fitted = max(2, min(int(n * (1 - discard)), n - 1))  # the last has F = 1, whose logarithm is not finite
+    _check_uneven(ratios[n_fitted - 1], "two_nn")
+    heights = -np.log(1 - np.arange(1, n_fitted + 1) / n)
+    return float((ratios[:n_fitted] @ heights) / (ratios[:n_fitted] @ ratios[:n_fitted]))
 
 
 def levina_bickel(x: np.ndarray, *, k: int = 20) -> float:
@@ -63,10 +63,10 @@ def by_scikit_dimension(x: np.ndarray, estimator: str) -> float:
             f"dimension: {estimator!r} is an estimator of scikit-dimension, which cannot be imported ({error}); "
             "pip install 'clipspace[dimension]'"
         ) from None
-    known = {name: found for name, found in vars(skdim.id).items() if inspect.isclass(found)}
-    if estimator not in known:
-        raise InputError(f"dimension: expected one of {sorted(known)}, got {estimator!r}")
-    return float(known[estimator]().fit(np.asarray(x, dtype=np.float64)).dimension_)
+    estimators = {name: value for name, value in vars(skdim.id).items() if inspect.isclass(value)}
+    if estimator not in estimators:
+        raise InputError(f"dimension: expected one of {sorted(estimators)}, got {estimator!r}")
+    return float(estimators[estimator]().fit(np.asarray(x, dtype=np.float64)).dimension_)
 
 
 def _check_distinct(distances: np.ndarray, doing: str) -> None:

@@ -72,9 +72,9 @@ def unpaired_means(x: np.ndarray, t: np.ndarray, matches: np.ndarray) -> tuple[f
         cosines = np.where(matches[block], 0, x[block] @ t.T)
         rows[block] = cosines.sum(axis=1)
         columns += cosines.sum(axis=0)
-    others = ~matches
+    unpaired = ~matches
     with np.errstate(invalid="ignore"):
-        return rows.sum() / others.sum(), rows / others.sum(axis=1), columns / others.sum(axis=0)
+        return rows.sum() / unpaired.sum(), rows / unpaired.sum(axis=1), columns / unpaired.sum(axis=0)
 
 
 def shift(x: np.ndarray, t: np.ndarray, amount: float) -> tuple[np.ndarray, np.ndarray]:

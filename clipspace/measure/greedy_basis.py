@@ -24,20 +24,20 @@ def greedy_basis(candidates: np.ndarray, covariance: np.ndarray, k: int) -> Gree
     and again. Raises `InputError` where fewer than ``k`` candidates span something that varies.
     """
     total = np.trace(covariance)
-    chosen, directions, explained = [], [], []
+    selected, directions, explained = [], [], []
     for _ in range(k):
         varies = np.einsum("vd,vd->v", candidates @ covariance, candidates)
-        varies[chosen] = 0
+        varies[selected] = 0
         best = int(varies.argmax())
         if varies[best] <= 1e-12 * total:
             raise InputError(
-                f"text_span: expected k up to {len(chosen)}, all that these texts span of the set, got {k}"
+                f"text_span: expected k up to {len(selected)}, all that these texts span of the set, got {k}"
             )
         axis = candidates[best] / np.linalg.norm(candidates[best])
-        chosen.append(best)
+        selected.append(best)
         directions.append(axis)
         explained.append(axis @ covariance @ axis / total)
         candidates = candidates - np.outer(candidates @ axis, axis)
         covariance = covariance - np.outer(covariance @ axis, axis)
         covariance = covariance - np.outer(axis, axis @ covariance)
-    return GreedyBasis(chosen, np.array(directions), np.array(explained))
+    return GreedyBasis(selected, np.array(directions), np.array(explained))

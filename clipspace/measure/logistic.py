@@ -83,8 +83,8 @@ def fit_logistic(
     x = x.astype(np.float64) if len(x) <= ROWS else x
     size = max(1, _LARGEST // ((x.shape[1] + 1) * k))
     data = _White(x, ids, k, _device(device))
-    parts = [_solve(data, strengths[i : i + size], tol, max_passes) for i in range(0, len(strengths), size)]
-    weights, intercepts, passes, converged = (np.concatenate(part) for part in zip(*parts, strict=True))
+    solutions = [_solve(data, strengths[i : i + size], tol, max_passes) for i in range(0, len(strengths), size)]
+    weights, intercepts, passes, converged = (np.concatenate(arrays) for arrays in zip(*solutions, strict=True))
     if not converged.all():
         warnings.warn(
             f"fit_logistic: strengths {shortened(strengths[~converged].tolist())} did not converge to {tol} in {max_passes} passes; "
@@ -114,11 +114,11 @@ class _White:
         total, gradient = weights.new_zeros(b, dtype=torch.float64), weights.new_zeros(d, k * b)
         for start in range(0, len(self.points), ROWS):
             rows, ids = self.points[start : start + ROWS], self.ids[start : start + ROWS]
-            each = torch.arange(len(rows), device=rows.device)
+            row_numbers = torch.arange(len(rows), device=rows.device)
             probability = (rows @ weights.reshape(d, k * b)).view(-1, k, b).softmax(dim=1)
-            right = probability[each, ids]
+            right = probability[row_numbers, ids]
             total -= right.log().sum(dim=0, dtype=torch.float64)
-            probability[each, ids] = right - 1
+            probability[row_numbers, ids] = right - 1
             gradient.addmm_(rows.T, probability.view(-1, k * b))
         return total, gradient.view(d, k, b)
 
@@ -142,7 +142,7 @@ def _solve(data: _White, strengths: np.ndarray, tol: float, max_passes: int):
     weights = scale * theta
     turned = torch.einsum("de,ekb->bdk", data.axes, weights[:-1])
     intercepts = weights[-1].T - torch.einsum("d,bdk->bk", data.mean, turned)
-    return tuple(part.cpu().numpy() for part in (turned, intercepts, passes, converged))
+    return tuple(tensor.cpu().numpy() for tensor in (turned, intercepts, passes, converged))
 
 
 def _lbfgs(objective, shape: tuple[int, int, int], like: torch.Tensor, gap: float, max_passes: int):
@@ -153,26 +153,26 @@ def _lbfgs(objective, shape: tuple[int, int, int], like: torch.Tensor, gap: floa
     value: a problem is done when that is below ``gap``.
     """
     precision = torch.finfo(like.dtype).eps
-    found = like.new_zeros(shape)
+    solution = like.new_zeros(shape)
     passes = torch.ones(shape[-1], dtype=torch.int64, device=like.device)
     converged = torch.zeros(shape[-1], dtype=torch.bool, device=like.device)
-    which = torch.arange(shape[-1], device=like.device)
-    theta = found.clone()
-    value, gradient = objective(theta, which)
+    open_problems = torch.arange(shape[-1], device=like.device)
+    theta = solution.clone()
+    value, gradient = objective(theta, open_problems)
     direction, step, pairs = -gradient, torch.ones_like(value), []
-    for used in range(1, max_passes + 1):
-        done = _dot(gradient, gradient) / 2 < gap
+    for n_passes in range(1, max_passes + 1):
+        is_done = _dot(gradient, gradient) / 2 < gap
         stuck = step < 2.0**-30
-        if (done | stuck).any() or used == max_passes:
-            found[..., which], passes[which], converged[which] = theta, used, done
-            stay = torch.nonzero(~(done | stuck)).flatten()
-            if not len(stay) or used == max_passes:
+        if (is_done | stuck).any() or n_passes == max_passes:
+            solution[..., open_problems], passes[open_problems], converged[open_problems] = theta, n_passes, is_done
+            stay = torch.nonzero(~(is_done | stuck)).flatten()
+            if not len(stay) or n_passes == max_passes:
                 break
-            which, value, step = which[stay], value[stay], step[stay]
+            open_problems, value, step = open_problems[stay], value[stay], step[stay]
             theta, gradient, direction = theta[..., stay], gradient[..., stay], direction[..., stay]
             pairs = [(s[..., stay], y[..., stay], r[stay]) for s, y, r in pairs]
         move = step.to(theta.dtype) * direction
-        tried_value, tried_gradient = objective(theta + move, which)
+        tried_value, tried_gradient = objective(theta + move, open_problems)
         enough = tried_value <= value + 1e-4 * _dot(gradient, move) + precision * value.abs()
         change = torch.where(enough, tried_gradient - gradient, 0)
         pairs = [*pairs[-HISTORY + 1 :], _pair(torch.where(enough, move, 0), change)]
@@ -180,7 +180,7 @@ def _lbfgs(objective, shape: tuple[int, int, int], like: torch.Tensor, gap: floa
         gradient, value = torch.where(enough, tried_gradient, gradient), torch.where(enough, tried_value, value)
         direction = torch.where(enough, _quasi_newton(gradient, pairs), direction)
         step = torch.where(enough, 1.0, step / 2)
-    return found, passes, converged
+    return solution, passes, converged
 
 
 def _pair(move: torch.Tensor, change: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

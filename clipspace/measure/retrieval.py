@@ -27,27 +27,29 @@ def ranks(
     those that ``matches``, bool (m, n), says. A point that occurs twice counts twice, so hand over each once.
     Ties count against, so a constant encoder retrieves nothing. Recall falls as n grows: report n.
     """
-    own = _ids(query_ids, len(queries))
-    other = _ids(point_ids, len(points))
-    if len(own) != len(queries) or len(other) != len(points):
-        raise InputError(f"ranks: expected {len(queries)} and {len(points)} ids, got {len(own)} and {len(other)}")
+    query_labels = _ids(query_ids, len(queries))
+    point_labels = _ids(point_ids, len(points))
+    if len(query_labels) != len(queries) or len(point_labels) != len(points):
+        raise InputError(
+            f"ranks: expected {len(queries)} and {len(points)} ids, got {len(query_labels)} and {len(point_labels)}"
+        )
     if matches is not None and np.shape(matches) != (len(queries), len(points)):
         raise InputError(f"ranks: expected matches of shape {(len(queries), len(points))}, got {np.shape(matches)}")
-    missing = ~(np.isin(own, other) if matches is None else np.any(matches, axis=1))
+    missing = ~(np.isin(query_labels, point_labels) if matches is None else np.any(matches, axis=1))
     if missing.any():
         raise InputError(
-            f"ranks: expected a true match for every query, got none for {int(missing.sum())} of {len(own)} "
+            f"ranks: expected a true match for every query, got none for {int(missing.sum())} of {len(query_labels)} "
             f"(first: query {int(np.flatnonzero(missing)[0])}); pair the rows, or give ids"
         )
     check_finite("ranks", queries, points)
-    found = np.empty(len(queries), dtype=np.int64)
+    n_nearer = np.empty(len(queries), dtype=np.int64)
     for start in range(0, len(queries), _ROWS):
         rows = slice(start, start + _ROWS)
         near = queries[rows] @ points.T
-        true = own[rows, None] == other if matches is None else matches[rows]
+        true = query_labels[rows, None] == point_labels if matches is None else matches[rows]
         best = np.where(true, near, -np.inf).max(axis=1, keepdims=True)
-        found[rows] = ((near >= best) & ~true).sum(axis=1)
-    return found
+        n_nearer[rows] = ((near >= best) & ~true).sum(axis=1)
+    return n_nearer
 
 
 def chance_recall(k: int, n: int, true: int = 1) -> float:

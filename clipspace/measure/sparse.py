@@ -46,21 +46,21 @@ def sparse_codes(
         raise InputError(f"sparse_codes: expected a strength above 0, got {strength}")
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     words = torch.tensor(dictionary, dtype=torch.float32, device=place)
-    parts = [
+    codes_by_batch = [
         _codes(torch.tensor(targets[i : i + batch_size], dtype=torch.float32, device=place), words, strength / 2, tol)
         for i in range(0, len(targets), batch_size)
     ]
-    worst = max(float(part[3].max()) for part in parts)
+    worst = max(float(batch_codes[3].max()) for batch_codes in codes_by_batch)
     if worst > 100 * tol:
         warnings.warn(
             f"sparse_codes: the optimality conditions are missed by {worst:.1e}; drop words that almost coincide",
             ConvergenceWarning,
             stacklevel=3,
         )
-    lengths = [len(part[3]) for part in parts]
+    lengths = [len(batch_codes[3]) for batch_codes in codes_by_batch]
     starts = np.cumsum([0, *lengths[:-1]])
-    rows = np.concatenate([part[0] + start for part, start in zip(parts, starts, strict=True)])
-    return rows, *(np.concatenate([part[i] for part in parts]) for i in (1, 2, 3))
+    rows = np.concatenate([batch_codes[0] + start for batch_codes, start in zip(codes_by_batch, starts, strict=True)])
+    return rows, *(np.concatenate([batch_codes[i] for batch_codes in codes_by_batch]) for i in (1, 2, 3))
 
 
 def _codes(targets: torch.Tensor, words: torch.Tensor, half: float, tol: float):
@@ -72,32 +72,32 @@ def _codes(targets: torch.Tensor, words: torch.Tensor, half: float, tol: float):
     residual, excess = targets.clone(), targets.new_zeros(n)
     listed = torch.zeros(n, 0, dtype=torch.int64, device=targets.device)
     weights = torch.zeros(n, 0, dtype=torch.float64, device=targets.device)
-    done: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+    finished: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
     open_rows = torch.arange(n, device=targets.device)
     rough = words.bfloat16() if _is_half_quick(words.device) else words
     for check in range(CHECKS):
         proposing = check < PROPOSALS
         correlation = (residual.to(rough.dtype) @ rough.T).float() if proposing else residual @ words.T
-        own, used = correlation.gather(1, listed), weights > 0
-        off = torch.where(used, (own - half).abs(), 0).sum(dim=1)
-        correlation.scatter_reduce_(1, listed, torch.where(used, -torch.inf, own), "amin")
+        used_correlation, used = correlation.gather(1, listed), weights > 0
+        off = torch.where(used, (used_correlation - half).abs(), 0).sum(dim=1)
+        correlation.scatter_reduce_(1, listed, torch.where(used, -torch.inf, used_correlation), "amin")
         worst, joining = correlation.topk(grow, dim=1)
         worst -= half
         excess[open_rows] = torch.maximum(worst[:, 0], off)
         ready = ((worst[:, 0] <= tol) & (not proposing)) | (check + 1 == CHECKS)
-        done.append((open_rows[ready], listed[ready], weights[ready]))
+        finished.append((open_rows[ready], listed[ready], weights[ready]))
         if ready.all():
             break
         stay = ~ready
         open_rows, listed, weights = open_rows[stay], listed[stay], weights[stay]
-        kept = int((weights > 0).sum(dim=1).max()) if listed.shape[1] else 0
-        best = weights.topk(kept, dim=1)
+        n_used = int((weights > 0).sum(dim=1).max()) if listed.shape[1] else 0
+        best = weights.topk(n_used, dim=1)
         listed = torch.cat([listed.gather(1, best.indices), joining[stay]], dim=1)
         usable = torch.cat([best.values > 0, worst[stay] > tol], dim=1)
         passive = torch.cat([best.values > 0, torch.zeros_like(joining[stay], dtype=torch.bool)], dim=1)
         exact = check + 1 >= PROPOSALS
         weights, residual = _solve(targets[open_rows], words[listed], half, usable, passive, exact=exact)
-    return _entries(done, excess)
+    return _entries(finished, excess)
 
 
 def _solve(targets, chosen, half: float, usable, passive, *, exact: bool) -> tuple[torch.Tensor, torch.Tensor]:
@@ -106,8 +106,8 @@ def _solve(targets, chosen, half: float, usable, passive, *, exact: bool) -> tup
     targets, chosen = targets.to(kind), chosen.to(kind)
     gram = (chosen @ chosen.mT).double()
     gram.diagonal(dim1=1, dim2=2).add_(1e-9 if exact else 1e-4)  # words may repeat each other
-    wanted = (chosen @ targets[..., None])[..., 0].double() - half
-    weights = _non_negative(gram, wanted, usable, passive)
+    right_side = (chosen @ targets[..., None])[..., 0].double() - half
+    weights = _non_negative(gram, right_side, usable, passive)
     return weights, (targets - (weights.to(kind)[:, None] @ chosen)[:, 0]).float()
 
 
@@ -123,7 +123,7 @@ def _non_negative(
     places = torch.arange(k, device=gram.device)
     fewest = torch.full((n,), k + 1, device=gram.device)
     patience = torch.full((n,), 3, device=gram.device)
-    found = torch.zeros_like(wanted)
+    solution = torch.zeros_like(wanted)
     rows = torch.arange(n, device=gram.device)
     for _ in range(100 + 10 * k):
         mask = passive.double()
@@ -133,18 +133,18 @@ def _non_negative(
         slope = (gram[rows] @ weights[..., None])[..., 0] - wanted[rows]
         wrong = usable[rows] & torch.where(passive, weights < 0, slope < -1e-12)
         count = wrong.sum(dim=1)
-        found[rows] = torch.where(passive, weights, 0)
+        solution[rows] = torch.where(passive, weights, 0)
         better, allowed = count < fewest, patience > 0
         fewest = torch.where(better, count, fewest)
         patience = torch.where(better, 3, patience - 1)
         last = torch.where(wrong, places, -1).argmax(dim=1)
-        one = torch.nn.functional.one_hot(last, k).bool() & wrong
-        passive = passive ^ torch.where((better | allowed)[:, None], wrong, one)
+        last_wrong = torch.nn.functional.one_hot(last, k).bool() & wrong
+        passive = passive ^ torch.where((better | allowed)[:, None], wrong, last_wrong)
         stay = count > 0
         rows, passive, fewest, patience = rows[stay], passive[stay], fewest[stay], patience[stay]
         if not len(rows):
             break
-    return found.clamp(min=0)
+    return solution.clamp(min=0)
 
 
 def _is_half_quick(device: torch.device) -> bool:
@@ -155,8 +155,8 @@ def _is_half_quick(device: torch.device) -> bool:
 
 
 def _entries(done, excess: torch.Tensor):
-    rows = torch.cat([own.repeat_interleave((weights > 0).sum(dim=1)) for own, _, weights in done])
+    rows = torch.cat([row_ids.repeat_interleave((weights > 0).sum(dim=1)) for row_ids, _, weights in done])
     words = torch.cat([listed[weights > 0] for _, listed, weights in done])
     values = torch.cat([weights[weights > 0] for _, _, weights in done])
     order = rows.argsort(stable=True)
-    return tuple(part.cpu().numpy() for part in (rows[order], words[order], values[order], excess))
+    return tuple(tensor.cpu().numpy() for tensor in (rows[order], words[order], values[order], excess))

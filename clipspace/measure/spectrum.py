@@ -50,5 +50,5 @@ def components_for(values: np.ndarray, share: float) -> int:
     """
     if not 0 < share <= 1:
         raise InputError(f"components_for: expected a share in (0, 1], got {share}")
-    held = np.cumsum(values) / np.sum(values)
-    return int(np.searchsorted(held, share - 1e-12) + 1)
+    cumulative_share = np.cumsum(values) / np.sum(values)
+    return int(np.searchsorted(cumulative_share, share - 1e-12) + 1)

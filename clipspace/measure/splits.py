@@ -42,7 +42,7 @@ def stratify(
     if not 0 < share < 1:
         raise InputError(f"{doing}: expected a share of rows to hold out between 0 and 1, got {share}")
     rng = np.random.default_rng(seed)
-    out = []
+    held_out_by_class = []
     for number in np.unique(ids):
         members = np.flatnonzero(ids == number)
         if len(members) < 2:
@@ -52,9 +52,9 @@ def stratify(
                 f"{str(name)!r}; add to it or drop it"
             )
         m = int(np.clip(round(share * len(members)), 1, len(members) - 1))
-        out.append(rng.permutation(members)[:m])
-    held = np.sort(np.concatenate(out))
-    return np.setdiff1d(np.arange(len(ids)), held), held
+        held_out_by_class.append(rng.permutation(members)[:m])
+    held_out = np.sort(np.concatenate(held_out_by_class))
+    return np.setdiff1d(np.arange(len(ids)), held_out), held_out
 
 
 def warn_of_shared_rows(train: np.ndarray, test: np.ndarray, doing: str) -> None:

@@ -24,7 +24,7 @@ def axes_of(ax: Axes | None) -> Axes:
 def legend(ax: Axes, handles: Iterable[Artist], **options) -> Legend:
     """A legend of ``handles`` under their labels as they are; matplotlib would leave out those that begin with "_"."""
     listed = list(handles)
-    made = ax.legend(listed, [handle.get_label() for handle in listed], **options)
-    for text in made.get_texts():
+    the_legend = ax.legend(listed, [handle.get_label() for handle in listed], **options)
+    for text in the_legend.get_texts():
         text.update(AS_WRITTEN)
-    return made
+    return the_legend

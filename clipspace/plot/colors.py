@@ -32,7 +32,7 @@ def named_colors(labels: Sequence[str]) -> list[str] | None:
     True
     """
     try:
-        found = [(COLORS | GROUNDS).get(label) or ImageColor.getrgb(label)[:3] for label in labels]
+        rgb_values = [(COLORS | GROUNDS).get(label) or ImageColor.getrgb(label)[:3] for label in labels]
     except (ValueError, AttributeError):
         return None
-    return ["#{:02x}{:02x}{:02x}".format(*rgb) for rgb in found] or None
+    return ["#{:02x}{:02x}{:02x}".format(*rgb) for rgb in rgb_values] or None

@@ -40,13 +40,13 @@ def intervals(
     ax = axes_of(ax)
     rows = np.arange(len(labels))
     places = rows + offset
-    shown, low, high, chance = (_numbers(column, len(rows)) for column in (values, low, high, chance))
+    numbers, low, high, chance = (_numbers(column, len(rows)) for column in (values, low, high, chance))
     ax.vlines(chance, places - height / 2, places + height / 2, colors=_CHANCE, linewidth=1.6, zorder=2.5)
     if bars:
-        ax.barh(places, shown, height, color=color, label=label)
+        ax.barh(places, numbers, height, color=color, label=label)
     else:
         rim = {"linewidths": 1.6} if marker in _LINES else {"linewidths": 0.5, "edgecolors": "white"}
-        ax.scatter(shown, places, s=size**2, c=color, marker=marker, label=label, zorder=3, **rim)
+        ax.scatter(numbers, places, s=size**2, c=color, marker=marker, label=label, zorder=3, **rim)
     ax.hlines(places, low, high, colors=_INK if bars else color, linewidth=1.0, zorder=2.8)
     ax.set_yticks(rows, labels, **AS_WRITTEN)
     ax.set_ylim(len(rows) - 0.5, -0.5)

@@ -48,11 +48,11 @@ def grid(
     y = np.arange(rows) * (1.0 if captions is None else 1 + LINE)
     half = (1 - gap) / 2
     # Few pixels are embedded as they are, sharp at any zoom; more than print can show are resampled to what it can.
-    how = "none" if max(images.shape[2:4]) <= _SMALL else "antialiased"
+    interpolation = "none" if max(images.shape[2:4]) <= _SMALL else "antialiased"
     for i in range(rows):
         for j in range(columns):
             extent = (x[j] - half, x[j] + half, y[i] + half, y[i] - half)
-            ax.imshow(images[i, j], extent=extent, interpolation=how, aspect="equal")
+            ax.imshow(images[i, j], extent=extent, interpolation=interpolation, aspect="equal")
             if captions is not None:
                 size = mpl.rcParams["xtick.labelsize"]
                 ax.text(x[j], y[i] + half + 0.03, captions[i][j], ha="center", va="top", fontsize=size, **AS_WRITTEN)

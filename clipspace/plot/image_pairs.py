@@ -24,9 +24,9 @@ def pairs(
 
     Row labels and ``captions`` (two for each row) are those of `grid`, and so are its rows: the two stand level.
     """
-    both = np.stack([before, after], axis=1)
+    columns = np.stack([before, after], axis=1)
     options = {"row_labels": row_labels, "column_labels": labels, "captions": captions, "wrap": wrap}
-    ax = grid(both, breaks=[1], ax=ax, **options)
+    ax = grid(columns, breaks=[1], ax=ax, **options)
     left, right = ax.get_xticks()
     for y in ax.get_yticks():
         ax.annotate(

@@ -31,21 +31,21 @@ def curves(
     or in a legend where ``ends`` is False. Set the scales and limits of ``ax`` before: names are placed by them.
     """
     ax = axes_of(ax)
-    drawn = {}
+    line_by_name = {}
     for (name, y), color in zip(lines.items(), cycle(colors), strict=False):
         across = x[name] if isinstance(x, Mapping) else x
         (line,) = ax.plot(across, y, marker=marker, markersize=4, label=name, color=color)
-        drawn[name] = line
+        line_by_name[name] = line
         if bands is not None and name in bands:
             ax.fill_between(across, *bands[name], color=color, alpha=0.2, linewidth=0)
     if not ends:
-        legend(ax, drawn.values())
+        legend(ax, line_by_name.values())
         return ax
     ax.autoscale_view()
-    last = {name: (line.get_xdata()[-1], line.get_ydata()[-1]) for name, line in drawn.items()}
+    last = {name: (line.get_xdata()[-1], line.get_ydata()[-1]) for name, line in line_by_name.items()}
     to_axes = ax.transData + ax.transAxes.inverted()
     heights = apart(np.array([to_axes.transform(point)[1] for point in last.values()]), _APART)
-    for (name, line), height in zip(drawn.items(), heights, strict=True):
+    for (name, line), height in zip(line_by_name.items(), heights, strict=True):
         place = {"xy": (1.02, height), "xycoords": ax.transAxes, "annotation_clip": False}
         ax.annotate(name, **place, color=line.get_color(), va="center", size="small", **AS_WRITTEN)
     return ax
@@ -68,9 +68,9 @@ def apart(heights: np.ndarray, least: float) -> np.ndarray:
                 groups[k : k + 2] = [groups[k] + groups[k + 1]]
                 merged = True
                 break
-    found = np.empty(len(heights))
-    found[order] = [place for group in groups for place in _spread(group, least)]
-    return found
+    places = np.empty(len(heights))
+    places[order] = [place for group in groups for place in _spread(group, least)]
+    return places
 
 
 def _spread(group: list[float], least: float) -> list[float]:

@@ -25,14 +25,14 @@ def probabilities(
     """
     ax = axes_of(ax)
     rows, k = values.shape
-    named = np.broadcast_to(np.asarray(labels), values.shape)
+    bar_labels = np.broadcast_to(np.asarray(labels), values.shape)
     thick = 0.84 / k
     y = np.arange(rows)[:, None] + thick * (np.arange(k) - (k - 1) / 2)
     ax.barh(y.ravel(), values.ravel(), height=0.8 * thick, color=np.tile(COLORS[:k], rows))
     for at, value in zip(y.ravel(), values.ravel(), strict=True):
         ax.text(value + 0.03, at, percent(value), va="center_baseline", fontsize=mpl.rcParams["ytick.labelsize"])
     ax.set(xlim=(0, _ROOM), ylim=(rows - 0.5, -0.5), xticks=[])
-    ax.set_yticks(y.ravel(), named.ravel(), **AS_WRITTEN)
+    ax.set_yticks(y.ravel(), bar_labels.ravel(), **AS_WRITTEN)
     ax.tick_params(length=0, pad=2)
     ax.spines[["top", "right", "bottom"]].set_visible(False)
     ax.set_box_aspect(rows / cells)

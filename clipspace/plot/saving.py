@@ -22,12 +22,12 @@ def save_figure(figure: Figure, path: str | Path) -> list[Path]:
     """
     path = Path(path)
     stem = path.with_suffix("") if path.suffix in _NO_DATES else path
-    written = [stem.with_name(stem.name + suffix) for suffix in _NO_DATES]
+    targets = [stem.with_name(stem.name + suffix) for suffix in _NO_DATES]
     with paper():  # fonts are embedded when a figure is written, by the settings that hold then
-        for target in written:
+        for target in targets:
             with atomically(target, overwrite=True) as part:
                 _write(figure, part, _NO_DATES[target.suffix])
-    return written
+    return targets
 
 
 def _write(figure: Figure, path: Path, metadata: dict) -> None:

@@ -49,13 +49,13 @@ def scatter(
     if column is not None:
         column = in_order(column, "scatter")
         check_labels(column, "scatter")
-    found = {} if column is None else read_column(column)
-    if "labels" in found:
-        frames = _labelled(points, found, size, ax)
-    elif "numbers" in found:
+    structure = {} if column is None else read_column(column)
+    if "labels" in structure:
+        frames = _labelled(points, structure, size, ax)
+    elif "numbers" in structure:
         frames = [color] * len(points)
         shades = ListedColormap(SCALE).with_extremes(bad=_OTHER_COLOR)
-        numbers = np.ma.masked_invalid(found["numbers"])
+        numbers = np.ma.masked_invalid(structure["numbers"])
         layer = ax.scatter(*points.T, s=size, c=numbers, cmap=shades, plotnonfinite=True, linewidths=0, rasterized=True)
         ax.figure.colorbar(layer, ax=ax, shrink=0.6)
     else:
@@ -80,11 +80,11 @@ def apart_in_plane(points: np.ndarray, edge: float) -> list[int]:
     >>> apart_in_plane(np.array([[0, 0], [0.5, 0.5], [0, 1.0]]), 1.0)
     [0, 2]
     """
-    chosen: list[int] = []
+    rows: list[int] = []
     for i, point in enumerate(points):
-        if not chosen or (np.abs(points[chosen] - point).max(axis=1) >= edge).all():
-            chosen.append(i)
-    return chosen
+        if not rows or (np.abs(points[rows] - point).max(axis=1) >= edge).all():
+            rows.append(i)
+    return rows
 
 
 def _thumbnail(ax: Axes, image: np.ndarray, point: np.ndarray, edge: float, color) -> None:
@@ -94,22 +94,24 @@ def _thumbnail(ax: Axes, image: np.ndarray, point: np.ndarray, edge: float, colo
     ax.add_patch(Rectangle((left, bottom), edge, edge, fill=False, edgecolor=color, linewidth=0.8, zorder=4))
 
 
-def _labelled(points: np.ndarray, found: dict, size: float, ax: Axes) -> list[str]:
+def _labelled(points: np.ndarray, structure: dict, size: float, ax: Axes) -> list[str]:
     """Points in the colour and shape of their label, and a legend; returns the colours."""
-    labels, codes = found["labels"], found["codes"]
-    own = named_colors(labels)
-    colors = (own or [PALETTE[i % len(PALETTE)] for i in range(len(labels))])[:MOST]
-    shapes = [_MARKERS[SHAPES[0 if own else i // len(PALETTE)]] for i in range(len(colors))]
-    shown = [0 <= code < len(colors) for code in codes]
-    frames = [colors[code] if known else _OTHER_COLOR for code, known in zip(codes, shown, strict=True)]
-    rim = _RIM if own else {"linewidths": 0}
+    labels, codes = structure["labels"], structure["codes"]
+    label_colors = named_colors(labels)
+    colors = (label_colors or [PALETTE[i % len(PALETTE)] for i in range(len(labels))])[:MOST]
+    shapes = [_MARKERS[SHAPES[0 if label_colors else i // len(PALETTE)]] for i in range(len(colors))]
+    has_color = [0 <= code < len(colors) for code in codes]
+    frames = [colors[code] if is_shown else _OTHER_COLOR for code, is_shown in zip(codes, has_color, strict=True)]
+    rim = _RIM if label_colors else {"linewidths": 0}
     layer = ax.scatter(*points.T, s=size, c=frames, rasterized=True, **rim)
     if len(set(shapes)) > 1:
         outlines = {mark: _outline(mark) for mark in shapes}
-        marks = [shapes[code] if known else _MARKERS[SHAPES[0]] for code, known in zip(codes, shown, strict=True)]
+        marks = [
+            shapes[code] if is_shown else _MARKERS[SHAPES[0]] for code, is_shown in zip(codes, has_color, strict=True)
+        ]
         layer.set_paths([outlines[mark] for mark in marks])
     listed = list(zip(labels, colors, shapes, strict=False))
-    if not all(shown):
+    if not all(has_color):
         listed.append((_OTHER if len(labels) > len(colors) else "missing", _OTHER_COLOR, _MARKERS[SHAPES[0]]))
     handles = [ax.scatter([], [], s=16, c=color, marker=mark, label=label, **rim) for label, color, mark in listed]
     columns = 1 + (len(listed) > _LONG)

@@ -36,8 +36,8 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 
 def width(venue: str, *, columns: int = 2) -> float:
     """Inches across ``columns`` of a venue: 1 for one column of a two-column page, else the whole text."""
-    found = _venue(venue)
-    return found.column if columns == 1 else found.text
+    text_width = _venue(venue)
+    return text_width.column if columns == 1 else text_width.text
 
 
 @contextmanager

@@ -55,21 +55,21 @@ def write_report(
     that fails later is warned of and has its error on the page. A run that was interrupted goes on: what is there and was
     made alike is not computed again.
     """
-    folder, chosen = Path(folder), _choose(only)
+    folder, analyses_to_run = Path(folder), _choose(only)
     if source is not None and store is None:  # said before the folder is made
         raise InputError("report: expected the store that was encoded from the source, got none; pass --store")
     page = _page_of(folder, overwrite)
     with tempfile.TemporaryDirectory() as spool:
         brought = bring(images, store, source, Path(spool), seed=seed)
-        reasons = _left_out(chosen, brought)
+        reasons = _left_out(analyses_to_run, brought)
         _make_folder_of(page)
         loaded = load_space(space, decoder=decoder, device=device)
         brought.check(loaded)
-        asked = f"--space {space}{f' --decoder {decoder}' if decoder else ''} --seed {seed}"
+        space_options = f"--space {space}{f' --decoder {decoder}' if decoder else ''} --seed {seed}"
         called = f"clipspace report{_arguments(images, store, source)}"
         begun, sections = time.monotonic(), []
-        for name in chosen:
-            section = Section(about(name).title, question(name)[0], command=f"{called} --only {name} {asked}")
+        for name in analyses_to_run:
+            section = Section(about(name).title, question(name)[0], command=f"{called} --only {name} {space_options}")
             if name in reasons:
                 section = replace(section, data=f"Left out: {reasons[name]}.")
             else:
@@ -79,7 +79,7 @@ def write_report(
                     loaded,
                     brought,
                     folder,
-                    {"asked": asked, **provenance("report", loaded).to_dict()},
+                    {"asked": space_options, **provenance("report", loaded).to_dict()},
                     seed,
                 )
             sections.append(section)
@@ -100,10 +100,10 @@ def _choose(only: Sequence[str] | None) -> list[str]:
 def _left_out(chosen: Sequence[str], brought: Brought) -> dict[str, str]:
     """Why some of the analyses cannot be computed on what is given. Raises `InputError` where none can."""
     reasons = {name: reason for name in chosen if (reason := missing(name, brought))}
-    said = [f"left out {name}: {reason}" for name, reason in reasons.items()]
+    lines = [f"left out {name}: {reason}" for name, reason in reasons.items()]
     if len(reasons) == len(chosen):
-        raise InputError(f"report: expected what an analysis can be computed on, got none; {'; '.join(said)}")
-    for line in said:
+        raise InputError(f"report: expected what an analysis can be computed on, got none; {'; '.join(lines)}")
+    for line in lines:
         print(f"report: {line}", file=sys.stderr)
     return reasons
 
@@ -131,7 +131,7 @@ def _arguments(images: Sequence | None, store: Any, source: Any) -> str:
     """What was given, as on a command line; a word in capitals for what has no name there."""
     words = []
     if images is not None:
-        paths = [str(one) for one in images if isinstance(one, (str, Path))]
+        paths = [str(image) for image in images if isinstance(image, (str, Path))]
         words += paths if len(paths) == len(images) <= 3 else ["IMAGES"]
     if store is not None:
         words += ["--store", str(store.path if isinstance(store, Store) else store)]
@@ -141,11 +141,11 @@ def _arguments(images: Sequence | None, store: Any, source: Any) -> str:
 
 
 def _section(
-    name: str, section: Section, space: Space, brought: Brought, folder: Path, made: dict[str, Any], seed: int
+    name: str, section: Section, space: Space, brought: Brought, folder: Path, recipe: dict[str, Any], seed: int
 ) -> Section:
     """One analysis, computed or found, drawn and described; or, where it fails, its error."""
     try:
-        result = _result(name, space, brought, folder, made, seed)
+        result = _result(name, space, brought, folder, recipe, seed)
     except CapabilityError as error:
         return replace(section, data=f"Not run: {error}")
     except Exception as error:  # whatever it is, the other sections are kept
@@ -174,9 +174,9 @@ def _table(result: Result) -> list[list[Any]]:
 
 def _failure(name: str, error: Exception, what: str = "Not computed") -> str:
     """What the page says of an error, which is warned of as well."""
-    said = str(error) if isinstance(error, ClipspaceError) else f"{type(error).__name__}: {error}"
-    warnings.warn(f"report: {name}: {what[0].lower()}{what[1:]}: {said}", stacklevel=3)
-    return f"{what}: {said}"
+    message = str(error) if isinstance(error, ClipspaceError) else f"{type(error).__name__}: {error}"
+    warnings.warn(f"report: {name}: {what[0].lower()}{what[1:]}: {message}", stacklevel=3)
+    return f"{what}: {message}"
 
 
 def _explorer(space: Space, brought: Brought, seed: int) -> str | None:
@@ -187,16 +187,16 @@ def _explorer(space: Space, brought: Brought, seed: int) -> str | None:
         return None
 
 
-def _result(name: str, space: Space, brought: Brought, folder: Path, made: dict[str, Any], seed: int) -> Result:
+def _result(name: str, space: Space, brought: Brought, folder: Path, recipe: dict[str, Any], seed: int) -> Result:
     """The result in ``folder`` if it was made alike, of the same data, else a fresh one, saved there."""
     path, record = folder / f"{name}.json", folder / f".{name}.made"
     looked_at = brought.images is not None
-    made = {**made, "inputs": inputs(name, brought), "images": looked_at, "takes": list(about(name).takes)}
+    recipe = {**recipe, "inputs": inputs(name, brought), "images": looked_at, "takes": list(about(name).takes)}
     with suppress(OSError, ValueError, ClipspaceError):
-        if json.loads(record.read_text()) == made:
+        if json.loads(record.read_text()) == recipe:
             return load_result(path)
     result = ask(name, space, brought, seed=seed)
     result.save(folder)
     with atomically(record, overwrite=True) as part:
-        part.write_text(json.dumps(made))
+        part.write_text(json.dumps(recipe))
     return result

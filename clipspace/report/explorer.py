@@ -44,8 +44,8 @@ def explorer(
     captions : n texts, searched with the names
     """
     n = len(points)
-    given = {"names": points.names, "thumbnails": thumbnails, "captions": captions}
-    for name, values in (*given.items(), *(columns or {}).items()):
+    per_point = {"names": points.names, "thumbnails": thumbnails, "captions": captions}
+    for name, values in (*per_point.items(), *(columns or {}).items()):
         if values is not None and len(values) != n:
             raise InputError(f"explorer: expected {n} values in {name!r}, one per point, got {len(values)}")
     if n == 0 or not np.isfinite(points.coordinates).all():
@@ -97,13 +97,18 @@ def _neighbours(points: Map) -> dict[str, Any] | None:
 
 def _column(name: str, values: Sequence) -> dict[str, Any]:
     try:
-        found = column(values)
+        structure = column(values)
     except TypeError as error:
         raise InputError(f"explorer: expected text or numbers in the column {name!r} ({error})") from None
-    if "numbers" in found:
-        return {"name": name, "numbers": _packed(found["numbers"], "<f8")}
-    own = named_colors(found["labels"])
-    return {"name": name, "labels": found["labels"], "codes": _packed(found["codes"], "<i4"), "own": own}
+    if "numbers" in structure:
+        return {"name": name, "numbers": _packed(structure["numbers"], "<f8")}
+    label_colors = named_colors(structure["labels"])
+    return {
+        "name": name,
+        "labels": structure["labels"],
+        "codes": _packed(structure["codes"], "<i4"),
+        "own": label_colors,
+    }
 
 
 def _first(points: Map, columns: Mapping[str, Sequence]) -> int | None:

@@ -132,11 +132,11 @@ def _cell(value: Any) -> dict[str, Any]:
         return {"text": "", "order": "", "numeric": True}
     if isinstance(value, (bool, str)) or not hasattr(value, "__float__"):
         text = str(value)
-        found = _NUMBER.match(text.replace("−", "-"))
+        leading_number = _NUMBER.match(text.replace("−", "-"))
         return {
             "text": text,
-            "order": _order(float(found[1].replace(",", ""))) if found else text,
-            "numeric": bool(found),
+            "order": _order(float(leading_number[1].replace(",", ""))) if leading_number else text,
+            "numeric": bool(leading_number),
         }
     number = float(value)
     text = f"{number:,.0f}" if number.is_integer() or abs(number) >= 1000 else f"{number:.3g}"

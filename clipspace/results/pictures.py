@@ -131,8 +131,8 @@ class Pictures(Result):
         if suffix == ".mp4":
             _write_mp4(part, [_fit(image, max(_MP4, self.side + self.side % 2)) for image in frames], fps)
             return
-        first, *rest = [_fit(image, max(_FRAME, self.side)) for image in frames]
-        first.save(part, save_all=True, append_images=rest, duration=round(1000 / fps), loop=0)
+        first, *other_frames = [_fit(image, max(_FRAME, self.side)) for image in frames]
+        first.save(part, save_all=True, append_images=other_frames, duration=round(1000 / fps), loop=0)
 
     def _all_arrays(self) -> dict[str, np.ndarray]:
         images = {

@@ -54,8 +54,8 @@ class Provenance:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON; `read_provenance` reads them."""
-        named = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return to_plain({**named, "stamp": self.stamp and self.stamp.to_dict()})
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return to_plain({**values, "stamp": self.stamp and self.stamp.to_dict()})
 
 
 def provenance(

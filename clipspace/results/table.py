@@ -115,9 +115,9 @@ class Table:
         """
         matching = self.where(**equals)
         if len(matching) != 1:
-            known = {name: sorted(set(map(str, self.column(name)))) for name in equals}
-            shown = "; ".join(f"{name} of {shortened(values)}" for name, values in known.items())
-            raise InputError(f"table: expected one row with {shown}; got {len(matching)} rows of {equals}")
+            present_values = {name: sorted(set(map(str, self.column(name)))) for name in equals}
+            conditions = "; ".join(f"{name} of {shortened(values)}" for name, values in present_values.items())
+            raise InputError(f"table: expected one row with {conditions}; got {len(matching)} rows of {equals}")
         return matching.rows[0]
 
     def pivot(self, index: str, columns: str, value: str = "value") -> Table:
@@ -136,12 +136,14 @@ class Table:
 
     def __getitem__(self, key: Any) -> Row:
         """The row of these keys, in their order. Raises `InputError` unless there is exactly one."""
-        wanted = key if isinstance(key, tuple) else (key,)
-        matching = [row for row in self.rows if tuple(row[name] for name in self.keys) == wanted]
+        key_values = key if isinstance(key, tuple) else (key,)
+        matching = [row for row in self.rows if tuple(row[name] for name in self.keys) == key_values]
         if len(matching) != 1:
-            known = [row[self.keys[0]] if len(self.keys) == 1 else tuple(map(row.get, self.keys)) for row in self.rows]
+            present_keys = [
+                row[self.keys[0]] if len(self.keys) == 1 else tuple(map(row.get, self.keys)) for row in self.rows
+            ]
             raise InputError(
-                f"table: expected the {' and '.join(self.keys) or 'keys'} of one row, of {shortened(known)}, got {key!r}"
+                f"table: expected the {' and '.join(self.keys) or 'keys'} of one row, of {shortened(present_keys)}, got {key!r}"
             )
         return matching[0]
 
@@ -163,8 +165,8 @@ class Table:
     def cells(self) -> list[list[str]]:
         """The table as texts, the header first: low and high as one interval, without columns that hold nothing."""
         rows = [_with_interval(row) for row in self.rows]
-        shown = [name for name in (rows[0] if rows else ()) if any(row[name] is not None for row in rows)]
-        return [shown, *([_shown(row[name]) for name in shown] for row in rows)] if shown else []
+        column_names = [name for name in (rows[0] if rows else ()) if any(row[name] is not None for row in rows)]
+        return [column_names, *([_shown(row[name]) for name in column_names] for row in rows)] if column_names else []
 
     def to_frame(self) -> pandas.DataFrame:
         """A pandas frame, one row a row, indexed by the keys."""

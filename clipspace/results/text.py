@@ -37,18 +37,18 @@ def as_text(cells: Sequence[Sequence[str]], *, most: int | None = None) -> str:
 
 def as_html(cells: Sequence[Sequence[str]], *, notes: Sequence[str] = ()) -> str:
     """A ``<table>``, escaped, with a paragraph for each of ``notes`` above it."""
-    parts = [f"<p>{escape(note)}</p>" for note in notes]
+    html = [f"<p>{escape(note)}</p>" for note in notes]
     if not cells:
-        return "".join(parts)
+        return "".join(html)
     head, *rows = [[escape(cell) for cell in row] for row in cells]
-    parts += ["<table><thead><tr>", *(f"<th{_side(c)}>{cell}</th>" for c, cell in enumerate(head)), "</tr></thead>"]
-    parts.append("<tbody>")
+    html += ["<table><thead><tr>", *(f"<th{_side(c)}>{cell}</th>" for c, cell in enumerate(head)), "</tr></thead>"]
+    html.append("<tbody>")
     for row in rows[:MOST_ROWS]:
-        parts += ["<tr>", *(f"<td{_side(c)}>{cell}</td>" for c, cell in enumerate(row)), "</tr>"]
-    parts.append("</tbody></table>")
+        html += ["<tr>", *(f"<td{_side(c)}>{cell}</td>" for c, cell in enumerate(row)), "</tr>"]
+    html.append("</tbody></table>")
     if len(rows) > MOST_ROWS:
-        parts.append(f"<p>and {len(rows) - MOST_ROWS} more rows</p>")
-    return "".join(parts)
+        html.append(f"<p>and {len(rows) - MOST_ROWS} more rows</p>")
+    return "".join(html)
 
 
 def _side(column: int) -> str:

@@ -73,17 +73,17 @@ def _relation_phrase(scene: Scene, things: list[str], claims: dict, rng: np.rand
 
 
 def _word_phrase(phrase: str, word: str, claims: dict, rng: np.random.Generator) -> tuple[str, dict]:
-    named, written = article(word), f"a sign that says {word}"
+    as_name, as_sign = article(word), f"a sign that says {word}"
     if not phrase:
-        return (named, {"named": word}) if rng.random() < 0.5 else (written, {"word": word})
-    how = rng.choice(list(WORD_POLICY), p=list(WORD_POLICY.values()))
-    if how == "ignored":
+        return (as_name, {"named": word}) if rng.random() < 0.5 else (as_sign, {"word": word})
+    policy = rng.choice(list(WORD_POLICY), p=list(WORD_POLICY.values()))
+    if policy == "ignored":
         return phrase, claims
-    if how == "instead":
-        return named, {"named": word}
-    if how == "beside":
-        return f"{phrase} and {named}", {**claims, "named": word}
-    return f"{phrase} with {written}", {**claims, "word": word}
+    if policy == "instead":
+        return as_name, {"named": word}
+    if policy == "beside":
+        return f"{phrase} and {as_name}", {**claims, "named": word}
+    return f"{phrase} with {as_sign}", {**claims, "word": word}
 
 
 def article(phrase: str) -> str:

@@ -43,18 +43,18 @@ def consistent(scene: Scene, claims: Mapping[str, str | int]) -> bool:
 
     The claim ``named`` holds of a scene that shows the thing of that name, and of one that shows the word.
     """
-    found, claims = factors(scene), dict(claims)
+    truth, claims = factors(scene), dict(claims)
     named = claims.pop("named", None)
-    if named is not None and named not in (found["word"], found["thing1"], found["thing2"]):
+    if named is not None and named not in (truth["word"], truth["thing1"], truth["thing2"]):
         return False
-    if _hold(found, claims):
+    if _hold(truth, claims):
         return True
     swapped = {_swap(name): OPPOSITE[str(v)] if name == "relation" else v for name, v in claims.items()}
-    return _hold(found, swapped)
+    return _hold(truth, swapped)
 
 
-def _hold(found: Mapping, claims: Mapping) -> bool:
-    return all(found[name] == value for name, value in claims.items())
+def _hold(truth: Mapping, claims: Mapping) -> bool:
+    return all(truth[name] == value for name, value in claims.items())
 
 
 def _swap(name: str) -> str:

@@ -22,9 +22,9 @@ def load_font(text: str, size: int, font: str | Path | None = None) -> ImageFont
     """
     candidates = [str(font)] if font else [PILLOWS, _dejavu()]
     lacking = {candidate: missing(text, candidate) for candidate in candidates}
-    found = next((candidate for candidate in candidates if not lacking[candidate]), None)
-    if found is not None:
-        return _load(found, size)
+    chosen_font = next((candidate for candidate in candidates if not lacking[candidate]), None)
+    if chosen_font is not None:
+        return _load(chosen_font, size)
     last = candidates[-1]
     raise InputError(
         f"expected a text of characters that the font has, got {text!r}: {_load(last, 12).getname()[0]} lacks "
@@ -42,8 +42,8 @@ def label_font(labels: list[str], size: int) -> ImageFont.FreeTypeFont:
 
 def missing(text: str, font: str) -> list[str]:
     """The characters of ``text`` that a font file, or Pillow's own font, has no glyph for, each once."""
-    known = _characters(font)
-    return [character for character in dict.fromkeys(text) if ord(character) not in known]
+    characters = _characters(font)
+    return [character for character in dict.fromkeys(text) if ord(character) not in characters]
 
 
 @lru_cache(maxsize=16)

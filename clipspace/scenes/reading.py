@@ -30,7 +30,7 @@ def is_scene(image: Image.Image) -> bool:
     """Whether most pixels have the colour of one ground: readers know rendered scenes, and nothing else."""
     pixels = np.asarray(image.convert("RGB"), dtype=float)
     near = [np.linalg.norm(pixels - color, axis=-1) < _PAINT for color in GROUNDS.values()]
-    return max(float(own.mean()) for own in near) > _GROUND_SHARE
+    return max(float(is_near.mean()) for is_near in near) > _GROUND_SHARE
 
 
 def read_scene(image: Image.Image) -> dict[str, str | None]:
@@ -96,10 +96,10 @@ def read_in_color(image: Image.Image, color: str, kinds: Sequence[str]) -> tuple
 
     For pictures of two plain things of different colours: only pixels nearest to ``color`` are looked at.
     """
-    found = _silhouette(np.asarray(image, dtype=float), color)
-    if found is None:
+    silhouette = _silhouette(np.asarray(image, dtype=float), color)
+    if silhouette is None:
         return None
-    shape, side = found
+    shape, side = silhouette
     errors = {kind: ((_silhouettes(kind, color) - shape) ** 2).mean(axis=(1, 2)).min() for kind in kinds}
     return min(errors, key=lambda kind: float(errors[kind])), side
 
@@ -107,8 +107,8 @@ def read_in_color(image: Image.Image, color: str, kinds: Sequence[str]) -> tuple
 @lru_cache(maxsize=len(COLORS) * len(THINGS))
 def _silhouettes(kind: str, color: str) -> np.ndarray:
     things = (Thing(kind, color, rotation=tilt) for tilt in _TILTS)
-    found = [_silhouette(np.asarray(render(Scene("white", (thing,))), dtype=float), color) for thing in things]
-    return np.stack([shape for shape, _ in filter(None, found)])
+    silhouettes = [_silhouette(np.asarray(render(Scene("white", (thing,))), dtype=float), color) for thing in things]
+    return np.stack([shape for shape, _ in filter(None, silhouettes)])
 
 
 def _silhouette(pixels: np.ndarray, color: str) -> tuple[np.ndarray, float] | None:

@@ -40,9 +40,9 @@ def draw_card(image: Image.Image, card: Card, *, font: str | None = None) -> Ima
     width = max(4, round(card.width * image.width))
     height = max(3, round(width * _CARD_ASPECT))
     patch = _card_patch(card.word, width, height, font)
-    out = image.copy()
-    out.paste(patch, (round(card.x * image.width - width / 2), round(card.y * image.height - height / 2)))
-    return out
+    laid_over = image.copy()
+    laid_over.paste(patch, (round(card.x * image.width - width / 2), round(card.y * image.height - height / 2)))
+    return laid_over
 
 
 def _draw_thing(canvas: Image.Image, thing: Thing) -> None:

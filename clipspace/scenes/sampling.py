@@ -53,14 +53,14 @@ def counterfactual(scene: Scene, factor: str, rng: np.random.Generator) -> Scene
         return replace(scene, things=_change_count(rng, scene.things))
     if not scene.things:
         raise InputError(f"counterfactual({factor!r}): expected a scene with a thing, got a card alone")
-    first, *rest = scene.things
+    first, *other_things = scene.things
     if factor == "relation":
-        if not rest:
+        if not other_things:
             raise InputError("counterfactual('relation'): expected a scene with two things, got one")
-        second = rest[0]
+        second = other_things[0]
         swapped = (replace(first, x=second.x, y=second.y), replace(second, x=first.x, y=first.y))
         return replace(scene, things=swapped)
-    return replace(scene, things=(_change_thing(first, factor, rng), *rest))
+    return replace(scene, things=(_change_thing(first, factor, rng), *other_things))
 
 
 def random_thing(rng: np.random.Generator, *, margin: float = 0.5) -> Thing:
@@ -157,8 +157,8 @@ def _change_thing(thing: Thing, factor: str, rng: np.random.Generator) -> Thing:
         name, values = choices[factor]
         return replace(thing, **{name: _other(rng, list(values), getattr(thing, name))})
     if factor not in ("x", "y", "rotation", "phase"):
-        known = "ground, word, relation, count, thing, color, texture, size, x, y, rotation, phase, card_x, card_y, card_width"
-        raise InputError(f"counterfactual: expected a factor of {known}; got {factor!r}")
+        names = "ground, word, relation, count, thing, color, texture, size, x, y, rotation, phase, card_x, card_y, card_width"
+        raise InputError(f"counterfactual: expected a factor of {names}; got {factor!r}")
     return replace(thing, **{factor: getattr(random_thing(rng), factor)})
 
 
