@@ -1,6 +1,5 @@
 """The catalogue against a cache of the hub that is laid out here, without a network."""
 
-import json
 import shutil
 
 import hub
@@ -27,7 +26,7 @@ def test_karlo_and_its_prior_are_read_from_the_repository_that_holds_both_as_saf
     space = load_space(clip, decoder="karlo", prior="karlo", device="cpu")
     assert space.decoder.facts.name == space.prior_model.facts.name == "karlo"
     assert len(space.decode(space.prior("a cat", num_inference_steps=2), num_inference_steps=2)) == 1
-    assert CATALOGUE["karlo"].describe()["local"] == "yes"
+    assert CATALOGUE["karlo"].describe()["missing"] == "CLIP"
 
 
 def test_sd_image_variations_is_read_from_the_commit_that_holds_safetensors(cache, tmp_path):
@@ -61,15 +60,6 @@ def test_the_prior_of_a_row_is_its_prior(cache, tmp_path):
     assert locate("kandinsky-2.2", "prior") == (found, "kandinsky-2.2")
     with pytest.raises(CheckpointError, match="'stable-unclip-l' has no prior"):
         locate("stable-unclip-l", "prior")
-
-
-def test_a_cache_of_configs_alone_is_not_local(cache, tmp_path):
-    tiny.karlo_with_prior(tmp_path / "karlo")
-    for weights in tmp_path.glob("karlo/*/*.safetensors"):
-        weights.unlink()
-    hub.put(cache, tmp_path / "karlo", "kakaobrain/karlo-v1-alpha", BRANCH, "main")
-    assert CATALOGUE["karlo"].describe()["local"] == "no"
-    assert json.loads((locate("karlo")[0] / "model_index.json").read_text())["_class_name"] == "UnCLIPPipeline"
 
 
 @pytest.mark.parametrize("part", ["decoder", "prior"])

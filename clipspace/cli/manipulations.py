@@ -30,7 +30,9 @@ IMAGE_OR_TEXT = "An image file, or a text for the prior. A file that is there is
 
 @app.command()
 def spaces(
-    sizes: Annotated[bool, typer.Option("--sizes", help="Ask the hub how much each would download.")] = False,
+    sizes: Annotated[
+        bool, typer.Option("--sizes", help="Ask the hub how much each downloads in all, its CLIP included.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """What can be loaded, and what it needs (clipspace.models.catalogue)."""

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from clipspace.errors import CheckpointError, InputError
+from clipspace.models.parts import Role
+from clipspace.models.repositories import cached, download_sizes, fetch, sizes
 
 MINI = Path(__file__).resolve().parent.parent / "mini"
-_SUFFIXES = (".json", ".safetensors", ".txt")
 _SAFETENSORS = "17e2bedc1469eab4446e3e2c0219b9e868bf0473"
 """The commit of sd-image-variations that holds safetensors; its branches hold pickles alone."""
-_UNREAD = ("safety_checker", "image_encoder", "feature_extractor")
-"""Parts of a repository that no decoder or prior here reads."""
-_L14, _BIG = "ViT-L-14/openai", "ViT-bigG-14/laion2b_s39b_b160k"
+_L14, _H14, _BIG = "ViT-L-14/openai", "ViT-H-14/laion2b_s32b_b79k", "ViT-bigG-14/laion2b_s39b_b160k"
+CLIP_REPOSITORIES = {
+    _L14: "timm/vit_large_patch14_clip_224.openai",
+    _H14: "laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
+    _BIG: "laion/CLIP-ViT-bigG-14-laion2B-39B-b160k",
+}
+"""Where open_clip takes the weights of the catalogue's CLIPs from."""
+_CLIP_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+"""The files that it looks for, in this order."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Pairing:
 
     def describe(self) -> dict[str, str | int]:
         """What `clipspace spaces` says of it."""
-        needed = [place for place in (self.decoder, self.prior) if place is not None]
+        missing = self.missing()
         return {
             "CLIP": "its own" if self.name == "mini" else self.clip,
             "dimension": self.dim,
@@ -45,9 +50,16 @@ class Pairing:
             "prior": "yes" if self.prior else "no",
             "output": self.output,
             "licence": self.licence,
-            "local": "yes" if all(_is_local(place) for place in needed) else "no",
+            "local": "no" if missing else "yes",
+            "missing": ", ".join(missing),
             "about": self.about,
         }
+
+    def missing(self) -> list[str]:
+        """Which of CLIP, decoder and prior this machine does not hold whole."""
+        places: dict[Role, str | None] = {"decoder": self.decoder, "prior": self.prior}
+        there = {role: place is None or Path(place).is_dir() or cached(place, role) for role, place in places.items()}
+        return [part for part, whole in ({"CLIP": _clip_is_local(self.clip)} | there).items() if not whole]
 
 
 CATALOGUE: dict[str, Pairing] = {
@@ -66,7 +78,7 @@ CATALOGUE: dict[str, Pairing] = {
             "OpenRAIL++-M", "shares its CLIP with karlo and sd-image-variations",
         ),
         Pairing(
-            "stable-unclip-h", "ViT-H-14/laion2b_s32b_b79k", "sd2-community/stable-diffusion-2-1-unclip", None, 1024,
+            "stable-unclip-h", _H14, "sd2-community/stable-diffusion-2-1-unclip", None, 1024,
             "768 px", "OpenRAIL++-M",
         ),
         Pairing(
@@ -81,13 +93,13 @@ CATALOGUE: dict[str, Pairing] = {
 }  # fmt: skip
 
 
-def locate(place: str | Path, part: Literal["decoder", "prior"] = "decoder") -> tuple[Path, str | None]:
+def locate(place: str | Path, part: Role = "decoder", variant: str | None = None) -> tuple[Path, str | None]:
     """The folder of a decoder or prior, and the name it was asked for by.
 
     ``place`` is a folder, a repository ``"org/name"`` or ``"org/name:revision"``, a name of the catalogue, which stands for
-    the ``part`` of its row, or ``"name@folder"`` and ``"name@org/name"``. A repository is taken from the local cache, and
-    downloaded (safetensors and configs only) where ``HF_HUB_OFFLINE`` is not set. Raises `CheckpointError` when it cannot be
-    had.
+    the ``part`` of its row, or ``"name@folder"`` and ``"name@org/name"``. Of a repository what is read is taken from the local
+    cache, or downloaded where ``HF_HUB_OFFLINE`` is not set, in the ``variant`` asked for. Raises `CheckpointError` when it
+    cannot be had.
     """
     if "@" in str(place) and Path(place).is_dir():
         return Path(place), None
@@ -108,66 +120,38 @@ def locate(place: str | Path, part: Literal["decoder", "prior"] = "decoder") -> 
             f"load_space: expected a folder, a repository 'org/name' or one of {sorted(CATALOGUE)}, "
             f"got {str(place)!r}; there is no such folder"
         )
-    return _from_hub(where, part), name or None
+    return fetch(where, part, variant), name or None
 
 
 def download_size(pairing: Pairing) -> int:
-    """Bytes that the decoder and the prior of a row would download, as the hub states them; asks the network.
+    """Bytes of the CLIP, the decoder and the prior of a row that are read, as the hub states them; asks the network.
 
     Raises `CheckpointError` where it cannot be asked.
     """
-    from huggingface_hub import model_info
-
-    total = 0
-    for place in (pairing.decoder, pairing.prior):
-        if place is None or Path(place).is_dir():
-            continue
-        repo, _, revision = place.partition(":")
-        try:
-            files = model_info(repo, revision=revision or None, files_metadata=True).siblings or []
-        except Exception as error:  # the hub raises many types; each means that it cannot be asked
-            raise CheckpointError(
-                f"spaces: could not ask for the size of {repo!r} ({error}); leave --sizes out"
-            ) from error
-        total += sum(file.size or 0 for file in files if file.rfilename.endswith(_SUFFIXES))
-    return total
-
-
-def is_offline() -> bool:
-    return os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}
-
-
-def _from_hub(repo: str, part: str) -> Path:
-    import huggingface_hub
-
-    wanted = [f"{where}*{suffix}" for where in ("", "**/") for suffix in _SUFFIXES]
-    repo_id, _, revision = repo.partition(":")
+    total: dict[tuple[str, str], int] = {}  # by repository and file, as a decoder and a prior may share both
+    places: dict[Role, str | None] = {"decoder": pairing.decoder, "prior": pairing.prior}
+    hosted = {role: place for role, place in places.items() if place is not None and not Path(place).is_dir()}
     try:
-        return Path(
-            huggingface_hub.snapshot_download(
-                repo_id, revision=revision or None, allow_patterns=wanted, local_files_only=is_offline()
-            )
-        )
-    except Exception as error:  # the hub raises many types; each means that the files cannot be had
-        why = "HF_HUB_OFFLINE forbids to download it" if is_offline() else f"it could not be downloaded ({error})"
-        cure = "unset HF_HUB_OFFLINE, or copy" if is_offline() else "copy"
+        for role, repo in hosted.items():
+            total |= {(repo, name): size for name, size in download_sizes(repo, role).items()}
+        if pairing.clip in CLIP_REPOSITORIES:
+            repo = CLIP_REPOSITORIES[pairing.clip]
+            files = sizes(repo)
+            name = next(name for name in _CLIP_FILES if name in files)
+            total[repo, name] = files[name]
+    except Exception as error:  # the hub raises many types; each means that it cannot be asked
         raise CheckpointError(
-            f"load_space: the {part} {repo!r} is not in the local cache, and {why}; {cure} the repository from a machine with a "
-            f"network into a folder and load that, {part}='/the/folder'"
+            f"spaces: could not ask for the size of {pairing.name!r} ({error}); leave --sizes out"
         ) from error
+    return sum(total.values())
 
 
-def _is_local(place: str) -> bool:
-    if Path(place).is_dir():
-        return True
+def _clip_is_local(clip: str) -> bool:
+    if clip not in CLIP_REPOSITORIES:
+        return Path(clip.removeprefix("local-dir:")).is_dir()
     from huggingface_hub import try_to_load_from_cache
 
-    repo, _, revision = place.partition(":")
-    index = try_to_load_from_cache(repo, "model_index.json", revision=revision or None)
-    if not isinstance(index, str):
-        return False
-    parts = [config.parent for config in Path(index).parent.glob("*/config.json") if config.parent.name not in _UNREAD]
-    return bool(parts) and all(any(part.glob("*.safetensors")) for part in parts)
+    return any(isinstance(try_to_load_from_cache(CLIP_REPOSITORIES[clip], name), str) for name in _CLIP_FILES)
 
 
 def pairing(name: str) -> Pairing | None:

@@ -14,8 +14,8 @@ import torch
 
 from clipspace.errors import CheckpointError, InputError
 from clipspace.models.activation import check_activation, trained_with_quickgelu
+from clipspace.models.config_files import read_config
 from clipspace.models.encoder import ClipEncoder
-from clipspace.models.folders import read_config
 from clipspace.models.listed import check_listed, why_not_loaded
 from clipspace.models.reading import TruncationWarning
 

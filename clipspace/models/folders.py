@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 
 from clipspace.errors import CapabilityError, CheckpointError
+from clipspace.models.config_files import read_config
 from clipspace.models.weight_files import absent_shards, choose, files_in, why_unreadable
 from clipspace.points.stamps import Stamp, read_stamp
 
@@ -64,21 +64,6 @@ def clip_of(index: Mapping[str, Any]) -> Stamp | str:
             "load_space: expected the stamp of a CLIP in model_index.json, got none; get a whole copy"
         )
     return index["clip_weights"]
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """The object that a JSON file holds. Raises `CheckpointError` where it cannot be read, or holds something else."""
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(
-            f"load_space: could not read {str(path)!r} as valid JSON: {error}; get a whole copy"
-        ) from error
-    if not isinstance(config, dict):
-        raise CheckpointError(
-            f"load_space: expected a JSON object in {str(path)!r}, got {type(config).__name__}; get a whole copy"
-        )
-    return config
 
 
 def load_part(cls, folder: Path, part: str, place: Placement):

@@ -68,9 +68,9 @@ def load_space(
     pairing = catalogue.pairing(name)
     if pairing is not None:
         decoder, prior = decoder or pairing.decoder, prior or pairing.prior
-    source, options = _locate_decoder(decoder), decoder_options or {}
+    source, options = _locate_decoder(decoder, variant), decoder_options or {}
     check_options(source and source[1], options)
-    prior_folder = None if prior is None else catalogue.locate(prior, "prior")[0]
+    prior_folder = None if prior is None else catalogue.locate(prior, "prior", variant)[0]
     for folder in (source and source[0], prior_folder):
         if folder is not None:
             check_variant(folder, variant)
@@ -105,11 +105,11 @@ def untrained_space(name: str | Path = "mini", *, seed: int, device: str | None 
     return Space(title, encoder)
 
 
-def _locate_decoder(decoder: str | Path | None) -> tuple[Path, DecoderFacts] | None:
+def _locate_decoder(decoder: str | Path | None, variant: str | None) -> tuple[Path, DecoderFacts] | None:
     """The folder of a decoder and what it holds; None for no decoder, and for one that optimises pixels."""
     if decoder in (None, _BY_GRADIENT):
         return None
-    folder, name = catalogue.locate(decoder)
+    folder, name = catalogue.locate(decoder, variant=variant)
     return folder, facts_of(folder, name)
 
 

@@ -1,0 +1,73 @@
+"""The parts of a diffusers folder that decoders and priors read, and the files that hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from clipspace.models.weight_files import absent_shards, choices, choose, files_in, is_weights
+
+Role = Literal["decoder", "prior"]
+INDEXES = ("model_index.json", "decoder_config.json", "prior_config.json")
+"""The files at the top of a repository that tell what it holds."""
+_UNCLIP = ("unet", "vae", "image_normalizer", "image_noising_scheduler", "text_encoder", "tokenizer", "scheduler")
+_UPSAMPLER = ("super_res_first", "super_res_last", "super_res_scheduler")
+"""Parts of Karlo that a folder may lack."""
+_KARLO = ("decoder", "text_proj", "text_encoder", "tokenizer", "decoder_scheduler", *_UPSAMPLER)
+READS: dict[Role, dict[str, tuple[str, ...]]] = {
+    "decoder": {
+        "KandinskyV22Pipeline": ("unet", "movq", "scheduler"),
+        "KandinskyV22CombinedPipeline": ("unet", "movq", "scheduler"),
+        "StableUnCLIPImg2ImgPipeline": _UNCLIP,
+        "StableUnCLIPPipeline": _UNCLIP,
+        "StableDiffusionImageVariationPipeline": ("unet", "vae", "scheduler"),
+        "UnCLIPPipeline": _KARLO,
+        "UnCLIPImageVariationPipeline": _KARLO,
+        "UnCLIPDecoder": ("unet", "scheduler"),
+    },
+    "prior": {
+        "KandinskyV22PriorPipeline": ("prior", "text_encoder", "tokenizer", "scheduler"),
+        "UnCLIPPipeline": ("prior", "text_encoder", "tokenizer", "prior_scheduler"),
+        "UnCLIPPrior": ("prior", "scheduler"),
+    },
+}
+"""By the pipeline that ``model_index.json`` names. Other parts, such as image encoders and safety checkers, are not read."""
+
+
+def parts_of(index: Mapping[str, Any], role: Role) -> tuple[str, ...]:
+    """The parts that are read of a folder with this ``model_index.json``; none of a kind that is not known."""
+    reads = READS[role].get(str(index.get("_class_name")), ())
+    return tuple(part for part in reads if part not in _UPSAMPLER or part in index)
+
+
+def files_read(names: Sequence[str], parts: Sequence[str], variant: str | None) -> tuple[list[str], list[str]]:
+    """Of the files of a repository those that are read of ``parts``: the small ones, and the weights.
+
+    Raises `CheckpointError` for a part whose weights cannot be read.
+    """
+    small, weights = [], []
+    for part in parts:
+        inside = [path.name for path in map(PurePosixPath, names) if str(path.parent) == part]
+        small += [f"{part}/{name}" for name in inside if name.endswith((".json", ".txt")) and not is_weights(name)]
+        if any(map(is_weights, inside)):
+            weights += [f"{part}/{name}" for name in choose(inside, variant, repr(part)).names]
+    return small, weights
+
+
+def missing(folder: Path, parts: Sequence[str], variant: str | None = None) -> list[str]:
+    """What a folder lacks of the files that are read of ``parts``."""
+    return [f"{part}/{name}" for part in parts for name in _missing(folder / part, variant)]
+
+
+def _missing(part: Path, variant: str | None) -> list[str]:
+    inside = files_in(part) if part.is_dir() else []
+    if part.name.endswith("scheduler"):
+        return [] if "scheduler_config.json" in inside else ["scheduler_config.json"]
+    if part.name == "tokenizer":
+        words = [] if "tokenizer.json" in inside else ["vocab.json", "merges.txt"]
+        return [name for name in ("tokenizer_config.json", *words) if name not in inside]
+    lacking = [] if "config.json" in inside else ["config.json"]
+    if not choices(inside):
+        return [*lacking, "*.safetensors"]
+    return [*lacking, *absent_shards(part, choose(inside, variant, repr(str(part))))]
