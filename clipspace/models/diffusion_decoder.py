@@ -15,7 +15,7 @@ from clipspace.diffusion.schedule import Schedule
 from clipspace.models.contract import Decoder
 from clipspace.models.facts import DecoderFacts
 from clipspace.models.image_tensors import as_images, as_pixels
-from clipspace.models.precision import check_finite
+from clipspace.models.precision import check_finite, check_resolution
 from clipspace.points.stamps import Stamp
 
 
@@ -83,10 +83,16 @@ class DiffusionDecoder(Decoder):
         rngs: Sequence[np.random.Generator] | None = None,
         on_step: Callable[[], object] = lambda: None,
     ) -> torch.Tensor:
-        """Latents of ``z`` and ``x_T``; ``clip_sample`` limits x_0 in each step where the checkpoint's own sampler does."""
+        """Latents of ``z`` and ``x_T``; ``clip_sample`` limits x_0 in each step where the checkpoint's own sampler does.
+
+        Raises `PrecisionError` where steps that do not clip divide by less than the networks' dtype resolves.
+        """
+        schedule = self.schedule if clip_sample else self.schedule.without_limit()
+        clips = ", or clip as its authors do (clip_sample=True)" if self.schedule.limit is not None else ""
+        check_resolution(schedule, num_inference_steps, self.dtype, "decode", cure=clips)
         return sampling.sample(
             denoiser_of(self, z, guidance_scale),
-            self.schedule if clip_sample else self.schedule.without_limit(),
+            schedule,
             x_T,
             num_inference_steps=num_inference_steps,
             eta=eta,
@@ -107,12 +113,14 @@ class DiffusionDecoder(Decoder):
     ) -> inversion.Inversion:
         """The x_T from which `draw`, without clipping, draws the latents ``x_0`` of ``z``.
 
-        A row of ``x_0`` or ``z`` that is not finite has no inverse: see `inversion.invert`.
+        A row of ``x_0`` or ``z`` that is not finite has no inverse: see `inversion.invert`. Raises `PrecisionError` as `draw`.
         """
+        schedule = self.schedule.without_limit()
+        check_resolution(schedule, num_inference_steps, self.dtype, "invert")
         known = z.isfinite().all(dim=1).to(x_0.device).view(-1, *[1] * (x_0.ndim - 1))
         return inversion.invert(
             denoiser_of(self, z, guidance_scale),
-            self.schedule.without_limit(),
+            schedule,
             x_0.where(known, torch.nan),
             num_inference_steps=num_inference_steps,
             method=method,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from clipspace.diffusion.schedule import Schedule
 from clipspace.errors import PrecisionError
 
 
@@ -20,6 +21,27 @@ def check_finite(values: torch.Tensor, what: str, dtype: torch.dtype) -> None:
         raise PrecisionError(
             f"{what}: expected finite numbers, got NaN or infinity in rows {rows[:5]} of a batch of {len(values)} from networks "
             f"in {name}, {cure}"
+        )
+
+
+def check_resolution(
+    schedule: Schedule, num_inference_steps: int, dtype: torch.dtype, doing: str, *, cure: str = ""
+) -> None:
+    """Raise `PrecisionError` where a step divides what networks of ``dtype`` give by less than ``dtype`` resolves.
+
+    Steps that predict the noise divide by the share of x_t that is image, the square root of alpha. Where that is below the
+    spacing of numbers at 1, rounding of the network's output alone is larger than the image. A limit of x_0 bounds it.
+    """
+    name, resolution = str(dtype).removeprefix("torch."), torch.finfo(dtype).eps
+    bounded = schedule.limit is not None or schedule.prediction != "epsilon"
+    if bounded or float(schedule.alphas_cumprod[-1]) ** 0.5 >= resolution:
+        return
+    t = schedule.timesteps(num_inference_steps)[0]
+    signal = schedule.alpha(t) ** 0.5
+    if signal < resolution:
+        raise PrecisionError(
+            f"{doing}: expected networks finer than {name} for steps that do not clip x_0, for the step at t={t} divides by "
+            f"{signal:.1e}, got {name}, which resolves {resolution:.1e}; load the space with dtype='float32'{cure}"
         )
 
 
