@@ -17,6 +17,7 @@ from clipspace.models.activation import check_activation, trained_with_quickgelu
 from clipspace.models.config_files import read_config
 from clipspace.models.encoder import ClipEncoder
 from clipspace.models.listed import check_listed, why_not_loaded
+from clipspace.models.memory import ran_out
 from clipspace.models.reading import TruncationWarning
 
 __all__ = ["RESIZE_MODES", "Preprocess", "ResizeMode", "TruncationWarning", "draw_encoder", "load_encoder"]
@@ -105,6 +106,8 @@ def _built(name: str, identifier: str, pretrained: str | None, device: torch.dev
             model, transform = open_clip.create_model_from_pretrained(identifier, pretrained, device=device, **options)
         tokenizer = open_clip.get_tokenizer(identifier)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, AssertionError) as error:
+        if ran_out(error):
+            raise
         raise CheckpointError(f"load_space({name!r}): {why_not_loaded(error)}") from error
     except Exception as error:  # safetensors raises its own type for corrupt files
         if type(error).__name__ != "SafetensorError":

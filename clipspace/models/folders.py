@@ -12,6 +12,7 @@ import torch
 
 from clipspace.errors import CapabilityError, CheckpointError
 from clipspace.models.config_files import read_config
+from clipspace.models.memory import ran_out
 from clipspace.models.weight_files import absent_shards, choose, files_in, why_unreadable
 from clipspace.points.stamps import Stamp, read_stamp
 
@@ -84,7 +85,9 @@ def load_part(cls, folder: Path, part: str, place: Placement):
             ignore_mismatched_sizes=True,  # so that all of them are listed below, not only the first, or none
         )  # fmt: skip
     except Exception as error:  # diffusers, transformers and safetensors raise many types for a broken folder
-        why = why_unreadable(folder / part, weights) or f"{error}; get a whole copy"
+        if ran_out(error):
+            raise
+        why = why_unreadable(folder / part, weights) or f"{' '.join(str(error).split())}; get a whole copy"
         raise CheckpointError(f"load_space: could not read {part!r} of {str(folder)!r}: {why}") from error
     wrong = {kind: sorted(info[kind]) for kind in ("missing_keys", "unexpected_keys", "mismatched_keys") if info[kind]}
     if wrong:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
 from tqdm import tqdm
 
 from clipspace.errors import InputError, OutOfMemoryError
+from clipspace.models.memory import ran_out
 
 
 @contextmanager
@@ -17,8 +17,7 @@ def within_memory(doing: str, batch_size: int) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        full = isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or "can't allocate memory" in str(error)
-        if not full:
+        if not ran_out(error):
             raise
         raise OutOfMemoryError(
             f"{doing}: out of memory with batch_size={batch_size}; lower batch_size, load with dtype='bfloat16', or "

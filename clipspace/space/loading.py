@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
-from clipspace.errors import InputError
+from clipspace.errors import InputError, OutOfMemoryError
 from clipspace.models import catalogue, clip
 from clipspace.models.clip import Preprocess, ResizeMode
-from clipspace.models.decoders import check_options, facts_of, load_decoder
+from clipspace.models.decoders import check_named, check_options, facts_of, load_decoder
 from clipspace.models.facts import DecoderFacts
 from clipspace.models.folders import Placement
 from clipspace.models.gradient_decoder import GradientDecoder
+from clipspace.models.memory import ran_out
 from clipspace.models.prior import load_prior
 from clipspace.models.weight_files import check_variant
 from clipspace.space.space import Space
@@ -28,7 +30,7 @@ def load_space(
     name: str | Path = "mini",
     *,
     decoder: str | Path | None = None,
-    prior: str | Path | None = None,
+    prior: str | Path | Literal[False] | None = None,
     device: str | None = None,
     dtype: str = "float32",
     resize_mode: ResizeMode | None = None,
@@ -45,7 +47,7 @@ def load_space(
         folder
     decoder : replaces that of the name: a folder in diffusers' layout, ``"karlo"``, ``"karlo@a/local/folder"``,
         or ``"gradient"``, which optimises pixels and works for any CLIP
-    prior : likewise; a folder or a repository
+    prior : likewise; a folder or a repository. False loads and downloads none
     device : as torch names it; a GPU when there is one
     dtype : "float32", "bfloat16" or "float16"; exact inversion wants float32, and "float64" for the images that it warns of
     resize_mode : how images that are not square are made so: the centre square of the "shortest" side, "squash", or
@@ -67,28 +69,28 @@ def load_space(
     place = _placement(device, dtype, offload, variant)
     pairing = catalogue.pairing(name)
     if pairing is not None:
-        decoder, prior = decoder or pairing.decoder, prior or pairing.prior
+        decoder, prior = decoder or pairing.decoder, pairing.prior if prior is None else prior
     source, options = _locate_decoder(decoder, variant), decoder_options or {}
     check_options(source and source[1], options)
-    prior_folder = None if prior is None else catalogue.locate(prior, "prior", variant)[0]
-    for folder in (source and source[0], prior_folder):
-        if folder is not None:
-            check_variant(folder, variant)
-    encoder = clip.load_encoder(
-        pairing.clip if pairing else name,
-        stamp_name=name if name == "mini" else None,
-        resize_mode=resize_mode or (source and source[1].resize_mode),
-        preprocess=preprocess,
-        device=place.device,
-        dtype=place.dtype,
-    )
-    by_pixels = GradientDecoder(encoder) if decoder == _BY_GRADIENT else None
-    return Space(
-        name,
-        encoder,
-        load_decoder(*source, place, encoder, **options) if source else by_pixels,
-        load_prior(prior_folder, place, encoder) if prior_folder else None,
-    )
+    if source:
+        check_named(*source, pairing.clip if pairing else name)
+    prior_folder = _locate_prior(prior, variant)
+    with _within_memory(name):
+        encoder = clip.load_encoder(
+            pairing.clip if pairing else name,
+            stamp_name=name if name == "mini" else None,
+            resize_mode=resize_mode or (source and source[1].resize_mode),
+            preprocess=preprocess,
+            device=place.device,
+            dtype=place.dtype,
+        )
+        by_pixels = GradientDecoder(encoder) if decoder == _BY_GRADIENT else None
+        return Space(
+            name,
+            encoder,
+            load_decoder(*source, place, encoder, **options) if source else by_pixels,
+            load_prior(prior_folder, place, encoder) if prior_folder else None,
+        )
 
 
 def untrained_space(name: str | Path = "mini", *, seed: int, device: str | None = None) -> Space:
@@ -110,7 +112,33 @@ def _locate_decoder(decoder: str | Path | None, variant: str | None) -> tuple[Pa
     if decoder in (None, _BY_GRADIENT):
         return None
     folder, name = catalogue.locate(decoder, variant=variant)
+    check_variant(folder, variant)
     return folder, facts_of(folder, name)
+
+
+def _locate_prior(prior: str | Path | Literal[False] | None, variant: str | None) -> Path | None:
+    """The folder of a prior; None for no prior."""
+    if prior is None or prior is False:
+        return None
+    if not isinstance(prior, (str, Path)):
+        raise InputError(f"load_space: expected prior as a folder, a repository or False, got {prior!r}")
+    folder, _ = catalogue.locate(prior, "prior", variant)
+    check_variant(folder, variant)
+    return folder
+
+
+@contextmanager
+def _within_memory(name: str) -> Iterator[None]:
+    """Says what to lower where memory runs out."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out(error):
+            raise
+        raise OutOfMemoryError(
+            f"load_space({name!r}): out of memory; load with dtype='bfloat16', prior=False, offload=True or device='cpu', or end "
+            "what else holds memory"
+        ) from error
 
 
 def _placement(device: str | None, dtype: str, offload: bool = False, variant: str | None = None) -> Placement:

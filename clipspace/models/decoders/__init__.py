@@ -17,7 +17,7 @@ from clipspace.errors import CheckpointError, InputError, SpaceMismatchError
 from clipspace.models.contract import Encoder
 from clipspace.models.diffusion_decoder import DiffusionDecoder
 from clipspace.models.facts import DecoderFacts
-from clipspace.models.folders import Placement, kind_of
+from clipspace.models.folders import Placement, kind_of, read_index
 from clipspace.points.stamps import Stamp, compute_alike
 
 _FAMILIES = [import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
@@ -50,6 +50,20 @@ def check_options(facts: DecoderFacts | None, options: Collection[str]) -> None:
     if unknown:
         name = "a space without a decoder of its own" if facts is None else f"the decoder {facts.name!r}"
         raise InputError(f"load_space: {name} takes {taken or 'no decoder_options'}, got {unknown}")
+
+
+def check_named(folder: Path, facts: DecoderFacts, clip: str) -> None:
+    """Raise `SpaceMismatchError`, before a CLIP is loaded, where its id alone tells that a decoder is of another.
+
+    `check_serves` decides, once both are loaded, where it does not: for a folder that holds a stamp, or a local CLIP.
+    """
+    stamped = (folder / "model_index.json").is_file() and {"clip", "clip_weights"} & read_index(folder).keys()
+    known = {name for one in LOADERS if one.class_names == facts.class_names for name in one.clip}
+    if not stamped and ":" not in clip and clip not in known:
+        raise SpaceMismatchError(
+            f"load_space: the {facts.name!r} checkpoint was trained for {facts.clip[0]} (d={facts.dim}), got {clip!r}; "
+            "load the CLIP it was trained for, or a checkpoint for this one"
+        )
 
 
 _SEEN = ("layer", "activation", "heads", "pooling", "norm_epsilon", "mean", "std")
