@@ -129,6 +129,23 @@ def test_at_eta_1_clipped_steps_are_those_of_ddpm(tmp_path, monkeypatch):
     assert torch.allclose(ours, x, atol=1e-4)
 
 
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+def test_pndm_and_ddim_draw_the_same_image_in_the_limit_of_many_steps(tmp_path, prediction):
+    """Both solve one equation, DDIM to first order: four times the steps, a quarter of the difference."""
+    betas = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
+    own = diffusers.PNDMScheduler(skip_prk_steps=True, steps_offset=1, prediction_type=prediction, **betas)
+    network, differences = Small(_schedule(tmp_path, own)), []
+    for steps in (50, 200):
+        own.set_timesteps(steps)
+        x = X_T.double()
+        for t in own.timesteps:
+            x = own.step(network.predict(x, int(t), Z), t, x).prev_sample
+        ours = sampling.sample(denoiser_of(network, Z), network.schedule, X_T.double(), num_inference_steps=steps)
+        differences.append((ours - x).square().mean().sqrt() / x.square().mean().sqrt())
+    assert differences[0] < 0.03
+    assert differences[1] < differences[0] / 3
+
+
 class Gaussian:
     """The ideal denoiser of pixels of standard deviation 0.45, its predicted noise off by ``error``."""
 

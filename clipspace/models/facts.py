@@ -23,6 +23,7 @@ class DecoderFacts:
     null : what stands for "no condition" under classifier-free guidance
     guidance_scale : what its authors use where they draw the noise
     prior_guidance_scale : what the authors of the prior in the same repository use
+    sampler : what its authors draw with, in place of the deterministic DDIM of all decoders here
     resize_mode : how images were made square for its training, as open_clip names it
     """
 
@@ -35,6 +36,7 @@ class DecoderFacts:
     null: str
     output: str
     guidance_scale: float
+    sampler: str
     licence: str
     status: str
     resize_mode: Literal["squash", "shortest"] | None = None

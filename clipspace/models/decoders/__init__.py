@@ -116,9 +116,10 @@ def _guidance(facts: DecoderFacts) -> str:
 
 def table() -> str:
     """The table of decoders in Markdown, as docs/decoders.md holds it."""
-    head = ("decoder", "CLIP", "d", "takes", "no condition", "output", "guidance", "images", "licence", "status")
+    head = ("decoder", "CLIP", "d", "takes", "no condition", "output", "guidance", "authors' sampler")
+    head += ("images", "licence", "status")
     lines = [head, ("---",) * len(head)]
     for f in sorted(LOADERS, key=lambda facts: facts.name):
         row = (f"`{f.name}`", f"`{f.clip[0]}`", f.dim, f.takes, f.null, f.output, _guidance(f))
-        lines.append((*row, f.resize_mode or "square", f.licence, f.status))
+        lines.append((*row, f.sampler, f.resize_mode or "square", f.licence, f.status))
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"

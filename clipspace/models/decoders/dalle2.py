@@ -37,6 +37,7 @@ DALLE2 = DecoderFacts(
     null="a learned embedding",
     output="64 px, pixels",
     guidance_scale=1.7,
+    sampler="DDPM, x_0 clipped or thresholded",
     licence="MIT code; weights as published",
     status="an extra, unmaintained since 2022",
     resize_mode="squash",

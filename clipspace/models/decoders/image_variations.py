@@ -27,6 +27,7 @@ IMAGE_VARIATIONS = DecoderFacts(
     null="zeros",
     output="512 px, KL latents",
     guidance_scale=3.0,
+    sampler="PNDM",
     licence="CreativeML OpenRAIL-M",
     status="current",
     resize_mode="squash",

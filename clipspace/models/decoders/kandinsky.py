@@ -28,6 +28,7 @@ KANDINSKY = DecoderFacts(
     null="embedding of a mean-coloured image",
     output="512 px, MoVQ latents",
     guidance_scale=4.0,
+    sampler="DDPM, x_0 clipped where its config says so",
     licence="Apache-2.0",
     status="current",
     resize_mode="shortest",

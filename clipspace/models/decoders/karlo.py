@@ -39,6 +39,7 @@ KARLO = DecoderFacts(
     null="a learned vector, and the empty prompt",
     output="64 px, pixels; 256 px upsampled",
     guidance_scale=8.0,
+    sampler="DDPM with a learned variance, x_0 clipped",
     licence="CreativeML OpenRAIL-M",
     status="deprecated in diffusers, still loads",
     resize_mode="squash",

@@ -28,6 +28,7 @@ MINI = DecoderFacts(
     null="zeros",
     output="64 px, pixels",
     guidance_scale=1.0,
+    sampler="DDIM",
     licence="MIT",
     status="ships with clipspace",
 )

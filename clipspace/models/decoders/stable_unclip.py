@@ -34,6 +34,7 @@ _COMMON = {
     "null": "zeros, and the empty prompt",
     "output": "768 px, KL latents",
     "guidance_scale": 10.0,
+    "sampler": "PNDM",
     "licence": "OpenRAIL++-M",
     "status": "current; the first repositories were deleted, give a copy",
     "resize_mode": "squash",
