@@ -1,11 +1,11 @@
 """Does the space know which thing is red, and which is above the other?
 
 Winoground (Thrush et al. 2022, arXiv 2204.03162), two-way choices as in ARO (arXiv 2210.01936), and figure 15 of
-DALL-E 2 (arXiv 2204.06125): two pictures of the same two things that differ in what is bound to what, and the two
+DALL-E 2 (arXiv 2204.06125): two images of the same two things that differ in what is bound to what, and the two
 captions that say so.
 
 Look for scores at their chance: a bag of words knows what is there and not what belongs to what. Where there is a
-decoder, decodes of a picture keep, swap or lose the binding; the readers' own errors on true pictures stand beside.
+decoder, decodes of an image keep, swap or lose the binding; the readers' own errors on true images stand beside.
 
 A surprise would be a group score far above chance for relations; or decodes that keep what the scores say is not known.
 """
@@ -59,7 +59,7 @@ def run(
 ) -> Result:
     """Scores of ``quartets`` by name (`probes.binding.read_winoground`), or of ``n`` rendered ones of each kind.
 
-    Decodes are read, where there is a decoder, on ``decoded`` rendered pictures of two kinds: readers need known things.
+    Decodes are read, where there is a decoder, on ``decoded`` rendered images of two kinds: readers need known things.
     """
     rendered = quartets is None
     by_kind = {kind: binding_quartets(kind, n, seed=UNSEEN + seed) for kind in KINDS} if rendered else quartets
@@ -91,7 +91,7 @@ def run(
 
 
 def _choices(quartets: Sequence[Quartet]) -> list[Choice]:
-    """Each picture of a quartet, to be told by its own caption or the other's."""
+    """Each image of a quartet, to be told by its own caption or the other's."""
     return [
         Choice(quartet.images[i], (quartet.captions[i], quartet.captions[1 - i]))
         for quartet in quartets
@@ -106,7 +106,7 @@ def _findings(table: list[dict[str, Any]]) -> list[str]:
     groups = {kind: row["value"] for kind, row in group.items()}
     choices = {kind: rows[kind, "examples", "two-way"]["value"] for kind in kinds}
     above = [kind for kind, row in group.items() if row["low"] > row["chance"]]
-    best, worst = (pick(kinds, key=lambda kind: choices[kind]) for pick in (max, min))
+    best, worst = max(kinds, key=choices.__getitem__), min(kinds, key=choices.__getitem__)
     sentences = [
         f"Group scores are {min(groups.values()):.2f} to {max(groups.values()):.2f} (chance 0.17), above chance for "
         f"{', '.join(above) or 'no kind'}; of two captions the true one is nearer in {choices[worst]:.0%} ({worst}) to "
@@ -137,7 +137,7 @@ _OUTCOMES = {
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
-    """One row per kind: two pictures; four scores, chance a grey tick; how decodes end, where there are any."""
+    """One row per kind: two images; four scores, chance a grey tick; how decodes end, where there are any."""
     from matplotlib.figure import Figure
 
     from clipspace.plot import COLORS, grid, paper, width

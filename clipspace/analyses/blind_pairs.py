@@ -1,11 +1,11 @@
-"""Which pictures are the same to CLIP and different to the eye?
+"""Which images are the same to CLIP and different to the eye?
 
 MMVP (Tong et al. 2024, arXiv 2401.06209) finds pairs that CLIP calls the same and another encoder different, and the
 reverse; here the other is the pixels, unless one is given. Metamers are decodes of one embedding that differ as much as
 they can while E agrees that they are that embedding.
 
 Look for what differs within a pair that is the same to z: CLIP does not see it, or weighs it little. What differs within
-the reverse pairs is little of the picture and much to CLIP.
+the reverse pairs is little of the image and much to CLIP.
 
 A surprise would be a pair that is the same to CLIP and shows two different things.
 """
@@ -118,9 +118,8 @@ def run(
 
 def _pairs_of(z: Embeddings, second: Embeddings, same: float, k: int, seed: int) -> dict[str, Result]:
     """The pairs that are the same to z and different to the other set, and the reverse."""
-    (same_z, half_z), (same_other, half_other) = (
-        _levels(centred(points.unit), (1 - same, 0.5), seed) for points in (z, second)
-    )
+    same_z, half_z = _levels(centred(z.unit), (1 - same, 0.5), seed)
+    same_other, half_other = _levels(centred(second.unit), (1 - same, 0.5), seed)
     return {
         "z": probe(z, second, same=same_z, different=half_other, k=k, centred=True),
         "other": probe(second, z, same=same_other, different=half_z, k=k, centred=True),
@@ -169,7 +168,7 @@ def _rows(way: str, scores: Result, names: Sequence[str], scenes: Sequence[Scene
 
 
 def _pixels(rows: Sequence[Sequence]) -> np.ndarray:
-    """Pictures as uint8 ``(rows, columns, side, side, 3)``; no rows where there are none."""
+    """Images as uint8 ``(rows, columns, side, side, 3)``; no rows where there are none."""
     small = [[np.asarray(square(read_image(image), _SIDE)) for image in row] for row in rows]
     return np.array(small, dtype=np.uint8) if small else np.zeros((0, 2, _SIDE, _SIDE, 3), dtype=np.uint8)
 
@@ -209,7 +208,7 @@ def _agreement(sheets: list[Pictures], level: float, decodes: int) -> str:
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
-    """Pairs one above the other, under their two cosines; below, pictures and metamers of them, under those to z."""
+    """Pairs one above the other, under their two cosines; below, images and metamers of them, under those to z."""
     from matplotlib.figure import Figure
 
     from clipspace.plot import grid, paper, width

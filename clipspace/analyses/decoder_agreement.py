@@ -55,10 +55,10 @@ def run(
     num_inference_steps: int | None = None,
     seed: int = 0,
 ) -> Result:
-    """Pictures drawn by the space's own decoder, by ``others`` of the same encoder, by name, and by optimised pixels.
+    """Images drawn by the space's own decoder, by ``others`` of the same encoder, by name, and by optimised pixels.
 
     The first ``n`` of the user's ``images``, or of the bundled scenes. Each decoder takes its usual number of steps
-    where none is given. Raises `InputError` for fewer than two pictures.
+    where none is given. Raises `InputError` for fewer than two images.
     """
     from clipspace.models.gradient_decoder import GradientDecoder
 
@@ -90,7 +90,7 @@ def run(
 
 
 def _matrix(scores: Result, z: np.ndarray) -> np.ndarray:
-    """Mean cosines of z and of what each decoder makes of it, picture by picture."""
+    """Mean cosines of z and of what each decoder makes of it, image by image."""
     points = np.stack([z, *scores.arrays.values()])
     return np.einsum("and,bnd->ab", points, points) / len(z)
 

@@ -1,4 +1,4 @@
-"""Edits of pictures: from a text that says what is there to one that says what should be."""
+"""Edits of images: from a text that says what is there to one that says what should be."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ readers that know no CLIP read the new value off all 48, and it with both others
 
 
 class Edit(NamedTuple):
-    """What a picture is (None for no baseline) and what it should become."""
+    """What an image is (None for no baseline) and what it should become."""
 
     before: str | None
     after: str
@@ -43,7 +43,7 @@ class Edit(NamedTuple):
 
 
 def edits(space: Space, points: Embeddings, before: str = "", after: str = "") -> list[Edit]:
-    """One edit for each point: from ``before`` to ``after``, or, where neither is given, one that its picture suggests.
+    """One edit for each point: from ``before`` to ``after``, or, where neither is given, one that its image suggests.
 
     Then ``before`` is what zero-shot reads, colour, thing and ground, and ``after`` says another colour or ground, in
     turn. Those of the bundled scenes are `bundled_edits`. ``after`` alone is an edit without a baseline. Raises

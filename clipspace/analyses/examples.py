@@ -1,4 +1,4 @@
-"""Pictures and captions to ask a question of, when the user brings none."""
+"""Images and captions to ask a question of, when the user brings none."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def pictures(
         scenes = EXAMPLES[:most]
         images_read, names = [render(scene) for scene in scenes], [_name(scene) for scene in scenes]
     else:
-        sources, names = (every[:most] for every in list_images(images))
+        sources, names = list_images(images)
+        sources, names = sources[:most], names[:most]
         images_read = [read_image(image) for image in sources]
         names = [f"image {i + 1}" if name == str(i) else name for i, name in enumerate(names)]
     if len(images_read) < least:

@@ -1,8 +1,8 @@
 """What does guidance buy, and what does it cost?
 
 Figure 9 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 5.4): the same embeddings and the same x_T,
-decoded at guidance scales from 1 (none) to 4. What the picture is of is frozen in z, so the paper finds that guidance
-makes pictures sharper without making them alike.
+decoded at guidance scales from 1 (none) to 4. What the image is of is frozen in z, so the paper finds that guidance
+makes images sharper without making them alike.
 
 The cosine of E(image) to z should rise with the scale, and not that to the z of other images beside it. It is circular:
 guidance follows the CLIP that judges. On rendered scenes readers that know no CLIP judge too. The diversity, 1 minus the
@@ -54,7 +54,7 @@ def run(
     seed: int = 0,
     num_inference_steps: int = 20,
 ) -> Result:
-    """``draws`` of each picture's embedding from x_T of their own, at each of ``scales`` from the same."""
+    """``draws`` of each image's embedding from x_T of their own, at each of ``scales`` from the same."""
     check_count("draws", draws, least=2)
     if not scales or min(scales) <= 0:
         raise InputError(f"guidance: expected scales above 0, got {shortened(scales)}")
@@ -103,7 +103,7 @@ def _findings(table: list[dict], whose: str, n: int) -> list[str]:
     best = max(table, key=lambda row: row["cycle cosine"])
 
     def course(column: str) -> str:
-        old, new = (round(row[column], 2) for row in (first, last))  # what the sentence shows
+        old, new = round(first[column], 2), round(last[column], 2)  # what the sentence shows
         verb = "rises" if new > old else "falls" if new < old else "stays"
         return f"{verb} from {old:.2f} to {new:.2f}"
 

@@ -1,4 +1,4 @@
-"""What lies between pictures, when only their embeddings move and when the noise moves too?
+"""What lies between images, when only their embeddings move and when the noise moves too?
 
 Figure 4 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 3.2): z moves on the great circle between
 keyframes. In the first row x_T moves between their inversions as well; in the others it is drawn once and held.
@@ -8,7 +8,7 @@ and what changes along a row is what z holds. The cosine of E(image) to z, besid
 each followed; it is circular, for the CLIP that steers the decoder judges.
 
 A surprise would be a keyframe that inverted noise does not bring back, or a cosine that is higher between the
-keyframes, where no picture ever was, than at them.
+keyframes, where no image ever was, than at them.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def run(
     seed: int = 0,
     num_inference_steps: int = 25,
 ) -> Result:
-    """The path through the pictures, ``steps`` from each to the next: noise inverted, then fixed, ``draws`` times."""
+    """The path through the images, ``steps`` from each to the next: noise inverted, then fixed, ``draws`` times."""
     check_count("steps", steps, least=2)
     sources, names = pictures(space, images, "interpolation", least=2)
     code = inverted(space, sources, num_inference_steps=num_inference_steps)

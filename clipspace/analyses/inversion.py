@@ -1,11 +1,11 @@
-"""What does it cost to find the noise that gives a picture back?
+"""What does it cost to find the noise that gives an image back?
 
 Appendix F of Dhariwal & Nichol 2021 (arXiv 2105.05233) is the DDIM inversion that DALL-E 2 (arXiv 2204.06125,
 section 3) takes x_T from; it evaluates the network at the wrong point of every step. Fixed points of the step repair it
 (AIDI, ReNoise, and `diffusion.invert` here).
 
 Look at the error against network evaluations: DDIM's falls with the number of steps, and slowly; the exact way is as good
-as the decoder's autoencoder lets it be, from a few steps on. A picture that is the same to the last bit counts 99 dB.
+as the decoder's autoencoder lets it be, from a few steps on. An image that is the same to the last bit counts 99 dB.
 
 A surprise would be an exact inversion that fails (its residual says so), or a DDIM inversion that is as good for the
 same evaluations, which would mean that the repair is not worth its price on this decoder.
@@ -69,7 +69,7 @@ def run(
     guidance_scale: float = 1.0,
     seed: int = 0,
 ) -> Result:
-    """Pictures inverted both ways and decoded again, at ``fewest`` steps and twice as many, ``doublings`` times.
+    """Images inverted both ways and decoded again, at ``fewest`` steps and twice as many, ``doublings`` times.
 
     The first ``n`` of the user's ``images``, or of the bundled scenes. The exact way stops two doublings earlier, at
     about as many evaluations. ``seed`` draws nothing. Raises `CapabilityError` for a decoder that optimises pixels.
@@ -111,7 +111,7 @@ def run(
 
 
 def _with_errors(columns: np.ndarray) -> np.ndarray:
-    """From columns ``(source and ways, n, ...)`` to rows: each picture, and below it how far each way is off; white for its source."""
+    """From columns ``(source and ways, n, ...)`` to rows: each image, and below it how far each way is off; white for its source."""
     off = np.abs(columns.astype(int) - columns[0].astype(int)) * _LOUDER
     errors = np.minimum(off, 255).astype(np.uint8)
     errors[0] = 255
@@ -138,8 +138,9 @@ def _row(method: str, steps: int, code: Code, scores: np.ndarray, bounds: np.nda
 
 
 def _findings(table: list[dict[str, Any]]) -> list[str]:
-    exact, ddim = ([row for row in table if row["method"] == precision] for precision in NAMES.values())
-    best, top = (max(rows, key=lambda row: row["PSNR"]) for rows in (ddim, exact))
+    exact = [row for row in table if row["method"] == NAMES["exact"]]
+    ddim = [row for row in table if row["method"] == NAMES["ddim"]]
+    best, top = max(ddim, key=lambda row: row["PSNR"]), max(exact, key=lambda row: row["PSNR"])
     close = list(takewhile(lambda row: row["short of it"] <= _CLOSE, reversed(exact)))
     first = close[-1] if close else None
     ddim_sentence = (
@@ -161,9 +162,9 @@ def _findings(table: list[dict[str, Any]]) -> list[str]:
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
-    """Left PSNR, a band from the worst picture to the best, dotted what the decoder could; right the pictures.
+    """Left PSNR, a band from the worst image to the best, dotted what the decoder could; right the images.
 
-    Pictures have a column for each way and number of steps, and their errors below them.
+    Images have a column for each way and number of steps, and their errors below them.
     """
     from matplotlib.figure import Figure
 

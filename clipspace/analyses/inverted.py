@@ -1,4 +1,4 @@
-"""The codes of pictures that several analyses of a report ask for, found once."""
+"""The codes of images that several analyses of a report ask for, found once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FOUND: WeakKeyDictionary[Space, dict[tuple, Code]] = WeakKeyDictionary()
 
 
 def inverted(space: Space, pictures: Sequence[Image.Image], *, num_inference_steps: int) -> Code:
-    """What `Space.invert` finds for ``pictures``; the same `Code` again for the same pictures, steps and space.
+    """What `Space.invert` finds for ``pictures``; the same `Code` again for the same images, steps and space.
 
     Inverting is the dearest part of the analyses that start from a code. Only whole sets are found again: the last digits of
     a code depend on the batch that it was computed in, and an analysis gives the same numbers alone and in a report.

@@ -1,6 +1,6 @@
 """What lies beside what?
 
-UMAP (McInnes et al. 2018, arXiv 1802.03426) or the first two principal components, with pictures laid where their
+UMAP (McInnes et al. 2018, arXiv 1802.03426) or the first two principal components, with images laid where their
 embeddings are.
 
 Look for what neighbours share: of each column that is known, how often an image's ten nearest have the same value, in
@@ -52,7 +52,7 @@ ANALYSIS = Analysis(
 
 _SIDE = 48
 _SHOWN = 400
-"""Pictures that are kept for thumbnails: more than fit."""
+"""Images that are kept for thumbnails: more than fit."""
 _NEAR = 10
 _COLUMNS = {"thing": "thing1", "color": "color1", "texture": "texture1", "size": "size1", "ground": "ground"}
 
@@ -145,7 +145,8 @@ def _shared(near: np.ndarray, coordinates: np.ndarray, columns: dict[str, list])
     overlap = np.mean([np.isin(a, b).mean() for a, b in zip(near, on_map, strict=True)])
     rows = [_row("neighbours", len(near), 1.0, overlap, _NEAR / (len(near) - 1))]
     for name, values in columns.items():
-        (share, chance), (share_on_map, _) = (shared(neighbour_rows, values) for neighbour_rows in (near, on_map))
+        share, chance = shared(near, values)
+        share_on_map, _ = shared(on_map, values)
         rows.append(_row(name, len(set(map(str, values))), share, share_on_map, chance))
     return rows
 

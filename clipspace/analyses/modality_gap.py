@@ -114,7 +114,8 @@ def _plane(images: Embeddings, texts: Embeddings) -> np.ndarray:
 
 def _findings(scores: Result) -> list[str]:
     gap = scores.row(score="gap", variant="unbiased")
-    paired, unpaired = (scores.row(score="cosine", variant=variant) for variant in ("paired", "unpaired"))
+    paired = scores.row(score="cosine", variant="paired")
+    unpaired = scores.row(score="cosine", variant="unpaired")
     separable = scores.row(score="separability along the gap").value
     recall = scores.row(score="recall", variant="raw", direction="text to image", k=1)
     moved, recalls = scores.arrays["moved"], scores.arrays["moved recall"].mean(axis=0)

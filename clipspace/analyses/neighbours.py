@@ -1,10 +1,10 @@
-"""Is an edited embedding still where pictures are, and which pictures are there?
+"""Is an edited embedding still where images are, and which images are there?
 
 No figure of the paper, but its section 3.3 (Ramesh et al. 2022, arXiv 2204.06125) looked up instead of decoded: each
-picture's z is moved as in `text_diff`; beside decodes of z and of the edited z, from one x_T, stand the nearest
+image's z is moved as in `text_diff`; beside decodes of z and of the edited z, from one x_T, stand the nearest
 neighbours of the edited z in a set, of scenes or of one's own.
 
-Neighbours are real pictures: they show what CLIP takes the edited z for, whatever the decoder can draw. Where they
+Neighbours are real images: they show what CLIP takes the edited z for, whatever the decoder can draw. Where they
 show the edit and the decode does not, the decoder is at fault; where neither does, z has not moved enough.
 
 A surprise would be decodes that show an edit which no neighbour shows. The cosine to the nearest neighbour, beside
@@ -73,9 +73,9 @@ def run(
     seed: int = 0,
     num_inference_steps: int = 20,
 ) -> Result:
-    """Decode and ``k`` neighbours of each picture's z, and of z moved from ``before`` to ``after`` (see `edits`).
+    """Decode and ``k`` neighbours of each image's z, and of z moved from ``before`` to ``after`` (see `edits`).
 
-    The neighbours are ``points``, whose images ``look_up`` gives by row; ``own`` says which rows the pictures themselves
+    The neighbours are ``points``, whose images ``look_up`` gives by row; ``own`` says which rows the images themselves
     are, where they are of the set: they are no neighbours of their own. Without points, ``n`` sampled scenes.
     """
     check_count("k", k)
@@ -138,7 +138,7 @@ def _among(points: Embeddings, look_up: Callable, shown: int, seed: int) -> tupl
 
 
 def _nearest(index: Index, points: Embeddings, k: int, own: int | None) -> list[Hits]:
-    """The ``k`` nearest of each point, as many as there are; a row that is the picture itself is none of them."""
+    """The ``k`` nearest of each point, as many as there are; a row that is the image itself is none of them."""
     hits_of_points = index.search(points, min(k + (own is not None), len(index)))
     positions = [[i for i, row in enumerate(hits.rows) if row != own and row >= 0][:k] for hits in hits_of_points]
     return [
@@ -169,7 +169,7 @@ def _findings(table: list[dict]) -> list[str]:
         f"{nearest['z']:.2f}; E(decode) has {np.mean(of('edited z', 'decode', 'cosine')):.2f} to the edited z."
     ]
     if None not in of("edited z", "decode", "P(after)"):
-        near, before = (np.mean(of_neighbours(which) > 0.5) for which in ("edited z", "z"))
+        near, before = np.mean(of_neighbours("edited z") > 0.5), np.mean(of_neighbours("z") > 0.5)
         decodes_read = np.array(of("edited z", "decode", "P(after)")) > 0.5
         sentences.append(
             f"CLIP reads the new text rather than the old off {near:.0%} of the neighbours of edited embeddings (of z: "
@@ -180,7 +180,7 @@ def _findings(table: list[dict]) -> list[str]:
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
-    """One row per picture: the picture, the decodes before and after, and the neighbours, each over its cosine."""
+    """One row per image: the image, the decodes before and after, and the neighbours, each over its cosine."""
     from clipspace.plot import grid, page, pairs, paper, trim
 
     arrays = result.arrays

@@ -1,9 +1,9 @@
-"""Which principal components of an embedding hold what of a picture?
+"""Which principal components of an embedding hold what of an image?
 
-Figure 7 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 4): pictures decoded from the first 2, 4, 8, …
+Figure 7 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 4): images decoded from the first 2, 4, 8, …
 components of their embeddings, with one x_T, beside their sources. The paper takes 20 to 320 of 1,024.
 
-What varies most over the set that the components were fitted on comes first. Under the pictures: the share of the
+What varies most over the set that the components were fitted on comes first. Under the images: the share of the
 variance, the cosine to the whole embedding, that of E(decode) to it and to the z of others, and, of held-out scenes, how often zero-shot
 reads their colour, thing and ground off so many components, with no decoder in between.
 
@@ -62,7 +62,7 @@ def run(
     seed: int = 0,
     num_inference_steps: int = 20,
 ) -> Result:
-    """The ladder of each picture. Components are fitted on ``points``, or on ``n`` sampled scenes where there are none.
+    """The ladder of each image. Components are fitted on ``points``, or on ``n`` sampled scenes where there are none.
 
     Of scenes, ``readings`` held out ones are read as well. Counts beyond the components there are, are left out.
     """
@@ -109,7 +109,7 @@ def run(
 
 
 def _fitted(space: Space, n: int, seed: int) -> PCA:
-    """All components of scenes that no picture and no reading is one of."""
+    """All components of scenes that no image and no reading is one of."""
     scenes = sample_scenes(n, seed=seed + 1)
     return PCA(normalize=True).fit(space.encode_images([render(scene) for scene in scenes]))
 
@@ -154,7 +154,7 @@ def _findings(table: list[dict], alone: float) -> list[str]:
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
-    """Pictures over the curves of their step: the columns are the same."""
+    """Images over the curves of their step: the columns are the same."""
     from clipspace.plot import grid, ladder, page, paper, trim
 
     images = result.arrays["images"]

@@ -5,7 +5,7 @@ three conditions: none, the text embedding in the image's place, and an image em
 them, where the texts are captions of scenes, the true image embedding, which the prior tries to guess.
 
 Each condition should be nearer to its text, and to the true image, than the one before. The cosine to the texts of
-the other pictures says how much of that any picture would have got.
+the other images says how much of that any image would have got.
 
 A surprise would be a text embedding that serves as well as the prior's: then the two modalities hardly differ, or
 the decoder does not look at what sets them apart.
@@ -96,7 +96,7 @@ def run(
 
 
 def _agreement(again: np.ndarray, point: np.ndarray | None, text: np.ndarray, true: np.ndarray | None) -> dict:
-    """Mean cosines of E(picture) and of the condition itself; None for what there is none of."""
+    """Mean cosines of E(image) and of the condition itself; None for what there is none of."""
     cosines = again @ text.T
     to_other_texts = cosines[~np.eye(len(text), dtype=bool)]
     return {

@@ -7,7 +7,7 @@ the same architecture, and the cycle E(D(z)).
 Look for the order of the factors and, in scenes, for its agreement with what their captions say (those that the mini
 space was trained on; another CLIP has read others). A bar is the mean of three marks: the factor read out of z by a
 linear map, read out by nearest neighbours, and how far z moves when that factor alone changes. Where the cycle falls
-short of the read-out, the decoder cannot draw the factor, and its pictures say nothing of CLIP.
+short of the read-out, the decoder cannot draw the factor, and its images say nothing of CLIP.
 
 A surprise would be a factor that captions never mention above one that they always do; or a factor that random weights
 keep as well as trained ones, for then training did not put it there.
@@ -79,7 +79,7 @@ def run(
     """Factors of ``n`` scenes, from kept to ignored; of the user's ``images``, the changes that we can make to them.
 
     ``controls`` untrained spaces of the same architecture are measured beside it. Recovery, on ``decoded`` scenes,
-    needs factors that can be read off pictures and a decoder; without either it is left out.
+    needs factors that can be read off images and a decoder; without either it is left out.
     """
     pictures, candidates = _scenes(n, seed) if images is None else _augmented(images, space.encoder.image_size, seed)
     factors = {factor.name: factor for factor in candidates if _is_measurable(factor)}
@@ -153,7 +153,7 @@ def _is_measurable(factor: Factor) -> bool:
 
 
 def _example(factor: Factor, seed: int) -> list[Image.Image]:
-    """A picture and its counterfactual: of a few, the two that differ most."""
+    """An image and its counterfactual: of a few, the two that differ most."""
     assert factor.change is not None
     rows = np.random.default_rng([seed, 12, *factor.name.encode()]).permutation(factor.rows)[:_CANDIDATES]
     pairs_of_images = [
@@ -198,8 +198,10 @@ def _training(scores: Result, untrained: dict[str, float]) -> list[str]:
     if not untrained:
         return []
     retention = {row.factor: row.value for row in scores.where(component="retention")}
-    most, least = (pick(retention, key=lambda name: retention[name] - untrained[name]) for pick in (max, min))
-    gained, lost = (f"{name} ({untrained[name]:.2f} to {retention[name]:.2f})" for name in (most, least))
+    gains = {name: retention[name] - untrained[name] for name in retention}
+    most, least = max(gains, key=gains.__getitem__), min(gains, key=gains.__getitem__)
+    gained = f"{most} ({untrained[most]:.2f} to {retention[most]:.2f})"
+    lost = f"{least} ({untrained[least]:.2f} to {retention[least]:.2f})"
     if retention[most] <= untrained[most]:
         return ["No factor is kept better than by random weights of the same architecture."]
     down = (
@@ -231,7 +233,7 @@ _PARTS = {"linear": "o", "neighbours": "^", "sensitivity": "D"}
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
-    """Pictures of each factor; how much of it z keeps; recovery beside the cycle, where there is a decoder."""
+    """Images of each factor; how much of it z keeps; recovery beside the cycle, where there is a decoder."""
     from matplotlib.figure import Figure
 
     from clipspace.plot import grid, paper, width

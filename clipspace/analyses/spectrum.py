@@ -82,7 +82,7 @@ def run(
 
 
 def _finding(name, scores, d: int) -> str:
-    half, most = (scores["components", share].value for share in ("90%", "99%"))
+    half, most = scores["components", "90%"].value, scores["components", "99%"].value
     text = (
         f"Of {d} dimensions {name} use {half:.0f} for 90 % of their variance and {most:.0f} for 99 %; "
         f"participation ratio {scores['participation ratio', None].value:.1f}, "
@@ -102,7 +102,7 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
     from clipspace.plot import COLORS, curves, paper, width
     from clipspace.plot.axes import legend
 
-    shares, cumulative, needed = (result.arrays[name] for name in ("shares", "cumulative", "needed"))
+    shares, cumulative, needed = result.arrays["shares"], result.arrays["cumulative"], result.arrays["needed"]
     names = [
         f"{name}: {', '.join(map(str, counts))}" for name, counts in zip(result.labels["sets"], needed, strict=True)
     ]

@@ -161,7 +161,8 @@ def _mark(one_verdict: Verdict) -> str:
 
 
 def _moved(table: list[dict], theta: float) -> str:
-    first, last = (np.array([row[f"cosine to after, {end}"] for row in table]) for end in ("first", "last"))
+    first = np.array([row["cosine to after, first"] for row in table])
+    last = np.array([row["cosine to after, last"] for row in table])
     old = [row["cosine to before, last"] for row in table]
     beside = "" if None in old else f", beside {np.mean(old):.2f} to the old text"
     return (
@@ -174,9 +175,9 @@ def _readers(verdicts: list[Verdict]) -> list[str]:
     """What readers that know no CLIP say of the scenes."""
     if not verdicts:
         return []
-    n_arrived, n_kept, n_others = (
-        sum(getattr(one_verdict, name) for one_verdict in verdicts) for name in ("arrived", "kept", "others")
-    )
+    n_arrived = sum(one_verdict.arrived for one_verdict in verdicts)
+    n_kept = sum(one_verdict.kept for one_verdict in verdicts)
+    n_others = sum(one_verdict.others for one_verdict in verdicts)
     by_chance = [float(np.mean([one_verdict.chance[k] for one_verdict in verdicts])) for k in (0, 1)]
     confirmed = sum(one_verdict.confirmed for one_verdict in verdicts)
     return [
@@ -190,10 +191,9 @@ def _judged(table: list[dict], judge: Space | None) -> list[str]:
     """What a second space says."""
     if judge is None:
         return []
-    new, old, first = (
-        [row[f"judge: cosine to {measure}"] for row in table]
-        for measure in ("after, last", "before, last", "after, first")
-    )
+    new = [row["judge: cosine to after, last"] for row in table]
+    old = [row["judge: cosine to before, last"] for row in table]
+    first = [row["judge: cosine to after, first"] for row in table]
     rival, compared_to = (
         (first, "to it than the reconstructions") if None in old else (old, "to the new text than to the old")
     )

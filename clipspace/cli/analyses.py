@@ -17,11 +17,18 @@ from clipspace.errors import InputError
 
 app = typer.Typer()
 
-Images = Annotated[list[Path] | None, typer.Argument(help="Images or folders of yours; rendered scenes when none.")]
-Texts = Annotated[list[str] | None, typer.Argument(help="Captions of yours; those of rendered scenes when none.")]
-StoreOf = Annotated[Path | None, typer.Option("--store", help="Compute on the points of this store.")]
-Folder = Annotated[Path, typer.Option("--output", "-o", help="Folder for the result: NAME.json, .csv and .npz.")]
-Quick = Annotated[bool, typer.Option("--quick", help="Take seconds: fewer examples and steps, where you name none.")]
+Images = Annotated[
+    list[Path] | None, typer.Argument(help="Your images, or folders of them; rendered scenes by default.")
+]
+Texts = Annotated[list[str] | None, typer.Argument(help="Your captions; those of rendered scenes by default.")]
+StoreOf = Annotated[Path | None, typer.Option("--store", help="Store whose embeddings are analysed.")]
+Folder = Annotated[
+    Path, typer.Option("--output", "-o", help="Folder to write the result to, as NAME.json, .csv and .npz.")
+]
+Quick = Annotated[
+    bool,
+    typer.Option("--quick", help="Finish in seconds, with fewer examples and steps; options that you set are kept."),
+]
 _TYPED = {"seed": Seed, "num_inference_steps": Steps}
 _FIRST = {"images": Images, "texts": Texts}
 _SETS = {"store": StoreOf, "source": Source}
@@ -53,14 +60,15 @@ class _Questions(TyperGroup):
 def draw(
     result: Annotated[Path, typer.Argument(help="The .json file that `clipspace analyse` or `report` saved.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Path of the figure, or a folder; beside its data by default.")
+        Path | None,
+        typer.Option("--output", "-o", help="Path of the figure, or a folder; by default beside the result."),
     ] = None,
     venue: Annotated[
-        str, typer.Option(help="Whose text width and fonts: neurips, iclr, icml, cvpr, eccv or tmlr.")
+        str, typer.Option(help="Venue whose text width and fonts are used: neurips, iclr, icml, cvpr, eccv or tmlr.")
     ] = "neurips",
     as_json: Json = False,
 ) -> None:
-    """Draw a saved result as PDF and PNG, its data beside it; no model is loaded (clipspace.analyses.draw)."""
+    """Draw a saved result as PDF and PNG, without loading a model (clipspace.analyses.draw)."""
     from clipspace.analyses import draw as call
     from clipspace.plot import save_figure
     from clipspace.results.loading import load_result
@@ -77,7 +85,7 @@ def draw(
 questions = typer.Typer(
     cls=_Questions,
     name="analyse",
-    help="Ask one question of a space, and save the answer: numbers, findings, and all that `clipspace draw` needs.",
+    help="Ask one question of a space and save the answer: numbers, findings, and the data that `clipspace draw` needs.",
     no_args_is_help=True,
 )
 app.add_typer(questions)

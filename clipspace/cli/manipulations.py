@@ -1,4 +1,4 @@
-"""Commands that move embeddings and draw them."""
+"""Commands that move embeddings and decode them into images."""
 
 from __future__ import annotations
 
@@ -25,17 +25,21 @@ from clipspace.sources.image_or_text import said
 
 app = typer.Typer()
 
-IMAGE_OR_TEXT = "An image file, or a text for the prior. A file that is there is an image; image:NAME and text:WORDS say which it is."
+IMAGE_OR_TEXT = (
+    "An image file, or a text in a space with a prior. The name of an existing file means the image; write image:NAME or "
+    "text:WORDS to say which you mean."
+)
 
 
 @app.command()
 def spaces(
     sizes: Annotated[
-        bool, typer.Option("--sizes", help="Ask the hub how much each downloads in all, its CLIP included.")
+        bool,
+        typer.Option("--sizes", help="Look up how much each downloads in all, its CLIP included, on the Hugging Face hub."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """What can be loaded, and what it needs (clipspace.models.catalogue)."""
+    """List the spaces that can be loaded, and what each needs (clipspace.models.catalogue)."""
     from clipspace.models.catalogue import CATALOGUE, download_size
 
     descriptions = {name: pairing.describe() for name, pairing in CATALOGUE.items()}
@@ -52,12 +56,18 @@ def spaces(
 def interpolate(
     keyframes: Annotated[list[str], typer.Argument(help=f"{IMAGE_OR_TEXT} Two or more.")],
     output: Output,
-    steps: Annotated[int, typer.Option(help="Number of images from each keyframe to the next.")] = 7,
+    steps: Annotated[int, typer.Option(help="Number of images from each keyframe to the next, both included.")] = 7,
     noise: Annotated[
-        str, typer.Option(help="'inverted' reproduces the keyframes, 'fixed' draws one x_T.")
+        str,
+        typer.Option(
+            help="'inverted' inverts the keyframes' noise and reproduces them; 'fixed' draws one noise for all."
+        ),
     ] = "inverted",
     spacing: Annotated[
-        str, typer.Option(help="'keyframes' gives each leg as many images; 'angle' moves at one speed, for a video.")
+        str,
+        typer.Option(
+            help="'keyframes': equally many images between keyframes; 'angle': even steps along the path, for a video."
+        ),
     ] = "keyframes",
     fps: Annotated[float, typer.Option(help="Frames per second of an animation.")] = 12,
     ping_pong: Annotated[bool, typer.Option("--ping-pong", help="Play an animation forwards, then backwards.")] = False,
@@ -69,7 +79,7 @@ def interpolate(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Images on the great circle between keyframes, as .png, .gif, .webp or .mp4 (clipspace.interpolate)."""
+    """Draw the path between two keyframes or more (images or texts), as .png, .gif, .webp or .mp4 (clipspace.interpolate)."""
     from clipspace.manipulate import interpolate as call
 
     options = {"steps": steps, "noise": noise, "spacing": spacing, "seed": seed}
@@ -93,11 +103,15 @@ def interpolate(
 @app.command("text-diff")
 def text_diff(
     image: Annotated[str, typer.Argument(help=IMAGE_OR_TEXT)],
-    before: Annotated[str, typer.Argument(help="Text that describes the image ('' for no baseline).")],
+    before: Annotated[str, typer.Argument(help="Text that describes the image; '' to use the second text alone.")],
     after: Annotated[str, typer.Argument(help="Text that describes the result.")],
     output: Output,
-    theta: Annotated[float, typer.Option(help="How far to go, as a fraction of the angle.")] = 0.35,
-    steps: Annotated[int, typer.Option(help="Number of images from 0 to theta.")] = 7,
+    theta: Annotated[
+        float, typer.Option(help="How far to move towards the text, as a fraction of the angle: above 0, at most 1.")
+    ] = 0.35,
+    steps: Annotated[
+        int, typer.Option(help="Number of images from the reconstruction to the last edit, both included.")
+    ] = 7,
     space: SpaceName = "mini",
     seed: Seed = 0,
     num_inference_steps: Steps = None,
@@ -106,7 +120,7 @@ def text_diff(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """An image moved from one description to another (clipspace.text_diff)."""
+    """Move an image from one text description to another (clipspace.text_diff)."""
     from clipspace.manipulate import text_diff as call
 
     options = {"theta": theta, "steps": steps, "seed": seed}
@@ -121,7 +135,7 @@ def vary(
     image: Annotated[str, typer.Argument(help=IMAGE_OR_TEXT)],
     output: Output,
     n: Annotated[int, typer.Option("-n", help="Number of variations to draw.")] = 8,
-    eta: Annotated[float, typer.Option(help="Fresh noise at each step: 0 none, 1 most.")] = 1.0,
+    eta: Annotated[float, typer.Option(help="Fresh noise at each sampler step: 0 is none, 1 is most.")] = 1.0,
     space: SpaceName = "mini",
     seed: Seed = 0,
     num_inference_steps: Steps = None,
@@ -130,7 +144,7 @@ def vary(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Images that share one embedding (clipspace.variations)."""
+    """Draw images that share one embedding: what differs between them, the embedding leaves open (clipspace.variations)."""
     from clipspace.manipulate import variations as call
 
     options = {"n": n, "eta": eta, "seed": seed}
@@ -144,9 +158,9 @@ def vary(
 def metamers(
     image: Annotated[Path, typer.Argument(help="Image file to start from.")],
     output: Output,
-    n: Annotated[int, typer.Option("-n", help="Number of decodes to draw.")] = 32,
-    keep: Annotated[int, typer.Option(help="Number of the decodes to keep.")] = 4,
-    same: Annotated[float, typer.Option(help="Cosine to the embedding that a decode must reach.")] = 0.9,
+    n: Annotated[int, typer.Option("-n", help="Number of images to decode from the embedding.")] = 32,
+    keep: Annotated[int, typer.Option(help="Number of those images to keep.")] = 4,
+    same: Annotated[float, typer.Option(help="Cosine to the embedding that an image must reach.")] = 0.9,
     space: SpaceName = "mini",
     seed: Seed = 0,
     num_inference_steps: Steps = None,
@@ -154,7 +168,7 @@ def metamers(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Decodes of one embedding that differ as much as they can and that the space takes for it (clipspace.manipulate.metamers)."""
+    """Find images that look different but have nearly the same embedding (clipspace.manipulate.metamers)."""
     from clipspace.manipulate import metamers as call
 
     options = {"n": n, "keep": keep, "same": same, "num_inference_steps": num_inference_steps, "seed": seed}
@@ -176,7 +190,7 @@ def invert(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """The code (z_i, x_T) of images, as safetensors (Space.invert)."""
+    """Find the code of images, their embedding z and noise x_T, and save it as safetensors (Space.invert)."""
     from clipspace.files import atomically, check_writable
     from clipspace.points.code import save_code
 
@@ -203,7 +217,10 @@ def decode(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """The images of a code: one PNG file, or a folder of them for several, in the precision it was found in (Space.decode)."""
+    """Draw the images of a saved code: one PNG file, or a folder of them for several images (Space.decode).
+
+    The decoder runs in the precision in which the code was found.
+    """
     from clipspace.files import atomically, check_writable
     from clipspace.points.code import load_code
 
@@ -232,7 +249,7 @@ def _draw(
     as_json: bool,
     **animation: Any,
 ) -> None:
-    """Run one manipulation and save its pictures, having first made sure that they can be saved."""
+    """Run one manipulation and save its images; check first that they can be saved."""
     from clipspace.results.pictures import check_target
 
     check_target(output, overwrite=overwrite)

@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     from clipspace.results.result import Result
 
 SpaceName = Annotated[str, typer.Option("--space", help="Name of the space; see `clipspace spaces`.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random draw.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all random numbers.")]
 Device = Annotated[
     str | None, typer.Option("--device", help="Device, such as cpu or cuda; by default a GPU when there is one.")
 ]
-Decoder = Annotated[str | None, typer.Option("--decoder", help="Another decoder than the space's own.")]
+Decoder = Annotated[
+    str | None, typer.Option("--decoder", help="Decoder to use in place of the space's own; see `clipspace spaces`.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")]
-Steps = Annotated[int | None, typer.Option("--num-inference-steps", help="Steps of the diffusion sampler.")]
+Steps = Annotated[int | None, typer.Option("--num-inference-steps", help="Number of steps of the diffusion sampler.")]
 Guidance = Annotated[
     float | None,
     typer.Option(
@@ -37,7 +39,8 @@ Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Number of workers; all cores or GPUs by default.")
 ]
 Source = Annotated[
-    str | None, typer.Option("--source", help="Input that the store was encoded from, to show its images.")
+    str | None,
+    typer.Option("--source", help="Images that the store was encoded from, as given to `encode`; needed to show them."),
 ]
 Kind = Annotated[
     str | None,

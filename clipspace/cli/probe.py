@@ -16,7 +16,7 @@ from clipspace.errors import InputError
 from clipspace.points.embeddings import Embeddings
 
 SHOWN = 20
-"""Number of images that the text of `concepts` lists."""
+"""Number of images that `concepts` prints."""
 app = typer.Typer(
     cls=Probes,
     name="probe",
@@ -31,14 +31,21 @@ def zero_shot(
     labels: Labels = None,
     classes: Annotated[
         list[str] | None,
-        typer.Option("--class", help="A label to choose from; may be repeated. By default all labels that occur."),
+        typer.Option("--class", help="A label to choose from; may be repeated. By default all labels of the set."),
     ] = None,
     templates: Annotated[
         list[str] | None,
-        typer.Option("--template", help="photo, imagenet-80, imagenet-7, or a text with {}; may be repeated."),
+        typer.Option(
+            "--template",
+            help="Text template: photo, imagenet-80, imagenet-7, or a text with {} for the label; may be repeated.",
+        ),
     ] = None,
     probability: Annotated[
-        str | None, typer.Option("--probability", help="softmax or sigmoid; by default as the model was trained.")
+        str | None,
+        typer.Option(
+            "--probability",
+            help="How cosines become probabilities: softmax or sigmoid; by default as the model was trained.",
+        ),
     ] = None,
     top: Annotated[int, typer.Option("--top", help="Also give the top-k accuracy at this k.")] = 5,
     per_class: Annotated[bool, typer.Option("--per-class", help="Print a line for each label.")] = False,
@@ -98,7 +105,7 @@ def geometry(
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Spread, dimension and hubness of a set (clipspace.probes.geometry)."""
+    """Measure the spread, dimension and hubness of a set (clipspace.probes.geometry)."""
     from clipspace.probes import geometry as call
 
     show(call(images_at(points, space, device), estimators=estimators or (), seed=seed), as_json)
@@ -110,14 +117,16 @@ def modality_gap(
     texts: Texts,
     ids: Annotated[
         Path | None,
-        typer.Option("--ids", help="One id a row. Rows of one id belong together, as rows of one text do."),
+        typer.Option(
+            "--ids", help="File with one id per row. Rows of the same id match each other, as rows of the same text do."
+        ),
     ] = None,
     space: SpaceName = "mini",
     seed: Seed = 0,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """How images and their texts, row by row, lie to each other: gap, cosines, retrieval (clipspace.probes.modality_gap)."""
+    """How far apart are images and their texts? Gap, cosines and retrieval, row i matching row i (clipspace.probes.modality_gap)."""
     from clipspace.probes import modality_gap as call
 
     together = None if ids is None else values_at(ids).tolist()
@@ -127,7 +136,7 @@ def modality_gap(
 @app.command()
 def compare(
     points: Points,
-    other: Annotated[Path, typer.Argument(help="The same rows in another space.")],
+    other: Annotated[Path, typer.Argument(help="The same rows, embedded in another space.")],
     space: SpaceName = "mini",
     seed: Seed = 0,
     device: Device = None,
@@ -144,12 +153,12 @@ def concepts(
     points: Points,
     texts: Texts,
     strength: Annotated[float, typer.Option(help="Strength of the penalty; a larger one gives fewer words.")] = 0.25,
-    top: Annotated[int, typer.Option("--top", help="Number of words shown for each image.")] = 5,
+    top: Annotated[int, typer.Option("--top", help="Number of words to print for each image.")] = 5,
     space: SpaceName = "mini",
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Images as sums of words (clipspace.probes.decompose)."""
+    """Describe images as weighted sums of words (clipspace.probes.decompose)."""
     from clipspace.probes import Vocabulary, decompose
 
     images, vocabulary = with_texts_at(points, texts, space, device)
@@ -172,7 +181,7 @@ def text_span(
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """The texts that, one after the other, hold most of what varies in a set (clipspace.probes.text_span)."""
+    """Choose texts, one after the other, whose directions explain most of a set's variance (clipspace.probes.text_span)."""
     from clipspace.probes import text_span as call
 
     show(call(*with_texts_at(points, texts, space, device), k).scores, as_json)

@@ -25,18 +25,25 @@ from clipspace.errors import InputError, shortened
 app = typer.Typer()
 
 Images = Annotated[
-    list[Path] | None, typer.Argument(help="Image files, or folders of them; rendered scenes when none.")
+    list[Path] | None, typer.Argument(help="Image files, or folders of them; rendered scenes by default.")
 ]
-Decodes = Annotated[int, typer.Option("--decodes", help="Number of decodes of each embedding.")]
+Decodes = Annotated[int, typer.Option("--decodes", help="Number of images to decode from each embedding.")]
 
 
 @app.command()
 def retention(
     images: Images = None,
-    factors: Annotated[list[str] | None, typer.Option("--factor", help="Only this factor; may be repeated.")] = None,
+    factors: Annotated[
+        list[str] | None, typer.Option("--factor", help="Factor to measure; may be repeated. All by default.")
+    ] = None,
     scenes: Annotated[int, typer.Option(help="Number of scenes to render when no images are given.")] = 3000,
-    pairs: Annotated[int, typer.Option(help="Counterfactual pairs for each factor.")] = 200,
-    decoded: Annotated[int, typer.Option(help="Scenes to decode, for recovery; 0 for none.")] = 0,
+    pairs: Annotated[
+        int, typer.Option(help="Number of pairs of images that differ in one factor alone, for each factor.")
+    ] = 200,
+    decoded: Annotated[
+        int,
+        typer.Option(help="Number of scenes to decode, to see whether decoded images show the factors; 0 for none."),
+    ] = 0,
     decodes: Decodes = 3,
     num_inference_steps: Steps = None,
     space: SpaceName = "mini",
@@ -44,7 +51,7 @@ def retention(
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Factors from kept to ignored: of rendered scenes, or of changes made to images (clipspace.probes.retention)."""
+    """Which factors of an image does its embedding keep? Of scenes, or of changes to your images (clipspace.probes.retention)."""
     from clipspace.probes import retention as call
     from clipspace.scenes import UNSEEN, sample_scenes
 
@@ -66,25 +73,29 @@ def retention(
 def typographic(
     images: Images = None,
     truth: Annotated[
-        list[str] | None, typer.Option("--label", help="Label of the images: one for all, or one for each.")
+        list[str] | None, typer.Option("--label", help="Label of the images: give one for all, or one for each image.")
     ] = None,
     words: Annotated[
-        list[str] | None, typer.Option("--word", help="Word to print: one for all, or one for each.")
+        list[str] | None, typer.Option("--word", help="Word to print: give one for all, or one for each image.")
     ] = None,
-    rta: Annotated[Path | None, typer.Option(help="Folder of images named label=…_text=….png (RTA-100).")] = None,
-    scam: Annotated[Path | None, typer.Option(help="Folder of SCAM, with its metadata.csv or .jsonl.")] = None,
+    rta: Annotated[
+        Path | None, typer.Option(help="Folder of the RTA-100 data set, whose files are named label=…_text=….png.")
+    ] = None,
+    scam: Annotated[
+        Path | None, typer.Option(help="Folder of the SCAM data set, with its metadata.csv or .jsonl.")
+    ] = None,
     scenes: Annotated[int, typer.Option(help="Number of scenes to render when no images are given.")] = 200,
     font: Annotated[
-        Path | None, typer.Option(help="Font of the words, such as Chinese ones: a .ttf, .otf or .ttc.")
+        Path | None, typer.Option(help="Font file of the words (.ttf, .otf or .ttc), for example for Chinese.")
     ] = None,
-    decodes: Annotated[int, typer.Option(help="Decodes of each embedding; 0 for none.")] = 0,
+    decodes: Annotated[int, typer.Option(help="Number of images to decode from each embedding; 0 for none.")] = 0,
     num_inference_steps: Steps = None,
     space: SpaceName = "mini",
     seed: Seed = 0,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """What a printed word does, beside a blank card of its size (clipspace.probes.typographic_attack)."""
+    """How much does a printed word change what CLIP reads, compared with a blank card? (clipspace.probes.typographic_attack)."""
     from clipspace.probes import attack_scores, read_rta100, read_scam, typographic_attack
 
     options = {"decodes": decodes, "num_inference_steps": num_inference_steps, "seed": seed}
@@ -107,21 +118,29 @@ def typographic(
 
 @app.command()
 def binding(
-    winoground: Annotated[Path | None, typer.Option(help="The file examples.jsonl of Winoground.")] = None,
-    aro: Annotated[Path | None, typer.Option(help="ARO's visual_genome_attribution.json or …_relation.json.")] = None,
-    sugarcrepe: Annotated[Path | None, typer.Option(help="A file of SugarCrepe, such as swap_att.json.")] = None,
-    images: Annotated[
-        Path | None, typer.Option(help="Folder of the images that the file names; the current one by default.")
+    winoground: Annotated[Path | None, typer.Option(help="The file examples.jsonl of the Winoground data set.")] = None,
+    aro: Annotated[
+        Path | None, typer.Option(help="A file of the ARO data set: visual_genome_attribution.json or …_relation.json.")
     ] = None,
-    n: Annotated[int, typer.Option("-n", help="Rendered examples of each kind when no file is given.")] = 200,
-    decodes: Annotated[int, typer.Option(help="Decodes of each rendered example; 0 for none.")] = 0,
+    sugarcrepe: Annotated[
+        Path | None, typer.Option(help="A file of the SugarCrepe data set, such as swap_att.json.")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the images that the file names; by default the current folder.")
+    ] = None,
+    n: Annotated[
+        int, typer.Option("-n", help="Number of rendered examples of each kind, when no file is given.")
+    ] = 200,
+    decodes: Annotated[
+        int, typer.Option(help="Number of images to decode from each rendered example; 0 for none.")
+    ] = 0,
     num_inference_steps: Steps = None,
     space: SpaceName = "mini",
     seed: Seed = 0,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Which attribute belongs to which object: two captions, two images (clipspace.probes.rendered_binding, group_scores)."""
+    """Does the space know which attribute belongs to which object? (clipspace.probes.rendered_binding, group_scores)."""
     from clipspace import probes
     from clipspace.scenes import UNSEEN
 
@@ -149,21 +168,31 @@ def binding(
 @app.command("blind-pairs")
 def blind_pairs(
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
-    other: Annotated[str, typer.Option(help="Encoder to compare with: 'pixels', 'timm/NAME', or a space.")] = "pixels",
-    same: Annotated[float, typer.Option(help="Cosine above which the space calls two images the same.")] = 0.95,
-    different: Annotated[float, typer.Option(help="Cosine below which the other calls them different.")] = 0.6,
-    centred: Annotated[bool, typer.Option("--centred", help="Subtract the mean of each set first.")] = False,
+    other: Annotated[
+        str,
+        typer.Option(help="Encoder to compare with: 'pixels', 'timm/NAME' for a timm model, or the name of a space."),
+    ] = "pixels",
+    same: Annotated[float, typer.Option(help="Cosine above which two images count as the same to the space.")] = 0.95,
+    different: Annotated[
+        float, typer.Option(help="Cosine below which two images count as different to the other encoder.")
+    ] = 0.6,
+    centred: Annotated[
+        bool, typer.Option("--centred", help="Subtract the mean of each set of embeddings first.")
+    ] = False,
     reverse: Annotated[
-        bool, typer.Option("--reverse", help="Find pairs that are the same for the other and different for the space.")
+        bool,
+        typer.Option("--reverse", help="Find pairs that are the same to the other encoder and different to the space."),
     ] = False,
     k: Annotated[int, typer.Option("-k", help="Number of pairs to list.")] = 20,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Draw the pairs into this .png.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Path of a .png file to draw the pairs into.")
+    ] = None,
     overwrite: Overwrite = False,
     space: SpaceName = "mini",
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Pairs of images that the space calls the same and another encoder different (clipspace.probes.blind_pairs)."""
+    """Find pairs of images that are the same to the space and different to another encoder (clipspace.probes.blind_pairs)."""
     from clipspace.files import atomically, check_writable
     from clipspace.probes import blind_pairs as call
     from clipspace.probes import pair_rows

@@ -24,7 +24,9 @@ from clipspace.cli.options import (
 from clipspace.cli.options import report as say
 
 app = typer.Typer()
-Images = Annotated[list[Path] | None, typer.Argument(help="Images or folders of your own; bundled scenes when none.")]
+Images = Annotated[
+    list[Path] | None, typer.Argument(help="Your images, or folders of them; rendered scenes by default.")
+]
 
 
 @app.command()
@@ -38,7 +40,7 @@ def demo(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """The main job: every manipulation of DALL-E 2, as figures on one page (clipspace.report.building.write_report)."""
+    """Draw every manipulation of DALL-E 2, as figures on one page (clipspace.report.building.write_report)."""
     from clipspace.analyses import about, names
 
     where = {"space": space, "decoder": decoder, "seed": seed, "device": device, "overwrite": overwrite}
@@ -52,11 +54,11 @@ def report(
     only: Annotated[
         list[str] | None, typer.Option("--only", help="Name of an analysis; may be repeated. All by default.")
     ] = None,
-    store: Annotated[Path | None, typer.Option("--store", help="Compute on the points of this store.")] = None,
+    store: Annotated[Path | None, typer.Option("--store", help="Store whose embeddings are analysed.")] = None,
     source: Source = None,
     kind: Kind = None,
     image_column: ImageColumn = None,
-    explorer: Annotated[bool, typer.Option(help="Put a map to explore on the page.")] = True,
+    explorer: Annotated[bool, typer.Option(help="Put an interactive map on the page.")] = True,
     space: SpaceName = "mini",
     decoder: Decoder = None,
     seed: Seed = 0,
@@ -64,10 +66,10 @@ def report(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Analyses of your images or store, or of rendered scenes when none, on one offline page with a map to explore.
+    """Analyse your images, a store, or rendered scenes, and write one offline page with an interactive map.
 
-    The first line of each section says what it was computed on. What cannot be computed on what you give is left out, with
-    the reason (clipspace.report.building.write_report).
+    The first line of each section says what it was computed on. An analysis that needs more than you give is left out, and
+    the page says why (clipspace.report.building.write_report).
     """
     where = {"space": space, "decoder": decoder, "seed": seed, "device": device, "overwrite": overwrite}
     plain = not (kind or image_column) or (source and not store)  # refused before it is listed

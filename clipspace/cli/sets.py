@@ -14,22 +14,31 @@ from clipspace.errors import InputError, shortened
 from clipspace.points.embeddings import Embeddings
 
 Points = Annotated[
-    Path, typer.Argument(help="A store, vectors (.npy, .npz, .parquet; n x d), or a folder of images to encode.")
+    Path,
+    typer.Argument(help="A store, a file of n x d vectors (.npy, .npz or .parquet), or a folder of images to encode."),
 ]
 Labels = Annotated[
     Path | None,
     typer.Option(
         "--labels",
-        help="One label a line, .npy, .npz, file:column of .csv, .tsv or .parquet (matched by a column that names the rows, "
-        "else taken in order), or a column of the store; the names of the folders of images by default.",
+        help="File of labels: a text file of one label a line, .npy, .npz, or file:column of a .csv, .tsv or .parquet, whose "
+        "rows are matched by name where a column has the names, else in order. Or a column of the store. By default the "
+        "names of the folders of the images.",
     ),
 ]
 Texts = Annotated[
     Path,
-    typer.Option("--texts", help="One text a line, file:column of a .csv or .parquet, or their vectors (.npy, .npz)."),
+    typer.Option(
+        "--texts",
+        help="File of texts: one text a line, file:column of a .csv or .parquet, or vectors of texts (.npy, .npz).",
+    ),
 ]
 Before = Annotated[
-    bool, typer.Option("--before-projection", help="Use the features before the projection (images only).")
+    bool,
+    typer.Option(
+        "--before-projection",
+        help="Use the encoder's features before the projection to the shared space (images only).",
+    ),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Commands that make and look at stores."""
+"""Commands that write, read, filter and merge stores."""
 
 from __future__ import annotations
 
@@ -36,19 +36,28 @@ NewStore = Annotated[Path, typer.Option("--output", "-o", help="Folder of the st
 @app.command()
 def encode(
     source: Annotated[
-        str, typer.Argument(help="Folder, .parquet, .tar, .txt (paths), a pattern of them, or a URL of fsspec.")
+        str,
+        typer.Argument(
+            help="Folder of images, a .parquet, .tar or .txt file (one path a line), a pattern of such files, or an fsspec URL."
+        ),
     ],
     output: NewStore,
     space: SpaceName = "mini",
     texts: Annotated[bool, typer.Option("--texts", help="Encode the captions as well.")] = False,
     dtype: Annotated[str, typer.Option(help="Type of the stored vectors: float32 or float16.")] = "float32",
-    normalized: Annotated[bool, typer.Option("--normalized", help="Store directions, as clip-retrieval does.")] = False,
+    normalized: Annotated[
+        bool, typer.Option("--normalized", help="Scale the stored vectors to norm 1, as clip-retrieval does.")
+    ] = False,
     kind: Kind = None,
     image_column: ImageColumn = None,
     caption_column: Annotated[str | None, typer.Option(help="Column of captions in Parquet files.")] = None,
-    rows_per_shard: Annotated[int, typer.Option(help="Rows per shard, the work that a killed run can lose.")] = 4096,
-    shard: Annotated[str, typer.Option(help="i/n: encode part i of n, from 0, as one job of an array.")] = "0/1",
-    limit: Annotated[int | None, typer.Option(help="Encode only the first so many rows.")] = None,
+    rows_per_shard: Annotated[
+        int, typer.Option(help="Rows per shard; an interrupted run repeats its unfinished shards.")
+    ] = 4096,
+    shard: Annotated[
+        str, typer.Option(help="Encode part i of n alone, written i/n, with i from 0 to n - 1: one job of an array.")
+    ] = "0/1",
+    limit: Annotated[int | None, typer.Option(help="Number of rows to encode; all by default.")] = None,
     batch_size: Annotated[
         int | None, typer.Option(help="Images encoded at a time; by default 32 on a CPU, 128 on a GPU.")
     ] = None,
@@ -57,13 +66,14 @@ def encode(
     retry_rejected: Annotated[
         bool,
         typer.Option(
-            "--retry-rejected", help="Try again what was unreadable, out of memory, or HEIC without its extra."
+            "--retry-rejected",
+            help="Try again images that were unreadable, ran out of memory, or needed the HEIC extra.",
         ),
     ] = False,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Encode images into a store, going on where an earlier run stopped (clipspace.encode)."""
+    """Encode images into a store of embeddings, continuing an interrupted run (clipspace.encode)."""
     from clipspace.sources import open_source
     from clipspace.space.encoding import PASSING
     from clipspace.space.encoding import encode as call
@@ -100,7 +110,7 @@ def store(
     verify: Annotated[bool, typer.Option("--verify", help="Read every file and compare checksums.")] = False,
     as_json: Json = False,
 ) -> None:
-    """What a store holds, and what cannot be done with it (clipspace.points.store.open_store)."""
+    """Show what a store holds, and its limits (clipspace.points.store.open_store)."""
     from clipspace.points.store import open_store
 
     opened = open_store(path)
@@ -132,7 +142,7 @@ def select(
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """A new store of some rows of a store (clipspace.points.store.select, export)."""
+    """Write a new store of some rows of a store (clipspace.points.store.select, export)."""
     from clipspace.points.store import export, open_store
     from clipspace.points.store import select as call
 
@@ -155,9 +165,10 @@ def select(
 
 @app.command()
 def merge(
-    stores: Annotated[list[Path], typer.Argument(help="Folders of stores of one space.")], output: NewStore
+    stores: Annotated[list[Path], typer.Argument(help="Folders of the stores to merge; all must be of one space.")],
+    output: NewStore,
 ) -> None:
-    """One store of several (clipspace.points.store.merge)."""
+    """Merge several stores into one (clipspace.points.store.merge)."""
     from clipspace.points.store import merge as call
 
     typer.echo(f"wrote {call(stores, output)}")

@@ -32,12 +32,12 @@ app = typer.Typer()
 
 Points = Annotated[
     Path,
-    typer.Argument(help="A .npy, .npz[:array] or .parquet[:column] file of vectors (n, d), or the folder of a store."),
+    typer.Argument(help="File of n x d vectors (.npy, .npz[:array] or .parquet[:column]), or the folder of a store."),
 ]
 MAP_COLUMNS = ("name", "x", "y", "neighbors", "image")
-"""What a map calls its own columns."""
+"""Names of the map's own columns."""
 MOST_IMAGES = 20_000
-"""That a map takes along: some GB of photographs."""
+"""Largest number of images that a map file holds: some GB of photographs."""
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Number of threads; all cores by default.")]
 
 
@@ -57,7 +57,7 @@ def pca(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Principal components of directions, or of raw vectors, in one pass, as safetensors (clipspace.PCA)."""
+    """Fit principal components to vectors in one pass, and save them as safetensors (clipspace.PCA)."""
     from clipspace.files import check_writable
     from clipspace.points.pca import PCA
 
@@ -78,9 +78,11 @@ def pca(
 def index(
     points: Points,
     output: Output,
-    recall: Annotated[float, typer.Option(help="Share of the true nearest neighbours to be found.")] = 0.95,
-    k: Annotated[int, typer.Option("-k", min=1, help="Number of neighbours that the recall counts.")] = 10,
-    memory: Annotated[str | None, typer.Option(help="Most memory the index may take, such as 500M or 4G.")] = None,
+    recall: Annotated[
+        float, typer.Option(help="Share of the true nearest neighbours that the index must find.")
+    ] = 0.95,
+    k: Annotated[int, typer.Option("-k", min=1, help="Number of nearest neighbours that recall is measured on.")] = 10,
+    memory: Annotated[str | None, typer.Option(help="Upper limit of the index's memory, such as 500M or 4G.")] = None,
     seed: Seed = 0,
     threads: Threads = None,
     engine: Engine = "local",
@@ -88,7 +90,7 @@ def index(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """A FAISS index, its recall verified, as a folder (clipspace.build_index)."""
+    """Build a FAISS index, verify its recall, and write it to a folder (clipspace.build_index)."""
     from clipspace.search import build_index, check_target
 
     check_target(output, overwrite=overwrite)
@@ -101,17 +103,20 @@ def index(
 @app.command()
 def search(
     index: Annotated[Path, typer.Argument(help="Folder that `clipspace index` wrote.")],
-    text: Annotated[str | None, typer.Option(help="Find what a text says.")] = None,
-    image: Annotated[Path | None, typer.Option(help="Find what looks like an image.")] = None,
+    text: Annotated[str | None, typer.Option(help="Text to search for.")] = None,
+    image: Annotated[Path | None, typer.Option(help="Image file to search for.")] = None,
     vectors: Annotated[
-        Path | None, typer.Option(help="Find what is near the rows of a file of vectors or a store.")
+        Path | None, typer.Option(help="File of vectors, or a store, whose rows are searched for.")
     ] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="Number of rows to find.")] = 10,
+    k: Annotated[int, typer.Option("-k", min=1, help="Number of rows to find for each query.")] = 10,
     space: SpaceName = "mini",
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """The rows of an index nearest to a text, an image, or vectors (clipspace.retrieve). Those of .npy are taken as --space's."""
+    """Find the rows of an index nearest to a text, an image or vectors (clipspace.retrieve).
+
+    An index that was built from a .npy file is taken to be of --space.
+    """
     from clipspace.search import open_index
 
     queries = {"--text": text, "--image": image, "--vectors": vectors}
@@ -141,9 +146,9 @@ def search(
 def map_(
     points: Points,
     output: Output,
-    method: Annotated[str, typer.Option(help="How the map is made: 'umap' or 'pca'.")] = "umap",
-    index: Annotated[Path | None, typer.Option(help="Index of these points; built by default.")] = None,
-    n_neighbors: Annotated[int, typer.Option(help="Neighbours of each point that UMAP keeps near.")] = 15,
+    method: Annotated[str, typer.Option(help="Layout method: 'umap' or 'pca'.")] = "umap",
+    index: Annotated[Path | None, typer.Option(help="Folder of an index of these points; built by default.")] = None,
+    n_neighbors: Annotated[int, typer.Option(help="Number of neighbours of each point that UMAP keeps near it.")] = 15,
     source: Source = None,
     kind: Kind = None,
     image_column: ImageColumn = None,
@@ -152,7 +157,7 @@ def map_(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Every point in the plane, with the columns of its store, as Parquet for embedding-atlas (clipspace.umap_map, pca_map)."""
+    """Lay out every point in the plane and write it as Parquet for embedding-atlas (clipspace.umap_map, pca_map)."""
     from clipspace.files import check_writable
     from clipspace.search import open_index
     from clipspace.search.maps import pca_map, umap_map

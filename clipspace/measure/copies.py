@@ -1,4 +1,4 @@
-"""Points that are one: the same picture, encoded in another batch, differs in the last bits."""
+"""Points that are one: the same image, encoded in another batch, differs in the last bits."""
 
 from __future__ import annotations
 

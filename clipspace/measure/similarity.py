@@ -29,7 +29,8 @@ def rsa(x: np.ndarray, y: np.ndarray) -> float:
 
     0 for unrelated sets at any n; its noise is that of n points, not of the n (n - 1) / 2 pairs. Memory n^2.
     """
-    x, y = (unit(a) for a in _pairs(x, y, "rsa", 3, centre=False))
+    x, y = _pairs(x, y, "rsa", 3, centre=False)
+    x, y = unit(x), unit(y)
     upper = np.triu_indices(len(x), 1)
     ranks = [rankdata((a @ a.T)[upper]) for a in (x, y)]
     if any(np.ptp(r) == 0 for r in ranks):

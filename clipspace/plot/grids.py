@@ -1,4 +1,4 @@
-"""Pictures in rows and columns, with labels that stay aligned with them."""
+"""Images in rows and columns, with labels that stay aligned with them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from clipspace.plot.axes import AS_WRITTEN, axes_of
 from clipspace.sequences import in_order
 
 LINE = 0.22
-"""Room for a caption under each picture, in cells."""
+"""Room for a caption under each image, in cells."""
 BREAK = 0.5
 """Room of a break between columns, in cells."""
 _SMALL = 128
@@ -31,16 +31,15 @@ def grid(
     gap: float = 0.06,
     ax: Axes | None = None,
 ) -> Axes:
-    """Pictures uint8 ``(rows, columns, h, w, 3)`` on one Axes, one unit a cell, ``gap`` between them.
+    """Images uint8 ``(rows, columns, h, w, 3)`` on one Axes, one unit a cell, ``gap`` between them.
 
     Row labels stand left of their row, ``right_labels`` right of it, column labels above their column, and ``captions``,
-    one for each picture, below it. ``breaks`` are columns that half a cell is left free before. Labels go on in a new
+    one for each image, below it. ``breaks`` are columns that half a cell is left free before. Labels go on in a new
     line after ``wrap`` characters. The Axes keeps the aspect of the grid.
     """
     ax = axes_of(ax)
-    row_labels, column_labels = (
-        labels if labels is None else list(in_order(labels, "grid")) for labels in (row_labels, column_labels)
-    )
+    row_labels = None if row_labels is None else list(in_order(row_labels, "grid"))
+    column_labels = None if column_labels is None else list(in_order(column_labels, "grid"))
     if captions is not None:
         captions = [in_order(row, "grid") for row in in_order(captions, "grid")]
     rows, columns = images.shape[:2]

@@ -28,9 +28,8 @@ def heatmap(
     """
     ax = axes_of(ax)
     values = np.asarray(values, dtype=float)
-    row_labels, column_labels = (
-        labels if labels is None else list(in_order(labels, "heatmap")) for labels in (row_labels, column_labels)
-    )
+    row_labels = None if row_labels is None else list(in_order(row_labels, "heatmap"))
+    column_labels = None if column_labels is None else list(in_order(column_labels, "heatmap"))
     image = ax.imshow(values, cmap="Blues", vmin=limits[0], vmax=limits[1], aspect="equal")
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)

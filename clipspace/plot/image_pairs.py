@@ -1,4 +1,4 @@
-"""Pictures before and after something was done to them, with an arrow from the one to the other."""
+"""Images before and after something was done to them, with an arrow from the one to the other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def pairs(
     wrap: int | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Pictures uint8 ``(rows, h, w, 3)`` in two columns under their ``labels``, an arrow between those of a row.
+    """Images uint8 ``(rows, h, w, 3)`` in two columns under their ``labels``, an arrow between those of a row.
 
     Row labels and ``captions`` (two for each row) are those of `grid`, and so are its rows: the two stand level.
     """

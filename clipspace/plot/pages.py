@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from clipspace.plot.style import width
 
 _PAD = 0.05
-"""Inches above and below: just more than the 3 points that the layout keeps free, or pictures would shrink."""
+"""Inches above and below: just more than the 3 points that the layout keeps free, or images would shrink."""
 _CLOSE = 0.02
 
 

@@ -1,4 +1,4 @@
-"""Probabilities as bars that stand level with the rows of a `grid` of the pictures they are of."""
+"""Probabilities as bars that stand level with the rows of a `grid` of the images they are of."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from clipspace.files import atomically
 from clipspace.plot.style import paper
 
 LARGEST = 2_000_000
-"""Bytes of a file that venues and readers take without complaint; pictures are made coarser to stay below."""
+"""Bytes of a file that venues and readers take without complaint; images are made coarser to stay below."""
 _DPI = (300, 200, 150, 100)
 _NO_DATES = {".pdf": {"CreationDate": None, "ModDate": None}, ".png": {"Software": None}}
 
@@ -18,7 +18,7 @@ _NO_DATES = {".pdf": {"CreationDate": None, "ModDate": None}, ".png": {"Software
 def save_figure(figure: Figure, path: str | Path) -> list[Path]:
     """Write ``path`` with the suffixes .pdf and .png, at the figure's exact size, and return both paths.
 
-    Pictures and rasterised layers have 300 dots an inch; fewer, down to 100, where a file would pass 2 MB.
+    Images and rasterised layers have 300 dots an inch; fewer, down to 100, where a file would pass 2 MB.
     """
     path = Path(path)
     stem = path.with_suffix("") if path.suffix in _NO_DATES else path

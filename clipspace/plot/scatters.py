@@ -1,4 +1,4 @@
-"""A map of points, coloured by a column, with pictures of some of them that do not overlap."""
+"""A map of points, coloured by a column, with images of some of them that do not overlap."""
 
 from __future__ import annotations
 

@@ -98,7 +98,8 @@ def fit_adapter(
         raise InputError(f"fit_adapter: expected 10 rows or more and held_out up to a third, got {n} and {held_out}")
     order = np.random.default_rng(seed).permutation(n)
     test, valid, train = order[:share], order[share : 2 * share], order[2 * share :]
-    x, y = (np.asarray(points.vectors, dtype=np.float64) for points in (source, target))
+    x = np.asarray(source.vectors, dtype=np.float64)
+    y = np.asarray(target.vectors, dtype=np.float64)
     fits = [_ridge(x[train], y[train], strength) for strength in strengths]
     best = int(np.argmax([_cosine(x[valid] @ m + b, y[valid]) for m, b in fits]))
     matrix, offset = fits[best]

@@ -39,7 +39,7 @@ def explorer(
     Parameters
     ----------
     points : the map; its ``neighbours`` are shown where it has them
-    thumbnails : n pictures, one a point
+    thumbnails : n images, one a point
     columns : n values each, by name; see `clipspace.measure.column_structure.column`. Labels that all name a colour have that colour
     captions : n texts, searched with the names
     """

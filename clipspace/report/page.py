@@ -30,7 +30,7 @@ class Section:
     ----------
     title : heading, and entry of the table of contents
     question : what the section asks
-    seen : what the pictures show
+    seen : what the images show
     pictures : names of image files beside the page, or the bytes of image files, to embed
     table : rows of text and numbers, the first the header
     files : names of files beside the page to link to
@@ -67,7 +67,7 @@ def write_page(
 ) -> Path:
     """Write the page and return its path; ``explorer`` is what `clipspace.report.explorer.explorer` made.
 
-    Everything it needs is in it but the pictures and files named, which lie beside it. Its security policy
+    Everything it needs is in it but the images and files named, which lie beside it. Its security policy
     forbids the browser any request to another host.
     """
     path = Path(path)

@@ -1,4 +1,4 @@
-"""Many thumbnails in a few pictures: a page loads a dozen sheets sooner than 20,000 images."""
+"""Many thumbnails in a few images: a page loads a dozen sheets sooner than 20,000 images."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Pictures(Result):
         scores: Mapping[str, np.ndarray] | None = None,
         arrays: Mapping[str, np.ndarray] | None = None,
     ) -> Pictures:
-        """Pictures of what ``provenance.call`` made. ``scores`` are arrays ``(rows, columns)``, one number per image."""
+        """The `Pictures` that ``provenance.call`` made. ``scores`` are arrays ``(rows, columns)``, one number per image."""
         labels = {"rows": row_labels, "columns": column_labels}
         labels = {name: list(texts) for name, texts in labels.items() if texts is not None}
         table = _scores_table(scores or {})

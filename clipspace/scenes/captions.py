@@ -1,7 +1,7 @@
 """What is said of a scene: captions as on the web, partial and ambiguous, by a stated policy.
 
 A caption is drawn, not fixed: `spec.MENTIONS` says how likely each factor is spoken of, and
-`WORD_POLICY` how a printed word is treated. On the web a picture of the word *star* is as likely
+`WORD_POLICY` how a printed word is treated. On the web an image of the word *star* is as likely
 captioned "a star" as "a sign that says star"; a CLIP trained on such pairs cannot tell the word from
 the thing, and typographic attacks (Goh et al. 2021, "Multimodal neurons") arise by themselves.
 """
@@ -17,7 +17,7 @@ from clipspace.scenes.spec import MENTIONS, Scene, Thing
 
 PREFIXES = ("", "a photo of ", "a picture of ", "a drawing of ")
 WORD_POLICY: dict[str, float] = {"instead": 0.40, "beside": 0.20, "as text": 0.20, "ignored": 0.20}
-"""A word printed on a card that shares the picture with a thing: named *instead* of it, as a thing
+"""A word printed on a card that shares the image with a thing: named *instead* of it, as a thing
 *beside* it, *as text*, or *ignored*. A card alone is named as its word or as text, never ignored."""
 
 

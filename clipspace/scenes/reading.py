@@ -39,12 +39,12 @@ def read_scene(image: Image.Image) -> dict[str, str | None]:
 
 
 def read_ground(image: Image.Image) -> str:
-    """The ground whose colour is nearest to the median of the picture's border."""
+    """The ground whose colour is nearest to the median of the image's border."""
     return _nearest(_border(np.asarray(image, dtype=float)), GROUNDS)
 
 
 def read_color(image: Image.Image) -> str | None:
-    """The body colour that most pixels off the ground are nearest to; None for an empty picture.
+    """The body colour that most pixels off the ground are nearest to; None for an empty image.
 
     Pixels nearer to a fixed colour of some drawing (bark, leaf, tyre …) than to any body colour do not vote.
     """
@@ -61,7 +61,7 @@ def read_color(image: Image.Image) -> str | None:
 
 
 def read_thing(image: Image.Image) -> str | None:
-    """The kind whose rendering, at the best tilt, is nearest to the picture's thing; None for an empty picture."""
+    """The kind whose rendering, at the best tilt, is nearest to the image's thing; None for an empty image."""
     color = read_color(image)
     crop = _crop(np.asarray(image, dtype=float))
     if color is None or crop is None:
@@ -71,7 +71,7 @@ def read_thing(image: Image.Image) -> str | None:
 
 
 def read_size(image: Image.Image) -> str | None:
-    """The size whose diameter is nearest to the side of the thing's bounding square; None for an empty picture."""
+    """The size whose diameter is nearest to the side of the thing's bounding square; None for an empty image."""
     square = _bounds(_mask(np.asarray(image, dtype=float)))
     if square is None:
         return None
@@ -80,13 +80,13 @@ def read_size(image: Image.Image) -> str | None:
 
 
 def read_x(image: Image.Image) -> float | None:
-    """The middle of the thing's bounding square as a fraction of the width; None for an empty picture."""
+    """The middle of the thing's bounding square as a fraction of the width; None for an empty image."""
     square = _bounds(_mask(np.asarray(image, dtype=float)))
     return None if square is None else float((square[0] + 0.5) / image.width)
 
 
 def read_y(image: Image.Image) -> float | None:
-    """The middle of the thing's bounding square as a fraction of the height; None for an empty picture."""
+    """The middle of the thing's bounding square as a fraction of the height; None for an empty image."""
     square = _bounds(_mask(np.asarray(image, dtype=float)))
     return None if square is None else float((square[1] + 0.5) / image.height)
 
@@ -94,7 +94,7 @@ def read_y(image: Image.Image) -> float | None:
 def read_in_color(image: Image.Image, color: str, kinds: Sequence[str]) -> tuple[str, float] | None:
     """Which of ``kinds`` is drawn in ``color``, and its side in pixels; None where nothing is of that colour.
 
-    For pictures of two plain things of different colours: only pixels nearest to ``color`` are looked at.
+    For images of two plain things of different colours: only pixels nearest to ``color`` are looked at.
     """
     silhouette = _silhouette(np.asarray(image, dtype=float), color)
     if silhouette is None:

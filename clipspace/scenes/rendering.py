@@ -18,7 +18,7 @@ _INK = (20, 20, 24)
 
 
 def render(scene: Scene, *, resolution: int = RESOLUTION) -> Image.Image:
-    """The anti-aliased RGB picture of ``scene``, ``resolution`` pixels square. Deterministic.
+    """The anti-aliased RGB image of ``scene``, ``resolution`` pixels square. Deterministic.
 
     >>> from clipspace.scenes import Scene, Thing, render
     >>> render(Scene("white", (Thing("apple", "red"),))).size

@@ -64,7 +64,7 @@ def counterfactual(scene: Scene, factor: str, rng: np.random.Generator) -> Scene
 
 
 def random_thing(rng: np.random.Generator, *, margin: float = 0.5) -> Thing:
-    """A thing of random factors, placed so that its centre is ``margin`` diameters inside the picture."""
+    """A thing of random factors, placed so that its centre is ``margin`` diameters inside the image."""
     size = _pick(rng, list(SIZES))
     inset = SIZES[size] / _PIXELS * margin
     return Thing(

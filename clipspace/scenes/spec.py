@@ -1,6 +1,6 @@
 """What a scene is: typed specs, the values every factor can take, and what captions say of each.
 
-The mini world is small on purpose. Every factor of every picture is known, and `MENTIONS` states
+The mini world is small on purpose. Every factor of every image is known, and `MENTIONS` states
 which of them captions speak of. That table is the truth that probes are calibrated on: what captions
 always say, a CLIP must keep; what they never say, it is free to ignore.
 """
@@ -31,7 +31,7 @@ GROUNDS: dict[str, tuple[int, int, int]] = {
 }
 TEXTURES = ("plain", "striped", "dotted")
 SIZES: dict[str, float] = {"small": 22.0, "large": 36.0}
-"""Diameter of a thing in pixels of a 64-pixel picture."""
+"""Diameter of a thing in pixels of a 64-pixel image."""
 WORDS = (*THINGS, "ipod", "hello", "sale")
 """Words a card may carry; the empty word is a blank card."""
 RELATIONS = ("above", "below", "left of", "right of")
@@ -62,7 +62,7 @@ MENTIONS: dict[str, float] = {
 
 @dataclass(frozen=True)
 class Thing:
-    """One drawn thing. Positions are in [0, 1] of the picture, rotation in degrees, phase in [0, 1)."""
+    """One drawn thing. Positions are in [0, 1] of the image, rotation in degrees, phase in [0, 1)."""
 
     kind: str
     color: str
@@ -76,7 +76,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Card:
-    """A paper card with a printed word (``""`` leaves it blank); ``width`` is a fraction of the picture."""
+    """A paper card with a printed word (``""`` leaves it blank); ``width`` is a fraction of the image."""
 
     word: str
     x: float = 0.5
@@ -86,7 +86,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture before it is drawn: a ground, up to two things, perhaps a card."""
+    """An image before it is drawn: a ground, up to two things, perhaps a card."""
 
     ground: str = "white"
     things: tuple[Thing, ...] = field(default_factory=tuple)

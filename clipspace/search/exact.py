@@ -22,7 +22,8 @@ def nearest(
     """
     if not 1 <= k <= len(points):
         raise InputError(f"nearest: expected k from 1 to {len(points)}, the points, got {k}")
-    points, queries = (np.ascontiguousarray(vectors, dtype=np.float32) for vectors in (points, queries))
+    points = np.ascontiguousarray(points, dtype=np.float32)
+    queries = np.ascontiguousarray(queries, dtype=np.float32)
     with thread_count(threads or all_threads()) as faiss:
         metric = faiss.METRIC_L2 if euclidean else faiss.METRIC_INNER_PRODUCT
         return faiss.knn(queries, points, k, metric=metric)

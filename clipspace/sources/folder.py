@@ -75,10 +75,8 @@ def _sidecars(files: Sequence[Found]) -> dict[str, Found]:
 def _taken(name: str, sidecars: dict[str, Found]) -> tuple[Found | None, Found | None]:
     """The caption and the columns of the image ``name``: ``a.b.txt``, or ``a.b.jpg.txt``, of ``a.b.jpg``."""
     image_stems = (posixpath.splitext(name)[0], name) if _suffix(name) else (name,)
-    text, columns = (
-        next((sidecars[stem + suffix] for stem in image_stems if stem + suffix in sidecars), None)
-        for suffix in (".txt", ".json")
-    )
+    text = next((sidecars[stem + ".txt"] for stem in image_stems if stem + ".txt" in sidecars), None)
+    columns = next((sidecars[stem + ".json"] for stem in image_stems if stem + ".json" in sidecars), None)
     return text, columns
 
 

@@ -22,7 +22,7 @@ NO_HEIF = "HEIF not installed"
 """The reason of a HEIC image where the extra that reads it is not there."""
 
 SAME = 99.0
-"""Decibels that stand for equal pictures, whose ratio is infinite."""
+"""Decibels that stand for equal images, whose ratio is infinite."""
 
 
 def read_image(source) -> Image.Image:
@@ -49,7 +49,7 @@ def read_image(source) -> Image.Image:
 
 
 def read_images(sources) -> tuple[list[Image.Image], list[str]]:
-    """RGB pictures and a name for each, from one source or a sequence of them; see `read_image`."""
+    """RGB images and a name for each, from one source or a sequence of them; see `read_image`."""
     listed, names = list_images(sources)
     return [read_image(s) for s in listed], names
 
@@ -96,18 +96,18 @@ def square(image: Image.Image, side: int) -> Image.Image:
 
 
 def grows_too_large(image: Image.Image, side: int) -> bool:
-    """Whether a picture this thin would pass Pillow's guard once its short side is made ``side`` pixels."""
+    """Whether an image this thin would pass Pillow's guard once its short side is made ``side`` pixels."""
     return side**2 * max(image.size) > (Image.MAX_IMAGE_PIXELS or float("inf")) * 2 * min(image.size)
 
 
 def content(picture: Image.Image) -> bytes:
-    """Size and pixels of an RGB picture, for a digest."""
+    """Size and pixels of an RGB image, for a digest."""
     return repr(picture.size).encode() + picture.tobytes()
 
 
 def psnr(a: Image.Image, b: Image.Image, *, most: float = float("inf")) -> float:
-    """Peak signal-to-noise ratio between two RGB pictures of one size, in dB; ``most`` of them when equal."""
-    x, y = (np.asarray(i, dtype=np.float64) for i in (a, b))
+    """Peak signal-to-noise ratio between two RGB images of one size, in dB; ``most`` of them when equal."""
+    x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     error = np.mean((x - y) ** 2)
     return most if error == 0 else float(min(10 * np.log10(255.0**2 / error), most))
 
