@@ -45,7 +45,7 @@ def test_interpolate_writes_a_picture_and_reports(files, capsys):
         == 0
     )
     facts = json.loads(capsys.readouterr().out)
-    assert facts["provenance"]["steps"] == 3
+    assert facts["provenance"]["options"]["steps"] == 3
     assert Image.open("a.png").width > 300
 
 
