@@ -38,7 +38,7 @@ MOST_IMAGES = 1000
 MOST_CAPTIONS = 12
 THUMBNAILS = 400
 FEWEST_OTHERS = 50
-"""Points besides the images shown, below which components are fitted on rendered scenes instead."""
+"""Smallest number of points, besides the images shown, to fit components on; with fewer, rendered scenes are used."""
 _REASONS = {
     "rows": "it needs images, and those of the store cannot be read; say what was encoded with --source",
     "images": "it needs images, and those of the store cannot be read; say what was encoded with --source",

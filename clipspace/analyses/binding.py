@@ -133,7 +133,7 @@ _OUTCOMES = {
     ("decoded", "lost"): "v",
     ("true image", "kept"): "|",
 }
-"""The mark of each view and score in the figure."""
+"""Marker of each view and score in the figure."""
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:

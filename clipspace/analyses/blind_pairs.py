@@ -58,7 +58,7 @@ ANALYSIS = Analysis(
 _SIDE = 64
 _SOURCES = 2
 _ROWS = 2000
-"""Images that levels of cosines are taken from, where there are more."""
+"""Largest number of images from which the levels of cosines are computed."""
 _FACTORS = {"thing": "thing1", "color": "color1", "texture": "texture1", "size": "size1", "ground": "ground"}
 
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from clipspace.space import Space
 
 _TURNS = ("color", "ground")
-"""What suggested edits change: of 42 scenes, readers that know no CLIP found the new colour in all, and the new thing in 9."""
+"""Factors that suggested edits change, in turn: of 42 scenes, readers without CLIP found the new colour in all, and a new thing in 9."""
 EXAMPLE_EDITS = ({"color": "purple"}, {"ground": "mint"}, {"color": "red"}, {"ground": "white"})
-"""What each of `EXAMPLES` becomes. They are chosen: 48 edits of colour or ground can be made of these four scenes; at theta = 0.35
-readers that know no CLIP read the new value off all 48, and it with both others off 33, of which these are four."""
+"""New values of each of `EXAMPLES`. They are chosen: 48 edits of colour or ground can be made of these four scenes; at theta = 0.35
+readers without CLIP read the new value in all 48, and also both unchanged values in 33, of which these are four."""
 
 
 class Edit(NamedTuple):

@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from clipspace.space import Space
 
 MOST = 20_000
-"""Rows that are measured; of a larger set, so many are drawn."""
+"""Largest number of rows that are measured; a larger set is sampled."""
 PAIRS = 5000
-"""Captions that are encoded to be compared with their images."""
+"""Largest number of captions that are encoded and compared with their images."""
 CHECKED = 6
-"""Images that are read, and later encoded, to see that a source is what a store was made from."""
+"""Number of images that are read, and later encoded, to check that a source belongs to a store."""
 _SAME = 0.98
-"""Cosine of an image's embedding to the row of a store that is made from it, whatever the precision of either."""
+"""Smallest cosine between an image's embedding and its row of a store, in any precision."""
 _OWN = ("image_path", "caption", "norm", "text_norm", "score", PLACE)
-"""Columns of a store that say nothing of what an image shows."""
+"""Names of store columns that do not describe what an image shows."""
 
 Read = Callable[[Sequence[int]], dict[str, Any]]
 Each = Callable[[Sequence[int]], Iterator[tuple[int, Image.Image]]]

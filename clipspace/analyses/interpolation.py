@@ -50,7 +50,7 @@ ANALYSIS = Analysis(
 )
 
 _BUNDLED = 3
-"""Keyframes of the bundled scenes, all of which are inverted: other analyses of a report ask for the same set."""
+"""Number of bundled scenes used as keyframes. All of them are inverted, since other analyses of a report need the same set."""
 
 
 def run(

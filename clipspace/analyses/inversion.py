@@ -45,18 +45,18 @@ ANALYSIS = Analysis(
     options={
         "n": "Images to invert.",
         "fewest": "Smallest number of sampler steps.",
-        "doublings": "How often that number is doubled.",
-        "guidance_scale": "Guidance scale of inversion and decoding; 1 is none.",
+        "doublings": "Number of times that the number of steps is doubled.",
+        "guidance_scale": "Guidance scale of inversion and decoding; 1 turns guidance off.",
     },
     quick={"n": 1, "fewest": 16, "doublings": 2},
 )
 
 _CLOSE = 0.1
-"""dB below what the autoencoder alone gives that still count as exact."""
+"""Largest distance in dB from the autoencoder's own PSNR that counts as exact."""
 NAMES = {"exact": "exact", "ddim": "DDIM"}
 _LOUDER = 4
 _DOUBLINGS = {"exact": -2, "ddim": 0}
-"""An exact step costs about four evaluations: two doublings fewer end at as many."""
+"""Change in the number of doublings, by method: an exact step costs about four evaluations."""
 
 
 def run(

@@ -16,7 +16,7 @@ from clipspace.scenes.reading import is_scene, read_scene
 
 WORDS = {"color": "colour", "thing": "thing", "ground": "ground"}
 CHANCE = {factor: 1 / len(values) for factor, values in FACTORS.items()}
-"""Of each factor, how often a value named at random is right."""
+"""Probability, by factor, that a value named at random is right."""
 
 
 class Verdict(NamedTuple):

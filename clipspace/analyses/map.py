@@ -52,7 +52,7 @@ ANALYSIS = Analysis(
 
 _SIDE = 48
 _SHOWN = 400
-"""Images that are kept for thumbnails: more than fit."""
+"""Largest number of thumbnails that are saved: more than a figure has room for."""
 _NEAR = 10
 _COLUMNS = {"thing": "thing1", "color": "color1", "texture": "texture1", "size": "size1", "ground": "ground"}
 

@@ -61,7 +61,7 @@ _COMPONENTS = ("linear", "neighbours", "sensitivity", "consistency", "recovery",
 _SIDE = 64
 _CANDIDATES = 8
 _HALF = 0.5
-"""Skill above which a factor counts as held, or as brought back."""
+"""Skill (0 is chance, 1 perfect) above which a factor counts as held, or as brought back."""
 
 
 def run(
@@ -228,7 +228,7 @@ def _decoder(scores: Result) -> list[str]:
 
 _COLOR = {"always": 0, "sometimes": 5, "never": 4}  # index into plot.COLORS, by how often captions say a factor
 _LEFT = -0.2
-"""Where marks of skills far below chance are drawn."""
+"""Smallest skill drawn; marks of smaller skills are put there."""
 _PARTS = {"linear": "o", "neighbours": "^", "sensitivity": "D"}
 
 

@@ -56,7 +56,7 @@ ANALYSIS = Analysis(
 )
 
 WORDS = ("ipod", "pizza", "car", "house", "cat")
-"""Printed on images where the caller names no words: the first two that no image shows."""
+"""Default words; the first two that no image shows are printed."""
 CARDS = ("bare", "blank card", "word")
 _SHOWN = 4
 
@@ -236,7 +236,7 @@ def _findings(table: list[dict], attack: _Attack, answers: list[str]) -> list[st
 
 
 _FONT_SIZE = 7
-"""Points of what is read below each image: the names of things fit their cell."""
+"""Font size in points of the readings below images: names of things fit their cell."""
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:

@@ -9,7 +9,7 @@ import numpy as np
 
 from clipspace.sequences import in_order
 
-MOST = 24  # different whole numbers that are still labels; labels that are told apart in a figure
+MOST = 24  # largest number of distinct whole numbers taken as labels, and of labels that a figure tells apart
 
 
 def column(values: Sequence) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from clipspace.errors import InputError
 from clipspace.points.sphere import norm, unit
 
 ROUNDING = 1e-6
-"""Distance of a unit vector from a mean that single precision cannot tell from 0."""
+"""Largest distance of a unit vector from a mean that single precision cannot tell from 0."""
 
 
 def mean_cosine(x: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Points that are one: the same image, encoded in another batch, differs in the last bits."""
+"""Copies among points: the same image, encoded in another batch, differs in the last bits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 COPIED = 1e-5
-"""Distance, in units of the typical norm, below which two points are one. Batches move a float32 embedding by 1e-6."""
+"""Distance, in units of the typical norm, below which two points count as copies. Batches move a float32 embedding by 1e-6."""
 _LINES = 4
 
 

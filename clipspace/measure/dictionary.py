@@ -12,7 +12,7 @@ from clipspace.errors import InputError
 from clipspace.reprs import brief
 
 DEAD_AFTER = 50
-"""Steps without firing after which a feature is helped."""
+"""Number of steps without firing after which the auxiliary loss revives a feature."""
 _AUXILIARY = 0.25
 
 

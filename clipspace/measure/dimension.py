@@ -14,7 +14,7 @@ from clipspace.errors import CapabilityError, InputError
 from clipspace.search.exact import neighbours
 
 _EVEN = 1e-6
-"""Logarithm of a ratio of distances that single precision cannot tell from 0."""
+"""Largest logarithm of a ratio of distances that single precision cannot tell from 0."""
 
 
 def two_nn(x: np.ndarray, *, discard: float = 0.1) -> float:

@@ -19,10 +19,10 @@ from clipspace.errors import ConvergenceWarning, InputError, shortened
 from clipspace.reprs import brief
 
 ROWS = 4096
-"""Rows of data worked on at a time, so that their logits stay near the processor."""
+"""Number of rows in a block, whose logits fit the processor's cache."""
 HISTORY = 10
 _LARGEST = 2**24
-"""Parameters solved for together; more strengths than fit are solved in groups."""
+"""Largest number of parameters solved for together; further strengths are solved in groups."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,9 +17,9 @@ import torch
 from clipspace.errors import ConvergenceWarning, InputError
 
 LIST = 10
-"""Words that may join a row's list at each check."""
+"""Largest number of words that join a row's list at each check."""
 PROPOSALS = 2
-"""Checks that only propose words, before those that decide."""
+"""Number of checks that only propose words, before the checks that decide."""
 CHECKS = 200
 
 

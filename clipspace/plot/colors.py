@@ -10,7 +10,7 @@ from clipspace.scenes.spec import COLORS, GROUNDS
 
 # The ten colours of Petroff 2021 (arXiv 2107.02270), less its two greys, which are left for what has no colour.
 PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#92dadd")
-SHAPES = ("circle", "diamond", "triangle-up")  # the colours come again in each
+SHAPES = ("circle", "diamond", "triangle-up")  # shapes of markers; the palette repeats in each
 
 # Viridis (van der Walt and Smith 2015) in 32 steps, dark to light.
 # fmt: off

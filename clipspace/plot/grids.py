@@ -13,9 +13,9 @@ from clipspace.plot.axes import AS_WRITTEN, axes_of
 from clipspace.sequences import in_order
 
 LINE = 0.22
-"""Room for a caption under each image, in cells."""
+"""Height of a caption under an image, in cells."""
 BREAK = 0.5
-"""Room of a break between columns, in cells."""
+"""Width of a break between columns, in cells."""
 _SMALL = 128
 
 

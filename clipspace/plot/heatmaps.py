@@ -11,7 +11,7 @@ from clipspace.plot.axes import AS_WRITTEN, axes_of
 from clipspace.sequences import in_order
 
 _ROOM = 12
-"""Most rows or columns whose values are written."""
+"""Largest number of rows or columns whose values are written in their cells."""
 
 
 def heatmap(

@@ -12,7 +12,7 @@ from clipspace.plot.axes import AS_WRITTEN, axes_of, legend
 from clipspace.plot.style import COLORS
 
 _APART = 0.11
-"""Least distance of two names at the ends of lines, of the height of the Axes."""
+"""Smallest distance between two names at line ends, as a share of the height of the Axes."""
 
 
 def curves(

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from clipspace.plot.style import width
 
 _PAD = 0.05
-"""Inches above and below: just more than the 3 points that the layout keeps free, or images would shrink."""
+"""Margin above and below, in inches: just more than the layout's own 3 points, so that images keep their size."""
 _CLOSE = 0.02
 
 

@@ -12,7 +12,7 @@ from clipspace.plot.axes import AS_WRITTEN, axes_of
 from clipspace.plot.style import COLORS
 
 _ROOM = 1.5
-"""Width of the Axes, where a bar of 1 is long 1: room for the figure at its end."""
+"""Right end of the axis, which leaves room for the percentage behind a bar of length 1."""
 
 
 def probabilities(

@@ -10,7 +10,7 @@ from clipspace.files import atomically
 from clipspace.plot.style import paper
 
 LARGEST = 2_000_000
-"""Bytes of a file that venues and readers take without complaint; images are made coarser to stay below."""
+"""Largest size of a figure file in bytes; images are made coarser to stay below it."""
 _DPI = (300, 200, 150, 100)
 _NO_DATES = {".pdf": {"CreationDate": None, "ModDate": None}, ".png": {"Software": None}}
 

@@ -21,9 +21,9 @@ from clipspace.sequences import check_labels, in_order
 _OTHER, _OTHER_COLOR = "other", "0.72"
 _MARKERS = dict(zip(SHAPES, "oD^", strict=True))
 _RIM = {"edgecolors": "0.5", "linewidths": 0.3}
-"""Round points in their own colour, which may be that of the paper."""
+"""Rim of points whose colour may be that of the paper."""
 _LONG = 9
-"""Lines of a legend, above which it has two columns."""
+"""Largest number of lines of a legend with one column."""
 
 
 def scatter(

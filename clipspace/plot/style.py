@@ -29,7 +29,7 @@ VENUES: dict[str, Venue] = {
     "eccv": Venue(4.8, 4.8, 8),
     "tmlr": Venue(6.5, 6.5, 9),
 }
-"""From the venues' style files, as tueplots lists them."""
+"""Text widths and font sizes of venues, from their style files as tueplots lists them."""
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's palette (2008), told apart by all common kinds of colour vision."""
 

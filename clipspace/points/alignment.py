@@ -17,7 +17,7 @@ from clipspace.points.stamps import differences, read_stamp
 from clipspace.reprs import brief
 
 STRENGTHS = tuple(10.0 ** np.arange(-6, 4))
-"""Of the ridge, in units of the mean variance of the source."""
+"""Ridge penalties to choose from, in units of the mean variance of the source."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,11 +15,11 @@ from clipspace.points.protocol import BLOCK_ROWS, Points, Vectors
 from clipspace.reprs import brief
 
 _RUN = 256
-"""Rows that are shifted by a mean of their own."""
+"""Number of rows in a run; each run is centred by its own mean."""
 _FEW = 2 * _RUN
-"""Rows of a block up to which it is summed in float64."""
+"""Largest number of rows of a block that is summed in float64."""
 _UNEVEN = 8
-"""Times the median variance of runs from which a run is summed in float64."""
+"""Ratio of a run's variance to the median of all runs, above which the run is summed in float64."""
 
 
 @dataclass(frozen=True, eq=False)

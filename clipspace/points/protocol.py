@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from clipspace.points.stamps import Stamp
 
 BLOCK_ROWS = 4096
-"""Rows of a block: enough for a matrix product to run at full speed, few enough to stay near the cache."""
+"""Number of rows in a block: enough for a matrix product to run at full speed, few enough to stay near the cache."""
 PART_ROWS = 16 * BLOCK_ROWS
-"""Rows of a part: enough that merging parts costs nothing, few enough to be spread over many workers."""
+"""Number of rows in a part: enough that merging parts costs nothing, few enough to be spread over many workers."""
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ from clipspace.errors import InputError, shortened
 from clipspace.sequences import as_array
 
 ANTIPODAL = 1e-4
-"""Radians from exactly opposite at which the great circle between two points is no longer defined."""
+"""Angle in radians: two points within it of exactly opposite have no defined great circle."""
 
 
 def norm(x: np.ndarray) -> np.ndarray:

@@ -11,9 +11,9 @@ from typing import Any
 from clipspace.errors import InputError, OldStampWarning, SpaceMismatchError
 
 VERSION = 2
-"""Of a stamp in a file. Version 1, of clipspace 0.1, said no version and nothing of the function."""
+"""Version of the stamps in files. Those of clipspace 0.1 (version 1) name no version and hold no function."""
 EMBEDDING, FEATURES = "embedding", "before its projection"
-"""The layer of an encoder that a vector was read from."""
+"""Names of the encoder layers that vectors are read from."""
 TOLERANCE = 2e-3
 """Largest difference of two fingerprints of one function. Float32 gives 1e-5, a GPU's short products up to 1e-3."""
 
@@ -147,7 +147,7 @@ def differences(expected: Stamp | None, got: Stamp | None) -> list[str]:
 
 _DIGESTS = {"architecture", "tokenizer", "text_cleaning"}
 _IMPLIED = {"architecture": {"activation", "heads", "pooling", "norm_epsilon"}, "text_cleaning": {"tokenizer"}}
-"""A digest that changes with others, and is named only where those agree."""
+"""Digests that change with other fields; each is reported only where those fields agree."""
 
 
 def _function_differences(a: Function, b: Function) -> list[str]:

@@ -21,7 +21,7 @@ from clipspace.space import Space
 SCENES = 2000
 _FEWEST = 4
 _LONGEST = 300
-"""Characters of a text that the panel of a point shows."""
+"""Largest number of characters of a text in the panel of a point."""
 
 
 class Points(NamedTuple):

@@ -18,7 +18,7 @@ from clipspace.report.sprites import Sprites, pack
 from clipspace.search.exact import neighbours
 from clipspace.search.maps import Map
 
-_NEIGHBOURS = 10  # shown of each point
+_NEIGHBOURS = 10  # number of neighbours shown for each point
 
 
 def explorer(

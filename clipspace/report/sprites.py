@@ -13,9 +13,9 @@ from clipspace.report.page import data_uri
 from clipspace.sources.images import read_image, square
 
 SIDES = (64, 48, 32)
-"""Pixels that a tile may be wide, the widest first."""
-_PIXELS = 24_000_000  # of all sheets together: about 10 MB of WebP, 100 MB once a browser has decoded them
-_ACROSS = 32  # 32 x 32 tiles a sheet, at most 2048 pixels wide, which every phone can draw
+"""Possible widths of a tile in pixels, the widest first."""
+_PIXELS = 24_000_000  # largest number of pixels of all sheets together: about 10 MB of WebP, 100 MB once a browser has decoded them
+_ACROSS = 32  # tiles across and down a sheet, at most 2048 pixels wide, which every phone can draw
 _FORMATS: tuple[dict[str, Any], ...] = (
     {"format": "WEBP", "quality": 80},
     {"format": "JPEG", "quality": 80, "optimize": True},

@@ -23,9 +23,9 @@ from clipspace.results.text import FEW_ROWS, as_text
 from clipspace.scenes.fonts import label_font
 
 _SIDE, _GAP, _LINE, _TEXT = 112, 6, 16, 12
-"""Least pixels of a cell, and what is between cells, a line and the text of such a cell; all grow with it."""
+"""Smallest side of a cell, and gap, line height and text size at that side, in pixels; all scale with the cell."""
 _FRAME, _MP4, _NOTEBOOK = 224, 256, 256
-"""Least pixels of a frame of an animation and of a video, most of a cell in a notebook."""
+"""Smallest side in pixels of a frame of an animation and of a video; largest side of a cell in a notebook."""
 _SMOOTH = Image.Resampling.LANCZOS
 _INK, _PAPER = (34, 34, 38), (255, 255, 255)
 ANIMATIONS = (".gif", ".webp", ".mp4")

@@ -12,7 +12,7 @@ from clipspace.scenes.things import THINGS
 
 LAYOUTS: dict[str, float] = {"one": 0.44, "one+card": 0.22, "two": 0.26, "card": 0.08}
 BLANK_CARDS = 0.15
-UNSEEN = 1000  # added to a seed: training saw the scenes of seed 0
+UNSEEN = 1000  # offset of the seeds of scenes that training never saw; it used those of seed 0
 _PIXELS = 64
 
 

@@ -9,7 +9,7 @@ from clipspace.points.arrays import check_finite
 from clipspace.search.faiss_backend import all_threads, thread_count
 
 _ROWS = 1024
-"""Points whose distances are measured again at a time."""
+"""Number of points whose distances are recomputed together."""
 
 
 def nearest(

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from clipspace.errors import InputError
 
 FLAT_ROWS = 10_000
-"""Rows below which comparing with all of them is fast enough."""
+"""Number of rows below which an exact search is fast enough."""
 GRAPH_ROWS = 100_000
-"""Rows up to which a graph is built: that runs on one thread, as its result would else depend on chance."""
+"""Largest number of rows for a graph (HNSW), which is built on one thread to be reproducible."""
 _LINKS = 32
 _POINTS_PER_LIST = 40
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from clipspace.search.maps import Map
 
 _KEY = b"clipspace.map"
-"""Key of what describes the map in the metadata of the file."""
+"""Key of the map's description in the metadata of the file."""
 
 
 def write(

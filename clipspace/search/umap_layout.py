@@ -18,7 +18,7 @@ from scipy.sparse.linalg import lobpcg
 
 _PUSHES = 3
 _LEAST, _MOST = 2.0**-30, 2.0**14
-"""Squared distances between which forces are told apart."""
+"""Smallest and largest squared distance in the table of forces."""
 _SHIFT = 17
 """Bits of a float32 below its exponent and the first 6 of its mantissa, which number the entries of the table."""
 _FIRST = int(np.float32(_LEAST).view(np.uint32)) >> _SHIFT

@@ -15,7 +15,7 @@ _PATHS = ("image_path", "path", "file", "file_name", "filename", "image", "filep
 _IMAGES = ("image", "images", "img", "image_bytes", "jpg", "jpeg", "png", "webp", "photo", "picture")
 _CAPTIONS = ("caption", "text")
 _LOOKED_AT = 16
-"""Cells of a column that are looked at to tell whether it holds images."""
+"""Number of cells of a column that are read to see whether it holds images."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from clipspace.sources.rows import Part, Row, RowError, Sample, Source, digest_o
 from clipspace.sources.sidecars import read_sidecars
 
 _NO_IMAGES = (".txt", ".json", ".jsonl", ".csv", ".parquet", ".tar", ".npy", ".md", ".html", ".py")
-"""Suffixes of files that are not looked into; all others are."""
+"""Suffixes of files that are taken for no images without reading them."""
 
 
 class _Beside(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 HEAD_BYTES = 256
-"""First bytes of a file that `format_of` needs."""
+"""Number of first bytes of a file that `format_of` needs."""
 
 READ = {
     "JPEG": ("jpg", "jpeg", "jpe", "jfif", "jif"),
@@ -19,7 +19,7 @@ READ = {
     "AVIF": ("avif", "avifs"),
     "HEIF": ("heic", "heif", "hif", "heics", "heifs"),
 }
-"""What is read, as Pillow names it, and the usual endings. EPS and PDF, which run programs, are not."""
+"""Formats that are read, by Pillow's names, with their usual suffixes. EPS and PDF are left out: they run programs."""
 
 SUFFIXES = frozenset(f".{ending}" for endings in READ.values() for ending in endings)
 

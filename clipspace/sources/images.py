@@ -19,10 +19,10 @@ from clipspace.sources.pixels import from_array, to_rgb
 SUFFIXES = formats.SUFFIXES
 
 NO_HEIF = "HEIF not installed"
-"""The reason of a HEIC image where the extra that reads it is not there."""
+"""Reason recorded for a HEIC image when the extra that reads it is not installed."""
 
 SAME = 99.0
-"""Decibels that stand for equal images, whose ratio is infinite."""
+"""Value in decibels that stands for the infinite ratio of two equal images."""
 
 
 def read_image(source) -> Image.Image:

@@ -14,7 +14,7 @@ from clipspace.errors import InputError
 from clipspace.reprs import brief
 
 MAX_BYTES = 2**28
-"""The largest image file that is read, 256 MiB: what is above is recorded, not loaded."""
+"""Largest size in bytes (256 MiB) of an image file that is read; a larger file is recorded as rejected."""
 
 
 class RowError(InputError):

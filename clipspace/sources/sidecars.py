@@ -10,7 +10,7 @@ from typing import Any
 from clipspace.sources.rows import RowError, as_caption
 
 FAULT = "sidecar_error"
-"""The column that says what of a row, other than its image, could not be read."""
+"""Name of the column of errors in a row's caption or columns; its image is encoded all the same."""
 SUFFIXES = (".txt", ".json", ".cls")
 
 

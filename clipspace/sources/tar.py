@@ -19,7 +19,7 @@ from clipspace.sources.sidecars import SUFFIXES as SIDECARS
 from clipspace.sources.sidecars import read_sidecars, stems
 
 _MOST = 256
-"""Members of one stem that are held in memory; of more, each so many share the stem's own caption and columns."""
+"""Largest number of members of one stem held in memory; each group of that size shares the stem's caption and columns."""
 _COMPRESSED = (
     (b"\x1f\x8b", lambda file: gzip.GzipFile(fileobj=file)), (b"BZh", bz2.BZ2File), (b"\xfd7zXZ\0", lzma.LZMAFile),
 )  # fmt: skip

@@ -20,11 +20,11 @@ from clipspace.points.stamps import read_stamp
 
 FORMAT = "clipspace-store/1"
 FOLDERS = {"image": "img_emb", "prior": "img_emb", "text": "text_emb"}
-"""Folder of the vectors of a modality."""
+"""Folder of the vectors, by modality."""
 NORMS = {"image": "norm", "prior": "norm", "text": "text_norm"}
-"""Column of the norms, as the encoder gave them, of a modality."""
+"""Column of the encoder's norms, by modality."""
 PLACE = "source_row"
-"""Column of where a row stands in what was encoded (`Row.place`), which tells rows of one name apart."""
+"""Column of a row's place in the encoded source (`Row.place`); it tells rows of the same name apart."""
 RESERVED = ("image_path", "caption", "norm", "text_norm", "score", PLACE)
 
 

@@ -15,9 +15,9 @@ from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 from clipspace.errors import InputError
 
 _NO_LOCKS = (ENOLCK, ENOTSUP, EOPNOTSUPP)
-"""What a file system without locks answers; of ENOSYS, filelock itself falls back to the lock file's existence."""
+"""Error codes of file systems without locks; of ENOSYS, filelock itself falls back to the lock file's existence."""
 _GLANCE = 1.0
-"""Seconds that runs wait for each other's glance at the lock of a store."""
+"""Longest time in seconds that a run waits while another run looks at the lock of a store."""
 _SOFT = ".held"
 """Ending of a lock file whose existence is the lock."""
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from clipspace.points.store.reading import Store
 
 LONGEST = 10_000
-"""Characters that are read of a text: far more than any encoder takes, or a page shows."""
+"""Largest number of characters read of a text: far more than an encoder takes or a page shows."""
 
 
 def plain_columns(store: Store, rows: np.ndarray) -> dict[str, list]:
