@@ -1,15 +1,15 @@
-"""What of a set that a user gave an analysis is computed on, said in a sentence; and the analysis, run on it.
+"""Run an analysis on a user's images or store, and describe in a sentence what it was computed on.
 
-Each analysis says in its row (`clipspace.analyses.Analysis`) what it takes of such a set:
+Each analysis lists in its row (`clipspace.analyses.Analysis`) what it takes of them:
 
 - ``rows``: a few images, each a row of the figure
-- ``images``: images, more of them, and their points where its ``run`` takes them
-- ``points``: points, and the columns that are known of them; images of some of them where there are any
-- ``others``: the points that are not of the few images
-- ``among``: points whose images are looked up
-- ``pairs``: points of images and of their captions
+- ``images``: more images, and their embeddings where ``run`` takes them
+- ``points``: embeddings with their columns, and images of some of them where images can be read
+- ``others``: embeddings of all but the few images
+- ``among``: embeddings whose images are looked up
+- ``pairs``: embeddings of images and of their captions
 - ``captions``: a few captions
-- ``scenes``: nothing that a user could give: it needs the truth of rendered scenes
+- ``scenes``: nothing, since the analysis needs the true factors of rendered scenes
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _REASONS = {
 
 @dataclass(frozen=True, eq=False)
 class Brought:
-    """The set whose images are looked at, and that whose points are measured: often one; None where nothing is given.
+    """The set whose images an analysis shows, and the set whose embeddings it measures, often the same; None without any.
 
     At most ``rows`` images are rows of a figure; None for six, or as many as the analysis says.
     """
@@ -81,9 +81,9 @@ def bring(
     rows: int | None = None,
     seed: int,
 ) -> Brought:
-    """What analyses look at, and what they measure: of images and a store both, the images and the store's points.
+    """The inputs of analyses. Where both are given, analyses show ``images`` and measure the embeddings of ``store``.
 
-    Everything is listed and checked, as far as it can be without a model; images of ``source`` go into ``spool``.
+    All inputs are listed and checked, as far as possible without a model. Images of ``source`` are written to ``spool``.
     """
     if source is not None and store is None:
         raise InputError("report: expected the store that was encoded from the source, got none; pass --store")
@@ -95,7 +95,7 @@ def bring(
 
 
 def missing(name: str, brought: Brought) -> str | None:
-    """Why an analysis cannot be computed on what was brought; None where it can, and where nothing was brought."""
+    """The reason why an analysis cannot be computed on these inputs; None where it can, and without inputs."""
     if not brought.everything:
         return None
     has = {
@@ -110,7 +110,7 @@ def missing(name: str, brought: Brought) -> str | None:
 
 
 def ask(name: str, space: Space, brought: Brought, **options: Any) -> Result:
-    """The answer of an analysis, computed on what was brought; ``data`` and ``inputs`` of its provenance say on what."""
+    """Run an analysis on these inputs; ``data`` and ``inputs`` of the result's provenance describe them."""
     set_options = {key: value for key, value in options.items() if value is not None}
     result = analysis(name).run(space, **{**_arguments(name, space, brought), **set_options})
     data = computed_on(name, brought, result.provenance.options)
@@ -131,7 +131,7 @@ def computed_on(name: str, brought: Brought, options: Mapping[str, Any]) -> str:
 
 
 def inputs(name: str, brought: Brought) -> list[dict[str, Any]]:
-    """What an analysis was computed on, as {kind, name, digest}: the sets, and each image of a row."""
+    """The inputs of an analysis as {kind, name, digest}: the sets, and each image that is a row of its figure."""
     sets = [
         {
             "kind": one_set.kind,
@@ -193,7 +193,7 @@ def _others(space: Space, brought: Brought) -> dict[str, Any]:
 
 
 def _enough(n_points: int, brought: Brought) -> bool:
-    """Whether components are fitted on this many points: a store is given for that."""
+    """Whether components can be fitted on this many points; those of a store always are."""
     return n_points >= FEWEST_OTHERS or brought.points.store is not None
 
 
@@ -220,7 +220,7 @@ _TAKE = {
 
 
 def _part(kind: str, name: str, brought: Brought, counts: Mapping[str, Any]) -> str:
-    """What a sentence says of one kind."""
+    """The part of the sentence about one kind of input."""
     one_set = brought.images if kind in ("rows", "images") else brought.points
     if kind in ("rows", "images"):
         n = len(_rows(name, brought)) if kind == "rows" else min(len(one_set), MOST_IMAGES)

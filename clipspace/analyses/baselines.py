@@ -1,4 +1,4 @@
-"""What a cosine to z is held against: the cosine of the same images to the z of other images."""
+"""Baselines of a cosine to z: the cosine of the same images to the z of other images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CIRCULAR = "The cosines are circular: the CLIP that steers the decoder judges it
 
 
 def to_others(space: Space, again: np.ndarray, points: Embeddings) -> tuple[np.ndarray, str]:
-    """Mean cosine of what was drawn of each image to the z of the others ``(n,)``, and whose z those are, in words.
+    """Mean cosine of each image's decodes to the z of the other images ``(n,)``, and whose z those are, in words.
 
     ``again`` ``(n, k, d)`` are unit embeddings of k images drawn of each of the n ``points``. Where there is but one
     image, the others are the bundled scenes; those are no baseline for a set that lies close together.

@@ -1,4 +1,4 @@
-"""Edits of images: from a text that says what is there to one that says what should be."""
+"""Edits of images, each from a text that describes an image to a text that describes the result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ readers without CLIP read the new value in all 48, and also both unchanged value
 
 
 class Edit(NamedTuple):
-    """What an image is (None for no baseline) and what it should become."""
+    """A text that describes an image (None for no baseline), and one that describes the result."""
 
     before: str | None
     after: str

@@ -1,4 +1,4 @@
-"""Images and captions to ask a question of, when the user brings none."""
+"""Images and captions that analyses use when the user gives none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user gives to be analysed: rows of a store, or images; listed and checked before a model is loaded."""
+"""A user's images or store as inputs of analyses, listed and checked before a model is loaded."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class Given:
     Parameters
     ----------
     kind : "store" or "images"
-    name : what a sentence calls it
+    name : its name in a sentence
     digest : SHA-256 of the content, in short
-    total : how many rows or images there are
-    rows : numbers of those that are taken, at most `MOST`, rising; ``names``, ``captions`` and ``columns`` are of them
-    read : images by name, of positions among those taken, as paths where they are files; None where there are none to read
-    each : (position, RGB image) one by one, of such positions, in any order
+    total : number of all rows or images
+    rows : numbers of the rows that are analysed, at most `MOST`, rising; ``names``, ``captions`` and ``columns`` are of them
+    read : function from positions among these rows to images by name (paths, for files); None without readable images
+    each : function from such positions to an iterator of (position, RGB image), in any order
     store : where the points are stored; encoded from the images otherwise
     """
 
@@ -74,7 +74,7 @@ class Given:
         return len(self.rows)
 
     def points(self, space: Space) -> Embeddings:
-        """The rows taken as points of ``space``, float32: as stored, or encoded once."""
+        """The embeddings of these rows in ``space``, float32: as stored, or encoded once."""
         if space not in self._encoded:
             if self.store is None:
                 embeddings = space.encode_images(self.read(range(len(self))))
@@ -199,7 +199,7 @@ def evenly(n: int, most: int) -> list[int]:
 def _from_source(
     source: str | Path | Source, store: Store, rows: np.ndarray, names: Sequence[str], spool: Path
 ) -> tuple[Read, Each]:
-    """What reads the images of rows; a few are read at once, so that another source is refused."""
+    """Functions that read the images of rows; a few images are read now, so that a wrong source is refused early."""
     listed = source if isinstance(source, Source) else open_source(source)
 
     def files(positions: Sequence[int]) -> Iterator[tuple[int, bytes]]:
@@ -219,7 +219,7 @@ def _from_source(
 
 
 def _from_files(names: Sequence[str]) -> tuple[Read, Each] | tuple[None, None]:
-    """What reads images whose names are paths; nothing where they are not."""
+    """Functions that read images whose names are paths; None where the names are no paths."""
     try:
         for i in evenly(len(names), CHECKED):
             read_image(Path(names[i]))
@@ -233,13 +233,13 @@ def _from_files(names: Sequence[str]) -> tuple[Read, Each] | tuple[None, None]:
 
 
 def _called(images: Sequence) -> str:
-    """What a sentence calls these arguments: the folder, or nothing where there are several."""
+    """The name of these images in a sentence: their folder, or "given" where there are several."""
     paths = [str(image) for image in images if isinstance(image, (str, Path))]
     return f"of {paths[0]}" if len(paths) == len(images) == 1 and Path(paths[0]).is_dir() else "given"
 
 
 def _apart(names: Sequence[str]) -> list[str]:
-    """Names by which images are told apart: a number after one that came before."""
+    """Unique names of images: a repeated name gets a number."""
     used: set[str] = set()
     unique_names = []
     for i, name in enumerate(names):

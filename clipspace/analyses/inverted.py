@@ -1,4 +1,4 @@
-"""The codes of images that several analyses of a report ask for, found once."""
+"""A cache of inverted images, which several analyses of a report share."""
 
 from __future__ import annotations
 

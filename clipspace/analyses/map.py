@@ -116,7 +116,7 @@ def _factors(scenes: Sequence[Scene]) -> dict[str, list]:
 
 
 def _that_group(columns: Mapping[str, Sequence]) -> dict[str, list]:
-    """Numbers, and labels of two values or more, each of two points on average."""
+    """The columns that can group points: numbers, and labels of two values or more with two points each on average."""
     lists = {name: list(values) for name, values in columns.items()}
     return {
         name: values

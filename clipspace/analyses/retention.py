@@ -194,7 +194,7 @@ def _order(scores: Result, mentions: dict[str, str]) -> str:
 
 
 def _training(scores: Result, untrained: dict[str, float]) -> list[str]:
-    """What training put in and took out, where there is a control."""
+    """What training added and removed, compared with an untrained space, where there is one."""
     if not untrained:
         return []
     retention = {row.factor: row.value for row in scores.where(component="retention")}
@@ -211,7 +211,7 @@ def _training(scores: Result, untrained: dict[str, float]) -> list[str]:
 
 
 def _decoder(scores: Result) -> list[str]:
-    """Whether decodes lose what z holds, and whose failure that is, where anything was decoded."""
+    """Whether decodes lose what z holds, and whether the decoder is to blame, where anything was decoded."""
     if "recovery" not in scores.column("component"):
         return []
     linear, recovery, cycle = (

@@ -102,7 +102,7 @@ def _command(name: str):
 
 
 def _call(name: str) -> Callable[..., None]:
-    """A function of what the command takes, which runs the analysis."""
+    """The function of the command, with its arguments as signature, which runs the analysis."""
     from clipspace.analyses import about, analysis
 
     description = about(name)
@@ -145,7 +145,7 @@ def _analyse(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Run an analysis on what is given, having first made sure that it can be computed and saved."""
+    """Run an analysis on these inputs; check first that it can be computed and saved."""
     from clipspace.analyses import about
     from clipspace.analyses.asking import MOST_IMAGES, ask, bring, missing
     from clipspace.files import check_writable

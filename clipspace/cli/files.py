@@ -1,4 +1,4 @@
-"""What users bring as files: vectors (.npy, .npz, .parquet), and a value a row (text, .npy, .npz, .csv, .tsv, .parquet).
+"""Files that users give: vectors (.npy, .npz, .parquet), and a value a row (text, .npy, .npz, .csv, .tsv, .parquet).
 
 ``file:name`` names an array of an .npz file, and a column of a table; where there is only one it need not be named.
 """
@@ -29,7 +29,7 @@ _MARKS = {
 
 
 def split_name(path: Path) -> tuple[Path, str | None]:
-    """The file, and the name of what is meant in it: ``labels.csv:kind``."""
+    """The file, and the name of the array or column in it: ``labels.csv:kind``."""
     where, colon, name = str(path).rpartition(":")
     if colon and not path.exists() and Path(where).suffix.lower() in (*ARRAYS, *TABLES):
         return Path(where), name

@@ -1,4 +1,4 @@
-"""Commands of the probes of points and labels: each is made from the signature of its probe and its line of the list."""
+"""Commands of the probes of points and labels, each made from its probe's signature and its entry in the list."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _command(probe: Probe):
 
 
 def _call(probe: Probe) -> Callable[..., None]:
-    """A function of what the command takes, which asks the probe."""
+    """The function of the command, with its arguments as signature, which runs the probe."""
     from clipspace import probes
 
     function = getattr(probes, probe.function)

@@ -1,4 +1,4 @@
-"""Options that mean the same in every command, and the two things every command does."""
+"""Options that all commands share, and the functions that load a space and print a result."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def check_images(points: Iterable) -> None:
 
 
 def encoded_from(source: str | None, kind: str | None, image_column: str | None) -> Any:
-    """What ``--source`` names, listed; None without one."""
+    """The source that ``--source`` names, listed; None without one."""
     from clipspace.sources import open_source
 
     if source is not None:
@@ -105,7 +105,7 @@ def show(result: Result, as_json: bool) -> None:
 
 
 def option_of(key: str, text: str, usual: Any) -> Any:
-    """The option of a keyword with this usual value: several values for a tuple, of texts where it is empty."""
+    """The option of a keyword with this default; it may be repeated for a tuple, of texts where the tuple is empty."""
     is_repeated = isinstance(usual, tuple)
     value_type = type(usual[0]) if is_repeated and usual else str if is_repeated else type(usual)
     flags = ["--" + key.replace("_", "-"), *([f"-{key}"] if len(key) == 1 else [])]

@@ -1,4 +1,4 @@
-"""The sets that commands are asked on: a store, vectors in a file, or a folder of images; and labels and texts of them."""
+"""The sets that commands measure: a store, vectors in a file, or a folder of images; with their labels and texts."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def labelled_at(
 
 
 def with_texts_at(points: Path, texts: Path, space: str, device: str | None) -> tuple[Embeddings, Embeddings]:
-    """Images and texts of one space: that of the images, or the one named, which vectors of a file are taken to be of."""
+    """Images and texts of one space: the images' own, or, for vectors without a stamp, the space named."""
     if kind_of(texts) in ARRAYS:
         images = images_at(points, space, device)
         return images, Embeddings(_unstamped(texts).vectors, images.stamp, "text")

@@ -1,4 +1,4 @@
-"""How right predicted classes are: overall, per class, against chance."""
+"""Accuracy of predicted classes: overall, per class, against chance."""
 
 from __future__ import annotations
 

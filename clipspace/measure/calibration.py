@@ -1,4 +1,4 @@
-"""Does a probability mean what it says: confidence against accuracy (Guo et al. 2017, arXiv 1706.04599)."""
+"""Calibration: confidence against accuracy (Guo et al. 2017, arXiv 1706.04599)."""
 
 from __future__ import annotations
 

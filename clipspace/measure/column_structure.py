@@ -13,7 +13,7 @@ MOST = 24  # largest number of distinct whole numbers taken as labels, and of la
 
 
 def column(values: Sequence) -> dict[str, Any]:
-    """What a column holds: ``{"numbers": float64 (n,)}``, or ``{"labels": names, "codes": int32 (n,)}``.
+    """The content of a column: ``{"numbers": float64 (n,)}``, or ``{"labels": names, "codes": int32 (n,)}``.
 
     Text, booleans, and whole numbers of at most `MOST` values are labels; other numbers are numbers. The first `MOST`
     labels are the most frequent, for these have a colour and a shape in figures. What is missing is NaN, or the code -1.
@@ -38,7 +38,7 @@ def column(values: Sequence) -> dict[str, Any]:
 
 
 def shared(near: np.ndarray, values: Sequence) -> tuple[float, float]:
-    """How much of a column neighbours share, and what chance gives; ``near`` ``(n, k)`` are rows, -1 where unknown.
+    """How much of a column neighbours share, and its chance level; ``near`` ``(n, k)`` are rows, -1 where unknown.
 
     Of labels the share of neighbours that have the same one; chance is that of all pairs. Of numbers 1 minus the
     contiguity ratio (Geary 1954) of their ranks: 1 where neighbours have the same number, and 0 by chance.
@@ -68,7 +68,7 @@ def structure(near: np.ndarray, values: Sequence) -> float:
 
 
 def most_structured(near: np.ndarray, columns: dict[str, Sequence]) -> str | None:
-    """The column that neighbours share most, chance apart: the one to colour by. None without columns.
+    """The column that neighbours share most above chance, by which to colour a map. None without columns.
 
     Columns of more labels than have a colour are taken only where there are no others.
     """

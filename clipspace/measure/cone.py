@@ -1,4 +1,4 @@
-"""The cone effect: embeddings fill a narrow cone, and a few coordinates may be all there is of it.
+"""The cone effect: embeddings fill a narrow cone, to which few coordinates may contribute nearly everything.
 
 ``x`` (n, d) are unit vectors throughout.
 """

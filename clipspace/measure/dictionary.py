@@ -18,7 +18,7 @@ _AUXILIARY = 0.25
 
 @dataclass(frozen=True, eq=False)
 class Dictionary:
-    """``directions`` (m, d), unit, and the layer that says how much of each there is: ``encoder`` (m, d), ``bias`` (m,)."""
+    """``directions`` (m, d), unit, and the layer that computes their activations: ``encoder`` (m, d), ``bias`` (m,)."""
 
     directions: np.ndarray
     encoder: np.ndarray

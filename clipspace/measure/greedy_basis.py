@@ -1,4 +1,4 @@
-"""A greedy basis: of many vectors those that, one after the other, hold most of what varies in a set of points."""
+"""A greedy basis: vectors chosen one after the other to explain most of the variance of a set of points."""
 
 from __future__ import annotations
 

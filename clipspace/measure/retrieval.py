@@ -1,4 +1,4 @@
-"""Retrieval: is the true match of a query among the first k."""
+"""Retrieval: whether the true match of a query is among the first k."""
 
 from __future__ import annotations
 

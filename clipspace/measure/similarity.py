@@ -1,4 +1,4 @@
-"""Are two embeddings of the same things alike, whatever their axes: linear CKA and RSA."""
+"""Similarity of two embeddings of the same items, independent of their axes: linear CKA and RSA."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows to learn from and rows to test on."""
+"""Splits into training and test rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Vectors and class numbers to learn from and to test on; ``classes`` names the numbers."""
+    """Vectors and class numbers of the training and the test rows; ``classes`` names the numbers."""
 
     train: np.ndarray
     train_ids: np.ndarray

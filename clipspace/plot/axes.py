@@ -1,4 +1,4 @@
-"""Where a drawing function draws when it is not told, and how it writes labels: as they are."""
+"""The default Axes of drawing functions, and legends whose labels are written as they are."""
 
 from __future__ import annotations
 

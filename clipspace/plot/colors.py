@@ -1,4 +1,4 @@
-"""Colours of points: of labels, and of numbers on a scale. Figures and pages take the same."""
+"""Colours of points, for labels and for numbers on a scale; figures and pages use the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values in rows with their intervals and what chance gives: bars or dots, read from top to bottom."""
+"""Values in rows with their intervals and chance levels, as bars or dots, from top to bottom."""
 
 from __future__ import annotations
 

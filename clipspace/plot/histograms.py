@@ -1,4 +1,4 @@
-"""Distributions that were counted before, over one another."""
+"""Histograms of counts, over one another."""
 
 from __future__ import annotations
 

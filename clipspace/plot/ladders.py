@@ -1,4 +1,4 @@
-"""What rises with the number of components, step by step under the columns of a `grid`."""
+"""Curves over the number of components, level with the columns of a `grid`."""
 
 from __future__ import annotations
 

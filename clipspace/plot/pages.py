@@ -1,4 +1,4 @@
-"""Figures as wide as a venue's text and as high as what is on them."""
+"""Figures as wide as a venue's text and as high as their content."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _CLOSE = 0.02
 
 
 def page(venue: str) -> Figure:
-    """An empty figure as wide as the text of ``venue`` and half as high again: a page. `trim` takes what is not used."""
+    """An empty figure as wide as the text of ``venue`` and half as high again; `trim` removes unused height."""
     across = width(venue)
     return Figure(figsize=(across, 1.5 * across), layout="compressed")
 
 
 def trim(figure: Figure) -> Figure:
-    """``figure`` as high as what is on it; its width stays. Its layout is "compressed", as that of a `page`.
+    """``figure`` cut to the height of its content; its width stays. Its layout is "compressed", as that of a `page`.
 
     How much room labels take is known only once they are laid out; a grid then leaves the rest of its height empty.
     """

@@ -1,4 +1,4 @@
-"""From one embedding space to another: a linear map fitted on the same images seen by both, with what it loses."""
+"""A linear map from one embedding space to another, fitted on images that both encoded, with the loss it makes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STRENGTHS = tuple(10.0 ** np.arange(-6, 4))
 
 @dataclass(frozen=True, eq=False)
 class Adapter:
-    """Takes points of ``source`` to ``target``, so that a decoder of one space can draw points of another.
+    """A linear map of points of ``source`` to ``target``, so that a decoder of one space can draw points of another.
 
     ``cosine`` is the mean cosine of mapped to true points on the ``held_out`` rows that neither the map nor its
     ``strength`` saw; ``chance`` that of the mean of the target, whatever the point. What it does not reach is lost.
@@ -59,7 +59,7 @@ class Adapter:
 
 
 def load_adapter(path: str | Path) -> Adapter:
-    """What `Adapter.save` wrote. Raises `InputError` for anything else."""
+    """Read what `Adapter.save` wrote. Raises `InputError` for anything else."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -79,7 +79,7 @@ def fit_adapter(
     strengths: Sequence[float] = STRENGTHS,
     seed: int = 0,
 ) -> Adapter:
-    """Ridge regression from raw vectors of one space to those of another, row by row the same images.
+    """Fit a ridge regression from raw vectors of one space to those of another; row i of both is one image.
 
     A share ``held_out`` of the rows is kept for the reported cosine, as many again choose the strength. Raises
     `InputError` where rows do not belong together, or are fewer than 10.

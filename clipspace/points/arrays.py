@@ -1,4 +1,4 @@
-"""Arrays become `Points` once, where a public function begins; points become arrays again in blocks, or row by row."""
+"""Conversion of arrays to `Points`, once at each public function, and of points to arrays in blocks or single rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mean and scatter of a set in one pass, and how two of them make one: the statistics a PCA is made of."""
+"""Mean and scatter of a set in one pass, and their merge over parts: the statistics of a PCA."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def moments(
 
 
 def _moments_of_part(seen: int, part: Vectors, unit: bool, device: str | None) -> Moments:
-    """Moments of the rows from number ``seen`` on."""
+    """Moments of ``part``, whose first row is number ``seen``."""
     n, d = len(part), part.dim
     product = _product(device)
     near: np.ndarray | None = None  # the first mean: sums are of what differs from it
@@ -114,7 +114,7 @@ def _moments_of_part(seen: int, part: Vectors, unit: bool, device: str | None) -
 
 
 def _centred(rows: np.ndarray, unit: bool, start: int, *, out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Puts ``rows``, of norm 1 when ``unit``, less their mean into ``out``; the mean, and what is left in each column's sum."""
+    """Write ``rows`` (scaled to norm 1 if ``unit``) minus their mean to ``out``; return the mean and each column's remaining sum."""
     ones = np.ones(len(rows), out.dtype)
     with np.errstate(invalid="ignore", over="ignore"):
         if unit or rows.dtype != out.dtype:

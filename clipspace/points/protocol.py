@@ -1,4 +1,4 @@
-"""`Points`: what `Embeddings` in memory and a `Store` on disk have in common, and all that is asked of either."""
+"""`Points`: the protocol that `Embeddings` in memory and a `Store` on disk both fulfil."""
 
 from __future__ import annotations
 

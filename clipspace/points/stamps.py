@@ -132,7 +132,7 @@ def _cure(expected: Stamp | None, got: Stamp | None) -> str:
 
 
 def differences(expected: Stamp | None, got: Stamp | None) -> list[str]:
-    """What tells two stamps apart, in words; empty where they are one space."""
+    """The differences between two stamps, in words; empty where they are one space."""
     if expected is None or got is None:
         return [] if expected is got else ["that one has no stamp"]
     if expected.weights != got.weights:
@@ -170,7 +170,7 @@ def compute_alike(a: Function, b: Function) -> bool:
 
 
 def _old_differences(a: Stamp, b: Stamp) -> list[str]:
-    """Between stamps of which one says nothing of its function, as far as its name does."""
+    """Differences between stamps of which one has no function, as far as its name tells."""
     differing = [] if a.preprocess == b.preprocess else ["how images are prepared"]
     if _layer(a) != _layer(b):
         differing.append(f"layer (expected {_layer(a)}, got {_layer(b)})")
@@ -219,7 +219,7 @@ WRONG_IDS = frozenset(f"{name}/{tag}" for tag, names in _WRONG.items() for name 
 
 
 def _of_old(stamp: Stamp) -> str:
-    """What to know of a stamp that clipspace 0.1 wrote."""
+    """The warning about a stamp that clipspace 0.1 wrote."""
     identifier = stamp.model.removesuffix(f" {FEATURES}")
     name, _, tag = identifier.partition("/")
     if f"{name}/{tag.lower().replace('-', '_')}" in WRONG_IDS:

@@ -1,4 +1,4 @@
-"""Pages to read: figures with their numbers and provenance, and a map to wander through, offline."""
+"""Pages to read: figures with their numbers and provenance, and an interactive map, offline."""
 
 from clipspace.report.building import write_report
 from clipspace.report.explorer import write_explorer

@@ -1,4 +1,4 @@
-"""The set that a report's explorer shows: what the user gave, rows of a store or images; or scenes of the mini world."""
+"""The points of a report's explorer: rows of the user's store, the user's images, or rendered scenes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LONGEST = 300
 
 
 class Points(NamedTuple):
-    """Embeddings, and what a page shows of them."""
+    """Embeddings with their thumbnails, columns and captions."""
 
     embeddings: Embeddings
     thumbnails: Sequence[Image.Image] | None = None
@@ -34,7 +34,7 @@ class Points(NamedTuple):
 
 
 def atlas(space: Space, given: Given | None, *, seed: int) -> str | None:
-    """HTML of the explorer of what was given, else of scenes; None where there are fewer than 4 points."""
+    """HTML of the explorer of the user's points, else of scenes; None for fewer than 4 points."""
     points = _of_scenes(space, seed) if given is None else _of_given(space, given)
     if len(points.embeddings) < _FEWEST:
         return None
@@ -65,7 +65,7 @@ def _of_given(space: Space, given: Given) -> Points:
 
 
 def _shown(value: Any) -> Any:
-    """A value, or the beginning of a long text, so that 20,000 of them fit a page."""
+    """A value, a long text cut to its beginning, so that 20,000 of them fit a page."""
     return f"{value[:_LONGEST]}…" if isinstance(value, str) and len(value) > _LONGEST else value
 
 
@@ -83,5 +83,5 @@ def _thumbnails(given: Given) -> list[Image.Image] | None:
 
 
 def _small(image: Any) -> Image.Image:
-    """What the widest tile shows of an image, so that a whole set of them fits memory."""
+    """An image reduced to the widest tile, so that a whole set fits memory."""
     return square(read_image(image), SIDES[0])

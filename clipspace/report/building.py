@@ -1,4 +1,4 @@
-"""The report: analyses run one after the other, drawn, and put on one page that opens offline."""
+"""Reports: run analyses, draw them, and write one page that opens offline."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _choose(only: Sequence[str] | None) -> list[str]:
 
 
 def _left_out(chosen: Sequence[str], brought: Brought) -> dict[str, str]:
-    """Why some of the analyses cannot be computed on what is given. Raises `InputError` where none can."""
+    """The reasons, by name, why analyses cannot be computed on these inputs. Raises `InputError` where none can."""
     reasons = {name: reason for name in chosen if (reason := missing(name, brought))}
     lines = [f"left out {name}: {reason}" for name, reason in reasons.items()]
     if len(reasons) == len(chosen):
@@ -109,7 +109,7 @@ def _left_out(chosen: Sequence[str], brought: Brought) -> dict[str, str]:
 
 
 def _page_of(folder: Path, overwrite: bool) -> Path:
-    """The page to write into a folder that holds none, or may lose it."""
+    """The path of the page. Raises `InputError` for an existing page that may not be replaced."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"report: expected a folder, got the file {str(folder)!r}; choose another name")
     page = folder / "index.html"
@@ -119,7 +119,7 @@ def _page_of(folder: Path, overwrite: bool) -> Path:
 
 
 def _make_folder_of(page: Path) -> None:
-    """Make it, once what was given has been read, and see that it can be written to."""
+    """Make the page's folder, after the inputs were read, and check that it can be written to."""
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -128,7 +128,7 @@ def _make_folder_of(page: Path) -> None:
 
 
 def _arguments(images: Sequence | None, store: Any, source: Any) -> str:
-    """What was given, as on a command line; a word in capitals for what has no name there."""
+    """The inputs as arguments of a command line; in capitals where an input has no path."""
     words = []
     if images is not None:
         paths = [str(image) for image in images if isinstance(image, (str, Path))]
@@ -143,7 +143,7 @@ def _arguments(images: Sequence | None, store: Any, source: Any) -> str:
 def _section(
     name: str, section: Section, space: Space, brought: Brought, folder: Path, recipe: dict[str, Any], seed: int
 ) -> Section:
-    """One analysis, computed or found, drawn and described; or, where it fails, its error."""
+    """The section of one analysis, computed or loaded, with its figure; or with its error, where it fails."""
     try:
         result = _result(name, space, brought, folder, recipe, seed)
     except CapabilityError as error:
@@ -173,7 +173,7 @@ def _table(result: Result) -> list[list[Any]]:
 
 
 def _failure(name: str, error: Exception, what: str = "Not computed") -> str:
-    """What the page says of an error, which is warned of as well."""
+    """The page's sentence about an error; warns of it as well."""
     message = str(error) if isinstance(error, ClipspaceError) else f"{type(error).__name__}: {error}"
     warnings.warn(f"report: {name}: {what[0].lower()}{what[1:]}: {message}", stacklevel=3)
     return f"{what}: {message}"
@@ -188,7 +188,7 @@ def _explorer(space: Space, brought: Brought, seed: int) -> str | None:
 
 
 def _result(name: str, space: Space, brought: Brought, folder: Path, recipe: dict[str, Any], seed: int) -> Result:
-    """The result in ``folder`` if it was made alike, of the same data, else a fresh one, saved there."""
+    """The result in ``folder`` if it was made with the same options on the same data, else a new one, saved there."""
     path, record = folder / f"{name}.json", folder / f".{name}.made"
     looked_at = brought.images is not None
     recipe = {**recipe, "inputs": inputs(name, brought), "images": looked_at, "takes": list(about(name).takes)}

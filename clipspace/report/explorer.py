@@ -112,7 +112,7 @@ def _column(name: str, values: Sequence) -> dict[str, Any]:
 
 
 def _first(points: Map, columns: Mapping[str, Sequence]) -> int | None:
-    """Which column the map is coloured by when it opens; None without one."""
+    """The column that first colours the map; None without columns."""
     near = points.neighbours
     if near is None and len(points) > 1:
         near = neighbours(points.coordinates.astype(np.float64), min(_NEIGHBOURS, len(points) - 1))[1]

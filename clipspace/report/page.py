@@ -95,7 +95,7 @@ def data_uri(data: bytes) -> str:
 
 
 def _view(section: Section, folder: Path) -> dict[str, Any]:
-    """What the template shows of a section."""
+    """The values of a section for the template."""
     view = {name: getattr(section, name) for name in ("title", "data", "question", "seen", "provenance", "command")}
     view["files"] = [_beside(name, folder, section.title).name for name in section.files]
     view["pictures"] = [_picture(picture, folder, section.title) for picture in section.pictures]
@@ -149,7 +149,7 @@ def _order(number: float) -> str:
 
 
 def _anchor(i: int, title: str) -> str:
-    """What the address of a section ends in."""
+    """The anchor of a section in the page's address."""
     return f"{i}-{re.sub(r'[^a-z0-9]+', '-', title.lower())}".strip("-")
 
 

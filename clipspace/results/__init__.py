@@ -1,1 +1,1 @@
-"""What comes out: numbers beside their baselines, rows of images, and how they are saved and loaded."""
+"""Results: numbers beside their baselines, rows of images, and how they are saved and loaded."""

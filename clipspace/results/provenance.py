@@ -1,4 +1,4 @@
-"""`Provenance`: what repeats a result. What was called, on which inputs, with which options, models and versions."""
+"""`Provenance`: what it takes to repeat a result, its call, inputs, options, models and versions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PACKAGES = ("clipspace", "torch", "diffusers", "open_clip_torch", "numpy", "scik
 
 @dataclass(frozen=True)
 class Provenance:
-    """What repeats a result. `provenance` makes one.
+    """What it takes to repeat a result. `provenance` makes one.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """Numbers in a table, what is seen in them, and all that is needed to draw and to repeat them.
+    """Numbers in a table, findings in sentences, and all that is needed to draw and to repeat them.
 
     Parameters
     ----------

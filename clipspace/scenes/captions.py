@@ -1,4 +1,4 @@
-"""What is said of a scene: captions as on the web, partial and ambiguous, by a stated policy.
+"""Captions of scenes, partial and ambiguous as on the web, drawn by a stated policy.
 
 A caption is drawn, not fixed: `spec.MENTIONS` says how likely each factor is spoken of, and
 `WORD_POLICY` how a printed word is treated. On the web an image of the word *star* is as likely

@@ -1,4 +1,4 @@
-"""What a scene is: typed specs, the values every factor can take, and what captions say of each.
+"""Specifications of scenes: the values of every factor, and how often captions mention each.
 
 The mini world is small on purpose. Every factor of every image is known, and `MENTIONS` states
 which of them captions speak of. That table is the truth that probes are calibrated on: what captions

@@ -31,7 +31,7 @@ def build_index(
     engine: str = "local",
     workers: int | None = None,
 ) -> Index:
-    """An index of the directions of ``points`` by cosine, its recall measured and above what was asked.
+    """Build an index of the directions of ``points`` by cosine, whose measured recall is at least the one asked for.
 
     Up to ``queries`` rows (a tenth at most) are held out while it is built; half of them tune it, the other
     half verify recall@k against a comparison with all rows; then they are added too. A Flat index is exact

@@ -1,4 +1,4 @@
-"""The folder of an index: its vectors, its table of row numbers and names with their hash, and what describes it."""
+"""The folder of an index: vectors, row numbers and names with their hash, and a description."""
 
 from __future__ import annotations
 

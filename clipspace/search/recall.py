@@ -31,7 +31,7 @@ class Truth:
         self._tied = [(np.empty(0, np.int64), np.empty(0, np.float32))] * len(self.queries)
 
     def see(self, block: np.ndarray, rows: np.ndarray) -> None:
-        """Take in unit vectors ``block`` (b, d), whose row numbers are ``rows``."""
+        """Compare the queries with unit vectors ``block`` (b, d), whose row numbers are ``rows``."""
         if len(block) and len(self.queries):
             # More than k are kept, to know every row that ties with the k-th.
             most = min(self.k + _SPARE, len(block))
@@ -39,7 +39,7 @@ class Truth:
             self.take(cosines, rows[positions])
 
     def take(self, cosines: np.ndarray, rows: np.ndarray) -> None:
-        """Take in what was found elsewhere, later in row order: cosines and row numbers, both (q, any)."""
+        """Merge neighbours from rows that come later: cosines and row numbers, both (q, any)."""
         cosines = np.concatenate([self.cosines, cosines], axis=1)
         all_rows = np.concatenate([self.rows, rows], axis=1)
         best = np.argsort(-cosines, axis=1, kind="stable")[:, : self.k + _SPARE]
@@ -90,7 +90,7 @@ class Truth:
 
 
 def about_copies(share: float) -> str:
-    """What to say of copies where recall is low; nothing where there are none."""
+    """The sentence about copies for an error of low recall; empty where there are no copies."""
     return f"{share:.0%} of rows have copies, any of which counts as found; " if share else ""
 
 

@@ -1,4 +1,4 @@
-"""Searching an index with whatever a space can embed: texts, images, and points a manipulation has moved."""
+"""Search of an index with what a space can embed: texts, images, and points that a manipulation moved."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Columns:
 def columns_of(
     file: pyarrow.parquet.ParquetFile, image: str | None, caption: str | None, name: str, *, like: Columns | None
 ) -> Columns:
-    """The columns to read, those asked for before those found.
+    """The columns to read: those named by the caller, else those found.
 
     What was found in the file before, ``like``, is taken again where it can be. Raises `InputError` for a column that
     is not there, twice there, or cannot hold images or captions, and where the column of images cannot be told.

@@ -70,7 +70,7 @@ def read_header(path: Path) -> dict[str, Any]:
 
 
 def finished(path: Path) -> bool:
-    """Whether a store is there that was written to its end."""
+    """Whether the folder holds a complete store."""
     return header_file(path).is_file() and read_header(path)["rows"] is not None
 
 
@@ -80,7 +80,7 @@ def stamp_of(header: dict[str, Any]) -> Stamp | None:
 
 
 def whole_record(path: Path, shard: int) -> dict[str, Any] | None:
-    """What is known of a shard, or None when it is not finished, or its files are not there in their full size."""
+    """The record of a shard; None when the shard is unfinished, or a file is missing or of another size."""
     place = path / record_file(shard)
     if not place.is_file():
         return None
@@ -105,7 +105,7 @@ def write_json(path: Path, content: dict[str, Any], *, writer: str = "part") -> 
 
 
 def create_json(path: Path, content: dict[str, Any], *, writer: str) -> bool:
-    """Write a file unless another process just did; whether it was this one."""
+    """Write a file unless another process just did; returns whether this process wrote it."""
     part = _write_part(path, lambda file: file.write(_json_bytes(content)), writer)
     try:
         os.link(part, path)
@@ -119,7 +119,7 @@ def create_json(path: Path, content: dict[str, Any], *, writer: str) -> bool:
 
 
 def _create(path: Path, content: bytes) -> bool:
-    """Write a new file in place, which another process may see half-written; whether it was not there."""
+    """Write a new file in place, which another process may see half-written; returns False where it already exists."""
     try:
         file = path.open("xb")
     except FileExistsError:
@@ -153,7 +153,7 @@ def facts_of(path: Path) -> dict[str, Any]:
 
 
 def content_hash(records: list[dict[str, Any]]) -> str:
-    """Of all vectors and metadata, in row order: equal for stores of equal content."""
+    """Hash of all vectors and metadata, in row order: equal for stores of equal content."""
     digest = hashlib.sha256()
     for record in records:
         for name, recorded in sorted(record["files"].items()):

@@ -1,4 +1,4 @@
-"""Rows of a store chosen by their metadata or by their likeness to a point, and written out as a store of their own."""
+"""Selection of rows of a store by metadata or by cosine to a point, and export as a new store."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Selection:
         return replace(points, columns={**points.columns, "score": self.scores.tolist()})
 
     def __getitem__(self, positions: slice) -> Selection:
-        """A run of the rows selected."""
+        """A contiguous run of the selected rows."""
         return Selection(self.store, self.rows[positions], None if self.scores is None else self.scores[positions])
 
 

@@ -1,4 +1,4 @@
-"""One shard of a store, there whole or not at all."""
+"""Writing of one shard of a store, which appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class ShardWriter:
         self._lock.close()
 
     def abort(self) -> None:
-        """Leave nothing behind, also where what is buffered cannot be written (a full disk)."""
+        """Remove all partial files, even where buffered data cannot be written (a full disk)."""
         for file, _, _ in self._parts.values():
             with suppress(OSError):
                 file.close()
@@ -180,7 +180,7 @@ def copy_shard(source: Path, shard: int, output: Path, target: int) -> None:
 
 
 def write_record(path: Path, shard: int, files: Iterable[str], *, rows: int, rejected: int, ignored: int) -> None:
-    """Say that a shard is whole, and how many files of its part were no rows."""
+    """Write the record of a complete shard, with the number of files that gave no rows."""
     file_facts = {name: layout.facts_of(path / name) for name in files}
     record = {"rows": rows, "rejected": rejected, "ignored": ignored, "files": file_facts}
     layout.write_json(path / layout.record_file(shard), record)

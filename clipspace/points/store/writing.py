@@ -146,7 +146,7 @@ def write_store(
 
 
 def append(path: str | Path, embeddings: Embeddings) -> Store:
-    """The store at ``path`` with ``embeddings`` as a further shard.
+    """Append ``embeddings`` to the store at ``path``, as a further shard.
 
     Raises `SpaceMismatchError` for another stamp, `InputError` for a store that is unfinished, of more modalities, or
     being written by another process.
