@@ -115,7 +115,7 @@ def _fitted(space: Space, n: int, seed: int) -> PCA:
 
 
 def _read(space: Space, fitted: PCA, counts: Sequence[int], readings: int, seed: int) -> dict[str, list[float]]:
-    """How often zero-shot reads each factor right off the first ``kept`` components of single things."""
+    """How often zero-shot reads each factor right from the first ``counts`` components, in scenes of one thing."""
     scenes = sample_scenes(readings, seed=seed + 2, layout="one")
     points = space.encode_images([render(scene) for scene in scenes])
     coordinates = fitted.transform(points)

@@ -168,7 +168,7 @@ def _cards(attack: _Attack, font: str) -> dict[str, list[Image.Image]]:
 
 
 def _look(space: Space, images: Sequence, n_decoded: int, draws: int, answers: Sequence[str], **options: Any) -> _View:
-    """What CLIP reads off every image, and off ``draws`` decodes of each of the first ``few``."""
+    """What CLIP reads off every image, and off ``draws`` decodes of each of the first ``n_decoded``."""
     texts = [article(answer) for answer in answers]
     points = space.encode_images(images)
     image_probabilities = zero_shot(space, points, texts, probability="softmax").probabilities

@@ -35,7 +35,9 @@ IMAGE_OR_TEXT = (
 def spaces(
     sizes: Annotated[
         bool,
-        typer.Option("--sizes", help="Look up how much each downloads in all, its CLIP included, on the Hugging Face hub."),
+        typer.Option(
+            "--sizes", help="Look up how much each downloads in all, its CLIP included, on the Hugging Face hub."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:

@@ -130,7 +130,7 @@ def _trained(kind: Kind, points: Points, rows: np.ndarray, *, seed: int, threads
 def _fill(
     empty: Any, kind: Kind, points: Points, held_out: np.ndarray, truth: Truth, *, engine: str, workers: int | None
 ) -> Any:
-    """The index of all rows but the ``held`` ones, whose nearest among them ``truth`` learns."""
+    """The index of all rows but the ``held_out`` ones, whose nearest among them ``truth`` learns."""
     runs, fill_engine = (parts(points), engine) if kind.merges else ([(0, points)], "local")
     threads = 1 if fill_engine == "ray" else truth.threads
     filled = each(
