@@ -28,5 +28,5 @@ def test_the_matrix_is_the_scores(space, apple, house):
 
 def test_one_picture_is_refused(space, apple):
     for images, n in (([apple], 4), (None, 1)):
-        with pytest.raises(InputError, match="two pictures"):
+        with pytest.raises(InputError, match="two images"):
             run(space, images, n=n)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from clipspace.errors import InputError
-from clipspace.sources.image_or_text import Text, is_text, looks_like_path, said
+from clipspace.sources.image_or_text import Text, is_text, looks_like_path, parse_argument
 
 TEXTS = [
     "a photo of a cat.", "a cat and/or a dog", "50/50 split", "50/50", "24/7", "1/2 apple", "v1.5 logo", "Dr. No",
@@ -28,7 +28,7 @@ def test_words_are_texts(text, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert not looks_like_path(text)
     assert is_text(text)
-    assert said(text) == text or text.startswith("text:")
+    assert parse_argument(text) == text or text.startswith("text:")
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -48,7 +48,7 @@ def test_a_file_that_is_there_is_an_image(name, tmp_path, monkeypatch, apple):
     monkeypatch.chdir(tmp_path)
     apple.save(name, "JPEG")
     assert not is_text(name)
-    assert said(name) == name
+    assert parse_argument(name) == name
 
 
 def test_a_file_that_is_no_image_is_neither_until_it_is_said(tmp_path, monkeypatch):
@@ -56,9 +56,9 @@ def test_a_file_that_is_no_image_is_neither_until_it_is_said(tmp_path, monkeypat
     Path("LICENSE").write_text("words")
     with pytest.raises(InputError, match="file here that is no image"):
         is_text("LICENSE")
-    assert said("text:LICENSE") == "LICENSE"
-    assert is_text(said("text:LICENSE"))
-    assert said("image:LICENSE") == Path("LICENSE")
+    assert parse_argument("text:LICENSE") == "LICENSE"
+    assert is_text(parse_argument("text:LICENSE"))
+    assert parse_argument("image:LICENSE") == Path("LICENSE")
 
 
 def test_a_folder_of_that_name_leaves_a_word_a_text(tmp_path, monkeypatch):
@@ -77,8 +77,8 @@ def test_a_folder_is_no_image_and_on_the_command_line_no_text_until_it_is_said(t
         with pytest.raises(InputError, match="is a folder; name one image"):
             is_text(folder)
     with pytest.raises(InputError, match=r"name of a folder here.*text:cat"):
-        said("cat")
-    assert said("text:cat") == "cat"
+        parse_argument("cat")
+    assert parse_argument("text:cat") == "cat"
 
 
 def test_what_is_no_string_is_no_text():
@@ -89,11 +89,11 @@ def test_what_is_no_string_is_no_text():
 def test_both_can_be_said_on_the_command_line(tmp_path, monkeypatch, apple):
     monkeypatch.chdir(tmp_path)
     apple.save("odd.png")
-    assert said("image:odd.png") == Path("odd.png")
-    assert said("text:odd.png") == Text("odd.png")
-    assert said("text: cat.png") == "cat.png"
-    assert said("text:text: a title") == "text: a title"
+    assert parse_argument("image:odd.png") == Path("odd.png")
+    assert parse_argument("text:odd.png") == Text("odd.png")
+    assert parse_argument("text: cat.png") == "cat.png"
+    assert parse_argument("text:text: a title") == "text: a title"
     with pytest.raises(InputError, match="not there"):
-        said("image:missing.png")
+        parse_argument("image:missing.png")
     with pytest.raises(InputError, match="no such file"):
-        said("missing.png")
+        parse_argument("missing.png")

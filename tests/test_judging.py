@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from clipspace.analyses.edits import Edit
-from clipspace.analyses.judging import kept, readable, said, verdict
+from clipspace.analyses.judging import factors_kept, factors_sentence, readable, verdict
 from clipspace.scenes import Scene, Thing, render
 from clipspace.scenes.reading import is_scene
 
@@ -50,8 +50,8 @@ def test_photographs_are_no_scenes(photos, cifar):
 def test_what_stays_is_counted_for_each_source():
     sources = [render(APPLE), render(Scene("navy", (Thing("house", "blue"),)))]
     drawn = [[sources[0], render(Scene("white", (Thing("apple", "green"),)))], [sources[1]] * 2]
-    shares = kept(sources, drawn)
+    shares = factors_kept(sources, drawn)
     assert shares == {"color": [0.5, 1], "thing": [1, 1], "ground": [1, 1]}
-    assert said(shares, 4, "images").startswith(
+    assert factors_sentence(shares, 4, "images").startswith(
         "Readers that know no CLIP read the colour off 3 of 4 (chance 12%), the thing off 4 of 4 (chance 6%)"
     )

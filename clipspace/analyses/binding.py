@@ -147,15 +147,15 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
     decoded = any((kind, "decoded", "kept") in rows for kind in kinds)
     with paper(venue):
         figure = Figure(figsize=(across, 0.6 * len(kinds) + 0.9))
-        left, *rest = figure.subplots(1, 2 + decoded, width_ratios=[1.3, 2, *[1.3] * decoded])
+        left, *score_axes = figure.subplots(1, 2 + decoded, width_ratios=[1.3, 2, *[1.3] * decoded])
         grid(result.arrays["examples"], row_labels=kinds, ax=left).set_anchor("E")
         series = ((_MARKERS, COLORS, "told apart"), (_OUTCOMES, COLORS[4:], "decodes"))
-        for ax, (scores, colors, title) in zip(rest, series, strict=False):
+        for ax, (scores, colors, title) in zip(score_axes, series, strict=False):
             _draw_dots(rows, kinds, scores, colors, ax)
             ax.set(title=title, xlim=(-0.04, 1.04), xlabel="share; chance is grey" if scores is _MARKERS else "share")
             for border in range(1, len(kinds)):
                 ax.axhline(border - 0.5, color="0.85", linewidth=0.6)
-        handles = [ax.get_legend_handles_labels()[0] for ax in rest]
+        handles = [ax.get_legend_handles_labels()[0] for ax in score_axes]
         handles_by_row = [
             handle for column in zip(*handles, strict=True) for handle in column
         ]  # a legend fills columns first

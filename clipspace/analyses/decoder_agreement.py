@@ -64,7 +64,7 @@ def run(
 
     sources, names = pictures(space, images, "decoder_agreement", most=n)
     if len(sources) < 2:
-        raise InputError(f"decoder_agreement: expected two pictures or more, got {len(sources)}")
+        raise InputError(f"decoder_agreement: expected two images or more, got {len(sources)}")
     own_space = {space.name: space} if space.decoder is not None and space.decoder.inverts else {}
     optimised = replace(space, decoder=GradientDecoder(space.encoder))
     spaces = {**own_space, **(others or {}), "gradient": optimised}

@@ -21,7 +21,7 @@ import numpy as np
 from clipspace.analyses import Analysis
 from clipspace.analyses.baselines import CIRCULAR, far, to_others
 from clipspace.analyses.examples import pictures
-from clipspace.analyses.judging import CHANCE, WORDS, kept, readable
+from clipspace.analyses.judging import CHANCE, WORDS, factors_kept, readable
 from clipspace.errors import InputError, check_count, shortened
 from clipspace.results.pictures import stacked
 from clipspace.results.provenance import provenance
@@ -68,14 +68,16 @@ def run(
         again = space.encode_images(decodes).unit.reshape(len(points), draws, -1)
         pixels = np.stack([np.asarray(image, dtype=float) for image in decodes]).reshape(len(points), draws, -1)
         alike = np.einsum("nid,njd->nij", again, again)[:, ~np.eye(draws, dtype=bool)]
-        others, whose = to_others(space, again, points)
-        shares_kept = kept(sources, [decodes[i : i + draws] for i in range(0, len(decodes), draws)]) if scenes else {}
+        baselines, whose = to_others(space, again, points)
+        shares_kept = (
+            factors_kept(sources, [decodes[i : i + draws] for i in range(0, len(decodes), draws)]) if scenes else {}
+        )
         rows.append(decodes)
         table.append(
             {
                 "guidance scale": scale,
                 "cycle cosine": np.einsum("nkd,nd->nk", again, points.unit).mean(),
-                "cosine to others": others.mean(),
+                "cosine to others": baselines.mean(),
                 "diversity": 1 - alike.mean(),
                 "pixel spread": pixels.std(axis=1).mean(),
                 **{f"{WORDS[factor]} kept": float(np.mean(shares)) for factor, shares in shares_kept.items()},

@@ -74,17 +74,17 @@ def verdict(source: Image.Image, edited: Image.Image, edit: Edit) -> Verdict | N
     return Verdict(read, all(read[f] == value for f, value in new.items()), n_kept, len(other_factors), chance)
 
 
-def kept(sources: Sequence[Image.Image], drawn: Sequence[Sequence[Image.Image]]) -> dict[str, list[float]]:
-    """Of each factor, for each source, the share of what was ``drawn`` of it off which readers read the same value."""
+def factors_kept(sources: Sequence[Image.Image], decodes: Sequence[Sequence[Image.Image]]) -> dict[str, list[float]]:
+    """Of each factor, for each source, the share of its ``decodes`` off which readers read the same value."""
     shares: dict[str, list[float]] = {factor: [] for factor in FACTORS}
-    for source, images in zip(sources, drawn, strict=True):
+    for source, images in zip(sources, decodes, strict=True):
         true, readings = read_scene(source), [read_scene(image) for image in images]
         for factor, values in shares.items():
             values.append(sum(read[factor] == true[factor] for read in readings) / len(readings))
     return shares
 
 
-def said(shares: dict[str, list[float]], n: int, of: str) -> str:
+def factors_sentence(shares: dict[str, list[float]], n: int, of: str) -> str:
     """A sentence of counts: how many of ``n`` images show each factor of their source, beside chance."""
     phrases = (
         f"the {WORDS[factor]} off {round(n * sum(values) / len(values))} of {n} (chance {CHANCE[factor]:.0%})"

@@ -128,9 +128,9 @@ def _rows(space: Space, edit: Edit, moved: Pictures, j: int, hits: Hits, near: S
     return [dict(zip(("picture", "cosine", "P(after)", "name"), row, strict=True)) for row in columns]
 
 
-def _among(points: Embeddings, look_up: Callable, shown: int, seed: int) -> tuple[Index, Callable]:
+def _among(points: Embeddings, look_up: Callable, n_shown: int, seed: int) -> tuple[Index, Callable]:
     """An index of points, and what gives the images of some of its rows, by row."""
-    if len(points) < 2 and shown:
+    if len(points) < 2 and n_shown:
         raise InputError("neighbours: expected images beside the one that is shown, got none")
     return build_index(points, seed=seed), lambda names: dict(
         zip(names, map(read_image, look_up(list(names))), strict=True)
@@ -157,13 +157,13 @@ def _scenes(space: Space, n: int, seed: int) -> tuple[Index, Callable]:
 
 
 def _findings(table: list[dict]) -> list[str]:
-    def of(which: str, kind: str, column: str) -> list:
-        return [row[column] for row in table if row["of"] == which and row["picture"] == kind]
+    def of(point: str, kind: str, column: str) -> list:
+        return [row[column] for row in table if row["of"] == point and row["picture"] == kind]
 
-    def of_neighbours(which: str) -> np.ndarray:
-        return np.array([row["P(after)"] for row in table if row["of"] == which and row["picture"] != "decode"])
+    def of_neighbours(point: str) -> np.ndarray:
+        return np.array([row["P(after)"] for row in table if row["of"] == point and row["picture"] != "decode"])
 
-    nearest = {which: np.mean(of(which, "neighbour 1", "cosine")) for which in _OF}
+    nearest = {point: np.mean(of(point, "neighbour 1", "cosine")) for point in _OF}
     sentences = [
         f"The nearest neighbour of an edited z has a mean cosine of {nearest['edited z']:.2f} to it, that of z itself "
         f"{nearest['z']:.2f}; E(decode) has {np.mean(of('edited z', 'decode', 'cosine')):.2f} to the edited z."
@@ -187,7 +187,7 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
     sources, decodes, near = arrays["sources"], arrays["decodes"], arrays["neighbours"]
     n, k = near.shape[:2]
     cosines = {
-        which: [f"{row['cosine']:.2f}" for row in result.table if row["of"] == which] for which in ("z", "edited z")
+        point: [f"{row['cosine']:.2f}" for row in result.table if row["of"] == point] for point in ("z", "edited z")
     }
     rows = [cosines["edited z"][i * (k + 1) : (i + 1) * (k + 1)] for i in range(n)]
     decode_captions = [[cosines["z"][i * (k + 1)], rows[i][0]] for i in range(n)]

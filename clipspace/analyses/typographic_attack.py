@@ -184,12 +184,12 @@ def _things(space: Space, sources: Sequence) -> list[str]:
     return [candidates[k] for k in best]
 
 
-def _words(words: Sequence[str], shown: Sequence[str]) -> tuple[str, ...]:
+def _words(words: Sequence[str], things_shown: Sequence[str]) -> tuple[str, ...]:
     """The words to print, none of which an image shows."""
-    chosen_words = words or [word for word in WORDS if word not in shown][:2]
-    if not chosen_words or not all(word.strip() for word in chosen_words) or set(chosen_words) & set(shown):
+    chosen_words = words or [word for word in WORDS if word not in things_shown][:2]
+    if not chosen_words or not all(word.strip() for word in chosen_words) or set(chosen_words) & set(things_shown):
         raise InputError(
-            f"typographic_attack: expected words other than what the images show {shortened(sorted(set(shown)))}, "
+            f"typographic_attack: expected words other than what the images show {shortened(sorted(set(things_shown)))}, "
             f"got {shortened(chosen_words)}; pass other words, or say what they show with thing="
         )
     return tuple(chosen_words)
@@ -217,8 +217,8 @@ def _by_image(values: np.ndarray, of: np.ndarray) -> np.ndarray:
 def _findings(table: list[dict], attack: _Attack, answers: list[str]) -> list[str]:
     rows = {(row["card"], row["seen"]): row for row in table}
 
-    def share(card: str, seen: str = "image", kind: str = "word") -> str:
-        row = rows[card, seen]
+    def share(card: str, view_kind: str = "image", kind: str = "word") -> str:
+        row = rows[card, view_kind]
         value = f"{row[f'read as the {kind}']:.0%}"
         return value if row["images"] < 2 else f"{value} [{row[f'{kind} low']:.0%}, {row[f'{kind} high']:.0%}]"
 

@@ -21,7 +21,7 @@ from clipspace.analyses import Analysis
 from clipspace.analyses.baselines import CIRCULAR, far, mean_of, shown, to_others
 from clipspace.analyses.examples import pictures
 from clipspace.analyses.inverted import inverted
-from clipspace.analyses.judging import WORDS, kept, readable, said
+from clipspace.analyses.judging import WORDS, factors_kept, factors_sentence, readable
 from clipspace.manipulate import variations
 from clipspace.results.pictures import stacked
 from clipspace.results.provenance import provenance
@@ -63,7 +63,7 @@ def run(
     cosines = np.einsum("nkd,nd->nk", again, code.embeddings.unit)
     ratios, beyond = far("variations", space, sources, code.embeddings, seed=seed)
     baselines, whose = to_others(space, again, code.embeddings)
-    shares_kept = kept(sources, [row[2:] for row in rows]) if readable(sources) else {}
+    shares_kept = factors_kept(sources, [row[2:] for row in rows]) if readable(sources) else {}
     table = [
         {
             "image": name,
@@ -81,7 +81,7 @@ def run(
         *beyond,
         f"Redrawn from their embeddings alone, the images keep a mean cosine of {shown(to_z)} to z, beside {shown(to_others_mean)} to "
         f"the z of {whose}. {CIRCULAR}",
-        *([said(shares_kept, n * len(sources), "drawn images")] if shares_kept else []),
+        *([factors_sentence(shares_kept, n * len(sources), "drawn images")] if shares_kept else []),
         f"Pixels differ by a standard deviation of {np.mean([row['pixel spread'] for row in table]):.0f} of 255 "
         "between draws of one embedding: that much of an image z leaves open.",
     ]

@@ -75,11 +75,11 @@ def draw(
 
     loaded = load_result(result)
     target = output or result.with_suffix("")
-    written = save_figure(call(loaded, venue=venue), target / loaded.name if target.is_dir() else target)
-    data = written[0].with_suffix(".json")
+    paths = save_figure(call(loaded, venue=venue), target / loaded.name if target.is_dir() else target)
+    data = paths[0].with_suffix(".json")
     if data.resolve() != result.resolve():  # a figure never stands without its numbers and its provenance
-        written.append(loaded.save(data.parent, name=data.stem))
-    say({"written": [str(path) for path in written]}, as_json, f"wrote {' '.join(map(str, written))}")
+        paths.append(loaded.save(data.parent, name=data.stem))
+    say({"written": [str(path) for path in paths]}, as_json, f"wrote {' '.join(map(str, paths))}")
 
 
 questions = typer.Typer(

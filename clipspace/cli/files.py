@@ -142,23 +142,23 @@ def _unreadable(file: Path, error: Exception) -> InputError:
     return InputError(f"{str(file)!r}: cannot be read as an array ({error}); get a whole copy, or save it again")
 
 
-def _one(file: Path, known: Sequence[str], name: str | None, what: str) -> str:
+def _one(file: Path, candidates: Sequence[str], name: str | None, kind: str) -> str:
     """The name given, or the only one there is."""
-    _check_names(file, known, what)
-    if name is None and len(known) == 1:
-        return known[0]
-    if name is None or name not in known:
-        named = "none named" if name is None else repr(name)
+    _check_names(file, candidates, kind)
+    if name is None and len(candidates) == 1:
+        return candidates[0]
+    if name is None or name not in candidates:
+        got = "none named" if name is None else repr(name)
         raise InputError(
-            f"{str(file)!r}: expected one of the {what}s {shortened(known, 30)}, got {named}; give it as {file.name}:NAME"
+            f"{str(file)!r}: expected one of the {kind}s {shortened(candidates, 30)}, got {got}; give it as {file.name}:NAME"
         )
     return name
 
 
-def _check_names(file: Path, names: Sequence[str], what: str) -> None:
+def _check_names(file: Path, names: Sequence[str], kind: str) -> None:
     if twice := sorted({name for name in names if name and names.count(name) > 1}):
         raise InputError(
-            f"{str(file)!r}: expected {what}s of different names, got {shortened(twice)} twice; rename them"
+            f"{str(file)!r}: expected {kind}s of different names, got {shortened(twice)} twice; rename them"
         )
 
 

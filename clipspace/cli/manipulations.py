@@ -21,7 +21,7 @@ from clipspace.cli.options import (
     load,
     report,
 )
-from clipspace.sources.image_or_text import said
+from clipspace.sources.image_or_text import parse_argument
 
 app = typer.Typer()
 
@@ -50,8 +50,8 @@ def spaces(
     blocks = [
         "\n".join([name, *(f"  {k:10} {v}" for k, v in fields.items() if v)]) for name, fields in descriptions.items()
     ]
-    others = "any open_clip id ('ViT-B-32/openai', 'hf-hub:…', 'local-dir:…') loads as an encoder, with decoder='gradient' too"
-    report(descriptions, as_json, "\n\n".join([*blocks, others]))
+    note = "any open_clip id ('ViT-B-32/openai', 'hf-hub:…', 'local-dir:…') loads as an encoder, with decoder='gradient' too"
+    report(descriptions, as_json, "\n\n".join([*blocks, note]))
 
 
 @app.command()
@@ -86,7 +86,7 @@ def interpolate(
 
     options = {"steps": steps, "noise": noise, "spacing": spacing, "seed": seed}
     options |= {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale}
-    points = [said(word) for word in keyframes]
+    points = [parse_argument(word) for word in keyframes]
     check_images(points)
     _draw(
         call,
@@ -127,7 +127,7 @@ def text_diff(
 
     options = {"theta": theta, "steps": steps, "seed": seed}
     options |= {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale}
-    point = said(image)
+    point = parse_argument(image)
     check_images([point])
     _draw(call, [point, before or None, after], options, output, space, device, overwrite, as_json)
 
@@ -151,7 +151,7 @@ def vary(
 
     options = {"n": n, "eta": eta, "seed": seed}
     options |= {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale}
-    point = said(image)
+    point = parse_argument(image)
     check_images([point])
     _draw(call, [point], options, output, space, device, overwrite, as_json)
 

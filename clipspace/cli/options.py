@@ -95,8 +95,8 @@ def encoded_from(source: str | None, kind: str | None, image_column: str | None)
     return None
 
 
-def report(facts: Any, as_json: bool, text: str) -> None:
-    typer.echo(to_json(facts) if as_json else text)
+def report(answer: Any, as_json: bool, text: str) -> None:
+    typer.echo(to_json(answer) if as_json else text)
 
 
 def show(result: Result, as_json: bool) -> None:

@@ -123,9 +123,9 @@ def _column(store: Path, name: Path | None) -> np.ndarray:
     if name is not None and str(name) not in opened.schema.names and split_name(name)[0].is_file():
         return values_at(name, names_at(store))
     if name is None or str(name) not in opened.schema.names:
-        named = "none" if name is None else repr(str(name))
+        got = "none" if name is None else repr(str(name))
         raise InputError(
-            f"probe: expected --labels to name one of the columns {shortened(opened.schema.names, 30)}, or a file; got {named}"
+            f"probe: expected --labels to name one of the columns {shortened(opened.schema.names, 30)}, or a file; got {got}"
         )
     return opened.metadata([str(name)])[str(name)].to_numpy()
 

@@ -49,8 +49,8 @@ def interpolate(
     points = [
         start_of(space, keyframe, keyframe_seed) for keyframe, keyframe_seed in zip(keyframes, seeds, strict=True)
     ]
-    drawn = noise == "fixed" or not any(point.inverts for point in points)
-    sampling = sampling_of(space, points, num_inference_steps, guidance_scale, drawn=drawn)
+    draws_noise = noise == "fixed" or not any(point.inverts for point in points)
+    sampling = sampling_of(space, points, num_inference_steps, guidance_scale, drawn=draws_noise)
     vectors = np.concatenate([p.embeddings.vectors for p in points])
     n = (len(points) - 1) * (steps - 1) + 1
     positions = sphere.evenly(vectors, n) if spacing == "angle" else np.linspace(0, len(points) - 1, n)

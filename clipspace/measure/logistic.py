@@ -130,8 +130,8 @@ def _solve(data: _White, strengths: np.ndarray, tol: float, max_passes: int):
     scale = (data.moments[:, None] / data.k + penalty).clamp(min=1e-30).rsqrt().to(data.points.dtype)[:, None]
     penalty = penalty.to(scale.dtype)[:, None]
 
-    def objective(theta: torch.Tensor, which: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        s, p = scale[..., which], penalty[..., which]
+    def objective(theta: torch.Tensor, problems: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        s, p = scale[..., problems], penalty[..., problems]
         weights = s * theta
         total, gradient = data.loss(weights)
         return total + (p * weights**2).sum(dim=(0, 1), dtype=torch.float64) / 2, s * (gradient + p * weights)

@@ -78,9 +78,9 @@ def _codes(targets: torch.Tensor, words: torch.Tensor, half: float, tol: float):
     for check in range(CHECKS):
         proposing = check < PROPOSALS
         correlation = (residual.to(rough.dtype) @ rough.T).float() if proposing else residual @ words.T
-        used_correlation, used = correlation.gather(1, listed), weights > 0
-        off = torch.where(used, (used_correlation - half).abs(), 0).sum(dim=1)
-        correlation.scatter_reduce_(1, listed, torch.where(used, -torch.inf, used_correlation), "amin")
+        used_correlation, is_used = correlation.gather(1, listed), weights > 0
+        off = torch.where(is_used, (used_correlation - half).abs(), 0).sum(dim=1)
+        correlation.scatter_reduce_(1, listed, torch.where(is_used, -torch.inf, used_correlation), "amin")
         worst, joining = correlation.topk(grow, dim=1)
         worst -= half
         excess[open_rows] = torch.maximum(worst[:, 0], off)
@@ -100,37 +100,37 @@ def _codes(targets: torch.Tensor, words: torch.Tensor, half: float, tol: float):
     return _entries(finished, excess)
 
 
-def _solve(targets, chosen, half: float, usable, passive, *, exact: bool) -> tuple[torch.Tensor, torch.Tensor]:
+def _solve(targets, vectors, half: float, usable, passive, *, exact: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """Weights (n, k) of each row's own words (n, k, d), and residuals (n, d)."""
     kind = torch.float64 if exact else torch.float32
-    targets, chosen = targets.to(kind), chosen.to(kind)
-    gram = (chosen @ chosen.mT).double()
+    targets, vectors = targets.to(kind), vectors.to(kind)
+    gram = (vectors @ vectors.mT).double()
     gram.diagonal(dim1=1, dim2=2).add_(1e-9 if exact else 1e-4)  # words may repeat each other
-    right_side = (chosen @ targets[..., None])[..., 0].double() - half
+    right_side = (vectors @ targets[..., None])[..., 0].double() - half
     weights = _non_negative(gram, right_side, usable, passive)
-    return weights, (targets - (weights.to(kind)[:, None] @ chosen)[:, 0]).float()
+    return weights, (targets - (weights.to(kind)[:, None] @ vectors)[:, 0]).float()
 
 
 def _non_negative(
-    gram: torch.Tensor, wanted: torch.Tensor, usable: torch.Tensor, passive: torch.Tensor
+    gram: torch.Tensor, target: torch.Tensor, usable: torch.Tensor, passive: torch.Tensor
 ) -> torch.Tensor:
-    """Minimisers (n, k), w >= 0, of w G w / 2 - wanted w, by block principal pivoting (Kim & Park 2011), all rows at once.
+    """Minimisers (n, k), w >= 0, of w G w / 2 - target w, by block principal pivoting (Kim & Park 2011), all rows at once.
 
     Every word that is on the wrong side of its condition changes side; where that has thrice failed to leave
     fewer of them, only the last one does (Murty's rule), which ends for certain.
     """
-    n, k = wanted.shape
+    n, k = target.shape
     places = torch.arange(k, device=gram.device)
     fewest = torch.full((n,), k + 1, device=gram.device)
     patience = torch.full((n,), 3, device=gram.device)
-    solution = torch.zeros_like(wanted)
+    solution = torch.zeros_like(target)
     rows = torch.arange(n, device=gram.device)
     for _ in range(100 + 10 * k):
         mask = passive.double()
         system = gram[rows] * mask[:, :, None] * mask[:, None]
         system.diagonal(dim1=1, dim2=2).add_(1 - mask)
-        weights = torch.cholesky_solve((wanted[rows] * mask)[..., None], torch.linalg.cholesky(system))[..., 0]
-        slope = (gram[rows] @ weights[..., None])[..., 0] - wanted[rows]
+        weights = torch.cholesky_solve((target[rows] * mask)[..., None], torch.linalg.cholesky(system))[..., 0]
+        slope = (gram[rows] @ weights[..., None])[..., 0] - target[rows]
         wrong = usable[rows] & torch.where(passive, weights < 0, slope < -1e-12)
         count = wrong.sum(dim=1)
         solution[rows] = torch.where(passive, weights, 0)
@@ -154,9 +154,9 @@ def _is_half_quick(device: torch.device) -> bool:
     return any(getattr(torch.cpu, f"_is_{unit}_supported", bool)() for unit in ("avx512_bf16", "amx_tile"))
 
 
-def _entries(done, excess: torch.Tensor):
-    rows = torch.cat([row_ids.repeat_interleave((weights > 0).sum(dim=1)) for row_ids, _, weights in done])
-    words = torch.cat([listed[weights > 0] for _, listed, weights in done])
-    values = torch.cat([weights[weights > 0] for _, _, weights in done])
+def _entries(finished, excess: torch.Tensor):
+    rows = torch.cat([row_ids.repeat_interleave((weights > 0).sum(dim=1)) for row_ids, _, weights in finished])
+    words = torch.cat([listed[weights > 0] for _, listed, weights in finished])
+    values = torch.cat([weights[weights > 0] for _, _, weights in finished])
     order = rows.argsort(stable=True)
     return tuple(tensor.cpu().numpy() for tensor in (rows[order], words[order], values[order], excess))

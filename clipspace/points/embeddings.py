@@ -153,13 +153,13 @@ def concatenate(parts: Sequence[Embeddings]) -> Embeddings:
     What a prior drew beside images counts as images. Raises `SpaceMismatchError` when the parts carry different
     stamps, and `InputError` for images beside texts, which lie in two places of one space.
     """
-    first, *rest = parts
-    for part in rest:
+    first, *others = parts
+    for part in others:
         check_same_space(first.stamp, part.stamp, "concatenate")
     kinds = {part.modality for part in parts}
     if len(kinds) > 1 and "text" in kinds:
         raise InputError(f"concatenate: expected points of one modality, got {sorted(kinds)}; keep texts apart")
-    shared = [c for c in first.columns if all(c in part.columns for part in rest)]
+    shared = [c for c in first.columns if all(c in part.columns for part in others)]
     return replace(
         first,
         modality=first.modality if len(kinds) == 1 else "image",
@@ -169,7 +169,7 @@ def concatenate(parts: Sequence[Embeddings]) -> Embeddings:
     )
 
 
-def row_numbers(rows: int | slice | Sequence[int] | np.ndarray, n: int, what: str) -> np.ndarray:
+def row_numbers(rows: int | slice | Sequence[int] | np.ndarray, n: int, name: str) -> np.ndarray:
     """The numbers, int64, of the rows that an integer, slice, index list or boolean mask chooses out of ``n``.
 
     Raises `InputError` for anything else, and for rows beyond the last.
@@ -181,20 +181,20 @@ def row_numbers(rows: int | slice | Sequence[int] | np.ndarray, n: int, what: st
         return np.arange(*rows.indices(n))
     if isinstance(rows, (bool, np.bool_)):
         raise InputError(
-            f"{what}: expected rows, such as one truth value for each, got {rows}; columns may be lists, so compare "
+            f"{name}: expected rows, such as one truth value for each, got {rows}; columns may be lists, so compare "
             'an array: np.array(points.columns["label"]) == "cat"'
         )
     if isinstance(rows, str):
-        raise InputError(f"{what}: expected row numbers, got {rows!r}; a column is points.columns[{rows!r}]")
+        raise InputError(f"{name}: expected row numbers, got {rows!r}; a column is points.columns[{rows!r}]")
     numbers = np.asarray(rows)
     if numbers.dtype == bool:
         if numbers.shape != (n,):
-            raise InputError(f"{what}: expected a mask of {n} values, got {numbers.shape}")
+            raise InputError(f"{name}: expected a mask of {n} values, got {numbers.shape}")
         return np.flatnonzero(numbers)
     numbers = np.atleast_1d(numbers.astype(np.int64) if numbers.size == 0 else numbers)
     are_integers = numbers.ndim == 1 and np.issubdtype(numbers.dtype, np.integer)
     if not are_integers or ((numbers < -n) | (numbers >= n)).any():
-        raise InputError(f"{what}: expected row numbers below {n}, got {rows!r}")
+        raise InputError(f"{name}: expected row numbers below {n}, got {rows!r}")
     return numbers.astype(np.int64) % n if n else numbers
 
 

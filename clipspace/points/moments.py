@@ -79,8 +79,8 @@ def moments(
     return reduce(Moments.merge, of_parts)
 
 
-def _moments_of_part(seen: int, part: Vectors, unit: bool, device: str | None) -> Moments:
-    """Moments of ``part``, whose first row is number ``seen``."""
+def _moments_of_part(start: int, part: Vectors, unit: bool, device: str | None) -> Moments:
+    """Moments of ``part``, whose first row is number ``start``."""
     n, d = len(part), part.dim
     product = _product(device)
     near: np.ndarray | None = None  # the first mean: sums are of what differs from it
@@ -92,22 +92,22 @@ def _moments_of_part(seen: int, part: Vectors, unit: bool, device: str | None) -
         if buffer.shape != block.shape or buffer.dtype != dtype:
             buffer = np.empty(block.shape, dtype)
         starts = range(0, len(block), _RUN)
-        runs = [_centred(block[a : a + _RUN], unit, seen + a, out=buffer[a : a + _RUN]) for a in starts]
+        runs = [_centred(block[a : a + _RUN], unit, start + a, out=buffer[a : a + _RUN]) for a in starts]
         means, lefts = (np.array(part) for part in zip(*runs, strict=True))
         # One bad value spoils the sum of its column: a cheap check that needs no look at every entry.
         if not np.isfinite(lefts).all():
-            check_lengths(np.linalg.norm(block.astype(np.float64), axis=1), range(seen, seen + len(block)), unit=unit)
+            check_lengths(np.linalg.norm(block.astype(np.float64), axis=1), range(start, start + len(block)), unit=unit)
         for k in _uneven(buffer) if narrow else ():
             rows = slice(k * _RUN, (k + 1) * _RUN)
             wide = np.empty(buffer[rows].shape)
-            means[k], lefts[k] = _centred(block[rows], unit, seen, out=wide)
+            means[k], lefts[k] = _centred(block[rows], unit, start, out=wide)
             gram += wide.T @ wide
             buffer[rows] = 0
         near = means[0] if near is None else near
         apart, counts = means - near, np.array([len(block[a : a + _RUN]) for a in starts])[:, None]
         total += (counts * apart + lefts).sum(axis=0)
         gram += product(buffer) + apart.T @ (counts * apart) + lefts.T @ apart + apart.T @ lefts
-        seen += len(block)
+        start += len(block)
     if not np.isfinite(gram).all():
         raise InputError("moments: expected vectors whose squares fit their type, got an overflow; scale them down")
     return Moments(n, near + total / n, gram - np.outer(total, total) / n)

@@ -33,9 +33,9 @@ class Points(NamedTuple):
     captions: Sequence[str] | None = None
 
 
-def atlas(space: Space, given: Given | None, *, seed: int) -> str | None:
+def atlas(space: Space, source: Given | None, *, seed: int) -> str | None:
     """HTML of the explorer of the user's points, else of scenes; None for fewer than 4 points."""
-    points = _of_scenes(space, seed) if given is None else _of_given(space, given)
+    points = _of_scenes(space, seed) if source is None else _of_given(space, source)
     if len(points.embeddings) < _FEWEST:
         return None
     lay_out = umap_map if len(points.embeddings) > 15 else lambda x, seed: pca_map(x)
@@ -58,10 +58,10 @@ def _of_scenes(space: Space, seed: int) -> Points:
     return Points(space.encode_images(pictures), pictures, columns, captions)
 
 
-def _of_given(space: Space, given: Given) -> Points:
-    captions = given.captions and [_shown(text or "") for text in given.captions]
-    columns = {name: [_shown(value) for value in values] for name, values in given.columns.items()}
-    return Points(given.points(space), _thumbnails(given), columns, captions)
+def _of_given(space: Space, source: Given) -> Points:
+    captions = source.captions and [_shown(text or "") for text in source.captions]
+    columns = {name: [_shown(value) for value in values] for name, values in source.columns.items()}
+    return Points(source.points(space), _thumbnails(source), columns, captions)
 
 
 def _shown(value: Any) -> Any:
@@ -69,17 +69,17 @@ def _shown(value: Any) -> Any:
     return f"{value[:_LONGEST]}…" if isinstance(value, str) and len(value) > _LONGEST else value
 
 
-def _thumbnails(given: Given) -> list[Image.Image] | None:
-    if given.read is None:
-        if given.store.modality != "text":
+def _thumbnails(source: Given) -> list[Image.Image] | None:
+    if source.read is None:
+        if source.store.modality != "text":
             warnings.warn(
                 "report: the explorer shows no thumbnails, since the names of the rows are no paths of images; say what "
                 "was encoded (--source)",
                 stacklevel=2,
             )
         return None
-    small = {i: _small(image) for i, image in given.each(range(len(given)))}
-    return [small[i] for i in range(len(given))]
+    small = {i: _small(image) for i, image in source.each(range(len(source)))}
+    return [small[i] for i in range(len(source))]
 
 
 def _small(image: Any) -> Image.Image:

@@ -97,11 +97,11 @@ def _choose(only: Sequence[str] | None) -> list[str]:
     return [name for name in names() if only is None or name in only]
 
 
-def _left_out(chosen: Sequence[str], brought: Brought) -> dict[str, str]:
+def _left_out(analyses_to_run: Sequence[str], brought: Brought) -> dict[str, str]:
     """The reasons, by name, why analyses cannot be computed on these inputs. Raises `InputError` where none can."""
-    reasons = {name: reason for name in chosen if (reason := missing(name, brought))}
+    reasons = {name: reason for name in analyses_to_run if (reason := missing(name, brought))}
     lines = [f"left out {name}: {reason}" for name, reason in reasons.items()]
-    if len(reasons) == len(chosen):
+    if len(reasons) == len(analyses_to_run):
         raise InputError(f"report: expected what an analysis can be computed on, got none; {'; '.join(lines)}")
     for line in lines:
         print(f"report: {line}", file=sys.stderr)
@@ -172,11 +172,11 @@ def _table(result: Result) -> list[list[Any]]:
     return [columns, *([row[key] for key in columns] for row in result.table)] if columns else []
 
 
-def _failure(name: str, error: Exception, what: str = "Not computed") -> str:
+def _failure(name: str, error: Exception, beginning: str = "Not computed") -> str:
     """The page's sentence about an error; warns of it as well."""
     message = str(error) if isinstance(error, ClipspaceError) else f"{type(error).__name__}: {error}"
-    warnings.warn(f"report: {name}: {what[0].lower()}{what[1:]}: {message}", stacklevel=3)
-    return f"{what}: {message}"
+    warnings.warn(f"report: {name}: {beginning[0].lower()}{beginning[1:]}: {message}", stacklevel=3)
+    return f"{beginning}: {message}"
 
 
 def _explorer(space: Space, brought: Brought, seed: int) -> str | None:

@@ -44,8 +44,8 @@ def consistent(scene: Scene, claims: Mapping[str, str | int]) -> bool:
     The claim ``named`` holds of a scene that shows the thing of that name, and of one that shows the word.
     """
     truth, claims = factors(scene), dict(claims)
-    named = claims.pop("named", None)
-    if named is not None and named not in (truth["word"], truth["thing1"], truth["thing2"]):
+    claimed_name = claims.pop("named", None)
+    if claimed_name is not None and claimed_name not in (truth["word"], truth["thing1"], truth["thing2"]):
         return False
     if _hold(truth, claims):
         return True

@@ -147,13 +147,13 @@ def _fill(
 
 
 def _fill_part(
-    start: int, part: Vectors, empty: Any, held: np.ndarray, queries: np.ndarray, k: int, threads: int
+    start: int, part: Vectors, empty: Any, held_out: np.ndarray, queries: np.ndarray, k: int, threads: int
 ) -> tuple[Any, np.ndarray, np.ndarray]:
     """A copy of ``empty`` with the rows of a part, whose first is number ``start``, and what is near the queries there."""
     filled, truth = faiss_backend.copy(empty), Truth(queries, k, threads)
     for block in float32_blocks(part, unit=True, start=start):
         rows = np.arange(start, start + len(block))
-        is_added = ~np.isin(rows, held)
+        is_added = ~np.isin(rows, held_out)
         faiss_backend.add(filled, block[is_added], threads=threads)
         truth.see(block[is_added], rows[is_added])
         start += len(block)

@@ -52,41 +52,41 @@ class Truth:
             return np.zeros(len(self.queries), dtype=bool)
         return self.cosines[:, -1] >= self.cosines[:, self.k - 1] - _TIE
 
-    def learn(self, points: Points, found: np.ndarray) -> None:
-        """Take in which rows of ``found`` (q, any) tie with the k-th nearest, where more do than are kept.
+    def learn(self, points: Points, rows_found: np.ndarray) -> None:
+        """Take in which rows of ``rows_found`` (q, any) tie with the k-th nearest, where more do than are kept.
 
         So it is with copies: any of them is right. Their cosines are computed from ``points``, in one pass.
         """
         full = np.flatnonzero(self.crowded())
-        rows_to_read = np.unique(found[full])
+        rows_to_read = np.unique(rows_found[full])
         rows_to_read = rows_to_read[rows_to_read >= 0]
         vectors = gather(points, rows_to_read, unit=True) if len(rows_to_read) else None
         for q in full if len(rows_to_read) else ():
-            rows = np.setdiff1d(found[q][found[q] >= 0], self.rows[q])
+            rows = np.setdiff1d(rows_found[q][rows_found[q] >= 0], self.rows[q])
             cosines = vectors[np.searchsorted(rows_to_read, rows)] @ self.queries[q]
             right = cosines >= self.cosines[q, self.k - 1] - _TIE
             self._tied[q] = rows[right], cosines[right]
 
-    def recall(self, found: np.ndarray, chosen: slice = slice(None)) -> np.ndarray:
-        """Share of the ``k`` nearest of each chosen query among ``found`` (q, k); rows that tie count as one another."""
+    def recall(self, rows_found: np.ndarray, queries: slice = slice(None)) -> np.ndarray:
+        """Share of the ``k`` nearest of each chosen query among ``rows_found`` (q, k); rows that tie count as one another."""
         k = min(self.k, self.rows.shape[1])
-        ties = self._at_least(k, chosen)
-        return np.minimum([np.isin(f[:k], right).sum() for f, right in zip(found, ties, strict=True)], k) / k
+        ties = self._at_least(k, queries)
+        return np.minimum([np.isin(f[:k], right).sum() for f, right in zip(rows_found, ties, strict=True)], k) / k
 
-    def holds_nearest(self, found: np.ndarray) -> np.ndarray:
-        """Whether the nearest row of each query, or one that ties with it, is anywhere among ``found`` (q, any)."""
-        return np.array([np.isin(f, right).any() for f, right in zip(found, self._at_least(1), strict=True)])
+    def holds_nearest(self, rows_found: np.ndarray) -> np.ndarray:
+        """Whether the nearest row of each query, or one that ties with it, is anywhere among ``rows_found`` (q, any)."""
+        return np.array([np.isin(f, right).any() for f, right in zip(rows_found, self._at_least(1), strict=True)])
 
     def copied(self, *, itself: bool) -> float:
         """Share of the queries that have a copy among the rows. ``itself``: whether each query is among the rows."""
         at = int(itself)
         return float(np.mean(self.cosines[:, at] >= 1 - _TIE)) if self.cosines.shape[1] > at else 0.0
 
-    def _at_least(self, k: int, chosen: slice = slice(None)) -> list[np.ndarray]:
+    def _at_least(self, k: int, queries: slice = slice(None)) -> list[np.ndarray]:
         """Of each chosen query the rows known to be as near as its k-th nearest."""
-        least = self.cosines[chosen, k - 1] - _TIE
-        known_rows = zip(self.rows[chosen], self.cosines[chosen], self._tied[chosen], least, strict=True)
-        return [np.concatenate([rows[near >= low], more[far >= low]]) for rows, near, (more, far), low in known_rows]
+        least = self.cosines[queries, k - 1] - _TIE
+        known_rows = zip(self.rows[queries], self.cosines[queries], self._tied[queries], least, strict=True)
+        return [np.concatenate([rows[near >= low], tied[far >= low]]) for rows, near, (tied, far), low in known_rows]
 
 
 def about_copies(share: float) -> str:
@@ -94,10 +94,10 @@ def about_copies(share: float) -> str:
     return f"{share:.0%} of rows have copies, any of which counts as found; " if share else ""
 
 
-def measure(index: Any, ids: np.ndarray, truth: Truth, chosen: slice) -> np.ndarray:
+def measure(index: Any, ids: np.ndarray, truth: Truth, queries: slice) -> np.ndarray:
     """Recall of each chosen query by a FAISS index whose positions hold the rows ``ids``."""
-    rows = faiss_backend.search(index, ids, truth.queries[chosen], truth.k, threads=truth.threads)[1]
-    return truth.recall(rows, chosen)
+    rows = faiss_backend.search(index, ids, truth.queries[queries], truth.k, threads=truth.threads)[1]
+    return truth.recall(rows, queries)
 
 
 def search_all(kind: Kind, index: Any, ids: np.ndarray, truth: Truth) -> np.ndarray:
@@ -109,7 +109,7 @@ def search_all(kind: Kind, index: Any, ids: np.ndarray, truth: Truth) -> np.ndar
     return np.concatenate(rows_by_setting, axis=1)
 
 
-def tune(kind: Kind, index: Any, ids: np.ndarray, truth: Truth, chosen: slice, *, recall: float) -> tuple[int, float]:
+def tune(kind: Kind, index: Any, ids: np.ndarray, truth: Truth, queries: slice, *, recall: float) -> tuple[int, float]:
     """Turn ``index`` to the least setting whose recall is above ``recall`` by two standard errors; it and the recall.
 
     To the last there is when none is: whether that suffices, the caller verifies on other queries.
@@ -117,7 +117,7 @@ def tune(kind: Kind, index: Any, ids: np.ndarray, truth: Truth, chosen: slice, *
     reached = 0.0
     for setting in kind.settings:
         faiss_backend.turn(index, kind.knob, setting)
-        recalls = measure(index, ids, truth, chosen)
+        recalls = measure(index, ids, truth, queries)
         reached = float(recalls.mean())
         if reached - 2 * recalls.std() / np.sqrt(len(recalls)) >= recall:
             break

@@ -53,20 +53,20 @@ def lay_out(
     graph.data[graph.data < graph.data.max() / n_epochs] = 0  # an edge this weak is never due
     graph.eliminate_zeros()
     graph.sort_indices()
-    every = (graph.data.max() / graph.data).astype(np.float32)
-    due, ends, forces = every.copy(), graph.indptr.astype(np.int64), _forces(a, b)
-    here = np.array(start, dtype=np.float32, order="C")
-    there = np.empty_like(here)
+    periods = (graph.data.max() / graph.data).astype(np.float32)
+    due, ends, forces = periods.copy(), graph.indptr.astype(np.int64), _forces(a, b)
+    places = np.array(start, dtype=np.float32, order="C")
+    next_places = np.empty_like(places)
     before = numba.get_num_threads()
     numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
     try:
         for epoch in range(n_epochs):
             rate = np.float32(1 - epoch / n_epochs)
-            _move(here, there, ends, graph.indices, due, every, *forces, rate, epoch, seed)
-            here, there = there, here
+            _move(places, next_places, ends, graph.indices, due, periods, *forces, rate, epoch, seed)
+            places, next_places = next_places, places
     finally:
         numba.set_num_threads(before)
-    return here
+    return places
 
 
 def spectral_start(graph: scipy.sparse.csr_matrix, rough: np.ndarray, *, seed: int) -> np.ndarray:
@@ -119,10 +119,12 @@ def _bounded(step):
 
 
 @njit(parallel=True, fastmath=True, cache=True)
-def _move(here, there, ends, others, due, every, pull, push, rate, epoch, seed):  # pragma: no cover - compiled
-    n = uint64(len(here))
-    for point in prange(len(here)):
-        x, y = here[point, 0], here[point, 1]
+def _move(
+    places, next_places, ends, neighbours, due, periods, pull, push, rate, epoch, seed
+):  # pragma: no cover - compiled
+    n = uint64(len(places))
+    for point in prange(len(places)):
+        x, y = places[point, 0], places[point, 1]
         # A stream of random numbers for each point and epoch: splitmix64 seeds xorshift64.
         state = uint64(seed) + uint64(point) * uint64(0x9E3779B97F4A7C15) + uint64(epoch) * uint64(0xD1B54A32D192ED03)
         state = (state ^ (state >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)
@@ -131,9 +133,9 @@ def _move(here, there, ends, others, due, every, pull, push, rate, epoch, seed):
         for edge in range(uint64(ends[point]), uint64(ends[point + 1])):
             if due[edge] > epoch:
                 continue
-            due[edge] += every[edge]
-            other = uint64(others[edge])
-            across, up = x - here[other, 0], y - here[other, 1]
+            due[edge] += periods[edge]
+            other = uint64(neighbours[edge])
+            across, up = x - places[other, 0], y - places[other, 1]
             force = pull[_entry(across, up)]
             x += rate * _bounded(force * across)
             y += rate * _bounded(force * up)
@@ -144,8 +146,8 @@ def _move(here, there, ends, others, due, every, pull, push, rate, epoch, seed):
                 other = ((state >> uint64(32)) * n) >> uint64(32)
                 if other == uint64(point):
                     continue
-                across, up = x - here[other, 0], y - here[other, 1]
+                across, up = x - places[other, 0], y - places[other, 1]
                 force = push[_entry(across, up)]
                 x += rate * _bounded(force * across)
                 y += rate * _bounded(force * up)
-        there[point, 0], there[point, 1] = x, y
+        next_places[point, 0], next_places[point, 1] = x, y

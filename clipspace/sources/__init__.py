@@ -86,14 +86,14 @@ def open_source(
     return tar_source(files) if kind == "tar" else list_source(files, rows_per_part=rows_per_part)
 
 
-def _check_used(found: Kind, kind: Kind | None, columns: dict[str, str | None]) -> None:
-    """Raise `InputError` for options that an input of the kind ``found`` would leave unheeded."""
-    if kind not in (None, found):
-        raise InputError(f"encode: expected kind {found!r} of a sequence of paths, got {kind!r}; give one path")
+def _check_used(input_kind: Kind, kind: Kind | None, columns: dict[str, str | None]) -> None:
+    """Raise `InputError` for options that an input of the kind ``input_kind`` would leave unheeded."""
+    if kind not in (None, input_kind):
+        raise InputError(f"encode: expected kind {input_kind!r} of a sequence of paths, got {kind!r}; give one path")
     for name, column in columns.items():
         if column is not None:
             raise InputError(
-                f"encode: {name} is of Parquet files, got {column!r} for an input of kind {found!r}; leave it out"
+                f"encode: {name} is of Parquet files, got {column!r} for an input of kind {input_kind!r}; leave it out"
             )
 
 

@@ -77,7 +77,7 @@ def looks_like_path(text: str) -> bool:
     return not (numbers or re.search(r"\s", text)) or os.path.isdir(text[: -len(parts[-1]) - 1])
 
 
-def said(argument: str) -> str | Path:
+def parse_argument(argument: str) -> str | Path:
     """An argument of the command line: ``image:NAME`` as a path, ``text:WORDS`` as `Text`, others as they are.
 
     Raises `InputError` where the file is not there or it can be neither, before any work (see `is_text`), and for the

@@ -49,7 +49,7 @@ def told_apart(names: Sequence[str], places: Sequence[str | None] | None) -> lis
     return keys
 
 
-def _find(source: Source, wanted: set[tuple[str, str | None]]) -> Iterator[tuple[tuple[str, str | None], bytes]]:
+def _find(source: Source, keys: set[tuple[str, str | None]]) -> Iterator[tuple[tuple[str, str | None], bytes]]:
     """Rows by name and place, and their content. A name alone is looked for to the end, as it may come again."""
     yielded: set[tuple[str, str | None]] = set()
     may_repeat = False
@@ -57,9 +57,9 @@ def _find(source: Source, wanted: set[tuple[str, str | None]]) -> Iterator[tuple
         for row in part.open():
             if isinstance(row, Ignored):
                 continue
-            if len(yielded) == len(wanted) and not may_repeat:
+            if len(yielded) == len(keys) and not may_repeat:
                 return
-            for key in _keys(row, wanted):
+            for key in _keys(row, keys):
                 if key in yielded and row.place is not None:
                     raise InputError(
                         f"read_named: expected one image {row.name!r} in the source, got several, and the store does "
@@ -71,5 +71,5 @@ def _find(source: Source, wanted: set[tuple[str, str | None]]) -> Iterator[tuple
                 may_repeat |= key[1] is None and row.place is not None
 
 
-def _keys(row: Row, wanted: set[tuple[str, str | None]]) -> set[tuple[str, str | None]]:
-    return {(row.name, row.place), (row.name, None)} & wanted
+def _keys(row: Row, keys: set[tuple[str, str | None]]) -> set[tuple[str, str | None]]:
+    return {(row.name, row.place), (row.name, None)} & keys

@@ -32,14 +32,14 @@ def tar_source(files: Sequence[Found]) -> Source:
     return Source(tuple(Part(f"{file.name}:{size_of(file.path)}", None, partial(_rows, file)) for file in files))
 
 
-def _rows(found: Found) -> Iterator[Row | Ignored]:
+def _rows(archive: Found) -> Iterator[Row | Ignored]:
     """Rows of one tar, or of several written one after the other into one file.
 
     One that breaks off, or cannot be opened, ends with a bad row that says so.
     """
-    shard, numbers = readable(found.name), count()
+    shard, numbers = readable(archive.name), count()
     try:
-        with open_file(found.path) as file, _decompressed(file) as stream, _opened(stream) as tar:
+        with open_file(archive.path) as file, _decompressed(file) as stream, _opened(stream) as tar:
             for group in _groups(tar):
                 if isinstance(group, Ignored):
                     yield group
