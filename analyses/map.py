@@ -1,4 +1,4 @@
-"""What lies beside what? (UMAP, McInnes et al. 2018, arXiv 1802.03426)
+"""Which points are neighbours, and what do they share? (UMAP, McInnes et al. 2018, arXiv 1802.03426)
 
 python analyses/map.py [IMAGE ...]        QUICK=1 takes seconds
 

@@ -1,13 +1,14 @@
 """Does the space know which thing is red, and which is above the other?
 
 Winoground (Thrush et al. 2022, arXiv 2204.03162), two-way choices as in ARO (arXiv 2210.01936), and figure 15 of
-DALL-E 2 (arXiv 2204.06125): two images of the same two things that differ in what is bound to what, and the two
-captions that say so.
+DALL-E 2 (arXiv 2204.06125): two images of the same two things, which differ in which attribute belongs to which thing,
+and a caption of each.
 
-Look for scores at their chance: a bag of words knows what is there and not what belongs to what. Where there is a
-decoder, decodes of an image keep, swap or lose the binding; the readers' own errors on true images stand beside.
+Look for scores at chance: then the embedding is a bag of words, which knows what is there and not what belongs to what.
+With a decoder, the figure also shows how often decodes keep, swap or lose the binding, beside the readers' own errors on
+true images.
 
-A surprise would be a group score far above chance for relations; or decodes that keep what the scores say is not known.
+A surprise would be a group score far above chance for relations; or decodes that keep a binding which the scores do not find.
 """
 
 from __future__ import annotations

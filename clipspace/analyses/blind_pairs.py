@@ -1,11 +1,11 @@
 """Which images are the same to CLIP and different to the eye?
 
-MMVP (Tong et al. 2024, arXiv 2401.06209) finds pairs that CLIP calls the same and another encoder different, and the
-reverse; here the other is the pixels, unless one is given. Metamers are decodes of one embedding that differ as much as
+MMVP (Tong et al. 2024, arXiv 2401.06209) finds pairs that are the same to CLIP and different to another encoder, and
+the reverse; here the other encoder is the pixels, unless another is given. Metamers are decodes of one embedding that differ as much as
 they can while E agrees that they are that embedding.
 
-Look for what differs within a pair that is the same to z: CLIP does not see it, or weighs it little. What differs within
-the reverse pairs is little of the image and much to CLIP.
+Look for what differs within a pair that is the same to z: CLIP does not see it, or weighs it little. The reverse
+pairs differ little in pixels and much to CLIP.
 
 A surprise would be a pair that is the same to CLIP and shows two different things.
 """

@@ -1,14 +1,14 @@
 """Is what a decode shows in the embedding, or in the decoder?
 
 DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125) reads CLIP off one decoder. Here the same z is drawn by several: what they
-agree on came from z. Besides the space's own there is always one that has no prior of images and cannot invent, pixels
-optimised until E says z (Kazemi et al. 2024, arXiv 2403.02580).
+agree on came from z. Besides the space's own decoder there is always one without a learned prior of images: pixels
+optimised until E maps them to z (Kazemi et al. 2024, arXiv 2403.02580).
 
-Look at the cycle E(D(z)) of each decoder against z, and at how near two decoders' images are to each other, both beside
-the same of unlike images. E judges what was drawn from E. An optimised image closes the cycle better than it looks: it
-satisfies E and not the eye.
+Look at the cosine of E(D(z)) to z for each decoder, and at the cosine between two decoders' images of one z, both beside
+the same cosines of unlike images. These scores are circular: E judges what was drawn from E. An optimised image closes the
+cycle better than it looks: it satisfies E and not the eye.
 
-A surprise would be decoders that agree with each other more than with z: they would share a way to fail.
+A surprise would be decoders that agree with each other more than with z: they would share a failure.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """What does guidance buy, and what does it cost?
 
 Figure 9 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 5.4): the same embeddings and the same x_T,
-decoded at guidance scales from 1 (none) to 4. What the image is of is frozen in z, so the paper finds that guidance
-makes images sharper without making them alike.
+decoded at guidance scales from 1 (none) to 4. z fixes the content of the image, so the paper finds that
+guidance makes images sharper without making them alike.
 
-The cosine of E(image) to z should rise with the scale, and not that to the z of other images beside it. It is circular:
-guidance follows the CLIP that judges. On rendered scenes readers that know no CLIP judge too. The diversity, 1 minus the
-mean cosine between draws of one embedding, need not fall. Where it does fall, guidance narrows what z leaves open.
+The cosine of E(image) to z should rise with the scale, and its baseline, the cosine to the z of other images, should not.
+This score is circular: guidance follows the CLIP that judges. On rendered scenes, readers without CLIP judge too. The
+diversity, 1 minus the mean cosine between draws of one embedding, need not fall; where it falls, guidance narrows what z
+leaves open.
 
-A surprise would be a cosine that falls: then the decoder's idea of z is not CLIP's, and guidance follows the former.
+A surprise would be a cosine that falls: then the decoder reads z otherwise than CLIP does, and guidance follows the decoder.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
 Figure 4 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 3.2): z moves on the great circle between
 keyframes. In the first row x_T moves between their inversions as well; in the others it is drawn once and held.
 
-With inverted noise every keyframe comes back, to the pixel where the inversion is exact; with fixed noise none does,
-and what changes along a row is what z holds. The cosine of E(image) to z, beside that to the z of other images, says how far
-each followed; it is circular, for the CLIP that steers the decoder judges.
+With inverted noise every keyframe is reproduced, to the pixel where the inversion is exact. With fixed noise none is, and
+what changes along a row is what z holds. The cosine of E(image) to z, beside its baseline, the cosine to the z of other
+images, measures how well the image follows z; it is circular, since the CLIP that steers the decoder judges.
 
 A surprise would be a keyframe that inverted noise does not bring back, or a cosine that is higher between the
 keyframes, where no image ever was, than at them.

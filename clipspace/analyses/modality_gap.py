@@ -1,10 +1,10 @@
 """How far apart do images and their captions lie?
 
 Liang et al. 2022 (arXiv 2203.02053), figures 1 to 3: a gap between the two modalities, and what closing or widening it
-does to a task. Here the task is retrieval, and its chance is given.
+does to a task. Here the task is retrieval, beside its chance level.
 
-Look for two clouds with no overlap along the gap, and for paired cosines that are low and yet above unpaired ones: that
-difference is all that retrieval needs. A cosine between an image and a text is to be read against these, not against 1.
+Look for two clouds with no overlap along the gap, and for paired cosines that are low and yet above unpaired ones:
+retrieval needs only that difference. A cosine between an image and a text is to be read against these, not against 1.
 
 A surprise would be no gap; or a recall that rises where the gap is closed, which would say that it only harms.
 """

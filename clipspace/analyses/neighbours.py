@@ -1,10 +1,10 @@
 """Is an edited embedding still where images are, and which images are there?
 
-No figure of the paper, but its section 3.3 (Ramesh et al. 2022, arXiv 2204.06125) looked up instead of decoded: each
-image's z is moved as in `text_diff`; beside decodes of z and of the edited z, from one x_T, stand the nearest
-neighbours of the edited z in a set, of scenes or of one's own.
+This follows section 3.3 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125): each image's z is moved as in `text_diff`.
+The figure shows decodes of z and of the edited z, from one x_T, and the nearest neighbours of the edited z in a set, of
+scenes or of your own images.
 
-Neighbours are real images: they show what CLIP takes the edited z for, whatever the decoder can draw. Where they
+Neighbours are real images: they show what the edited z means to CLIP, whatever the decoder can draw. Where they
 show the edit and the decode does not, the decoder is at fault; where neither does, z has not moved enough.
 
 A surprise would be decodes that show an edit which no neighbour shows. The cosine to the nearest neighbour, beside

@@ -3,9 +3,9 @@
 Figure 7 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 4): images decoded from the first 2, 4, 8, …
 components of their embeddings, with one x_T, beside their sources. The paper takes 20 to 320 of 1,024.
 
-What varies most over the set that the components were fitted on comes first. Under the images: the share of the
-variance, the cosine to the whole embedding, that of E(decode) to it and to the z of others, and, of held-out scenes, how often zero-shot
-reads their colour, thing and ground off so many components, with no decoder in between.
+The first components hold what varies most over the set that they were fitted on. Below the images: the share of the
+variance, the cosine to the whole embedding, the cosine of E(decode) to it and to the z of others, and how often zero-shot
+reads colour, thing and ground of held-out scenes right from that many components, without a decoder.
 
 A surprise would be a factor that captions always name and that only the last components hold.
 """

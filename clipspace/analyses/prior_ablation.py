@@ -5,10 +5,10 @@ three conditions: none, the text embedding in the image's place, and an image em
 them, where the texts are captions of scenes, the true image embedding, which the prior tries to guess.
 
 Each condition should be nearer to its text, and to the true image, than the one before. The cosine to the texts of
-the other images says how much of that any image would have got.
+the other images is the baseline: any image reaches it.
 
 A surprise would be a text embedding that serves as well as the prior's: then the two modalities hardly differ, or
-the decoder does not look at what sets them apart.
+the decoder ignores the difference.
 """
 
 from __future__ import annotations

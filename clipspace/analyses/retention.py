@@ -1,11 +1,11 @@
 """Which factors of an image are in its embedding, and does the decoder bring them back?
 
-Section 3 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125) asks it by looking: what stays the same over decodes of
+Section 3 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125) answers by looking: what stays the same over decodes of
 one embedding was in it. Here each factor has a number, its interval, and three controls: chance, random weights of
 the same architecture, and the cycle E(D(z)).
 
 Look for the order of the factors and, in scenes, for its agreement with what their captions say (those that the mini
-space was trained on; another CLIP has read others). A bar is the mean of three marks: the factor read out of z by a
+space was trained on; another CLIP was trained on others). A bar is the mean of three marks: the factor read out of z by a
 linear map, read out by nearest neighbours, and how far z moves when that factor alone changes. Where the cycle falls
 short of the read-out, the decoder cannot draw the factor, and its images say nothing of CLIP.
 

@@ -1,11 +1,11 @@
 """How many directions does the space use?
 
 DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 2.2) keeps 319 of 1,024 principal components and nearly all of
-the variance, and lays it to training with SAM. Participation ratio, effective rank (Roy & Vetterli 2007) and
-estimates of the intrinsic dimension say the same in one number each.
+the variance, and attributes that to training with SAM. Participation ratio, effective rank (Roy & Vetterli 2007) and
+estimates of the intrinsic dimension summarise this in one number each.
 
-Look for the place where the eigenvalues fall off: what is beyond it, a PCA of embeddings may drop. Components that are
-needed for images and for captions differ where one of them says more than the other.
+Look for the place where the eigenvalues fall off: a PCA of embeddings may drop the components beyond it. Images and
+captions need different numbers of components where one of the two is richer than the other.
 
 A surprise would be a spectrum without a fall, that is as many components as dimensions; or one component that holds
 nearly everything.
