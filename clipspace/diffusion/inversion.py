@@ -1,4 +1,4 @@
-"""Inverting DDIM: the x_T that deterministic sampling takes to a given x_0, exactly, or by the usual approximation.
+"""Inverting DDIM, and Euler's steps of a flow: the x_T that sampling takes to a given x_0, exactly, or by the usual approximation.
 
 Inverting a step is solving `sampling`'s line x_s = A x_t + B f(x_t, t, z) for x_t. The bipartite code of DALL-E 2 (Ramesh
 et al. 2022, arXiv 2204.06125, section 3) is the pair (z, x_T) that results. A step that clips x_0 has no inverse.
@@ -13,8 +13,7 @@ import torch
 
 from clipspace.diffusion import fixed_point
 from clipspace.diffusion.denoiser import Denoiser
-from clipspace.diffusion.sampling import take_steps
-from clipspace.diffusion.schedule import Schedule
+from clipspace.diffusion.sampling import AnySchedule, take_steps
 from clipspace.errors import InputError
 
 Method = Literal["exact", "ddim"]
@@ -51,7 +50,7 @@ class Inversion(NamedTuple):
 @torch.inference_mode()
 def invert(
     denoiser: Denoiser,
-    schedule: Schedule,
+    schedule: AnySchedule,
     x_0: torch.Tensor,
     *,
     num_inference_steps: int,
@@ -66,8 +65,8 @@ def invert(
     ``method="exact"`` solves every step x_s = A x_t + B f(x_t, t, z) for its input, to ``tol`` in units of the
     image (see `fixed_point.anderson`). ``method="ddim"`` is the usual approximation, the step run backwards with
     the network evaluated at the wrong point, f(x_s, s) for f(x_t, t) (Dhariwal & Nichol 2021, arXiv 2105.05233,
-    appendix F). The exact method starts from it, and it serves as a baseline; its result is not checked, so its ``residual``
-    is 0.
+    appendix F); of a flow it is Euler's method reversed. The exact method starts from it, and it serves as a baseline; its
+    result is not checked, so its ``residual`` is 0.
 
     The exact method checks its result: it samples from each x_T. Where that misses ``x_0`` it starts again from other first
     guesses and solves to the last digits, up to ``restarts`` times; what is missed in the end is the ``residual``. This is
@@ -100,9 +99,9 @@ def invert(
 
 def _invert(
     denoiser: Denoiser,
-    schedule: Schedule,
+    schedule: AnySchedule,
     x_0: torch.Tensor,
-    steps: Sequence[tuple[int, int | None]],
+    steps: Sequence[tuple[float, float | None]],
     *,
     method: Method,
     tol: float,
@@ -143,7 +142,7 @@ def _invert(
     return best
 
 
-def _check_steps(schedule: Schedule, steps: Sequence[tuple[int, int | None]]) -> None:
+def _check_steps(schedule: AnySchedule, steps: Sequence[tuple[float, float | None]]) -> None:
     for t, s in reversed(steps):
         if abs(schedule.step(t, s)[0]) < _LEAST_A:
             cure = "load a schedule that leaves noise in a finished image" if s is None else "use more steps"
@@ -151,7 +150,7 @@ def _check_steps(schedule: Schedule, steps: Sequence[tuple[int, int | None]]) ->
 
 
 def _attempt(
-    denoiser: Denoiser, schedule: Schedule, x_0: torch.Tensor, steps: Sequence[tuple[int, int | None]], **options
+    denoiser: Denoiser, schedule: AnySchedule, x_0: torch.Tensor, steps: Sequence[tuple[float, float | None]], **options
 ) -> Inversion:
     """x_T by the options of `_step_back`, and what sampling from it misses."""
     x_T, evaluations = _step_back(denoiser, schedule, x_0, steps, **options)
@@ -161,9 +160,9 @@ def _attempt(
 
 def _step_back(
     denoiser: Denoiser,
-    schedule: Schedule,
+    schedule: AnySchedule,
     x: torch.Tensor,
-    steps: Sequence[tuple[int, int | None]],
+    steps: Sequence[tuple[float, float | None]],
     *,
     max_evaluations: int,
     exact: bool = True,
@@ -176,13 +175,14 @@ def _step_back(
     evaluations = torch.zeros(len(x), dtype=torch.long, device=x.device)
     output = None
     for t, s in reversed(steps):
+        signal, noise = schedule.signal_and_noise(t)
         if output is None:  # a noiseless image is evaluated as if at t
-            output = denoiser(x, t if schedule.alpha(s) == 1 else s or 0)
+            output = denoiser(x, t if schedule.signal_and_noise(s)[1] == 0 else s or 0)
             evaluations += 1
-        guess = _backwards(schedule, x, output, t, s) + jitter * (1 - schedule.alpha(t)) ** 0.5
+        guess = _backwards(schedule, x, output, t, s) + jitter * noise
         output = None
         if exact:
-            asked = max(tol * schedule.alpha(t) ** 0.5, finest)  # an error in x_t may reach x_0 divided by its signal
+            asked = max(tol * signal, finest)  # an error in x_t may reach x_0 divided by its signal
             guess, _, used = _solve_step(denoiser, schedule, x, guess, t, s, asked, max_evaluations)
             evaluations += used
             a, b, _ = schedule.step(t, s)
@@ -193,16 +193,18 @@ def _step_back(
     return x, evaluations
 
 
-def _backwards(schedule: Schedule, x_s: torch.Tensor, output: torch.Tensor, t: int, s: int | None) -> torch.Tensor:
+def _backwards(schedule: AnySchedule, x_s: torch.Tensor, output: torch.Tensor, t: int, s: int | None) -> torch.Tensor:
     """The DDIM step from ``s`` up to the noisier ``t``, with the network's ``output`` for ``x_s``."""
-    if schedule.alpha(s) < 1:
+    if schedule.signal_and_noise(s)[1] > 0:
         a, b, _ = schedule.step(s, t)
         return a * x_s + b * output
     a, b, _ = schedule.step(t, s)
     return (x_s - b * output) / a
 
 
-def _solve_step(denoiser: Denoiser, schedule: Schedule, x_s, guess, t, s, tol, max_evaluations) -> fixed_point.Solution:
+def _solve_step(
+    denoiser: Denoiser, schedule: AnySchedule, x_s, guess, t, s, tol, max_evaluations
+) -> fixed_point.Solution:
     """x_t with x_s = A x_t + B f(x_t, t), by iterating x_t + (x_s - A x_t - B f(x_t, t)) / c.
 
     The step turns (x_0, eps) by an angle. With c its cosine this is the iteration x_t = (x_s + sin v) / cos of
@@ -211,8 +213,7 @@ def _solve_step(denoiser: Denoiser, schedule: Schedule, x_s, guess, t, s, tol, m
     depends little on x_t; and what that leaves, by Newton's method.
     """
     a, b, _ = schedule.step(t, s)
-    shape, (a_t, a_s) = x_s.shape[1:], (schedule.alpha(t), schedule.alpha(s))
-    cosine = (a_s * a_t) ** 0.5 + ((1 - a_s) * (1 - a_t)) ** 0.5
+    shape, cosine = x_s.shape[1:], schedule.turn(t, s)
 
     def iteration(c: float, among: torch.Tensor):
         def g(flat: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:

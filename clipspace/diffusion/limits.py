@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from clipspace.diffusion.denoiser import Denoiser
-from clipspace.diffusion.schedule import Schedule
+from clipspace.diffusion.sampling import AnySchedule
 
 UNCHANGED = 1e-2
 """Largest change of an element of x_0, in latents, that counts as none: white is 1, and a code returns it to this accuracy."""
@@ -13,7 +13,7 @@ UNCHANGED = 1e-2
 
 @torch.inference_mode()
 def unlimited_steps(
-    denoiser: Denoiser, schedule: Schedule, x_T: torch.Tensor, *, num_inference_steps: int
+    denoiser: Denoiser, schedule: AnySchedule, x_T: torch.Tensor, *, num_inference_steps: int
 ) -> torch.Tensor:
     """How many of the last steps from each row of ``x_T`` the limit of ``schedule`` leaves as they are, ``(n,)``.
 

@@ -1,4 +1,4 @@
-"""Sampling by DDIM, deterministic or with fresh noise in every step.
+"""Sampling by DDIM, deterministic or with fresh noise in every step; and by Euler's steps, where the schedule is a flow's.
 
 A decoder is *what to predict* (a network) and *where* (a latent shape and a noise schedule). Every
 parameterisation writes one DDIM step (Song et al. 2021, arXiv 2010.02502, equation 12) as
@@ -17,8 +17,12 @@ import numpy as np
 import torch
 
 from clipspace.diffusion.denoiser import Denoiser
+from clipspace.diffusion.flow import FlowSchedule
 from clipspace.diffusion.schedule import Schedule
 from clipspace.errors import InputError
+
+AnySchedule = Schedule | FlowSchedule
+"""What sampling and inversion walk through."""
 
 
 def draw_noise(shape: tuple[int, ...], rngs: Sequence[np.random.Generator]) -> torch.Tensor:
@@ -29,7 +33,7 @@ def draw_noise(shape: tuple[int, ...], rngs: Sequence[np.random.Generator]) -> t
 @torch.inference_mode()
 def sample(
     denoiser: Denoiser,
-    schedule: Schedule,
+    schedule: AnySchedule,
     x_T: torch.Tensor,
     *,
     num_inference_steps: int,
@@ -49,9 +53,9 @@ def sample(
 
 def take_steps(
     denoiser: Denoiser,
-    schedule: Schedule,
+    schedule: AnySchedule,
     x: torch.Tensor,
-    steps: Sequence[tuple[int, int | None]],
+    steps: Sequence[tuple[float, float | None]],
     *,
     eta: float = 0.0,
     rngs: Sequence[np.random.Generator] | None = None,

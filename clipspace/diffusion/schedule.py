@@ -56,9 +56,7 @@ class Schedule:
         is far from the noisiest, for x_T is pure noise all the same (Lin et al. 2024, arXiv 2305.08891, section 3.3).
         """
         total = len(self.alphas_cumprod)
-        if not isinstance(num_inference_steps, (int, np.integer)) or not 1 <= num_inference_steps <= total:
-            raise InputError(f"num_inference_steps: expected an integer from 1 to {total}, got {num_inference_steps!r}")
-        steps = int(num_inference_steps)
+        steps = check_step_count(num_inference_steps, total)
         times = [int(t) for t in self.spacing(steps)]
         if min(times) < 0 or max(times) >= total:
             raise InputError(
@@ -87,13 +85,18 @@ class Schedule:
 
     def step(self, t: int | None, s: int | None, eta: float = 0.0) -> tuple[float, float, float]:
         """``A, B, sigma`` of the DDIM step from timestep ``t`` to ``s`` (None: the image)."""
-        signal, noise = self._signal_and_noise(t)
+        signal, noise = self.signal_and_noise(t)
         to_image, to_noise, sigma = self._towards(t, s, eta)
         if self.prediction == "v_prediction":  # x_0 = signal x - noise f,  eps = noise x + signal f
             return to_image * signal + to_noise * noise, to_noise * signal - to_image * noise, sigma
         if self.prediction == "epsilon":  # x_0 = (x - noise f) / signal,  eps = f
             return to_image / signal, to_noise - to_image * noise / signal, sigma
         return to_noise / noise, to_image - to_noise * signal / noise, sigma  # x_0 = f
+
+    def turn(self, t: int, s: int | None) -> float:
+        """The cosine of the angle by which the step from ``t`` to ``s`` turns (x_0, eps)."""
+        a_t, a_s = self.alpha(t), self.alpha(s)
+        return (a_s * a_t) ** 0.5 + ((1 - a_s) * (1 - a_t)) ** 0.5
 
     def advance(
         self, x: torch.Tensor, output: torch.Tensor, t: int, s: int | None, eta: float = 0.0
@@ -112,7 +115,7 @@ class Schedule:
         With x_0 limited and the noise recomputed from it, ``eta`` = 1 is the posterior mean of Ho et al. 2020
         (arXiv 2006.11239, equation 7), which DDPM and Karlo's own sampler take.
         """
-        signal, noise = self._signal_and_noise(t)
+        signal, noise = self.signal_and_noise(t)
         to_image, to_noise, sigma = self._towards(t, s, eta)
         x_0, eps = self.predicted(x, output, t)
         x_0 = self.limit(torch.where(x_0.isinf(), torch.nan, x_0))  # a limit must not hide an overflow
@@ -121,14 +124,15 @@ class Schedule:
 
     def predicted(self, x: torch.Tensor, output: torch.Tensor, t: int) -> tuple[torch.Tensor, torch.Tensor]:
         """x_0, not limited, and noise that the network's ``output`` for ``x`` at timestep ``t`` says."""
-        signal, noise = self._signal_and_noise(t)
+        signal, noise = self.signal_and_noise(t)
         if self.prediction == "v_prediction":
             return signal * x - noise * output, noise * x + signal * output
         if self.prediction == "epsilon":
             return (x - noise * output) / signal, output
         return output, (x - signal * output) / noise
 
-    def _signal_and_noise(self, t: int) -> tuple[float, float]:
+    def signal_and_noise(self, t: int | None) -> tuple[float, float]:
+        """The shares of x_0 and of noise in x_t; None is the image."""
         a_t = self.alpha(t)
         return a_t**0.5, (1 - a_t) ** 0.5
 
@@ -137,6 +141,13 @@ class Schedule:
         a_t, a_s = self.alpha(t), self.alpha(s)
         sigma = eta * ((1 - a_s) / (1 - a_t) * max(0.0, 1 - a_t / a_s)) ** 0.5 if eta else 0.0
         return a_s**0.5, max(0.0, 1 - a_s - sigma**2) ** 0.5, sigma
+
+
+def check_step_count(num_inference_steps: int, total: int) -> int:
+    """The number of steps. Raises `InputError` unless it is an integer from 1 to ``total``."""
+    if not isinstance(num_inference_steps, (int, np.integer)) or not 1 <= num_inference_steps <= total:
+        raise InputError(f"num_inference_steps: expected an integer from 1 to {total}, got {num_inference_steps!r}")
+    return int(num_inference_steps)
 
 
 def clipping(most: float) -> Callable[[torch.Tensor], torch.Tensor]:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from clipspace.diffusion import inversion, limits, sampling
 from clipspace.diffusion.denoiser import denoiser_of
-from clipspace.diffusion.schedule import Schedule
+from clipspace.diffusion.sampling import AnySchedule
 from clipspace.models.contract import Decoder
 from clipspace.models.facts import DecoderFacts
 from clipspace.models.image_tensors import as_images, as_pixels
@@ -29,7 +29,7 @@ class DiffusionDecoder(Decoder):
     inverts = guides = True
     num_inference_steps = 50
     facts: DecoderFacts
-    schedule: Schedule
+    schedule: AnySchedule
     dim: int
     device: torch.device
     dtype: torch.dtype

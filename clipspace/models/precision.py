@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from clipspace.diffusion.schedule import Schedule
+from clipspace.diffusion.sampling import AnySchedule
 from clipspace.errors import PrecisionError
 
 
@@ -25,7 +25,7 @@ def check_finite(values: torch.Tensor, what: str, dtype: torch.dtype) -> None:
 
 
 def check_resolution(
-    schedule: Schedule, num_inference_steps: int, dtype: torch.dtype, doing: str, *, cure: str = ""
+    schedule: AnySchedule, num_inference_steps: int, dtype: torch.dtype, doing: str, *, cure: str = ""
 ) -> None:
     """Raise `PrecisionError` where a step divides what networks of ``dtype`` give by less than ``dtype`` resolves.
 
