@@ -1,7 +1,7 @@
 """The questions clipspace asks of a space: one module each, which computes a `Result` and draws it.
 
 A module holds ``run(space, ..., *, seed)``, which answers with a `Result` and needs no matplotlib; ``draw(result, *, venue)``,
-which makes the figure of a saved result and needs no model; and a row `Analysis`, which is all that reports, commands and
+which makes the figure of a saved result and needs no model; and an entry `Analysis`, which is all that reports, commands and
 tests know of it. Its docstring says, paragraph by paragraph: the question; the figure or paper it follows; what to look
 for; what would be a surprise.
 """
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """What is known of an analysis besides its question. A module that has one, named ``ANALYSIS``, is an analysis.
+    """The entry of an analysis in the list of analyses. A module that has one, named ``ANALYSIS``, is an analysis.
 
     Parameters
     ----------
     order : place among the sections of a report, rising
     title : heading of its section
-    takes : what it takes of a user's images and store, in the words of `clipspace.analyses.asking`
-    scenes : what it is computed on without images and store, to be filled in with the options of its result
+    takes : the inputs that it takes of a user's images and store, as `clipspace.analyses.asking` names them
+    scenes : the scenes it is computed on without images and store, a template that the options of its result fill in
     options : help text of each option of ``run``, besides ``seed`` and ``num_inference_steps``
     quick : options with which it takes seconds
-    rows : images that are shown as rows of its figure, where ``n`` says how many; None for the usual number
-    read : what it reads off an image where the user does not say it
+    rows : default number of images that are rows of its figure, where the option ``n`` sets it; None for the usual number
+    read : sentence about what zero-shot reads off an image where the user gives no texts
     demo : whether ``clipspace demo`` shows it
     """
 
@@ -70,7 +70,7 @@ def analysis(name: str) -> ModuleType:
 
 
 def about(name: str) -> Analysis:
-    """What is known of the analysis ``name``."""
+    """The entry of the analysis ``name`` in the list of analyses."""
     return analysis(name).ANALYSIS
 
 

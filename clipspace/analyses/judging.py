@@ -59,7 +59,7 @@ def readable(images: Sequence[Image.Image]) -> bool:
 
 
 def verdict(source: Image.Image, edited: Image.Image, edit: Edit) -> Verdict | None:
-    """What readers say of ``edited``, which was made of the scene ``source``; None where no new value is one they know."""
+    """What readers see in ``edited``, an edit of the scene ``source``; None where the edit has no value that they know."""
     old = facts_in(edit.before or "")
     new = {factor: value for factor, value in facts_in(edit.after).items() if old.get(factor) != value}
     if not new:

@@ -70,9 +70,9 @@ def run(
 ) -> Result:
     """A map of the user's ``images``, whose folders are the known column, or of ``n`` scenes of one thing.
 
-    Or of ``points``: then ``columns`` are what is known of them, of which those that can group them are kept, and ``images``,
-    where there are any, are those of ``rows``. ``method`` is "umap" or "pca". Raises `InputError` for another one, and
-    for fewer than a dozen points.
+    Or a map of ``points``, with ``columns``, of which those that can group points are used, and with the ``images`` of
+    ``rows``, if any. ``method`` is "umap" or "pca". Raises `InputError` for another method, and for fewer than a dozen
+    points.
     """
     if method not in ("umap", "pca"):
         raise InputError(f"map: expected method 'umap' or 'pca', got {method!r}")

@@ -172,7 +172,7 @@ def _moved(table: list[dict], theta: float) -> str:
 
 
 def _readers(verdicts: list[Verdict]) -> list[str]:
-    """What readers that know no CLIP say of the scenes."""
+    """The finding of readers without CLIP about the scenes."""
     if not verdicts:
         return []
     n_arrived = sum(one_verdict.arrived for one_verdict in verdicts)
@@ -188,7 +188,7 @@ def _readers(verdicts: list[Verdict]) -> list[str]:
 
 
 def _judged(table: list[dict], judge: Space | None) -> list[str]:
-    """What a second space says."""
+    """The finding of a second space."""
     if judge is None:
         return []
     new = [row["judge: cosine to after, last"] for row in table]
@@ -205,7 +205,7 @@ def _judged(table: list[dict], judge: Space | None) -> list[str]:
 
 
 def _circular(table: list[dict]) -> list[str]:
-    """The reading of the space's own CLIP, and what it is worth."""
+    """The finding of the space's own CLIP, which is circular."""
     probabilities = [row["P(after), last"] for row in table]
     if None in probabilities:
         return ["The cosines are circular: the CLIP that steered the images judges them."]

@@ -1,4 +1,4 @@
-"""What an embedding draws: variations of it, its components, texts by the prior; and inversion, the way back."""
+"""Decoding of embeddings: variations, principal components, texts through the prior; and inversion of images."""
 
 from __future__ import annotations
 

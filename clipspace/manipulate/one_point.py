@@ -1,4 +1,4 @@
-"""Metamers: images that differ as much as they can and are still one point for CLIP."""
+"""Metamers: images that differ as much as possible while CLIP maps them to nearly one point."""
 
 from __future__ import annotations
 

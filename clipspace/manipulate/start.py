@@ -34,7 +34,7 @@ class Start(NamedTuple):
 
 
 def start_of(space: Space, item, seed: int) -> Start:
-    """What a caller may hand over as one point. A string is a path or a text; see `is_text`."""
+    """The start at an image, a text, a `Code` or one embedding. A string is a path or a text; see `is_text`."""
     if isinstance(item, Code):
         check_same_space(space.stamp, item.embeddings.stamp, space.name)
         return Start(_only(item.embeddings), input_of(item), code=item)
@@ -62,7 +62,7 @@ def sampling_of(
     *,
     drawn: bool,
 ) -> dict[str, Any]:
-    """What was asked for; else what the codes among the points were inverted with; else the space's default.
+    """The sampler settings asked for; else those with which the codes were inverted; else the space's default.
 
     Where x_T is ``drawn`` and not inverted, guidance and clipping are the decoder's own.
     """

@@ -51,9 +51,9 @@ def write_report(
     reason. Where nothing is given, all are computed on rendered scenes. ``only`` names some of
     `clipspace.analyses.names`, all when None. ``explore`` puts a map of the points on the page.
 
-    What is wrong with the arguments is said before a model is loaded; so is that no analysis can be computed. An analysis
-    that fails later is warned of and has its error on the page. A run that was interrupted goes on: what is there and was
-    made alike is not computed again.
+    Wrong arguments, and inputs on which no analysis can be computed, raise an error before a model is loaded. Where an
+    analysis fails later, a warning and the page give its error. An interrupted run continues: results in the folder that
+    were made with the same options on the same inputs are used again.
     """
     folder, analyses_to_run = Path(folder), _choose(only)
     if source is not None and store is None:  # said before the folder is made

@@ -153,6 +153,6 @@ def _described_points(points: Embeddings) -> dict[str, Any]:
 
 
 def _is_numeric(values: list) -> bool:
-    """Whether all values that are there are numbers, some of which JSON may not have."""
+    """Whether all values but None are numbers, including NaN and infinities, which strict JSON lacks."""
     kinds = {type(value) for value in values if value is not None}
     return bool(kinds) and all(issubclass(kind, (float, np.floating, int, np.integer)) for kind in kinds)

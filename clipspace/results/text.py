@@ -17,7 +17,7 @@ _LEFT, _RIGHT = ' style="text-align: left"', ' style="text-align: right"'
 def as_text(cells: Sequence[Sequence[str]], *, most: int | None = None) -> str:
     """Columns two spaces apart: the first aligned left, the others right.
 
-    With ``most``, only so many rows, each cut to a line, and how many there are beside them.
+    With ``most``, only that many rows, each cut to one line, and the number of rows left out.
 
     >>> print(as_text([["factor", "kept"], ["color", "0.9"]]))
     factor  kept

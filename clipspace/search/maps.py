@@ -87,7 +87,7 @@ class Map:
         columns: Mapping[str, Sequence] | None = None,
         overwrite: bool = False,
     ) -> None:
-        """Write Parquet: name, x, y, neighbors {ids, distances}, and what is given of images and columns.
+        """Write Parquet: name, x, y, neighbors {ids, distances}, and the images and columns, if given.
 
         embedding-atlas reads it as it is (``--x x --y y --neighbors neighbors --image image``). ``images`` are
         n files or encoded images, stored as {bytes, path}; ``columns`` are n values each, Arrow's in the type they have.

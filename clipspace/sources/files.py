@@ -27,7 +27,7 @@ class Found:
 
 
 def is_url(path: str) -> bool:
-    """Whether a path is a URL of fsspec; not one that is there on this machine, such as a folder ``run::1``."""
+    """Whether a path is a URL of fsspec; not an existing local path, such as a folder ``run::1``."""
     return re.match(r"[a-z][a-z0-9+.-]+(::|://)", path) is not None and not os.path.exists(path)
 
 

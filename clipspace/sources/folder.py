@@ -1,4 +1,4 @@
-"""A folder of images, nested as it likes, with captions and columns beside them."""
+"""A folder of images, nested to any depth, with captions and columns beside them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Image formats told by the first bytes of a file, whatever its name says."""
+"""Image formats, recognised by the first bytes of a file, not by its name."""
 
 from __future__ import annotations
 

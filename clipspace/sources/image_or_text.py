@@ -1,8 +1,8 @@
-"""Is a string the path of an image, or a text? One rule, for whatever takes both.
+"""Is a string the path of an image, or a text? One rule, for every function and command that takes both.
 
-A file that is there is an image. What looks like a path and is not there is an error. All else is a text. To say it
-yourself: in Python a ``pathlib.Path`` is always an image, and ``space.encode_texts(...)`` always of texts; on the command
-line ``image:NAME`` and ``text:WORDS`` are (a text that begins with "text:" is said as "text:text: …").
+The name of an existing file is an image. A string that looks like a path but names no file is an error. Any other string
+is a text. To choose yourself: in Python pass a ``pathlib.Path`` for an image, and call ``space.encode_texts(...)`` for
+texts; on the command line write ``image:NAME`` or ``text:WORDS`` (and "text:text: …" for a text that begins with "text:").
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ SAY_WHICH = (
 
 
 class Text(str):
-    """A string that is a text, whatever it looks like."""
+    """A string that is always taken as a text."""
 
     __slots__ = ()
 
 
 def is_text(item: object) -> bool:
-    """Whether ``item`` is a string that is a text; whatever is no string is not.
+    """Whether ``item`` is a string and a text, not a path; False for anything but a string.
 
     Raises `InputError` for a string that looks like a path but names no file, and for one that does not look like a path
     but names a file that is no image: either reading could be meant.
@@ -60,7 +60,7 @@ def is_text(item: object) -> bool:
 
 
 def looks_like_path(text: str) -> bool:
-    """Whether a string has the shape of a path or an address, whether or not anything is there.
+    """Whether a string has the shape of a path or an address; it need not exist.
 
     An address or a root at its start; the ending of a file at its end; a separator and no space, unless it stands
     between numbers ("50/50"); or a separator after a folder that is there.

@@ -1,4 +1,4 @@
-"""Images at the border: whatever image a user may hand over becomes RGB, or a clear error."""
+"""Reading of images: a path, PIL image or array becomes an RGB image, or raises a clear error."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def read_metadata(files: Sequence[Found]) -> tuple[dict[str, bytes], list[Found]
 
 
 def _take(file: Found, line: dict[str, Any] | str, known: set[str], lines: dict[str, bytes]) -> str | None:
-    """Put a line where its image finds it; what is wrong with it where something is."""
+    """Store a line under the name of its image; returns the problem of a line that cannot be used."""
     if isinstance(line, str):
         return line
     folder, file_name = posixpath.dirname(file.name), line.pop("file_name")

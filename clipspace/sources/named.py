@@ -1,4 +1,4 @@
-"""Images of a source by their names and places, which are what a store keeps of them."""
+"""Images of a source by the names and places that a store records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every source of images yields: parts, rows of a part, and the sample that a row reads when asked."""
+"""The interface of all sources of images: parts, rows of a part, and the sample that a row reads on request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands beside an image: its caption in a ``.txt`` file, its columns in a ``.json`` file or a line of metadata."""
+"""Files beside an image: its caption in a ``.txt`` file, its columns in a ``.json`` file or a line of metadata."""
 
 from __future__ import annotations
 
