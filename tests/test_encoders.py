@@ -171,21 +171,3 @@ def test_a_local_folder_may_have_an_at_sign(tmp_path):
     folder.mkdir()
     assert locate(folder) == (folder, None)
     assert locate(f"karlo@{folder}") == (folder, "karlo")
-
-
-def test_download_sizes_are_the_hub_s(monkeypatch):
-    import huggingface_hub
-
-    from clipspace.models.catalogue import download_size
-
-    def told(repo, revision=None, files_metadata=False):
-        assert files_metadata
-        names = {"unet/a.safetensors": 3_000, "unet/a.bin": 9_000, "model_index.json": 5}
-        return type("Info", (), {"siblings": [type("F", (), {"rfilename": n, "size": s}) for n, s in names.items()]})
-
-    monkeypatch.setattr(huggingface_hub, "model_info", told)
-    assert download_size(CATALOGUE["kandinsky-2.2"]) == 2 * 3_005
-    assert download_size(CATALOGUE["mini"]) == 0
-    monkeypatch.setattr(huggingface_hub, "model_info", lambda *a, **k: 1 / 0)
-    with pytest.raises(CheckpointError, match="--sizes"):
-        download_size(CATALOGUE["karlo"])

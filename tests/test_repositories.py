@@ -199,6 +199,10 @@ def test_sizes_are_those_of_what_is_read_with_the_clip_and_shared_files_once(onl
     locate("karlo", "prior")
     files = set(online.names)
     assert total == 1000 + sum((online.folders[KARLO] / name).stat().st_size for name in files)
+    assert download_size(CATALOGUE["mini"]) == 0
+    online.folders[KARLO] = ConnectionError("no route")
+    with pytest.raises(CheckpointError, match=r"could not ask for the size of 'karlo' .*no route.*leave --sizes out"):
+        download_size(CATALOGUE["karlo"])
 
 
 def test_the_repositories_of_the_clips_are_those_of_open_clip():

@@ -64,6 +64,7 @@ def load_encoder(
     preprocess: Preprocess | None = None,
     device: torch.device,
     dtype: torch.dtype,
+    offload: bool = False,
 ) -> ClipEncoder:
     """The CLIP named as open_clip names it: ``"ViT-B-32/laion2b_s34b_b79k"``, ``hf-hub:…`` or ``local-dir:…``.
 
@@ -88,22 +89,23 @@ def load_encoder(
         options["image_resize_mode"] = "squash" if aliased else resize_mode
     if pretrained is not None and quickgelu is not None:
         options["quick_gelu"] = quickgelu
-    model, transform, tokenizer = _built(name, identifier, pretrained, device, options)
+    model, transform, tokenizer = _built(name, identifier, pretrained, options)
     if quickgelu is not None:
         check_activation(model, quickgelu, name)
     if aliased:
         transform = _aliased(model.visual)
-    return ClipEncoder(model, transform, tokenizer, name=stamp_name or name, identifier=name, dtype=dtype)
+    place = {"device": device, "dtype": dtype, "offload": offload}
+    return ClipEncoder(model, transform, tokenizer, name=stamp_name or name, identifier=name, **place)
 
 
-def _built(name: str, identifier: str, pretrained: str | None, device: torch.device, options: dict[str, Any]) -> tuple:
-    """Model, image transform and tokenizer by open_clip; every error becomes a `CheckpointError`."""
+def _built(name: str, identifier: str, pretrained: str | None, options: dict[str, Any]) -> tuple:
+    """Model on the CPU, image transform and tokenizer by open_clip; every error becomes a `CheckpointError`."""
     import open_clip
 
     try:
         with warnings.catch_warnings(), _unlogged(logging.ERROR):  # which the error below says again
             warnings.filterwarnings("ignore", message="QuickGELU mismatch")  # of the name and the tag; options decide
-            model, transform = open_clip.create_model_from_pretrained(identifier, pretrained, device=device, **options)
+            model, transform = open_clip.create_model_from_pretrained(identifier, pretrained, device="cpu", **options)
         tokenizer = open_clip.get_tokenizer(identifier)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, AssertionError) as error:
         if ran_out(error):
@@ -193,8 +195,8 @@ def draw_encoder(name: str, *, seed: int, stamp_name: str, device: torch.device)
             tokenizer = open_clip.get_tokenizer(identifier)
         except (OSError, RuntimeError, ValueError, KeyError) as error:
             raise CheckpointError(f"untrained_space({name!r}): open_clip could not build it: {error}") from error
-    model = model.eval().requires_grad_(False).to(device)
-    return ClipEncoder(model, preprocess, tokenizer, name=stamp_name, identifier=name, dtype=torch.float32)
+    model, place = model.eval().requires_grad_(False), {"device": device, "dtype": torch.float32}
+    return ClipEncoder(model, preprocess, tokenizer, name=stamp_name, identifier=name, **place)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from PIL import Image
 
 from clipspace.errors import CapabilityError, InputError
 from clipspace.models.function import function_of
+from clipspace.models.offloading import offloaded_blocks
 from clipspace.models.projection import before_projection
 from clipspace.models.reading import check_texts, split_words
 from clipspace.models.weights import digest, weights_digest
@@ -23,15 +24,28 @@ class ClipEncoder:
     """One CLIP: an open_clip model, its own preprocessing and tokenizer, and the stamp of its space.
 
     ``identifier`` is the open_clip id it was loaded by; the stamp may carry a shorter name. The stamp is of the model
-    as it comes, before it is made ``dtype``: a model is the same space at every precision. ``image_shape`` is the height
-    and width that the model sees, ``image_size`` the longer of them; ``logit_bias`` is that of a model trained by the
+    as it comes, before it is made ``dtype``: a model is the same space at every precision. With ``offload`` the blocks of its
+    towers wait in main memory, and compute on ``device``. ``image_shape`` is the height and width that the model sees,
+    ``image_size`` the longer of them; ``logit_bias`` is that of a model trained by the
     sigmoid of each pair (Zhai et al. 2023, arXiv 2303.15343), None for one trained by the softmax.
     """
 
     def __init__(
-        self, model: torch.nn.Module, preprocess, tokenizer, *, name: str, identifier: str, dtype: torch.dtype
+        self,
+        model: torch.nn.Module,
+        preprocess,
+        tokenizer,
+        *,
+        name: str,
+        identifier: str,
+        device: torch.device,
+        dtype: torch.dtype,
+        offload: bool = False,
     ) -> None:
-        self.model, self.preprocess, self.tokenizer, self.identifier = model, preprocess, tokenizer, identifier
+        self.preprocess, self.tokenizer, self.identifier = preprocess, tokenizer, identifier
+        whole = not offload and dtype.itemsize >= 4  # else the device would hold more now than later
+        self.device = device if whole else torch.device("cpu")
+        self.model = model.to(self.device)
         size = model.visual.image_size
         self.image_shape = (int(size),) * 2 if isinstance(size, int) else (int(size[0]), int(size[1]))
         self.image_size = max(self.image_shape)
@@ -41,7 +55,8 @@ class ClipEncoder:
         # open_clip fills in 0 where the weights hold none
         self.logit_bias = None if bias is None or not bias.any() else float(bias.detach())
         self.stamp = self._stamp(name)
-        self.model = model.to(dtype=dtype, memory_format=torch.channels_last)  # convolutions are faster so
+        model = model.to(dtype=dtype, memory_format=torch.channels_last)  # convolutions are faster so
+        self.model, self.device = offloaded_blocks(model, device) if offload else model.to(device), device
 
     @torch.inference_mode()
     def _stamp(self, name: str) -> Stamp:
@@ -61,10 +76,6 @@ class ClipEncoder:
         """The stamp of `features`, but for their dimension: another space than that of the embeddings."""
         function = replace(self.stamp.function, layer=FEATURES)
         return replace(self.stamp, model=f"{self.stamp.model} {FEATURES}", function=function)
-
-    @property
-    def device(self) -> torch.device:
-        return next(self.model.parameters()).device
 
     @property
     def dtype(self) -> torch.dtype:

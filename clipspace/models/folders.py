@@ -5,14 +5,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from clipspace.errors import CapabilityError, CheckpointError
+from clipspace.errors import CheckpointError
 from clipspace.models.config_files import read_config
 from clipspace.models.memory import ran_out
+from clipspace.models.offloading import offloaded
 from clipspace.models.weight_files import absent_shards, choose, files_in, why_unreadable
 from clipspace.points.stamps import Stamp, read_stamp
 
@@ -81,7 +83,8 @@ def load_part(cls, folder: Path, part: str, place: Placement):
         network, info = cls.from_pretrained(
             folder, subfolder=part, torch_dtype=place.dtype, variant=weights.variant, local_files_only=True,
             use_safetensors=weights.format == "safetensors",  # both libraries read .bin with weights_only=True
-            low_cpu_mem_usage=False, output_loading_info=True,
+            low_cpu_mem_usage=find_spec("accelerate") is not None,  # built empty, and read straight into its dtype
+            output_loading_info=True,
             ignore_mismatched_sizes=True,  # so that all of them are listed below, not only the first, or none
         )  # fmt: skip
     except Exception as error:  # diffusers, transformers and safetensors raise many types for a broken folder
@@ -92,7 +95,8 @@ def load_part(cls, folder: Path, part: str, place: Placement):
     wrong = {kind: sorted(info[kind]) for kind in ("missing_keys", "unexpected_keys", "mismatched_keys") if info[kind]}
     if wrong:
         raise CheckpointError(f"load_space: the weights of {part!r} in {str(folder)!r} do not fit its config: {wrong}")
-    return _place(network.eval().requires_grad_(False), place)
+    network = network.eval().requires_grad_(False)
+    return offloaded(network, place.device) if place.offload else network.to(place.device)
 
 
 def load_scheduler(cls, folder: Path, part: str):
@@ -172,26 +176,3 @@ def _check_named(cls, written: dict[str, Any], where: str) -> None:
         raise CheckpointError(
             f"load_space: expected a {cls.__name__} in {where}, got {name!r}; load the part made for it"
         )
-
-
-def device_of(network: torch.nn.Module) -> torch.device:
-    """Where a network computes, offloaded or not."""
-    return getattr(network, "computes_on", next(network.parameters()).device)
-
-
-def _place(network: torch.nn.Module, place: Placement) -> torch.nn.Module:
-    if not place.offload:
-        return network.to(place.device)
-    try:
-        from accelerate import cpu_offload
-    except ImportError as error:
-        raise CapabilityError("offload: expected the package accelerate; pip install 'clipspace[offload]'") from error
-    own = {name: parameter.to(place.device) for name, parameter in network.named_parameters(recurse=False)}
-    network = cpu_offload(network, execution_device=place.device)
-    network.computes_on, network.own = place.device, own  # its parameters are on none while they wait
-    return network
-
-
-def own_parameter(network: torch.nn.Module, name: str) -> torch.Tensor:
-    """A parameter of a network itself, not of its layers, where the network computes, offloaded or not."""
-    return network.own[name] if hasattr(network, "own") else getattr(network, name)

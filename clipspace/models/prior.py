@@ -14,16 +14,8 @@ from clipspace.errors import CheckpointError
 from clipspace.models.contract import Encoder, Prior
 from clipspace.models.decoders import check_serves, dalle2, kandinsky, karlo, pixel_decoder
 from clipspace.models.facts import DecoderFacts
-from clipspace.models.folders import (
-    Placement,
-    clip_of,
-    device_of,
-    kind_of,
-    load_part,
-    load_tokenizer,
-    own_parameter,
-    read_index,
-)
+from clipspace.models.folders import Placement, clip_of, kind_of, load_part, load_tokenizer, read_index
+from clipspace.models.offloading import device_of, own_parameter
 from clipspace.models.precision import widened
 from clipspace.models.scheduler_config import load_schedule
 from clipspace.points.stamps import Stamp

@@ -83,6 +83,7 @@ def load_space(
             preprocess=preprocess,
             device=place.device,
             dtype=place.dtype,
+            offload=place.offload,
         )
         by_pixels = GradientDecoder(encoder) if decoder == _BY_GRADIENT else None
         return Space(

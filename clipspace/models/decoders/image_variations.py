@@ -10,7 +10,8 @@ import torch
 from clipspace.models.autoencoder import Autoencoded, load_autoencoder
 from clipspace.models.contract import Encoder
 from clipspace.models.facts import DecoderFacts
-from clipspace.models.folders import PLAIN, Placement, check_config, device_of, load_part, side_of
+from clipspace.models.folders import PLAIN, Placement, check_config, load_part, side_of
+from clipspace.models.offloading import device_of
 from clipspace.models.precision import widened
 from clipspace.models.scheduler_config import load_schedule
 

@@ -11,7 +11,8 @@ from clipspace.errors import CheckpointError
 from clipspace.models.contract import Encoder
 from clipspace.models.diffusion_decoder import DiffusionDecoder
 from clipspace.models.facts import DecoderFacts
-from clipspace.models.folders import PLAIN, Placement, check_config, device_of, load_part, side_of
+from clipspace.models.folders import PLAIN, Placement, check_config, load_part, side_of
+from clipspace.models.offloading import device_of
 from clipspace.models.precision import widened
 from clipspace.models.scheduler_config import load_schedule
 

@@ -10,17 +10,8 @@ import torch
 from clipspace.models.contract import Encoder
 from clipspace.models.diffusion_decoder import DiffusionDecoder
 from clipspace.models.facts import DecoderFacts
-from clipspace.models.folders import (
-    PLAIN,
-    Placement,
-    check_config,
-    device_of,
-    load_part,
-    load_scheduler,
-    load_tokenizer,
-    own_parameter,
-    side_of,
-)
+from clipspace.models.folders import PLAIN, Placement, check_config, load_part, load_scheduler, load_tokenizer, side_of
+from clipspace.models.offloading import device_of, own_parameter
 from clipspace.models.precision import widened
 from clipspace.models.scheduler_config import load_schedule
 

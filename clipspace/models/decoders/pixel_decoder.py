@@ -10,7 +10,8 @@ import torch
 from clipspace.models.contract import Encoder
 from clipspace.models.diffusion_decoder import DiffusionDecoder
 from clipspace.models.facts import DecoderFacts
-from clipspace.models.folders import PLAIN, Placement, check_config, clip_of, device_of, load_part, read_index, side_of
+from clipspace.models.folders import PLAIN, Placement, check_config, clip_of, load_part, read_index, side_of
+from clipspace.models.offloading import device_of
 from clipspace.models.precision import widened
 from clipspace.models.scheduler_config import load_schedule
 from clipspace.points.stamps import Stamp

@@ -11,16 +11,8 @@ from clipspace.errors import InputError
 from clipspace.models.autoencoder import Autoencoded, load_autoencoder
 from clipspace.models.contract import Encoder
 from clipspace.models.facts import DecoderFacts
-from clipspace.models.folders import (
-    PLAIN,
-    Placement,
-    check_config,
-    device_of,
-    load_part,
-    load_scheduler,
-    load_tokenizer,
-    side_of,
-)
+from clipspace.models.folders import PLAIN, Placement, check_config, load_part, load_scheduler, load_tokenizer, side_of
+from clipspace.models.offloading import device_of
 from clipspace.models.precision import widened
 from clipspace.models.scheduler_config import load_schedule
 
