@@ -122,6 +122,19 @@ def test_what_a_decoder_or_a_prior_reads_is_what_is_listed(cache, scratch, tmp_p
             (tmp_path / "away").rename(tmp_path / name / part)
 
 
+@pytest.mark.parametrize("name", ["sd-image-variations", "stable-unclip-h"])
+def test_what_is_downloaded_of_a_decoder_is_enough_to_load_it(online, scratch, tmp_path, name):
+    repo = CATALOGUE[name].decoder.partition(":")[0]
+    online.folders[repo] = scratch / repo.replace("/", "--")
+    if not online.folders[repo].is_dir():
+        hub.write(repo, online.folders[repo])
+    assert load_space(tiny.clip(tmp_path / "clip"), decoder=name, device="cpu").decoder.facts.name == name
+    assert not [
+        file for file in online.names if file.startswith(("safety_checker", "image_encoder", "feature_ext", "sd21"))
+    ]
+    assert not [file for file in online.names if "fp16" in file]
+
+
 def test_a_download_that_breaks_off_says_so_and_goes_on(online):
     online.fails_at = 3
     with pytest.raises(
