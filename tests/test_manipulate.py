@@ -280,6 +280,7 @@ def guided(tmp_path_factory):
 
 
 @pytest.mark.filterwarnings("ignore::clipspace.errors.ConvergenceWarning")
+@pytest.mark.usefixtures("coarse")
 def test_guidance_is_the_decoder_s_own_where_noise_is_drawn_and_1_where_an_image_is_inverted(guided):
     image = np.full((16, 16, 3), 120, np.uint8)
     points, steps = guided.encode_images([image, 255 - image]), {"num_inference_steps": 2}

@@ -226,6 +226,7 @@ def test_half_precision_is_the_same_space(space, apple):
     assert half.prior("a red apple", num_inference_steps=2).stamp == space.stamp
 
 
+@pytest.mark.slow
 def test_float64_is_the_same_space_and_holds_longer_codes(space, apple):
     double = load_space("mini", device="cpu", dtype="float64")
     points = double.encode_images(apple)

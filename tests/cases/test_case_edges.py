@@ -191,6 +191,7 @@ def test_json_of_a_command_is_strict(capsys):
     assert found == {"residual": ["NaN", "Infinity"], "rows": 3}
 
 
+@pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize("harmed", ["image", "embedding"])
 def test_a_row_that_is_not_finite_leaves_the_inversion_at_once(space, apple, house, harmed):
     x_0 = space.decoder.to_latents([apple, house]).clone()
