@@ -195,6 +195,13 @@ def test_a_row_is_local_only_with_its_clip(cache, scratch, monkeypatch, tmp_path
     assert CATALOGUE["kandinsky-2.2"].missing() == ["CLIP"]
     hub.put_clips(cache, tmp_path / "clips", monkeypatch)
     assert CATALOGUE["kandinsky-2.2"].missing() == []
+    (index,) = (cache / f"models--{DECODER.replace('/', '--')}").rglob("model_index.json")
+    whole = index.read_text()
+    index.write_text(whole[:9])
+    assert CATALOGUE["kandinsky-2.2"].missing() == ["decoder"]
+    with pytest.raises(CheckpointError, match=r"model_index.json' as valid JSON"):
+        locate("kandinsky-2.2")
+    index.write_text(whole)
     for path in (cache / f"models--{PRIOR.replace('/', '--')}" / "blobs").iterdir():
         path.unlink()  # half of a download: the links lead nowhere
     assert CATALOGUE["kandinsky-2.2"].missing() == ["prior"]

@@ -48,7 +48,10 @@ def fetch(repo: str, role: Role, variant: str | None = None) -> Path:
 def cached(repo: str, role: Role) -> bool:
     """Whether the local cache holds all that is read of a repository."""
     folder = _snapshot(repo)
-    return folder is not None and not _lacking(folder, role, None)
+    try:
+        return folder is not None and not _lacking(folder, role, None)
+    except CheckpointError:  # a file that cannot be read, which loading it names
+        return False
 
 
 def sizes(repo: str) -> dict[str, int]:
