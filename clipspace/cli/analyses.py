@@ -11,6 +11,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from clipspace.analyses import about, analysis, names, question
+from clipspace.analyses import draw as draw_figure
 from clipspace.cli.options import Decoder, Device, Json, Overwrite, Seed, Source, SpaceName, Steps, listed, option_of
 from clipspace.cli.options import report as say
 from clipspace.errors import InputError
@@ -47,8 +49,6 @@ class _Questions(TyperGroup):
     """One command for each analysis, made when it is asked for. Its options are those of the analysis' ``run``."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:
-        from clipspace.analyses import names
-
         return list(names())
 
     def get_command(self, ctx: typer.Context, cmd_name: str):
@@ -69,13 +69,12 @@ def draw(
     as_json: Json = False,
 ) -> None:
     """Draw a saved result as PDF and PNG, without loading a model (clipspace.analyses.draw)."""
-    from clipspace.analyses import draw as call
     from clipspace.plot import save_figure
     from clipspace.results.loading import load_result
 
     loaded = load_result(result)
     target = output or result.with_suffix("")
-    paths = save_figure(call(loaded, venue=venue), target / loaded.name if target.is_dir() else target)
+    paths = save_figure(draw_figure(loaded, venue=venue), target / loaded.name if target.is_dir() else target)
     data = paths[0].with_suffix(".json")
     if data.resolve() != result.resolve():  # a figure never stands without its numbers and its provenance
         paths.append(loaded.save(data.parent, name=data.stem))
@@ -93,8 +92,6 @@ app.add_typer(questions)
 
 def _command(name: str):
     """The command of one analysis."""
-    from clipspace.analyses import question
-
     the_question, paragraphs = question(name)
     command = typer.Typer(add_completion=False)
     command.command(name, short_help=the_question, help="\n\n".join([the_question, *paragraphs]))(_call(name))
@@ -103,8 +100,6 @@ def _command(name: str):
 
 def _call(name: str) -> Callable[..., None]:
     """The function of the command, with its arguments as signature, which runs the analysis."""
-    from clipspace.analyses import about, analysis
-
     description = about(name)
     parameters = signature(analysis(name).run).parameters
     defaults = {key: parameters[key].default for key in (*description.options, *_TYPED) if key in parameters}
@@ -146,7 +141,6 @@ def _analyse(
     as_json: bool,
 ) -> None:
     """Run an analysis on these inputs; check first that it can be computed and saved."""
-    from clipspace.analyses import about
     from clipspace.analyses.asking import MOST_IMAGES, ask, bring, missing
     from clipspace.files import check_writable
     from clipspace.space import load_space

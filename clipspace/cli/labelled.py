@@ -10,6 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from clipspace import probes
 from clipspace.cli.options import Device, Json, Seed, SpaceName, listed, option_of, show
 from clipspace.cli.sets import Before, Labels, Points, labelled_at
 from clipspace.probes import LABELLED, PROBES, Probe
@@ -47,7 +48,6 @@ def _command(probe: Probe):
 
 def _call(probe: Probe) -> Callable[..., None]:
     """The function of the command, with its arguments as signature, which runs the probe."""
-    from clipspace import probes
 
     function = getattr(probes, probe.function)
     parameters = signature(function).parameters

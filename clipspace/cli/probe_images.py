@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from clipspace import probes
 from clipspace.cli.options import (
     Device,
     Json,
@@ -141,7 +142,6 @@ def binding(
     as_json: Json = False,
 ) -> None:
     """Does the space know which attribute belongs to which object? (clipspace.probes.rendered_binding, group_scores)."""
-    from clipspace import probes
     from clipspace.scenes import UNSEEN
 
     files = {"read_winoground": winoground, "read_aro": aro, "read_sugarcrepe": sugarcrepe}

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from clipspace.analyses import about, names
 from clipspace.cli.options import (
     Decoder,
     Device,
@@ -41,7 +42,6 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Draw every manipulation of DALL-E 2, as figures on one page (clipspace.report.building.write_report)."""
-    from clipspace.analyses import about, names
 
     where = {"space": space, "decoder": decoder, "seed": seed, "device": device, "overwrite": overwrite}
     _write(images, output, as_json, only=[name for name in names() if about(name).demo], explore=False, **where)

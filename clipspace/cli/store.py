@@ -86,9 +86,16 @@ def encode(
     options = {"texts": texts, "dtype": dtype, "normalized": normalized, "shard": share, "limit": limit}
     options |= {"batch_size": batch_size, "workers": workers, "engine": engine, "retry_rejected": retry_rejected}
     progress = call(load(space, device), listed, output, **options)
+    report({**vars(progress), "path": str(output)}, as_json, _progress_text(progress, output, PASSING))
+    if share == (0, 1) and not progress.stored:
+        raise InputError(f"encode: expected at least one image, got none of {progress.rows}; see the reasons above")
+
+
+def _progress_text(progress, output: Path, passing) -> str:
+    """What a run has stored and rejected, in lines; rejections for the reasons ``passing`` may be tried again."""
     reasons = "".join(f"\n  {count} {reason}" for reason, count in progress.rejected.items())
     rate = f", {progress.encoded_now / progress.seconds:.1f} images/s" if progress.encoded_now else ""
-    text = (
+    return (
         f"{progress.stored} of {progress.rows} images in {output}; {progress.encoded_now} encoded now in {progress.seconds:.1f} s{rate}"
         + ("" if progress.complete else "\nunfinished: other shares are still to be encoded")
         + (
@@ -96,12 +103,9 @@ def encode(
             if progress.rejected
             else ""
         )
-        + ("\n--retry-rejected tries again what may be readable by then" if progress.rejected.keys() & PASSING else "")
+        + ("\n--retry-rejected tries again what may be readable by then" if progress.rejected.keys() & passing else "")
         + (f"\n{progress.ignored} other files (no images) were left alone" if progress.ignored else "")
     )
-    report({**vars(progress), "path": str(output)}, as_json, text)
-    if share == (0, 1) and not progress.stored:
-        raise InputError(f"encode: expected at least one image, got none of {progress.rows}; see the reasons above")
 
 
 @app.command()

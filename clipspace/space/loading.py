@@ -81,17 +81,15 @@ def load_space(
             stamp_name=name if name == "mini" else None,
             resize_mode=resize_mode or (source and source[1].resize_mode),
             preprocess=preprocess,
-            device=place.device,
-            dtype=place.dtype,
-            offload=place.offload,
+            **_placed(place),
         )
         by_pixels = GradientDecoder(encoder) if decoder == _BY_GRADIENT else None
-        return Space(
-            name,
-            encoder,
-            load_decoder(*source, place, encoder, **options) if source else by_pixels,
-            load_prior(prior_folder, place, encoder) if prior_folder else None,
-        )
+        drawn_by = load_decoder(*source, place, encoder, **options) if source else by_pixels
+        return Space(name, encoder, drawn_by, load_prior(prior_folder, place, encoder) if prior_folder else None)
+
+
+def _placed(place: Placement) -> dict[str, Any]:
+    return {"device": place.device, "dtype": place.dtype, "offload": place.offload}
 
 
 def untrained_space(name: str | Path = "mini", *, seed: int, device: str | None = None) -> Space:
