@@ -53,6 +53,7 @@ def test_a_space_without_a_prior_is_refused(space):
         analysis("prior_ablation").run(replace(space, prior_model=None), n=2, **FEW)
 
 
+@pytest.mark.slow
 def test_interpolation_reproduces_its_keyframes_with_inverted_noise_only(space, apple, house):
     result = analysis("interpolation").run(space, [apple, house], steps=2, draws=1, num_inference_steps=20)
     kept = {(row["noise"], row["position"]): row["PSNR to keyframe, dB"] for row in result.table}
@@ -63,6 +64,7 @@ def test_interpolation_reproduces_its_keyframes_with_inverted_noise_only(space, 
             assert kept[noise, j] == psnr(Image.fromarray(drawn[i, j]), source, most=99.0)
 
 
+@pytest.mark.usefixtures("coarse")
 def test_interpolation_measures_keyframes_only_where_they_are(space, apple, house):
     result = analysis("interpolation").run(space, [apple, house, apple], steps=3, draws=0, **FEW)
     assert result.labels["columns"] == ["0", "0.5", "1", "1.5", "2"]
@@ -71,6 +73,7 @@ def test_interpolation_measures_keyframes_only_where_they_are(space, apple, hous
         analysis("interpolation").run(space, [apple])
 
 
+@pytest.mark.usefixtures("coarse")
 def test_text_diff_takes_own_texts(space, apple, house):
     result = analysis("text_diff").run(space, [apple, house], before="a red apple", after="a blue car", steps=2, **FEW)
     assert [(row["before"], row["after"]) for row in result.table] == [("a red apple", "a blue car")] * 2

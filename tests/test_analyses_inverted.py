@@ -45,6 +45,7 @@ def test_codes_go_when_their_space_goes(space, invert):
     assert gone() is None
 
 
+@pytest.mark.usefixtures("coarse")
 def test_a_report_inverts_the_bundled_pictures_once(space):
     ours = replace(space)
     quick = {"variations": {"n": 1}, "interpolation": {"steps": 2, "draws": 0}, "text_diff": {"steps": 2}}

@@ -73,6 +73,7 @@ def test_invert_then_decode_gives_the_image_back(files):
     assert sorted(p.name for p in (files / "two").iterdir()) == ["0000.png", "0001.png"]
 
 
+@pytest.mark.usefixtures("coarse")
 def test_a_code_is_decoded_in_the_precision_that_it_was_found_in(files, monkeypatch):
     how, loaded = ["--num-inference-steps", "3", "--dtype", "float64"], []
     assert run("invert", "apple.png", "-o", "c.safetensors", *how) == 0

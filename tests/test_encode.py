@@ -345,6 +345,7 @@ def test_two_runs_of_one_share_do_not_meet(space, folder, tmp_path):
 RUN = "import sys; from clipspace.cli import main; main(sys.argv[1:])"
 
 
+@pytest.mark.slow
 def test_killed_runs_end_in_the_same_bytes(space, tmp_path, rng):
     # clip-retrieval#368; benchmarks/resume.py is this at full size
     (tmp_path / "in").mkdir()

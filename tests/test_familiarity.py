@@ -11,6 +11,7 @@ from clipspace.scenes import render, sample_scenes
 from clipspace.space.familiarity import FAR, _timestep, unfamiliarity, warn_unfamiliar
 
 
+@pytest.mark.slow
 def test_unseen_scenes_are_familiar_and_noise_is_not(space, rng):
     images = [render(scene) for scene in sample_scenes(5, seed=77)]
     images.append(Image.fromarray(rng.integers(256, size=(64, 64, 3), dtype=np.uint8)))

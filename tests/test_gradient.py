@@ -19,6 +19,7 @@ def optimising():
     return load_space("mini", decoder="gradient", device="cpu")
 
 
+@pytest.mark.slow
 def test_the_embedding_of_held_out_scenes_comes_back(optimising):
     points = optimising.encode_images([render(s) for s in sample_scenes(2, seed=91)])
     images = optimising.decode(points, seed=0, num_inference_steps=450)

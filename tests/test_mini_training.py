@@ -48,7 +48,9 @@ def _work(tmp_path, name):
     ("script", "step", "weights"),
     [
         (train_clip, "caption", "open_clip_model.safetensors"),
-        (train_decoder, "denoising_loss", "unet/diffusion_pytorch_model.safetensors"),
+        pytest.param(
+            train_decoder, "denoising_loss", "unet/diffusion_pytorch_model.safetensors", marks=pytest.mark.slow
+        ),
         (train_prior, "sample_loss", "prior/diffusion_pytorch_model.safetensors"),
     ],
 )
@@ -96,6 +98,7 @@ def test_rows_of_a_step_do_not_depend_on_where_it_was_resumed():
     assert sorted(row for rows in whole[:5] for row in rows) == list(range(20))
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_the_weights_of_another(small, tmp_path):
     work = _work(tmp_path, "first")
     first = train_decoder.train(work, **SIZE)
@@ -146,6 +149,7 @@ def test_the_loss_of_a_guess_is_its_error_and_what_the_clip_sees_of_it(space, sc
             assert loss(another) == pixels
 
 
+@pytest.mark.slow
 def test_perceptual_training_runs_and_moves_the_weights(small, tmp_path):
     plain, seen = (
         train_decoder.train(_work(tmp_path, name), **SIZE | {"lr": 0.1}, perceptual=weight)

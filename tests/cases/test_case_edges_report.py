@@ -72,5 +72,5 @@ def test_a_source_of_other_images_is_refused_before_a_model_is_loaded(store, tmp
 def test_a_page_is_written_though_its_explorer_fails(store, tmp_path, monkeypatch):
     monkeypatch.setattr(building, "atlas", lambda *_, **__: 1 / 0)
     with pytest.warns(UserWarning, match="explorer: not computed: ZeroDivisionError"):
-        page = write_report(tmp_path / "out", store=store, only=["binding"], device="cpu")
+        page = write_report(tmp_path / "out", store=store, only=["spectrum", "binding"], device="cpu")
     assert "Left out" in page.read_text()
