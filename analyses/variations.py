@@ -28,11 +28,11 @@ code = invert(space, images, num_inference_steps=steps)
 z = code.embeddings.unit
 table, rows = [], []
 for i, image in enumerate(images):
-    drawn = variations(space, code[i], n=n, seed=i).images
+    again, *drawn = variations(space, code[i], n=n, seed=i).images  # the first is the reconstruction, at eta = 0
     cosines = space.encode_images(drawn).unit @ z.T
     others = np.delete(cosines, i, axis=1).mean() if len(images) > 1 else None
     table.append({"image": i, "cosine to z": cosines[:, i].mean(), "cosine to the z of others": others})
-    rows.append([image, *drawn])
+    rows.append([image, again, *drawn])
 
 result = Result(
     "variations script", table, arrays={"images": stacked(rows)}, provenance=provenance("variations", space, n=n)
@@ -42,5 +42,6 @@ result.save("results/variations_script.json")
 with paper("neurips"):
     figure = page("neurips")
     labels = [f"{row['cosine to z']:.2f}" for row in table]
-    grid(stacked(rows), row_labels=labels, column_labels=["source", *["drawn again"] * n], wrap=9, ax=figure.subplots())
+    columns = ["source", "eta = 0", *["eta = 1"] * n]
+    grid(stacked(rows), row_labels=labels, column_labels=columns, wrap=9, ax=figure.subplots())
     print("wrote", *save_figure(trim(figure), "results/variations_script"))
