@@ -2,8 +2,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tiny
 import torch
-from diffusers import DDIMScheduler, UNet2DConditionModel
+from diffusers import DDIMScheduler
 
 from clipspace.diffusion import inversion, sampling
 from clipspace.diffusion.denoiser import denoiser_of
@@ -16,13 +17,7 @@ STEPS = 20
 
 @pytest.fixture(scope="module")
 def unet():
-    torch.manual_seed(0)
-    network = UNet2DConditionModel(
-        sample_size=4, in_channels=12, out_channels=12, block_out_channels=(32,), layers_per_block=1,
-        down_block_types=("DownBlock2D",), up_block_types=("UpBlock2D",), mid_block_type="UNetMidBlock2D",
-        norm_num_groups=8, class_embed_type="projection", projection_class_embeddings_input_dim=6,
-    )  # fmt: skip
-    return network.eval().requires_grad_(False)
+    return tiny.pixel_unet()
 
 
 def _decoder(unet, **config):

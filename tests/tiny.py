@@ -296,6 +296,17 @@ def _saved(pipeline, folder: Path):
     return pipeline
 
 
+def pixel_unet() -> UNet2DConditionModel:
+    """A network of 12 channels of 4 x 4 latents, told a vector of 6 numbers; the same weights at each call."""
+    torch.manual_seed(0)
+    network = UNet2DConditionModel(
+        sample_size=4, in_channels=12, out_channels=12, block_out_channels=(32,), layers_per_block=1,
+        down_block_types=("DownBlock2D",), up_block_types=("UpBlock2D",), mid_block_type="UNetMidBlock2D",
+        norm_num_groups=8, class_embed_type="projection", projection_class_embeddings_input_dim=6,
+    )  # fmt: skip
+    return network.eval().requires_grad_(False)
+
+
 def truncate(path: Path) -> None:
     """Harm a file of weights, as do those below."""
     path.write_bytes(path.read_bytes()[:100])

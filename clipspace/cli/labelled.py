@@ -48,7 +48,6 @@ def _command(probe: Probe):
 
 def _call(probe: Probe) -> Callable[..., None]:
     """The function of the command, with its arguments as signature, which runs the probe."""
-
     function = getattr(probes, probe.function)
     parameters = signature(function).parameters
     arguments = {**_FIRST}

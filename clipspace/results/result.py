@@ -98,7 +98,7 @@ class Result:
         return self.table.to_frame()
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for strict JSON; arrays become nested lists. Images and embeddings are left out."""
+        """Plain values, for strict JSON; arrays become nested lists. Images and vectors are left out."""
         return {**to_plain(self._described()), "arrays": to_plain(dict(self.arrays))}
 
     def to_json(self) -> str:

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from tqdm import tqdm
 
-from clipspace.errors import InputError, OutOfMemoryError
-from clipspace.models.memory import ran_out
+from clipspace.errors import InputError
+from clipspace.models import memory
 
 
-@contextmanager
-def within_memory(doing: str, batch_size: int) -> Iterator[None]:
+def within_memory(doing: str, batch_size: int) -> AbstractContextManager[None]:
     """Says what to lower where memory runs out."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not ran_out(error):
-            raise
-        raise OutOfMemoryError(
-            f"{doing}: out of memory with batch_size={batch_size}; lower batch_size, load with dtype='bfloat16', or "
-            "offload=True"
-        ) from error
+    return memory.within_memory(
+        f"{doing}: out of memory with batch_size={batch_size}; lower batch_size, load with dtype='bfloat16', or offload=True"
+    )
 
 
 def batch_count(n: int, batch_size: int) -> int:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
-from clipspace.errors import InputError, OutOfMemoryError
+from clipspace.errors import InputError
 from clipspace.models import catalogue, clip
 from clipspace.models.clip import Preprocess, ResizeMode
 from clipspace.models.decoders import check_named, check_options, facts_of, load_decoder
 from clipspace.models.facts import DecoderFacts
 from clipspace.models.folders import Placement
 from clipspace.models.gradient_decoder import GradientDecoder
-from clipspace.models.memory import ran_out
+from clipspace.models.memory import within_memory
 from clipspace.models.prior import load_prior
 from clipspace.models.weight_files import check_variant
 from clipspace.space.space import Space
@@ -24,6 +23,10 @@ from clipspace.space.space import Space
 DTYPES = ("float32", "bfloat16", "float16", "float64")
 _BY_GRADIENT = "gradient"
 """Name of the decoder that optimises pixels and has no weights of its own."""
+_OUT_OF_MEMORY = (
+    "load_space({!r}): out of memory; load with dtype='bfloat16', prior=False, offload=True or device='cpu', or end "
+    "what else holds memory"
+)
 
 
 def load_space(
@@ -75,7 +78,7 @@ def load_space(
     if source:
         check_named(*source, pairing.clip if pairing else name)
     prior_folder = _locate_prior(prior, variant)
-    with _within_memory(name):
+    with within_memory(_OUT_OF_MEMORY.format(name)):
         encoder = clip.load_encoder(
             pairing.clip if pairing else name,
             stamp_name=name if name == "mini" else None,
@@ -124,20 +127,6 @@ def _locate_prior(prior: str | Path | Literal[False] | None, variant: str | None
     folder, _ = catalogue.locate(prior, "prior", variant)
     check_variant(folder, variant)
     return folder
-
-
-@contextmanager
-def _within_memory(name: str) -> Iterator[None]:
-    """Says what to lower where memory runs out."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not ran_out(error):
-            raise
-        raise OutOfMemoryError(
-            f"load_space({name!r}): out of memory; load with dtype='bfloat16', prior=False, offload=True or device='cpu', or end "
-            "what else holds memory"
-        ) from error
 
 
 def _placement(device: str | None, dtype: str, offload: bool = False, variant: str | None = None) -> Placement:
