@@ -125,15 +125,16 @@ def _loop(model, preprocess, files, work):
 
 
 def _clipspace(model, preprocess, files, work):
-    import torch
+    import open_clip
 
-    from clipspace.models.encoder import ClipEncoder
+    from clipspace.models.encoder import NetworkEncoder
+    from clipspace.models.open_clip_network import open_clip_network
     from clipspace.points.store import open_store
     from clipspace.space import Space
     from clipspace.space.encoding import encode
 
-    named = {"name": "random", "identifier": "ViT-B-32", "dtype": torch.float32}
-    space = Space("random", ClipEncoder(model, preprocess, None, **named))
+    network = open_clip_network(model, preprocess, open_clip.get_tokenizer("ViT-B-32"))
+    space = Space("random", NetworkEncoder(network, name="random", identifier="ViT-B-32"))
     output = Path(tempfile.mkdtemp(dir=work)) / "store"
     encode(space, work / "in", output, progress=False)
     return np.array(open_store(output)[:].vectors)

@@ -158,7 +158,7 @@ def test_text_tokens_pool_to_the_embedding(space):
     encoder = space.encoder
     pooled, hidden = encoder.text_tokens(["a red apple", "a cat"])
     assert np.allclose(pooled.numpy(), encoder.texts(["a red apple", "a cat"]), atol=1e-5)
-    tokens = encoder.tokenizer(["a red apple", "a cat"])
+    tokens = encoder.text_tower.tokenizer(["a red apple", "a cat"])
     assert torch.equal(hidden.abs().sum(-1) > 0, tokens != 0)
     ends = hidden[torch.arange(2), tokens.argmax(dim=-1)]
     assert torch.allclose(ends @ encoder.model.text_projection, pooled, atol=1e-4)

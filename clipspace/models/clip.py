@@ -15,9 +15,10 @@ import torch
 from clipspace.errors import CheckpointError, InputError
 from clipspace.models.activation import check_activation, trained_with_quickgelu
 from clipspace.models.config_files import read_config
-from clipspace.models.encoder import ClipEncoder
+from clipspace.models.encoder import NetworkEncoder
 from clipspace.models.listed import check_listed, why_not_loaded
 from clipspace.models.memory import ran_out
+from clipspace.models.open_clip_network import open_clip_network
 from clipspace.models.reading import TruncationWarning
 
 __all__ = ["RESIZE_MODES", "Preprocess", "ResizeMode", "TruncationWarning", "draw_encoder", "load_encoder"]
@@ -65,7 +66,7 @@ def load_encoder(
     device: torch.device,
     dtype: torch.dtype,
     offload: bool = False,
-) -> ClipEncoder:
+) -> NetworkEncoder:
     """The CLIP named as open_clip names it: ``"ViT-B-32/laion2b_s34b_b79k"``, ``hf-hub:…`` or ``local-dir:…``.
 
     ``"ViT-B-32/a/file.safetensors"`` loads a bare weights file, and then ``preprocess`` must be given.
@@ -95,7 +96,8 @@ def load_encoder(
     if aliased:
         transform = _aliased(model.visual)
     place = {"device": device, "dtype": dtype, "offload": offload}
-    return ClipEncoder(model, transform, tokenizer, name=stamp_name or name, identifier=name, **place)
+    network = open_clip_network(model, transform, tokenizer)
+    return NetworkEncoder(network, name=stamp_name or name, identifier=name, **place)
 
 
 def _built(name: str, identifier: str, pretrained: str | None, options: dict[str, Any]) -> tuple:
@@ -175,7 +177,7 @@ def _bare_file(name: str, path: Path, preprocess: Preprocess | None) -> tuple[di
     return options, preprocess.activation == "quickgelu"
 
 
-def draw_encoder(name: str, *, seed: int, stamp_name: str, device: torch.device) -> ClipEncoder:
+def draw_encoder(name: str, *, seed: int, stamp_name: str, device: torch.device) -> NetworkEncoder:
     """The architecture of ``name`` (as for `load_encoder`) with fresh weights; a tag gives activation and preprocessing."""
     import open_clip
 
@@ -196,7 +198,8 @@ def draw_encoder(name: str, *, seed: int, stamp_name: str, device: torch.device)
         except (OSError, RuntimeError, ValueError, KeyError) as error:
             raise CheckpointError(f"untrained_space({name!r}): open_clip could not build it: {error}") from error
     model, place = model.eval().requires_grad_(False), {"device": device, "dtype": torch.float32}
-    return ClipEncoder(model, preprocess, tokenizer, name=stamp_name, identifier=name, **place)
+    network = open_clip_network(model, preprocess, tokenizer)
+    return NetworkEncoder(network, name=stamp_name, identifier=name, **place)
 
 
 @contextmanager

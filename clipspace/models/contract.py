@@ -21,11 +21,12 @@ from clipspace.points.stamps import Stamp
 
 
 class Encoder(Protocol):
-    """Images and texts -> raw (not normalised) vectors of one space; `models.encoder.ClipEncoder` is one.
+    """Images and texts -> raw (not normalised) vectors of one space; `models.encoder.NetworkEncoder` is one.
 
     ``identifier`` is the id it was loaded by, ``stamp`` names its space and ``features_stamp`` that of its features;
     ``image_shape`` is the height and width that the model sees, ``image_size`` the longer of them. ``logit_scale`` and
     ``logit_bias`` are those of its contrastive loss. ``precision`` names its dtype, ``wider`` says what to do where it overflows.
+    An encoder of images alone raises `CapabilityError` where it is given texts.
     """
 
     identifier: str

@@ -1,4 +1,4 @@
-"""`ClipEncoder`: one CLIP, images and texts to raw (not normalised) vectors."""
+"""`NetworkEncoder`: images, and texts where it reads them, to raw (not normalised) vectors."""
 
 from __future__ import annotations
 
@@ -11,65 +11,77 @@ from PIL import Image
 
 from clipspace.errors import CapabilityError, InputError
 from clipspace.models.function import function_of
+from clipspace.models.network import Network, TextTower
 from clipspace.models.offloading import offloaded_blocks
-from clipspace.models.projection import before_projection
-from clipspace.models.reading import check_texts, split_words
-from clipspace.models.weights import digest, weights_digest
+from clipspace.models.precision import in_float32
+from clipspace.models.reading import check_texts
+from clipspace.models.weights import digest
 from clipspace.points.embeddings import Stamp
 from clipspace.points.stamps import FEATURES
 from clipspace.sources.images import grows_too_large
 
 
-class ClipEncoder:
-    """One CLIP: an open_clip model, its own preprocessing and tokenizer, and the stamp of its space.
+class NetworkEncoder:
+    """A model of open_clip, transformers or timm behind the contract of encoders (`contract.Encoder`).
 
-    ``identifier`` is the open_clip id it was loaded by; the stamp may carry a shorter name. The stamp is of the model
-    as it comes, before it is made ``dtype``: a model is the same space at every precision. With ``offload`` the blocks of its
-    towers wait in main memory, and compute on ``device``. ``image_shape`` is the height and width that the model sees,
-    ``image_size`` the longer of them; ``logit_bias`` is that of a model trained by the
-    sigmoid of each pair (Zhai et al. 2023, arXiv 2303.15343), None for one trained by the softmax.
+    ``identifier`` is the id it was loaded by; the stamp may carry a shorter name. The stamp is of the model
+    as it comes, before it is made ``dtype``: a model is the same space at every precision. Without a ``device`` and a ``dtype``
+    the model stays where and as it is. With ``offload`` the blocks of its towers wait in main memory, and compute on ``device``.
+    ``text_tower`` is None for a model of images alone, whose text methods raise `CapabilityError`.
     """
 
     def __init__(
         self,
-        model: torch.nn.Module,
-        preprocess,
-        tokenizer,
+        network: Network,
         *,
         name: str,
         identifier: str,
-        device: torch.device,
-        dtype: torch.dtype,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
         offload: bool = False,
     ) -> None:
-        self.preprocess, self.tokenizer, self.identifier = preprocess, tokenizer, identifier
-        whole = not offload and dtype.itemsize >= 4  # else the device would hold more now than later
-        self.device = device if whole else torch.device("cpu")
-        self.model = model.to(self.device)
-        size = model.visual.image_size
-        self.image_shape = (int(size),) * 2 if isinstance(size, int) else (int(size[0]), int(size[1]))
+        self.network, self.model, self.identifier = network, network.model, identifier
+        self.text_tower: TextTower | None = network.texts
+        self.preprocess = network.preparation.transform
+        self.image_shape = network.preparation.shape
         self.image_size = max(self.image_shape)
-        self.context_length = int(getattr(tokenizer, "context_length", None) or model.context_length)
-        self.logit_scale = float(model.logit_scale.detach().exp())
-        bias = getattr(model, "logit_bias", None)
-        # open_clip fills in 0 where the weights hold none
-        self.logit_bias = None if bias is None or not bias.any() else float(bias.detach())
-        self.stamp = self._stamp(name)
-        model = model.to(dtype=dtype, memory_format=torch.channels_last)  # convolutions are faster so
-        self.model, self.device = offloaded_blocks(model, device) if offload else model.to(device), device
+        self.context_length = network.texts.context_length if network.texts else 0
+        self.logit_scale, self.logit_bias = network.logit_scale, network.logit_bias
+        if device is None or dtype is None:
+            self.device = next(self.model.parameters()).device
+            with in_float32(self.model):
+                self.stamp = self._stamp(name)
+        else:
+            whole = not offload and dtype.itemsize >= 4  # else the device would hold more now than later
+            self.device = device if whole else torch.device("cpu")
+            self.model.to(self.device)
+            self.stamp = self._stamp(name)
+            self._place(device, dtype, offload)
+
+    def _place(self, device: torch.device, dtype: torch.dtype, offload: bool) -> None:
+        self.model.to(dtype=dtype, memory_format=torch.channels_last)  # convolutions are faster so
+        if offload:
+            offloaded_blocks(self.model, device)
+        else:
+            self.model.to(device)
+        self.device = device
 
     @torch.inference_mode()
     def _stamp(self, name: str) -> Stamp:
+        prepared, texts = self.network.preparation, self.text_tower
         function, dim = function_of(
-            self.model,
-            preprocess=self.model.visual.preprocess_cfg,
+            self.network.described,
+            preprocess=vars(prepared),
             image_size=self.image_shape,
-            images=lambda images: self._encode(torch.stack([self.preprocess(i) for i in images]).to(self.device)),
-            texts=lambda texts: self.model.encode_text(self.tokenizer(list(texts)).to(self.device)),
-            tokenizer=self.tokenizer,
+            images=lambda images: self._encode(
+                torch.stack([self.preprocess(i) for i in images]).to(self.device, self.dtype)
+            ),
+            texts=texts and (lambda some: texts.embed(some, self.device)),
+            tokenizer=texts and texts.tokens,
             context_length=self.context_length,
+            pooling=self.network.pooling,
         )
-        return Stamp(name, weights_digest(self.model), digest(repr(self.preprocess).encode()), dim, function)
+        return Stamp(name, self.network.weights, digest(prepared.spelled.encode()), dim, function)
 
     @property
     def features_stamp(self) -> Stamp:
@@ -125,54 +137,51 @@ class ClipEncoder:
 
         Raises `CapabilityError` for models whose last layer is not a projection of its own.
         """
-        trunk = before_projection(self.model.visual)
+        trunk = self.network.trunk()
         if trunk is None:
             raise CapabilityError(f"features: {self.stamp.model!r} has no projection of its own; use its embeddings")
-        pixels = torch.stack([self.prepare(image) for image in images]).to(self.device, self.dtype)
-        output = trunk(pixels)  # CoCa returns its tokens as well
-        return (output[0] if isinstance(output, tuple) else output).float().cpu().numpy()
+        return trunk(torch.stack([self.prepare(i) for i in images]).to(self.device, self.dtype)).float().cpu().numpy()
 
     def differentiable(self, pixels: torch.Tensor) -> torch.Tensor:
         """Raw embeddings ``(n, d)`` of pixels in [0, 1] at the encoder's size, with a gradient."""
         mean, std = (
             torch.tensor(numbers, device=self.device, dtype=self.dtype).view(-1, 1, 1)
-            for numbers in (self.model.visual.image_mean, self.model.visual.image_std)
+            for numbers in (self.network.preparation.mean, self.network.preparation.std)
         )
         return self._encode((pixels.to(mean) - mean) / std)
 
     @torch.inference_mode()
     def zero_image(self) -> torch.Tensor:
         """Raw embedding ``(1, d)`` of an image that is zero once normalised: plain mean colour."""
-        return self._encode(self._blank()).float()
+        return self._encode(torch.zeros(1, 3, *self.image_shape, device=self.device, dtype=self.dtype)).float()
 
     def _encode(self, prepared: torch.Tensor) -> torch.Tensor:
-        return self.model.encode_image(prepared)
-
-    def _blank(self) -> torch.Tensor:
-        return torch.zeros(1, 3, *self.image_shape, device=self.device, dtype=self.dtype)
+        return self.network.embed(prepared)
 
     @torch.inference_mode()
     def texts(self, texts: Sequence[str]) -> np.ndarray:
         """Raw text embeddings, float32 ``(n, d)``. Warns with what was cut of texts beyond the context length."""
         self._check_texts(texts)
-        return self.model.encode_text(self.tokenizer(list(texts)).to(self.device)).float().cpu().numpy()
+        return self._reader().embed(texts, self.device).float().cpu().numpy()
 
     @torch.inference_mode()
     def text_tokens(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """Raw embeddings ``(n, d)`` and last hidden states ``(n, length, width)`` of texts, zeros where padded."""
         self._check_texts(texts)
-        tokens, seen = self.tokenizer(list(texts)).to(self.device), []
-        last = getattr(self.model, "text", self.model).ln_final
-        hook = last.register_forward_hook(lambda module, args, out: seen.append(out))
-        try:
-            pooled = self.model.encode_text(tokens)
-        finally:
-            hook.remove()
-        return pooled.float(), seen[0].float() * (tokens != 0)[..., None]
+        pooled, hidden = self._reader().embed_tokens(texts, self.device)
+        return pooled.float(), hidden.float()
 
     def says_nothing(self, text: str) -> bool:
         """Whether the tokenizer keeps no word of a text, such as "&nbsp;"."""
-        return not split_words(self.tokenizer, text, context_length=self.context_length)[0]
+        return not self._reader().split(text)[0]
 
     def _check_texts(self, texts: Sequence[str]) -> None:
-        check_texts(self.tokenizer, texts, context_length=self.context_length)
+        check_texts(self._reader(), texts)
+
+    def _reader(self) -> TextTower:
+        if self.text_tower is None:
+            raise CapabilityError(
+                f"texts: {self.stamp.model!r} is a model of images alone, and has no text tower; load a model that has one, such as "
+                "'ViT-L-14/openai', or work with images"
+            )
+        return self.text_tower

@@ -50,18 +50,19 @@ def function_of(
     texts: Callable[[Sequence[str]], torch.Tensor] | None = None,
     tokenizer: Any = None,
     context_length: int = 0,
+    pooling: str | None = None,
 ) -> tuple[Function, int]:
     """The function of a model: its modules' facts, its preprocessing (open_clip's dictionary), and its fingerprint.
 
-    ``images`` and ``texts`` are the encoder's own, to raw vectors. Their dimension is returned beside it. Raises
-    `CheckpointError` where they are not finite.
+    ``images`` and ``texts`` are the encoder's own, to raw vectors, whose dimension is returned beside it; ``pooling`` is given
+    where no module tells it. Raises `CheckpointError` where vectors are not finite.
     """
     vectors = [images(probe_images())] + ([texts(_TEXTS)] if texts else [])
     function = Function(
         layer=EMBEDDING,
         activation=_summary(_activations(model)),
         heads=_summary(_facts(model, _HEADS)),
-        pooling=_summary(_facts(model, _POOLING)),
+        pooling=_summary(_facts(model, _POOLING)) if pooling is None else pooling,
         norm_epsilon=_summary(_facts(model, _EPSILON)),
         architecture=_architecture(model),
         image_size=" x ".join(map(str, image_size)),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from clipspace.diffusion.sampling import AnySchedule
@@ -53,3 +56,17 @@ def working_dtype(dtype: torch.dtype) -> torch.dtype:
 def widened(x: torch.Tensor) -> torch.Tensor:
     """``x`` in the precision that samplers work in."""
     return x.to(working_dtype(x.dtype))
+
+
+@contextmanager
+def in_float32(network: torch.nn.Module) -> Iterator[None]:
+    """A network whose half precision tensors are float32 meanwhile, and the very same as before afterwards."""
+    tensors = [*network.parameters(), *network.buffers()]
+    halves = [(tensor, tensor.data) for tensor in tensors if tensor.is_floating_point() and tensor.itemsize < 4]
+    try:
+        for tensor, half in halves:
+            tensor.data = half.float()
+        yield
+    finally:
+        for tensor, half in halves:
+            tensor.data = half

@@ -7,17 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from clipspace.errors import InputError
+from clipspace.models.network import TextTower
 
 
 class TruncationWarning(UserWarning):
     """A text was longer than the model reads; the message says what was cut."""
 
 
-def check_texts(tokenizer: Any, texts: Sequence[str], *, context_length: int) -> None:
+def check_texts(tower: TextTower, texts: Sequence[str]) -> None:
     """Raise `InputError` for a text of no word; warn (`TruncationWarning`) with the words that are cut of long ones."""
     long = []
     for text in texts:
-        read, cut = split_words(tokenizer, text, context_length=context_length) if isinstance(text, str) else ([], [])
+        read, cut = tower.split(text) if isinstance(text, str) else ([], [])
         if not read:
             raise InputError(
                 f"encode_texts: expected texts with at least one word, got {text!r}, of which the tokenizer keeps none"
@@ -28,7 +29,7 @@ def check_texts(tokenizer: Any, texts: Sequence[str], *, context_length: int) ->
         read, cut = long[0]
         others = f"; too long, too: {len(long) - 1} more" if len(long) > 1 else ""
         warnings.warn(
-            f"text of {len(read) + len(cut)} tokens: the model reads {len(read)}, so {_decode(tokenizer, cut)!r} was "
+            f"text of {len(read) + len(cut)} tokens: the model reads {len(read)}, so {tower.decode(cut).strip()!r} was "
             f"cut{others}",
             TruncationWarning,
             stacklevel=5,
@@ -57,8 +58,3 @@ def _ids(tokenizer: Any, text: str, *, add_special_tokens: bool) -> list[int]:
     clean = getattr(tokenizer, "clean_fn", None) or (lambda text: canonicalize_text(basic_clean(text)))
     options = {"truncation": False, "padding": False, "verbose": False, "add_special_tokens": add_special_tokens}
     return list(tokenizer.tokenizer(clean(text), **options)["input_ids"])
-
-
-def _decode(tokenizer: Any, tokens: Sequence[int]) -> str:
-    decoder = tokenizer if hasattr(tokenizer, "encode") else tokenizer.tokenizer
-    return decoder.decode(list(tokens)).strip()

@@ -213,7 +213,7 @@ def test_texts_that_differ_after_the_context_say_what_was_cut(siglip, tmp_path):
     with pytest.warns(TruncationWarning, match=r"text of 9 tokens: the model reads 7, so 'a table' was cut; .* 1 more"):
         a, b = siglip.encode_texts([f"{long} a table", f"{long} blue cat"]).vectors
     assert np.array_equal(a, b)
-    assert siglip.encoder.tokenizer.tokenizer.model_max_length > 1e18  # that states no longest text
+    assert siglip.encoder.text_tower.tokenizer.tokenizer.model_max_length > 1e18  # that states no longest text
 
 
 def test_the_words_cut_at_the_left_are_named(tmp_path):
