@@ -189,6 +189,30 @@ def _whole_checkpoint(name: str) -> Callable[[Path], object]:
     return lambda folder: (folder / name).write_bytes(b"nothing that could be read")
 
 
+def _other_formats(folder: Path) -> None:
+    """Files for other libraries, and weights before averaging, beside those that are read."""
+    add_pickles(folder)
+    for part in ("text_encoder", "unet", "vae"):
+        for name in ("model.onnx", "openvino_model.bin", "flax_model.msgpack"):
+            (folder / part / name).write_bytes(b"nothing that could be read")
+    unet = folder / "unet/diffusion_pytorch_model.safetensors"
+    shutil.copy(unet, unet.with_suffix(".non_ema.safetensors"))
+
+
+def _beside_the_adapters(folder: Path) -> None:
+    """Adapters of other kinds, and the encoder, as their repository has them."""
+    for name in ("models/ip-adapter_sd15.bin", "models/ip-adapter-plus_sd15.safetensors"):
+        (folder / name).write_bytes(b"nothing that is read")
+
+
+_EULER = {
+    "_class_name": "EulerDiscreteScheduler", "_diffusers_version": "0.19.0.dev0", "beta_end": 0.012,
+    "beta_schedule": "scaled_linear", "beta_start": 0.00085, "clip_sample": False, "interpolation_type": "linear",
+    "num_train_timesteps": 1000, "prediction_type": "epsilon", "sample_max_value": 1.0, "set_alpha_to_one": False,
+    "skip_prk_steps": True, "steps_offset": 1, "timestep_spacing": "leading", "trained_betas": None,
+    "use_karras_sigmas": False,
+}  # fmt: skip
+_PNDM_2022 = {k: v for k, v in _PNDM.items() if k != "prediction_type"}
 _UNCLIP = (_scheduler(_PNDM | {"prediction_type": "v_prediction"}), age_vae, add_half)
 REPOSITORIES = {
     "kandinsky-community/kandinsky-2-2-decoder": Repository(tiny.kandinsky, (_scheduler(_DDPM), add_half)),
@@ -206,7 +230,17 @@ REPOSITORIES = {
         SAFETENSORS_OF_IMAGE_VARIATIONS,
         ("refs/pr/12",),
     ),
-}
+    "stable-diffusion-v1-5/stable-diffusion-v1-5": Repository(
+        tiny.stable_diffusion,
+        (_scheduler(_PNDM_2022), age_vae, add_half, _other_formats, _safety_checker,
+         _whole_checkpoint("v1-5-pruned-emaonly.safetensors")),
+    ),
+    "stabilityai/stable-diffusion-xl-base-1.0": Repository(
+        tiny.stable_diffusion_xl,
+        (_scheduler(_EULER), add_half, _other_formats, _whole_checkpoint("sd_xl_base_1.0.safetensors")),
+    ),
+    "h94/IP-Adapter": Repository(tiny.adapters, (_beside_the_adapters,)),
+}  # fmt: skip
 
 
 def put_all(cache: Path, scratch: Path, repositories: Iterable[str] = tuple(REPOSITORIES)) -> None:

@@ -25,7 +25,8 @@ def cache(tmp_path, monkeypatch):
 
 
 def _repositories(row):
-    return {place.partition(":")[0] for place in (CATALOGUE[row].decoder, CATALOGUE[row].prior) if place}
+    places = {place.partition(":")[0] for place in (CATALOGUE[row].decoder, CATALOGUE[row].prior) if place}
+    return places | ({"/".join(CATALOGUE[row].adapter.split("/")[:2])} if CATALOGUE[row].adapter else set())
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -15,6 +15,8 @@ from diffusers import (
     KandinskyV22PriorPipeline,
     PriorTransformer,
     StableDiffusionImageVariationPipeline,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
     StableUnCLIPImg2ImgPipeline,
     UNet2DConditionModel,
     UNet2DModel,
@@ -179,6 +181,57 @@ def image_variations(folder: Path) -> StableDiffusionImageVariationPipeline:
         feature_extractor=CLIPImageProcessor(size=32, crop_size=32), requires_safety_checker=False,
     )  # fmt: skip
     return _saved(pipeline, folder)
+
+
+def stable_diffusion(folder: Path) -> StableDiffusionPipeline:
+    torch.manual_seed(8)
+    pipeline = StableDiffusionPipeline(
+        vae=_vae(), text_encoder=_text(CLIPTextModel), tokenizer=tokenizer(folder.parent / "words"),
+        unet=_sd_unet(cross_attention_dim=DIM), scheduler=_sd_scheduler("epsilon"), safety_checker=None,
+        feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+    return _saved(pipeline, folder)
+
+
+def stable_diffusion_xl(folder: Path) -> StableDiffusionXLPipeline:
+    torch.manual_seed(9)
+    unet = _sd_unet(
+        cross_attention_dim=2 * DIM, addition_embed_type="text_time", addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=6 * 8 + DIM,
+    )  # fmt: skip
+    words = tokenizer(folder.parent / "words")
+    return _saved(
+        StableDiffusionXLPipeline(
+            vae=_vae(), text_encoder=_text(CLIPTextModel), text_encoder_2=_text(CLIPTextModelWithProjection),
+            tokenizer=words, tokenizer_2=words, unet=unet, scheduler=_sd_scheduler("epsilon"), add_watermarker=False,
+        ),
+        folder,
+    )  # fmt: skip
+
+
+def adapter(path: Path, unet: UNet2DConditionModel, *, seed: int = 0) -> Path:
+    """An IP-Adapter of a UNet with random weights, by the names that its authors gave them."""
+    torch.manual_seed(seed)
+    width = unet.config.cross_attention_dim
+    weights = {
+        "image_proj.proj.weight": torch.randn(4 * width, DIM) / DIM**0.5, "image_proj.proj.bias": torch.randn(4 * width),
+        "image_proj.norm.weight": torch.rand(width) + 0.5, "image_proj.norm.bias": torch.randn(width),
+    }  # fmt: skip
+    attended = [name for name in unet.attn_processors if name.endswith("attn2.processor")]
+    for i, name in enumerate(attended):
+        rows = unet.get_submodule(name.removesuffix(".processor")).to_q.out_features
+        for kind in ("k", "v"):
+            weights[f"ip_adapter.{2 * i + 1}.to_{kind}_ip.weight"] = torch.randn(rows, width) / width**0.5
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(weights, path)
+    return path
+
+
+def adapters(folder: Path) -> None:
+    """The published files of IP-Adapter that are read, for the tiny Stable Diffusions above."""
+    adapter(folder / "models/ip-adapter_sd15.safetensors", _sd_unet(cross_attention_dim=DIM))
+    for name in ("ip-adapter_sdxl", "ip-adapter_sdxl_vit-h"):
+        adapter(folder / f"sdxl_models/{name}.safetensors", _sd_unet(cross_attention_dim=2 * DIM))
 
 
 def karlo(folder: Path) -> UnCLIPImageVariationPipeline:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clipspace.errors import CheckpointError, InputError
 from clipspace.models.parts import Role
-from clipspace.models.repositories import cached, download_sizes, fetch, sizes
+from clipspace.models.repositories import cached, cached_file, download_sizes, fetch, sizes, split_file
 
 MINI = Path(__file__).resolve().parent.parent / "mini"
 _SAFETENSORS = "17e2bedc1469eab4446e3e2c0219b9e868bf0473"
@@ -39,6 +39,8 @@ class Pairing:
     output: str
     licence: str
     about: str = ""
+    adapter: str | None = None
+    """The file of a repository, ``"org/name/path/in/it"``, that the decoder reads beside its folder."""
 
     def describe(self) -> dict[str, str | int]:
         """What `clipspace spaces` says of it."""
@@ -53,12 +55,13 @@ class Pairing:
             "local": "no" if missing else "yes",
             "missing": ", ".join(missing),
             "about": self.about,
-        }
+        } | ({"adapter": self.adapter} if self.adapter else {})
 
     def missing(self) -> list[str]:
         """Which of CLIP, decoder and prior this machine does not hold whole."""
         places: dict[Role, str | None] = {"decoder": self.decoder, "prior": self.prior}
         there = {role: place is None or Path(place).is_dir() or cached(place, role) for role, place in places.items()}
+        there["decoder"] &= self.adapter is None or cached_file(self.adapter)
         return [part for part, whole in ({"CLIP": _clip_is_local(self.clip)} | there).items() if not whole]
 
 
@@ -88,6 +91,20 @@ CATALOGUE: dict[str, Pairing] = {
         Pairing(
             "sd-image-variations", _L14, f"lambdalabs/sd-image-variations-diffusers:{_SAFETENSORS}", None, 768, "512 px",
             "CreativeML OpenRAIL-M",
+        ),
+        Pairing(
+            "ip-adapter-sd15", _H14, "stable-diffusion-v1-5/stable-diffusion-v1-5", None, 1024, "512 px",
+            "Apache-2.0 on CreativeML OpenRAIL-M", "any Stable Diffusion 1.5: decoder='ip-adapter-sd15@THE/FOLDER'",
+            "h94/IP-Adapter/models/ip-adapter_sd15.safetensors",
+        ),
+        Pairing(
+            "ip-adapter-sdxl", _BIG, "stabilityai/stable-diffusion-xl-base-1.0", None, 1280, "1024 px",
+            "Apache-2.0 on OpenRAIL++-M", "takes Kandinsky 2.2's prior: prior='kandinsky-2.2'",
+            "h94/IP-Adapter/sdxl_models/ip-adapter_sdxl.safetensors",
+        ),
+        Pairing(
+            "ip-adapter-sdxl-h", _H14, "stabilityai/stable-diffusion-xl-base-1.0", None, 1024, "1024 px",
+            "Apache-2.0 on OpenRAIL++-M", "", "h94/IP-Adapter/sdxl_models/ip-adapter_sdxl_vit-h.safetensors",
         ),
     )
 }  # fmt: skip
@@ -134,6 +151,9 @@ def download_size(pairing: Pairing) -> int:
     try:
         for role, repo in hosted.items():
             total |= {(repo, name): size for name, size in download_sizes(repo, role).items()}
+        if pairing.adapter is not None:
+            repo, name = split_file(pairing.adapter)
+            total[repo, name] = sizes(repo)[name]
         if pairing.clip in CLIP_REPOSITORIES:
             repo = CLIP_REPOSITORIES[pairing.clip]
             files = sizes(repo)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -69,8 +69,13 @@ def clip_of(index: Mapping[str, Any]) -> Stamp | str:
     return index["clip_weights"]
 
 
-def load_part(cls, folder: Path, part: str, place: Placement):
-    """The network ``part`` of a folder, by its library's own loader: no code is run, and every weight is present."""
+def load_part(
+    cls, folder: Path, part: str, place: Placement, *, change: Callable[[torch.nn.Module], None] | None = None
+):
+    """The network ``part`` of a folder, by its library's own loader: no code is run, and every weight is present.
+
+    ``change`` is made to it in main memory, before it is moved or offloaded.
+    """
     if not (folder / part).is_dir():
         raise CheckpointError(f"load_space: expected a folder {part!r} in {str(folder)!r}; found none")
     weights = choose(files_in(folder / part), place.variant, repr(str(folder / part)))
@@ -95,6 +100,8 @@ def load_part(cls, folder: Path, part: str, place: Placement):
     wrong = {kind: sorted(info[kind]) for kind in ("missing_keys", "unexpected_keys", "mismatched_keys") if info[kind]}
     if wrong:
         raise CheckpointError(f"load_space: the weights of {part!r} in {str(folder)!r} do not fit its config: {wrong}")
+    if change is not None:
+        change(network)
     network = network.eval().requires_grad_(False)
     return offloaded(network, place.device) if place.offload else network.to(place.device)
 
@@ -109,14 +116,14 @@ def load_scheduler(cls, folder: Path, part: str):
     return scheduler
 
 
-def load_tokenizer(folder: Path):
+def load_tokenizer(folder: Path, part: str = "tokenizer"):
     """The CLIP tokenizer of a folder."""
     from transformers import CLIPTokenizer
 
     try:
-        tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer", local_files_only=True)
+        tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder=part, local_files_only=True)
     except Exception as error:
-        raise CheckpointError(f"load_space: could not read the tokenizer of {str(folder)!r}: {error}") from error
+        raise CheckpointError(f"load_space: could not read the {part} of {str(folder)!r}: {error}") from error
     if tokenizer.model_max_length > _LONGEST:  # transformers puts 1e30 where a config is silent
         raise CheckpointError(
             f"load_space: expected model_max_length in tokenizer_config.json of {str(folder)!r}, the tokens that its text "

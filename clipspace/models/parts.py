@@ -12,6 +12,7 @@ Role = Literal["decoder", "prior"]
 INDEXES = ("model_index.json", "decoder_config.json", "prior_config.json")
 """The files at the top of a repository that tell what it holds."""
 _UNCLIP = ("unet", "vae", "image_normalizer", "image_noising_scheduler", "text_encoder", "tokenizer", "scheduler")
+_DIFFUSION = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 _UPSAMPLER = ("super_res_first", "super_res_last", "super_res_scheduler")
 """Parts of Karlo that a folder may lack."""
 _KARLO = ("decoder", "text_proj", "text_encoder", "tokenizer", "decoder_scheduler", *_UPSAMPLER)
@@ -22,6 +23,8 @@ READS: dict[Role, dict[str, tuple[str, ...]]] = {
         "StableUnCLIPImg2ImgPipeline": _UNCLIP,
         "StableUnCLIPPipeline": _UNCLIP,
         "StableDiffusionImageVariationPipeline": ("unet", "vae", "scheduler"),
+        "StableDiffusionPipeline": _DIFFUSION,
+        "StableDiffusionXLPipeline": (*_DIFFUSION, "text_encoder_2", "tokenizer_2"),
         "UnCLIPPipeline": _KARLO,
         "UnCLIPImageVariationPipeline": _KARLO,
         "UnCLIPDecoder": ("unet", "scheduler"),
@@ -64,7 +67,7 @@ def _missing(part: Path, variant: str | None) -> list[str]:
     inside = files_in(part) if part.is_dir() else []
     if part.name.endswith("scheduler"):
         return [] if "scheduler_config.json" in inside else ["scheduler_config.json"]
-    if part.name == "tokenizer":
+    if part.name.startswith("tokenizer"):
         words = [] if "tokenizer.json" in inside else ["vocab.json", "merges.txt"]
         return [name for name in ("tokenizer_config.json", *words) if name not in inside]
     lacking = [] if "config.json" in inside else ["config.json"]

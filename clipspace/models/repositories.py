@@ -45,6 +45,52 @@ def fetch(repo: str, role: Role, variant: str | None = None) -> Path:
     return folder
 
 
+def fetch_file(place: str, what: str, how: str) -> Path:
+    """One file: a path on this machine, or ``"org/name/path/in/it"`` of a repository, with ``":revision"`` after it.
+
+    It is downloaded, or found in the local cache where ``HF_HUB_OFFLINE`` is set. Raises `CheckpointError`, which says ``what``
+    could not be had and ``how`` to name a copy of it.
+    """
+    import huggingface_hub
+
+    if Path(place).is_file():
+        return Path(place)
+    if place.partition(":")[0].count("/") < 2 or place.startswith((".", "/", "~")):
+        raise CheckpointError(
+            f"load_space: expected the {what} as a file, or as 'org/name/path/in/the/repository', got {place!r}; there is no such "
+            "file"
+        )
+    repo, name = split_file(place)
+    repo_id, _, revision = repo.partition(":")
+    offline = is_offline()
+    try:
+        return Path(huggingface_hub.hf_hub_download(repo_id, name, revision=revision or None, local_files_only=offline))
+    except Exception as error:  # the hub raises many types; each means that it cannot be had
+        why = (
+            "HF_HUB_OFFLINE forbids to download it; unset HF_HUB_OFFLINE, or copy" if offline else _why_not(repo, error)
+        )
+        raise CheckpointError(
+            f"load_space: the {what} {place!r} is not in the local cache, and {why} the file from a machine with a network and "
+            f"name it, {how}"
+        ) from error
+
+
+def split_file(place: str) -> tuple[str, str]:
+    """The repository, with its revision, and the name in it of ``"org/name/path/in/it:revision"``."""
+    path, at, revision = place.partition(":")
+    org, repo, name = path.split("/", 2)
+    return f"{org}/{repo}{at}{revision}", name
+
+
+def cached_file(place: str) -> bool:
+    """Whether this machine holds the file that `fetch_file` would fetch."""
+    from huggingface_hub import try_to_load_from_cache
+
+    repo, name = split_file(place)
+    repo_id, _, revision = repo.partition(":")
+    return isinstance(try_to_load_from_cache(repo_id, name, revision=revision or None), str)
+
+
 def cached(repo: str, role: Role) -> bool:
     """Whether the local cache holds all that is read of a repository."""
     folder = _snapshot(repo)

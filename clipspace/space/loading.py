@@ -60,7 +60,7 @@ def load_space(
     offload : keep weights in main memory and move each layer to the device when it computes; slow, and fits small GPUs
     variant : files of weights of the decoder and the prior, such as "fp16" for ``*.fp16.safetensors``; the plain files when
         None, or the variant where a part has only one
-    decoder_options : ``noise_level`` of Stable unCLIP, ``upsample`` of Karlo
+    decoder_options : ``noise_level`` of Stable unCLIP, ``upsample`` of Karlo, ``adapter`` and ``adapter_scale`` of IP-Adapter
 
     Raises `CheckpointError` for what is missing or broken, `SpaceMismatchError` for a decoder of another CLIP.
 
@@ -72,7 +72,7 @@ def load_space(
     place = _placement(device, dtype, offload, variant)
     pairing = catalogue.pairing(name)
     if pairing is not None:
-        decoder, prior = decoder or pairing.decoder, pairing.prior if prior is None else prior
+        decoder, prior = decoder or name, pairing.prior if prior is None else prior
     source, options = _locate_decoder(decoder, variant), decoder_options or {}
     check_options(source and source[1], options)
     if source:

@@ -1,13 +1,15 @@
 """All decoders by name, and the one way to load any of them.
 
 Each module of this package is a family of decoders: ``FACTS``, what is known of them before one is loaded, and
-``load(folder, place, encoder, **options)``.
+``load(facts, folder, place, encoder, **options)`` for one of these. It may have ``check(facts, **options)``, which raises what
+is wrong with the options and can be known before a CLIP is loaded.
 """
 
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
 from inspect import Parameter, signature
 from pathlib import Path
@@ -22,8 +24,9 @@ from clipspace.points.stamps import Stamp, compute_alike
 
 _FAMILIES = [import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
 LOADERS: dict[DecoderFacts, Callable[..., DiffusionDecoder]] = {
-    facts: family.load for family in _FAMILIES for facts in family.FACTS
+    facts: partial(family.load, facts) for family in _FAMILIES for facts in family.FACTS
 }
+_CHECKS = {facts: family.check for family in _FAMILIES if hasattr(family, "check") for facts in family.FACTS}
 DECODERS: dict[str, DecoderFacts] = {facts.name: facts for facts in LOADERS}
 
 
@@ -42,14 +45,19 @@ def facts_of(folder: Path, name: str | None = None) -> DecoderFacts:
     raise CheckpointError(f"load_space: expected a {name!r} decoder in {str(folder)!r}, got {fitting[0].name!r}")
 
 
-def check_options(facts: DecoderFacts | None, options: Collection[str]) -> None:
-    """Raise `InputError` unless a decoder takes these options; None is no decoder, or one by gradients, and takes none."""
+def check_options(facts: DecoderFacts | None, options: Mapping[str, Any]) -> None:
+    """Raise `InputError` unless a decoder takes these options; None is no decoder, or one by gradients, and takes none.
+
+    Raises `CheckpointError` for a file that they name, or name by default, and that cannot be had.
+    """
     parameters = {} if facts is None else signature(LOADERS[facts]).parameters
     taken = [name for name, parameter in parameters.items() if parameter.kind is Parameter.KEYWORD_ONLY]
     unknown = sorted(set(options) - set(taken))
     if unknown:
         name = "a space without a decoder of its own" if facts is None else f"the decoder {facts.name!r}"
         raise InputError(f"load_space: {name} takes {taken or 'no decoder_options'}, got {unknown}")
+    if facts in _CHECKS:
+        _CHECKS[facts](facts, **options)
 
 
 def check_named(folder: Path, facts: DecoderFacts, clip: str) -> None:
@@ -76,7 +84,8 @@ def load_decoder(
 ) -> DiffusionDecoder:
     """The decoder in a folder, which `facts_of` named, checked against the encoder it is to serve.
 
-    ``options`` go to the decoder: ``noise_level`` and ``noise_seed`` of Stable unCLIP, ``upsample`` of Karlo. Raises
+    ``options`` go to the decoder: ``noise_level`` and ``noise_seed`` of Stable unCLIP, ``upsample`` of Karlo, ``adapter`` and
+    ``adapter_scale`` of IP-Adapter. Raises
     `CheckpointError` for a folder that is incomplete or corrupt, `SpaceMismatchError` for a decoder of another CLIP.
     """
     decoder = LOADERS[facts](folder, place, encoder, **options)

@@ -23,6 +23,7 @@ from clipspace.errors import CapabilityError, CheckpointError, shortened
 from clipspace.models.contract import Encoder, Prior
 from clipspace.models.diffusion_decoder import DiffusionDecoder
 from clipspace.models.facts import DecoderFacts
+from clipspace.models.fitting import misfit
 from clipspace.models.folders import Placement
 from clipspace.models.precision import working_dtype
 
@@ -155,7 +156,7 @@ class Dalle2Prior(Prior):
         return torch.nn.functional.normalize(latents, dim=-1)
 
 
-def load(folder: Path, place: Placement, encoder: Encoder) -> Dalle2:
+def load(facts: DecoderFacts, folder: Path, place: Placement, encoder: Encoder) -> Dalle2:
     """The decoder of a folder with ``decoder_config.json`` and one file of weights, .safetensors or .pth.
 
     A .pth is read as tensors and plain values alone. Raises `CapabilityError` without the package, `CheckpointError` for
@@ -189,14 +190,8 @@ def _created(folder: Path, file: str, config_class: str, section: str) -> tuple[
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise CheckpointError(f"load_space: could not read {file} of {str(folder)!r}: {error}") from error
     weights = {key: value for key, value in _weights(folder).items() if not key.startswith("clip.")}
-    wanted = module.state_dict()
-    missing, unexpected = sorted(wanted.keys() - weights.keys()), sorted(weights.keys() - wanted.keys())
-    shapes = sorted(k for k in wanted.keys() & weights.keys() if wanted[k].shape != weights[k].shape)
-    if missing or unexpected or shapes:
-        raise CheckpointError(
-            f"load_space: the weights in {str(folder)!r} do not fit its config: missing {shortened(missing)}, "
-            f"unexpected {shortened(unexpected)}, of another shape {shortened(shapes)}"
-        )
+    if wrong := misfit({name: tensor.shape for name, tensor in module.state_dict().items()}, weights):
+        raise CheckpointError(f"load_space: the weights in {str(folder)!r} do not fit its config: {wrong}")
     module.load_state_dict(weights)
     return module, config
 

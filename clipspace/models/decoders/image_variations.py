@@ -57,7 +57,7 @@ class ImageVariations(Autoencoded):
         return widened(self.unet(x_t.to(self.unet.dtype), t, encoder_hidden_states=cond).sample)
 
 
-def load(folder: Path, place: Placement, encoder: Encoder) -> ImageVariations:
+def load(facts: DecoderFacts, folder: Path, place: Placement, encoder: Encoder) -> ImageVariations:
     """The safety checker of the folder is not used."""
     from diffusers import UNet2DConditionModel
 

@@ -80,7 +80,7 @@ class Kandinsky(DiffusionDecoder):
         return widened(self.movq.decode(latents.to(self.movq.dtype), force_not_quantize=True).sample)
 
 
-def load(folder: Path, place: Placement, encoder: Encoder) -> Kandinsky:
+def load(facts: DecoderFacts, folder: Path, place: Placement, encoder: Encoder) -> Kandinsky:
     """What stands for "no condition" comes from the encoder."""
     from diffusers import UNet2DConditionModel, VQModel
 

@@ -9,8 +9,9 @@ import torch
 
 from clipspace.models.contract import Encoder
 from clipspace.models.diffusion_decoder import DiffusionDecoder
+from clipspace.models.empty_prompt import read_empty_prompt
 from clipspace.models.facts import DecoderFacts
-from clipspace.models.folders import PLAIN, Placement, check_config, load_part, load_scheduler, load_tokenizer, side_of
+from clipspace.models.folders import PLAIN, Placement, check_config, load_part, load_scheduler, side_of
 from clipspace.models.offloading import device_of, own_parameter
 from clipspace.models.precision import widened
 from clipspace.models.scheduler_config import load_schedule
@@ -139,7 +140,7 @@ class Karlo(DiffusionDecoder):
         return torch.cat([self.upsampler(row[None]) for row in small])
 
 
-def load(folder: Path, place: Placement, encoder: Encoder, *, upsample: bool = True) -> Karlo:
+def load(facts: DecoderFacts, folder: Path, place: Placement, encoder: Encoder, *, upsample: bool = True) -> Karlo:
     """``upsample=False`` leaves images at the decoder's 64 pixels, where inversion is exact."""
     from diffusers import UNet2DConditionModel
     from diffusers.pipelines.deprecated.unclip.text_proj import UnCLIPTextProjModel
@@ -169,13 +170,8 @@ def _load_upsampler(folder: Path, place: Placement) -> Upsampler:
     return upsampler
 
 
-@torch.inference_mode()
 def _empty_prompt(folder: Path, place: Placement) -> Prompt:
-    """What the text encoder makes of the empty prompt; the text encoder is not kept."""
     from transformers import CLIPTextModelWithProjection
 
-    text_encoder = load_part(CLIPTextModelWithProjection, folder, "text_encoder", place)
-    tokenizer = load_tokenizer(folder)
-    tokens = tokenizer("", padding="max_length", max_length=tokenizer.model_max_length, return_tensors="pt")
-    out = text_encoder(tokens.input_ids)
-    return Prompt(out.text_embeds, out.last_hidden_state, tokens.attention_mask.bool())
+    output, mask = read_empty_prompt(CLIPTextModelWithProjection, folder, place)
+    return Prompt(output.text_embeds, output.last_hidden_state, mask)

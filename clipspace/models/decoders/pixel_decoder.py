@@ -66,7 +66,7 @@ class PixelDecoder(DiffusionDecoder):
         return torch.nn.functional.pixel_shuffle(latents, self.unshuffle)
 
 
-def load(folder: Path, place: Placement, encoder: Encoder) -> PixelDecoder:
+def load(facts: DecoderFacts, folder: Path, place: Placement, encoder: Encoder) -> PixelDecoder:
     """A folder of clipspace's own, such as that of the mini space."""
     from diffusers import UNet2DConditionModel
 

@@ -10,8 +10,9 @@ import torch
 from clipspace.errors import InputError
 from clipspace.models.autoencoder import Autoencoded, load_autoencoder
 from clipspace.models.contract import Encoder
+from clipspace.models.empty_prompt import read_empty_prompt
 from clipspace.models.facts import DecoderFacts
-from clipspace.models.folders import PLAIN, Placement, check_config, load_part, load_scheduler, load_tokenizer, side_of
+from clipspace.models.folders import PLAIN, Placement, check_config, load_part, load_scheduler, side_of
 from clipspace.models.offloading import device_of
 from clipspace.models.precision import widened
 from clipspace.models.scheduler_config import load_schedule
@@ -100,7 +101,13 @@ class StableUnCLIP(Autoencoded):
 
 
 def load(
-    folder: Path, place: Placement, encoder: Encoder, *, noise_level: int | None = None, noise_seed: int = 0
+    facts: DecoderFacts,
+    folder: Path,
+    place: Placement,
+    encoder: Encoder,
+    *,
+    noise_level: int | None = None,
+    noise_seed: int = 0,
 ) -> StableUnCLIP:
     """``noise_level`` and ``noise_seed`` as `StableUnCLIP` takes them."""
     from diffusers import DDPMScheduler, UNet2DConditionModel
@@ -121,12 +128,8 @@ def load(
     )
 
 
-@torch.inference_mode()
 def _empty_prompt(folder: Path, place: Placement) -> torch.Tensor:
-    """Last hidden states ``(1, length, width)`` of the empty prompt; the text encoder is not kept."""
+    """Last hidden states ``(1, length, width)`` of the empty prompt."""
     from transformers import CLIPTextModel
 
-    text_encoder, tokenizer = load_part(CLIPTextModel, folder, "text_encoder", place), load_tokenizer(folder)
-    tokens = tokenizer("", padding="max_length", max_length=tokenizer.model_max_length, return_tensors="pt")
-    mask = tokens.attention_mask if getattr(text_encoder.config, "use_attention_mask", None) else None
-    return text_encoder(tokens.input_ids, attention_mask=mask)[0]
+    return read_empty_prompt(CLIPTextModel, folder, place)[0].last_hidden_state
