@@ -10,7 +10,7 @@ from clipspace import Embeddings, load_space
 from clipspace.diffusion import inversion
 from clipspace.errors import CapabilityError, CheckpointError, ConvergenceWarning, InputError, SpaceMismatchError
 from clipspace.models.catalogue import MINI
-from clipspace.models.clip import TruncationWarning
+from clipspace.models.reading import TruncationWarning
 from clipspace.points.embeddings import Stamp
 from clipspace.scenes import render, sample_scenes
 from clipspace.sources.images import psnr

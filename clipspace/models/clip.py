@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 
@@ -19,13 +19,8 @@ from clipspace.models.encoder import NetworkEncoder
 from clipspace.models.listed import check_listed, why_not_loaded
 from clipspace.models.memory import ran_out
 from clipspace.models.open_clip_network import open_clip_network
-from clipspace.models.reading import TruncationWarning
+from clipspace.models.resizing import ResizeMode, aliased_transform, check_resize_mode
 
-__all__ = ["RESIZE_MODES", "Preprocess", "ResizeMode", "TruncationWarning", "draw_encoder", "load_encoder"]
-
-ResizeMode = Literal["shortest", "squash", "squash-aliased"]
-RESIZE_MODES: tuple[ResizeMode, ...] = get_args(ResizeMode)
-"""How an image is made square: the centre of its shortest side, all of it, or all of it without antialiasing."""
 _INTERPOLATIONS = ("bicubic", "bilinear")
 """What open_clip knows; another word becomes bicubic."""
 
@@ -75,8 +70,7 @@ def load_encoder(
     ``preprocess`` says for a bare file. Raises `CheckpointError` when the weights are missing or cannot be read, and
     for a repository whose configuration says another activation than open_clip lists for its weights.
     """
-    if resize_mode not in (None, *RESIZE_MODES):
-        raise InputError(f"load_space: expected resize_mode out of {RESIZE_MODES}, got {resize_mode!r}")
+    check_resize_mode(resize_mode)
     identifier, pretrained = _split(name)
     aliased = resize_mode == "squash-aliased"
     options: dict[str, Any] = {}
@@ -128,13 +122,9 @@ def _built(name: str, identifier: str, pretrained: str | None, options: dict[str
 
 
 def _aliased(visual: torch.nn.Module):
-    """How sd-image-variations was trained to see: pixels first, then a bicubic resize without antialiasing."""
-    from torchvision.transforms import Compose, InterpolationMode, Normalize, Resize, ToTensor
-
     size = (visual.image_size,) * 2 if isinstance(visual.image_size, int) else tuple(visual.image_size)
-    resize = Resize(size, InterpolationMode.BICUBIC, antialias=False)
     visual.preprocess_cfg |= {"resize_mode": "squash-aliased", "interpolation": "bicubic"}
-    return Compose([ToTensor(), resize, Normalize(visual.image_mean, visual.image_std)])
+    return aliased_transform(size, visual.image_mean, visual.image_std)
 
 
 def _split(name: str) -> tuple[str, str | None]:
@@ -143,6 +133,11 @@ def _split(name: str) -> tuple[str, str | None]:
         if name.startswith("local-dir:"):
             _check_folder(Path(name.removeprefix("local-dir:")))
         return name, None
+    if Path(name).is_dir():
+        raise InputError(
+            f"load_space: {name!r} is a folder; write 'local-dir:' before it for a model of open_clip, or 'transformers:' for one of "
+            "transformers"
+        )
     model, _, pretrained = name.partition("/")
     if not pretrained:
         raise InputError(
@@ -181,6 +176,11 @@ def draw_encoder(name: str, *, seed: int, stamp_name: str, device: torch.device)
     """The architecture of ``name`` (as for `load_encoder`) with fresh weights; a tag gives activation and preprocessing."""
     import open_clip
 
+    if name.startswith(("transformers:", "timm:")):
+        raise InputError(
+            f"untrained_space({name!r}): expected an architecture of open_clip, such as 'ViT-B-32'; for a control of another library "
+            "pass a model with random weights: load_space((model, processor))"
+        )
     if name.startswith("local-dir:"):
         _check_folder(Path(name.removeprefix("local-dir:")))
     identifier, _, tag = (name, "", "") if ":" in name else name.partition("/")
@@ -214,10 +214,16 @@ def _unlogged(severity: int) -> Iterator[None]:
 
 
 def _check_folder(folder: Path) -> None:
+    if folder.is_dir() and not (folder / "open_clip_config.json").is_file() and (folder / "model_index.json").is_file():
+        raise CheckpointError(
+            f"load_space: expected a CLIP in {str(folder)!r}, got a pipeline of diffusers; write 'transformers:' before it for its "
+            "image_encoder, or decoder= for its decoder"
+        )
     for needed in ("open_clip_config.json", "open_clip_model.safetensors"):
         if not (folder / needed).is_file():
             raise CheckpointError(
-                f"load_space: expected {needed} in {str(folder)!r}, which lacks it; get a whole copy of the model"
+                f"load_space: expected {needed} in {str(folder)!r}, which lacks it; get a whole copy of the model, or write "
+                "'transformers:' before the folder of a model of transformers"
             )
     _check_config(read_config(folder / "open_clip_config.json"), f"open_clip_config.json of {str(folder)!r}")
 

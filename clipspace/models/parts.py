@@ -8,9 +8,15 @@ from typing import Any, Literal
 
 from clipspace.models.weight_files import absent_shards, choices, choose, files_in, is_weights
 
-Role = Literal["decoder", "prior"]
+Role = Literal["decoder", "prior", "encoder"]
 INDEXES = ("model_index.json", "decoder_config.json", "prior_config.json")
 """The files at the top of a repository that tell what it holds."""
+IMAGE_PROCESSORS = ("image_processor", "feature_extractor")
+"""Parts that say how images are prepared for the ``image_encoder`` beside them."""
+_SMALL = (".json", ".txt", ".model")
+"""Ends of the names of configs, vocabularies and SentencePiece models."""
+TOP = "."
+"""The top of a repository that is one part itself."""
 _UNCLIP = ("unet", "vae", "image_normalizer", "image_noising_scheduler", "text_encoder", "tokenizer", "scheduler")
 _DIFFUSION = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 _UPSAMPLER = ("super_res_first", "super_res_last", "super_res_scheduler")
@@ -34,8 +40,14 @@ READS: dict[Role, dict[str, tuple[str, ...]]] = {
         "UnCLIPPipeline": ("prior", "text_encoder", "tokenizer", "prior_scheduler"),
         "UnCLIPPrior": ("prior", "scheduler"),
     },
+    "encoder": {
+        "KandinskyV22PriorPipeline": ("image_encoder", "image_processor"),
+        "StableUnCLIPImg2ImgPipeline": ("image_encoder", "feature_extractor"),
+        "StableDiffusionImageVariationPipeline": ("image_encoder", "feature_extractor"),
+        "UnCLIPImageVariationPipeline": ("image_encoder", "feature_extractor"),
+    },
 }
-"""By the pipeline that ``model_index.json`` names. Other parts, such as image encoders and safety checkers, are not read."""
+"""By the pipeline that ``model_index.json`` names. Other parts, such as safety checkers, are not read."""
 
 
 def parts_of(index: Mapping[str, Any], role: Role) -> tuple[str, ...]:
@@ -52,21 +64,24 @@ def files_read(names: Sequence[str], parts: Sequence[str], variant: str | None) 
     small, weights = [], []
     for part in parts:
         inside = [path.name for path in map(PurePosixPath, names) if str(path.parent) == part]
-        small += [f"{part}/{name}" for name in inside if name.endswith((".json", ".txt")) and not is_weights(name)]
+        read = [name for name in inside if name.endswith(_SMALL) and not is_weights(name)]
+        small += [str(PurePosixPath(part, name)) for name in read]
         if any(map(is_weights, inside)):
-            weights += [f"{part}/{name}" for name in choose(inside, variant, repr(part)).names]
+            weights += [str(PurePosixPath(part, name)) for name in choose(inside, variant, repr(part)).names]
     return small, weights
 
 
 def missing(folder: Path, parts: Sequence[str], variant: str | None = None) -> list[str]:
     """What a folder lacks of the files that are read of ``parts``."""
-    return [f"{part}/{name}" for part in parts for name in _missing(folder / part, variant)]
+    return [str(PurePosixPath(part, name)) for part in parts for name in _missing(folder / part, variant)]
 
 
 def _missing(part: Path, variant: str | None) -> list[str]:
     inside = files_in(part) if part.is_dir() else []
     if part.name.endswith("scheduler"):
         return [] if "scheduler_config.json" in inside else ["scheduler_config.json"]
+    if part.name in IMAGE_PROCESSORS:
+        return [] if "preprocessor_config.json" in inside else ["preprocessor_config.json"]
     if part.name.startswith("tokenizer"):
         words = [] if "tokenizer.json" in inside else ["vocab.json", "merges.txt"]
         return [name for name in ("tokenizer_config.json", *words) if name not in inside]

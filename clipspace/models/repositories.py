@@ -1,4 +1,4 @@
-"""Repositories of decoders and priors on the hub: what of them is read is downloaded, or found in the local cache."""
+"""Repositories of decoders, priors and encoders on the hub: what of them is read is downloaded, or found in the local cache."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clipspace.errors import CheckpointError, shortened
 from clipspace.models.config_files import read_config
-from clipspace.models.parts import INDEXES, Role, files_read, missing, parts_of
+from clipspace.models.parts import INDEXES, TOP, Role, files_read, missing, parts_of
 
 _TOP_WEIGHTS = (".safetensors", ".pth", ".pt")
 """Files of weights of DALLE2-pytorch, which lie at the top of a repository."""
@@ -40,7 +40,7 @@ def fetch(repo: str, role: Role, variant: str | None = None) -> Path:
     except Exception as error:
         raise CheckpointError(
             f"load_space: could not download the {role} {repo!r}: {_line(error)}; what has come stays in the cache: load it again to "
-            f"go on, or copy the repository from another machine into a folder and load that, {role}='/the/folder'"
+            f"go on, or copy the repository from another machine into a folder and load that, {_copied(role)}"
         ) from error
     return folder
 
@@ -122,8 +122,15 @@ def _read_of(names: Sequence[str], folder: Path, role: Role, variant: str | None
     if f"{role}_config.json" in names:
         top = [name for name in names if "/" not in name and name.endswith(_TOP_WEIGHTS)]
         return [], [name for name in top if name != "latest.pth" or "best.pth" not in top]
+    return files_read(names, _parts(folder, role), variant)
+
+
+def _parts(folder: Path, role: Role) -> tuple[str, ...]:
+    """The parts that are read of a repository, by the index that ``folder`` holds; an encoder may be one without an index."""
     index = folder / INDEXES[0]
-    return files_read(names, parts_of(read_config(index), role), variant) if index.is_file() else ([], [])
+    if index.is_file():
+        return parts_of(read_config(index), role)
+    return (TOP,) if role == "encoder" else ()
 
 
 def _downloaded(repo: str, names: Sequence[str]) -> Path:
@@ -148,8 +155,8 @@ def _lacking(folder: Path, role: Role, variant: str | None) -> list[str]:
     """The files that are read and that a folder does not hold."""
     if (folder / f"{role}_config.json").is_file():
         return [] if any(path.suffix in _TOP_WEIGHTS for path in folder.iterdir()) else ["the weights"]
-    index = folder / INDEXES[0]
-    return missing(folder, parts_of(read_config(index), role), variant) if index.is_file() else [INDEXES[0]]
+    parts = _parts(folder, role)
+    return missing(folder, parts, variant) if parts or (folder / INDEXES[0]).is_file() else [INDEXES[0]]
 
 
 def _from_cache(repo: str, role: Role, variant: str | None, why: str, cause: Exception | None = None) -> Path:
@@ -161,8 +168,12 @@ def _from_cache(repo: str, role: Role, variant: str | None, why: str, cause: Exc
     there = f"lacks {shortened(lacking)} in the local cache" if lacking else "is not in the local cache"
     raise CheckpointError(
         f"load_space: the {role} {repo!r} {there}, and {why} the repository from a machine with a network into a folder and load "
-        f"that, {role}='/the/folder'"
+        f"that, {_copied(role)}"
     ) from cause
+
+
+def _copied(role: Role) -> str:
+    return "'transformers:/the/folder'" if role == "encoder" else f"{role}='/the/folder'"
 
 
 def _why_not(repo: str, error: Exception) -> str:

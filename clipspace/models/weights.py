@@ -16,6 +16,15 @@ def weights_digest(model: torch.nn.Module) -> str:
     return sha.hexdigest()[:16]
 
 
+def parameters_digest(model: torch.nn.Module) -> str:
+    """A short digest of all parameters, whatever their names are in a version of their library."""
+    digests = []
+    for tensor in model.parameters():
+        values = tensor.detach().to("cpu", torch.float32).contiguous().numpy()
+        digests.append(hashlib.sha256(repr(values.shape).encode() + values.tobytes()).hexdigest())
+    return digest("".join(sorted(digests)).encode())
+
+
 def digest(content: bytes) -> str:
     """The short SHA-256 digest that stamps carry."""
     return hashlib.sha256(content).hexdigest()[:16]

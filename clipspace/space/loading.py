@@ -9,14 +9,15 @@ from typing import Any, Literal
 import torch
 
 from clipspace.errors import InputError
-from clipspace.models import catalogue, clip
-from clipspace.models.clip import Preprocess, ResizeMode
+from clipspace.models import catalogue, clip, encoders
+from clipspace.models.clip import Preprocess
 from clipspace.models.decoders import check_named, check_options, facts_of, load_decoder
 from clipspace.models.facts import DecoderFacts
 from clipspace.models.folders import Placement
 from clipspace.models.gradient_decoder import GradientDecoder
 from clipspace.models.memory import within_memory
 from clipspace.models.prior import load_prior
+from clipspace.models.resizing import ResizeMode
 from clipspace.models.weight_files import check_variant
 from clipspace.space.space import Space
 
@@ -79,20 +80,16 @@ def load_space(
         check_named(*source, pairing.clip if pairing else name)
     prior_folder = _locate_prior(prior, variant)
     with within_memory(_OUT_OF_MEMORY.format(name)):
-        encoder = clip.load_encoder(
+        encoder = encoders.load_encoder(
             pairing.clip if pairing else name,
+            place,
             stamp_name=name if name == "mini" else None,
             resize_mode=resize_mode or (source and source[1].resize_mode),
             preprocess=preprocess,
-            **_placed(place),
         )
         by_pixels = GradientDecoder(encoder) if decoder == _BY_GRADIENT else None
         drawn_by = load_decoder(*source, place, encoder, **options) if source else by_pixels
         return Space(name, encoder, drawn_by, load_prior(prior_folder, place, encoder) if prior_folder else None)
-
-
-def _placed(place: Placement) -> dict[str, Any]:
-    return {"device": place.device, "dtype": place.dtype, "offload": place.offload}
 
 
 def untrained_space(name: str | Path = "mini", *, seed: int, device: str | None = None) -> Space:

@@ -20,7 +20,8 @@ from safetensors.torch import load_file, save_file
 from clipspace import build_index, load_space, zero_shot
 from clipspace.errors import CheckpointError, InputError, PrecisionError, SpaceMismatchError
 from clipspace.models.catalogue import MINI
-from clipspace.models.clip import Preprocess, TruncationWarning
+from clipspace.models.clip import Preprocess
+from clipspace.models.reading import TruncationWarning
 from clipspace.points.embeddings import check_same_space, concatenate
 from clipspace.points.store import append, open_store, select, write_store
 from clipspace.space import untrained_space

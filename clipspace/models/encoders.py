@@ -1,0 +1,42 @@
+"""All encoders by name, and the one way to load any of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clipspace.errors import InputError
+from clipspace.models import clip, timm, transformers_folder
+from clipspace.models.clip import Preprocess
+from clipspace.models.encoder import NetworkEncoder
+from clipspace.models.folders import Placement
+from clipspace.models.resizing import ResizeMode, check_resize_mode
+
+_LOCAL = "local-dir:"
+
+
+def load_encoder(
+    name: str,
+    place: Placement,
+    *,
+    stamp_name: str | None = None,
+    resize_mode: ResizeMode | None = None,
+    preprocess: Preprocess | None = None,
+) -> NetworkEncoder:
+    """The encoder that a name stands for: ``"transformers:…"``, ``"timm:…"``, or as open_clip names it.
+
+    A ``local-dir:`` that holds a model of transformers is loaded as one. ``preprocess`` is for bare weights files of open_clip.
+    """
+    check_resize_mode(resize_mode)
+    if name.startswith(_LOCAL) and transformers_folder.is_transformers_folder(Path(name.removeprefix(_LOCAL))):
+        name = f"{transformers_folder.PREFIX}{name.removeprefix(_LOCAL)}"
+    elsewhere = name.startswith((transformers_folder.PREFIX, timm.PREFIX))
+    if elsewhere and preprocess is not None:
+        raise InputError(f"load_space({name!r}): this model brings its own preprocessing; leave preprocess out")
+    if name.startswith(transformers_folder.PREFIX):
+        return transformers_folder.load_transformers_encoder(
+            name, place, stamp_name=stamp_name, resize_mode=resize_mode
+        )
+    if name.startswith(timm.PREFIX):
+        return timm.load_timm_encoder(name, place, resize_mode=resize_mode)
+    placed = {"device": place.device, "dtype": place.dtype, "offload": place.offload}
+    return clip.load_encoder(name, stamp_name=stamp_name, resize_mode=resize_mode, preprocess=preprocess, **placed)

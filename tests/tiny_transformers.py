@@ -1,0 +1,99 @@
+"""Tiny random encoders in the format of transformers, saved by transformers' own classes."""
+
+from pathlib import Path
+
+import numpy as np
+import tiny
+import torch
+from PIL import Image
+from transformers import (
+    BitImageProcessor,
+    CLIPConfig,
+    CLIPImageProcessor,
+    CLIPModel,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+    Dinov2Config,
+    Dinov2Model,
+    DINOv3ViTConfig,
+    DINOv3ViTImageProcessor,
+    DINOv3ViTModel,
+    Siglip2Tokenizer,
+    SiglipConfig,
+    SiglipImageProcessor,
+    SiglipModel,
+)
+
+DIM = 32
+_TOWER = {"hidden_size": 32, "intermediate_size": 37, "num_attention_heads": 4, "num_hidden_layers": 2}
+_VISION = _TOWER | {"image_size": 32, "patch_size": 8}
+
+
+def photograph() -> Image.Image:
+    """Smooth and fine structure, wider than high: what resizing and cropping it differently would show."""
+    y, x = np.mgrid[:203, :301]
+    channels = [128 + 90 * np.sin(x / 31 + c) * np.cos(y / (17 + c)) + 30 * np.sin(x * y / 900) for c in range(3)]
+    return Image.fromarray(np.stack(channels, -1).clip(0, 255).astype(np.uint8))
+
+
+def _saved(folder: Path, model, *parts):
+    torch.manual_seed(7)
+    for parameter in model.parameters():  # norms and biases that a fresh model leaves at 1 and 0, too
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    for part in (model.eval(), *parts):
+        part.save_pretrained(folder)
+    return model
+
+
+def clip(folder: Path, *, activation: str = "quick_gelu") -> CLIPModel:
+    text = _TOWER | {"vocab_size": 514, "max_position_embeddings": 20, "hidden_act": activation}
+    text |= {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
+    vision = _VISION | {"hidden_act": activation}
+    words = tiny.tokenizer(folder.parent / f"{folder.name}-words")
+    processor = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    return _saved(
+        folder, CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=DIM)), processor, words
+    )
+
+
+def clip_vision(folder: Path, whole: CLIPModel) -> CLIPVisionModelWithProjection:
+    """The image tower of a CLIP by itself, as pipelines hold it."""
+    config = CLIPVisionConfig(**whole.config.vision_config.to_dict() | {"projection_dim": DIM})
+    model = CLIPVisionModelWithProjection(config)
+    model.load_state_dict({k: v for k, v in whole.state_dict().items() if k.startswith(("vision_", "visual_"))})
+    model.save_pretrained(folder)
+    CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(folder)
+    return model.eval()
+
+
+def _siglip(folder: Path) -> SiglipModel:
+    text = _TOWER | {"vocab_size": 64, "max_position_embeddings": 12, "projection_size": 32}
+    config = SiglipConfig(text_config=text, vision_config=_VISION)
+    return _saved(folder, SiglipModel(config), SiglipImageProcessor(size={"height": 32, "width": 32}))
+
+
+def siglip(folder: Path) -> SiglipModel:
+    """With a tokenizer of whole words."""
+    model = _siglip(folder)
+    tiny.words(folder)
+    return model
+
+
+def siglip2(folder: Path) -> SiglipModel:
+    """With the tokenizer of SigLIP 2, of single letters."""
+    model = _siglip(folder)
+    letters = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "▁", *map(chr, range(ord("a"), ord("z") + 1))]
+    Siglip2Tokenizer({letter: i for i, letter in enumerate(letters)}, [], padding_side="right").save_pretrained(folder)
+    return model
+
+
+def dinov2(folder: Path) -> Dinov2Model:
+    """Trained at 56 pixels, and read at 28, as published ones are at 518 and 224."""
+    config = Dinov2Config(hidden_size=32, num_attention_heads=4, num_hidden_layers=2, image_size=56, patch_size=14)
+    processor = BitImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 28, "width": 28})
+    return _saved(folder, Dinov2Model(config), processor)
+
+
+def dinov3(folder: Path) -> DINOv3ViTModel:
+    config = DINOv3ViTConfig(**_VISION)
+    return _saved(folder, DINOv3ViTModel(config), DINOv3ViTImageProcessor(size={"height": 32, "width": 32}))
