@@ -55,7 +55,7 @@ def test_a_space_without_a_prior_is_refused(space):
 
 @pytest.mark.slow
 def test_interpolation_reproduces_its_keyframes_with_inverted_noise_only(space, apple, house):
-    result = analysis("interpolation").run(space, [apple, house], steps=2, draws=1, num_inference_steps=20)
+    result = analysis("interpolation").run(space, [apple, house], frames=2, draws=1, num_inference_steps=20)
     kept = {(row["noise"], row["position"]): row["PSNR to keyframe, dB"] for row in result.table}
     drawn = result.arrays["images"]
     for j, source in enumerate((apple, house)):
@@ -66,7 +66,7 @@ def test_interpolation_reproduces_its_keyframes_with_inverted_noise_only(space, 
 
 @pytest.mark.usefixtures("coarse")
 def test_interpolation_measures_keyframes_only_where_they_are(space, apple, house):
-    result = analysis("interpolation").run(space, [apple, house, apple], steps=3, draws=0, **FEW)
+    result = analysis("interpolation").run(space, [apple, house, apple], frames=3, draws=0, **FEW)
     assert result.labels["columns"] == ["0", "0.5", "1", "1.5", "2"]
     assert [row["PSNR to keyframe, dB"] is None for row in result.table] == [False, True, False, True, False]
     with pytest.raises(InputError, match="2 images or more"):
@@ -75,9 +75,9 @@ def test_interpolation_measures_keyframes_only_where_they_are(space, apple, hous
 
 @pytest.mark.usefixtures("coarse")
 def test_text_diff_takes_own_texts(space, apple, house):
-    result = analysis("text_diff").run(space, [apple, house], before="a red apple", after="a blue car", steps=2, **FEW)
+    result = analysis("text_diff").run(space, [apple, house], before="a red apple", after="a blue car", frames=2, **FEW)
     assert [(row["before"], row["after"]) for row in result.table] == [("a red apple", "a blue car")] * 2
-    alone = analysis("text_diff").run(space, [apple], after="a blue car", steps=2, **FEW)
+    alone = analysis("text_diff").run(space, [apple], after="a blue car", frames=2, **FEW)
     assert alone.column("P(after), last") == [None]
     assert alone.labels["rows"] == ["→ a blue car"]
     with pytest.raises(InputError, match="after="):

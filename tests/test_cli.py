@@ -9,9 +9,8 @@ import torch
 from command_line import run
 from PIL import Image
 
-from clipspace import cli
+from clipspace import cli, space
 from clipspace.analyses import about, names
-from clipspace.cli import manipulations, options
 from clipspace.sources.images import psnr, read_image
 
 
@@ -36,49 +35,47 @@ def test_interpolate_writes_a_picture_and_reports(files, capsys):
             "house.png",
             "-o",
             "a.png",
-            "--num-inference-steps",
-            "20",
             "--steps",
+            "20",
+            "--frames",
             "3",
             "--json",
         )
         == 0
     )
     facts = json.loads(capsys.readouterr().out)
-    assert facts["provenance"]["options"]["steps"] == 3
+    assert facts["provenance"]["options"]["frames"] == 3
     assert Image.open("a.png").width > 300
 
 
 def test_interpolate_writes_an_animation_there_and_back(files):
-    few = ["--num-inference-steps", "2", "--noise", "fixed", "--spacing", "angle"]
-    assert run("interpolate", "apple.png", "house.png", "-o", "a.gif", "--steps", "4", "--ping-pong", *few) == 0
+    few = ["--steps", "2", "--noise", "fixed", "--spacing", "angle"]
+    assert run("interpolate", "apple.png", "house.png", "-o", "a.gif", "--frames", "4", "--ping-pong", *few) == 0
     assert Image.open("a.gif").n_frames == 6
 
 
 def test_text_diff_and_vary(files):
-    few = ["--num-inference-steps", "4", "--device", "cpu"]
-    assert (
-        run("text-diff", "apple.png", "a red apple", "a blue apple", "-o", "t.gif", "--num-inference-steps", "20") == 0
-    )
+    few = ["--steps", "4", "--device", "cpu"]
+    assert run("text-diff", "apple.png", "a red apple", "a blue apple", "-o", "t.gif", "--steps", "20") == 0
     assert Image.open("t.gif").n_frames > 1
     assert run("vary", "a red apple", "-n", "2", "-o", "v.png", *few) == 0
 
 
 def test_invert_then_decode_gives_the_image_back(files):
-    assert run("invert", "apple.png", "-o", "c.safetensors", "--num-inference-steps", "20") == 0
+    assert run("invert", "apple.png", "-o", "c.safetensors", "--steps", "20") == 0
     assert run("decode", "c.safetensors", "-o", "again.png") == 0
     assert psnr(read_image("again.png"), read_image("apple.png")) > 35
-    assert run("invert", "apple.png", "house.png", "-o", "two.safetensors", "--num-inference-steps", "20") == 0
+    assert run("invert", "apple.png", "house.png", "-o", "two.safetensors", "--steps", "20") == 0
     assert run("decode", "two.safetensors", "-o", "two") == 0
     assert sorted(p.name for p in (files / "two").iterdir()) == ["0000.png", "0001.png"]
 
 
 @pytest.mark.usefixtures("coarse")
 def test_a_code_is_decoded_in_the_precision_that_it_was_found_in(files, monkeypatch):
-    how, loaded = ["--num-inference-steps", "3", "--dtype", "float64"], []
+    how, loaded = ["--steps", "3", "--dtype", "float64"], []
     assert run("invert", "apple.png", "-o", "c.safetensors", *how) == 0
-    original = options.load
-    monkeypatch.setattr(manipulations, "load", lambda *given: loaded.append(original(*given)) or loaded[0])
+    original = space.load_space
+    monkeypatch.setattr(space, "load_space", lambda *a, **k: loaded.append(original(*a, **k)) or loaded[0])
     assert run("decode", "c.safetensors", "-o", "again.png") == 0
     assert loaded[0].encoder.dtype == torch.float64
 
@@ -91,7 +88,7 @@ def test_a_code_is_decoded_in_the_precision_that_it_was_found_in(files, monkeypa
         (["vary", "apple.png", "-o", "none/x.png"], "make it first"),
         (["vary", "apple.png", "-o", "x.txt"], ".gif"),
         (["vary", "apple.png", "-o", "x.png", "-n", "-2"], "at least 1"),
-        (["vary", "apple.png", "-o", "x.png", "--num-inference-steps", "-5"], "num_inference_steps"),
+        (["vary", "apple.png", "-o", "x.png", "--steps", "-5"], "num_inference_steps"),
         (["vary", "apple.png", "-o", "x.png", "--space", "nonsense"], "nonsense"),
         (["decode", "apple.png", "-o", "x.png"], "clipspace invert"),
         (["demo", "nowhere.png"], "nowhere.png"),

@@ -12,7 +12,7 @@ from clipspace.results.loading import load_result
 from clipspace.scenes import render, sample_scenes
 from clipspace.space.encoding import encode
 
-FEW = ["--num-inference-steps", "1", "--device", "cpu"]
+FEW = ["--steps", "1", "--device", "cpu"]
 
 
 @pytest.fixture(scope="module")

@@ -118,6 +118,7 @@ def test_a_store_is_probed_by_its_columns(tmp_path, rng, capsys):
 
 
 def test_no_metadata_but_names_and_labels_is_read(tmp_path, rng, monkeypatch):
+    from clipspace.cli.chosen import Chosen
     from clipspace.cli.sets import labelled_at
     from clipspace.points.embeddings import Embeddings
     from clipspace.points.store import metadata, write_store
@@ -128,7 +129,7 @@ def test_no_metadata_but_names_and_labels_is_read(tmp_path, rng, monkeypatch):
     asked = set()
     read = metadata.read_table
     monkeypatch.setattr(metadata, "read_table", lambda path, columns=None: asked.add(columns) or read(path, columns))
-    images, truth = labelled_at(tmp_path / "store", Path("kind"), "mini", None)
+    images, truth = labelled_at(tmp_path / "store", Path("kind"), Chosen())
     assert asked == {("kind",), ("image_path",)}
     assert np.array_equal(images.vectors, points.vectors)
     assert (images.names, images.stamp, images.modality) == (points.names, None, "image")

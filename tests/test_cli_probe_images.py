@@ -69,7 +69,7 @@ def test_blind_pairs_lists_and_draws(files, capsys):
 
 
 def test_metamers_writes_a_picture(files, capsys):
-    few = ["-n", "3", "--keep", "2", "--same", "-1", "--num-inference-steps", "2", "--json", *FEW]
+    few = ["-n", "3", "--keep", "2", "--same", "-1", "--steps", "2", "--json", *FEW]
     assert run_command("metamers", "photos/apple.png", "-o", "m.png", *few) == 0
     assert json.loads(capsys.readouterr().out)["arrays"]["agreeing"] == 3
     assert Image.open("m.png").width > 200

@@ -64,7 +64,7 @@ def test_shares_say_what_is_missing_then_merge(folder, capsys):
         (["encode", "in", "-o", "out", "--kind", "list"], "file of paths"),
         (["encode", "in", "-o", "out", "--image-column", "x"], "image_column"),
         (["encode", "nosuch://bucket/x", "-o", "out"], "could not be reached"),
-        (["encode", "in", "-o", "out", "--dtype", "int8"], "float16"),
+        (["encode", "in", "-o", "out", "--store-dtype", "int8"], "float16"),
         (["encode", "in", "-o", "out", "--batch-size", "0"], "at least 1"),
         (["encode", "in", "-o", "out", "--space", "nonsense"], "nonsense"),
         (["store", "in"], "clipspace encode"),

@@ -73,8 +73,6 @@ def loaded(*_, **__):
 
 @pytest.fixture
 def no_model(monkeypatch):
-    for module in ("probe", "probe_images", "vectors", "manipulations", "store"):
-        monkeypatch.setattr(f"clipspace.cli.{module}.load", loaded)
     monkeypatch.setattr("clipspace.space.load_space", loaded)
     monkeypatch.setattr("clipspace.report.building.load_space", loaded, raising=False)
 

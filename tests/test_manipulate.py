@@ -51,7 +51,7 @@ def test_variations_without_eta_are_one_image(space, codes):
 def test_a_code_is_decoded_under_the_guidance_it_was_inverted_with(space, apple):
     code = space.invert(apple, num_inference_steps=4, guidance_scale=2.0, method="ddim")
     (oracle,) = space.decode(code.embeddings, **code.settings)
-    edit = text_diff(space, code, "a red apple", "a blue apple", steps=2)
+    edit = text_diff(space, code, "a red apple", "a blue apple", frames=2)
     assert psnr(edit.images[0], oracle) > 45
     assert edit.provenance.options["guidance_scale"] == 2.0
     with pytest.raises(InputError, match=r"guidance_scale=1.0, got one with 2.0"):
@@ -63,7 +63,7 @@ def test_guidance_reaches_what_is_drawn_from_embeddings(space, codes):
     (oracle,) = space.decode(point, noise=noise, num_inference_steps=4, guidance_scale=3.0)
     for call in (
         lambda **how: variations(space, point, n=1, **how),
-        lambda **how: interpolate(space, point, point, steps=2, noise="fixed", **how),
+        lambda **how: interpolate(space, point, point, frames=2, noise="fixed", **how),
     ):
         guided, plain = (call(seed=7, num_inference_steps=4, guidance_scale=scale).images[0] for scale in (3.0, 1.0))
         assert psnr(guided, oracle) > 45 > psnr(plain, oracle)
@@ -104,7 +104,7 @@ def test_a_variation_does_not_draw_x_T_again(space, codes, monkeypatch):
 
 
 def test_interpolation_ends_are_the_inputs(space, apple, house, codes):
-    result = interpolate(space, codes[0], codes[1], steps=3, **STEPS)
+    result = interpolate(space, codes[0], codes[1], frames=3, **STEPS)
     assert psnr(result.images[0], apple) > 35
     assert psnr(result.images[-1], house) > 35
     ends = codes.embeddings.vectors
@@ -114,12 +114,12 @@ def test_interpolation_ends_are_the_inputs(space, apple, house, codes):
 def test_equal_angles_keep_one_speed_through_unequal_keyframes(space, codes):
     a, c = codes.embeddings[0], codes.embeddings[1]
     b = a.with_vectors(sphere.slerp(a.vectors[0], c.vectors[0], 0.2)[None])  # so the whole path is one great circle
-    result = interpolate(space, a, b, c, steps=4, spacing="angle", noise="fixed", num_inference_steps=2)
+    result = interpolate(space, a, b, c, frames=4, spacing="angle", noise="fixed", num_inference_steps=2)
     points = result.embeddings.vectors
     steps = sphere.angle(points[:-1], points[1:])
     assert len(result.images) == 7
     assert np.allclose(steps, sphere.angle(a.vectors[0], c.vectors[0]) / 6, atol=1e-5)
-    legs = interpolate(space, a, b, c, steps=4, noise="fixed", num_inference_steps=2).embeddings.vectors
+    legs = interpolate(space, a, b, c, frames=4, noise="fixed", num_inference_steps=2).embeddings.vectors
     assert np.ptp(sphere.angle(legs[:-1], legs[1:])) > 0.05
 
 
@@ -131,7 +131,7 @@ def test_z_decides_the_angles_and_x_T_follows(space, apple, codes, monkeypatch):
     ends = codes.embeddings.vectors
     near = codes.embeddings[0].with_vectors(sphere.slerp(*ends, 0.2)[None])
     keyframes = [codes[0], replace(codes[1], embeddings=near), codes[1]]
-    interpolate(space, *keyframes, steps=3, spacing="angle", **STEPS)
+    interpolate(space, *keyframes, frames=3, spacing="angle", **STEPS)
     expected = sphere.along(
         np.stack([code.noise.ravel() for code in keyframes]),
         sphere.evenly(np.concatenate([code.embeddings.vectors for code in keyframes]), 5),
@@ -140,13 +140,13 @@ def test_z_decides_the_angles_and_x_T_follows(space, apple, codes, monkeypatch):
 
 
 def test_a_code_and_its_image_give_the_same(space, apple, codes):
-    a = interpolate(space, apple, codes[1], steps=2, **STEPS)
-    b = interpolate(space, codes[0], codes[1], steps=2, **STEPS)
+    a = interpolate(space, apple, codes[1], frames=2, **STEPS)
+    b = interpolate(space, codes[0], codes[1], frames=2, **STEPS)
     assert psnr(a.images[0], b.images[0]) > 45
 
 
 def test_more_keyframes_texts_and_embeddings(space, apple, codes):
-    result = interpolate(space, codes[0], "a blue house", codes.embeddings[1], steps=2, noise="fixed", **STEPS)
+    result = interpolate(space, codes[0], "a blue house", codes.embeddings[1], frames=2, noise="fixed", **STEPS)
     assert len(result.images) == 3
     assert np.allclose(result.embeddings.vectors[0], codes.embeddings.vectors[0], rtol=1e-4)
     assert np.allclose(result.embeddings.vectors[2], codes.embeddings.vectors[1], rtol=1e-4)
@@ -154,7 +154,7 @@ def test_more_keyframes_texts_and_embeddings(space, apple, codes):
 
 def test_text_diff_moves_along_the_difference_from_the_reconstruction(space, apple, codes):
     before, after = "a red apple on a white ground", "a blue apple on a white ground"
-    result = text_diff(space, codes[0], before, after, theta=0.4, steps=4, **STEPS)
+    result = text_diff(space, codes[0], before, after, theta=0.4, frames=4, **STEPS)
     assert psnr(result.images[0], apple) > 35
     assert {scores.shape for scores in result.scores.values()} == {(1, len(result.images))}
     assert np.all(np.diff(result.scores["cosine to after"][0]) > 0)
@@ -171,7 +171,7 @@ def test_text_diff_moves_along_the_difference_from_the_reconstruction(space, app
 
 def test_text_diff_holds_x_T_and_begins_with_the_reconstruction_bit_for_bit(space, codes):
     texts = "a red apple on a white ground", "a blue apple on a white ground"
-    result = text_diff(space, codes[0], *texts, theta=0.4, steps=3, **STEPS)
+    result = text_diff(space, codes[0], *texts, theta=0.4, frames=3, **STEPS)
     held = space.decode(result.embeddings, noise=codes[0].noise, **STEPS)
     start = space.decode(codes.embeddings[[0, 0, 0]], noise=codes[0].noise, **STEPS)
     assert [i.tobytes() for i in result.images] == [i.tobytes() for i in held]
@@ -179,7 +179,7 @@ def test_text_diff_holds_x_T_and_begins_with_the_reconstruction_bit_for_bit(spac
 
 
 def test_text_diff_without_a_baseline(space, codes):
-    result = text_diff(space, codes[0], None, "a blue house", theta=0.2, steps=2, **STEPS)
+    result = text_diff(space, codes[0], None, "a blue house", theta=0.2, frames=2, **STEPS)
     end = result.embeddings.unit[-1]
     expected = sphere.slerp(codes.embeddings.unit[0], space.encode_texts("a blue house").unit[0], 0.2)
     assert np.allclose(end, expected, atol=1e-5)
@@ -209,7 +209,7 @@ def test_generate_draws_each_condition(space):
     ("call", "message"),
     [
         (interpolate, "two keyframes"),
-        (lambda s, a: interpolate(s, a, a, steps=1), "at least 2"),
+        (lambda s, a: interpolate(s, a, a, frames=1), "at least 2"),
         (lambda s, a: interpolate(s, a, a, noise="white"), "inverted"),
         (lambda s, a: interpolate(s, a, a, spacing="time"), "'keyframes' or 'angle'"),
         (lambda s, a: interpolate(s, a, "missing.png"), "no such file"),
@@ -287,9 +287,9 @@ def test_guidance_is_the_decoder_s_own_where_noise_is_drawn_and_1_where_an_image
     made = {
         "variations of an image": variations(guided, image, n=1, **steps),
         "variations of an embedding": variations(guided, points[0], n=1, **steps),
-        "inverted": interpolate(guided, points[0], image, steps=2, **steps),
-        "fixed": interpolate(guided, image, image[:8], steps=2, noise="fixed", **steps),
-        "drawn": interpolate(guided, points[0], points[1], steps=2, **steps),
+        "inverted": interpolate(guided, points[0], image, frames=2, **steps),
+        "fixed": interpolate(guided, image, image[:8], frames=2, noise="fixed", **steps),
+        "drawn": interpolate(guided, points[0], points[1], frames=2, **steps),
         "generate": generate(guided, "a cat", n=1, **steps),
         "asked": variations(guided, points[0], n=1, guidance_scale=2.0, **steps),
     }

@@ -70,7 +70,7 @@ def test_neighbouring_seeds_share_no_keyframe(space, monkeypatch):
     monkeypatch.setattr(type(space), "noise", lambda self, n, *, seed=0: seen.append(seed) or noise(self, n, seed=seed))
     points = [space.encode_texts(text) for text in ("a red apple", "a blue house", "a cat")]
     for seed in range(3):
-        interpolate(space, *points, steps=2, seed=seed, num_inference_steps=1)
+        interpolate(space, *points, frames=2, seed=seed, num_inference_steps=1)
     assert len(seen) == len(set(seen)) == 9
     said = [blend(space, ["a cat", "a dog"], seed=seed).columns["made_of"][0] for seed in (0, 1)]
     numbers = [int(each.rpartition(" ")[2]) for item in said for each in item]

@@ -109,6 +109,12 @@ def missing(name: str, brought: Brought) -> str | None:
     return next((_REASONS[kind] for kind in about(name).takes if not has.get(kind, True)), None)
 
 
+def sampler_steps(name: str, num_inference_steps: int | None) -> dict[str, int]:
+    """The option of an analysis that sets its sampler steps; empty for None, and for one that has no such option."""
+    takes = "num_inference_steps" in signature(analysis(name).run).parameters
+    return {"num_inference_steps": num_inference_steps} if takes and num_inference_steps is not None else {}
+
+
 def ask(name: str, space: Space, brought: Brought, **options: Any) -> Result:
     """Run an analysis on these inputs; ``data`` and ``inputs`` of the result's provenance describe them."""
     set_options = {key: value for key, value in options.items() if value is not None}

@@ -40,7 +40,7 @@ ANALYSIS = Analysis(
     scenes="{pictures} rendered scenes",
     rows=4,
     options={
-        "n": "Images to draw.",
+        "n": "Number of images to draw.",
     },
     quick={"num_inference_steps": 3},
 )

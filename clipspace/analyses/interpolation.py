@@ -43,10 +43,10 @@ ANALYSIS = Analysis(
     scenes="{pictures} rendered scenes",
     demo=True,
     options={
-        "steps": "Images from each keyframe to the next, both included.",
+        "frames": "Images from each keyframe to the next, both included.",
         "draws": "Paths with fixed noise to draw beside the one with inverted noise.",
     },
-    quick={"steps": 3, "draws": 1, "num_inference_steps": 20},
+    quick={"frames": 3, "draws": 1, "num_inference_steps": 20},
 )
 
 _BUNDLED = 3
@@ -57,13 +57,13 @@ def run(
     space: Space,
     images: Sequence | None = None,
     *,
-    steps: int = 5,
+    frames: int = 5,
     draws: int = 2,
     seed: int = 0,
     num_inference_steps: int = 25,
 ) -> Result:
-    """The path through the images, ``steps`` from each to the next: noise inverted, then fixed, ``draws`` times."""
-    check_count("steps", steps, least=2)
+    """The path through the images, ``frames`` from each to the next: noise inverted, then fixed, ``draws`` times."""
+    check_count("frames", frames, least=2)
     sources, names = pictures(space, images, "interpolation", least=2)
     code = inverted(space, sources, num_inference_steps=num_inference_steps)
     n_keyframes = _BUNDLED if images is None else len(sources)
@@ -73,16 +73,16 @@ def run(
     }
     rows, table = [], []
     for name, (noise, drawn_from) in kinds.items():
-        path = interpolate(space, *keyframes, steps=steps, noise=noise, seed=drawn_from)
+        path = interpolate(space, *keyframes, frames=frames, noise=noise, seed=drawn_from)
         again = space.encode_images(path.images).unit
         cosines = np.einsum("nd,nd->n", again, path.embeddings.unit)
-        legs = np.minimum(np.arange(len(again)) // (steps - 1), n_keyframes - 2)
+        legs = np.minimum(np.arange(len(again)) // (frames - 1), n_keyframes - 2)
         baselines = _others(space, again, code.embeddings, legs)
         rows.append(path.images)
         for j, (image, cosine) in enumerate(zip(path.images, cosines, strict=True)):
-            leg, step = divmod(j, steps - 1)
+            leg, step = divmod(j, frames - 1)
             quality = psnr(image, sources[leg], most=SAME) if step == 0 else None
-            row = {"noise": name, "position": j / (steps - 1), "cosine to z": cosine, "cosine to others": baselines[j]}
+            row = {"noise": name, "position": j / (frames - 1), "cosine to z": cosine, "cosine to others": baselines[j]}
             table.append(row | {"PSNR to keyframe, dB": quality})
     _, beyond = far("interpolation", space, sources[:n_keyframes], code.embeddings[np.arange(n_keyframes)], seed=seed)
     whose = "images of no end of a leg" if len(sources) > 2 else "the bundled scenes"
@@ -97,7 +97,7 @@ def run(
             "interpolation",
             space,
             pictures=names,
-            steps=steps,
+            frames=frames,
             draws=draws,
             seed=seed,
             num_inference_steps=num_inference_steps,

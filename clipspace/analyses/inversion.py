@@ -43,10 +43,9 @@ ANALYSIS = Analysis(
     rows=2,
     demo=True,
     options={
-        "n": "Images to invert.",
+        "n": "Number of images to invert.",
         "fewest": "Smallest number of sampler steps.",
         "doublings": "Number of times that the number of steps is doubled.",
-        "guidance_scale": "Guidance scale of inversion and decoding; 1 turns guidance off.",
     },
     quick={"n": 1, "fewest": 16, "doublings": 2},
 )
@@ -66,13 +65,15 @@ def run(
     n: int = 2,
     fewest: int = 20,
     doublings: int = 3,
-    guidance_scale: float = 1.0,
+    guidance_scale: float | None = None,
     seed: int = 0,
 ) -> Result:
     """Images inverted both ways and decoded again, at ``fewest`` steps and twice as many, ``doublings`` times.
 
     The first ``n`` of the user's ``images``, or of the bundled scenes. The exact way stops two doublings earlier, at
-    about as many evaluations. ``seed`` draws nothing. Raises `CapabilityError` for a decoder that optimises pixels.
+    about as many evaluations. ``guidance_scale`` is that of `Space.invert` when None: 1. ``seed`` draws nothing.
+
+    Raises `CapabilityError` for a decoder that optimises pixels.
     """
     if space.decoder is not None and not space.decoder.inverts:
         raise CapabilityError(f"inversion: expected a diffusion decoder, {space.name!r} optimises pixels; load another")
@@ -80,6 +81,7 @@ def run(
     points = space.encode_images(sources)
     if doublings < 2:
         raise InputError(f"inversion: expected two doublings or more, got {doublings}")
+    guidance_scale = space.inversion_guidance_scale if guidance_scale is None else guidance_scale
     tried = [(method, fewest * 2**i) for method, less in _DOUBLINGS.items() for i in range(1 + doublings + less)]
     bounds = _psnr(sources, space.decoder.to_images(space.decoder.to_latents(sources)))
     table, rows = [], []

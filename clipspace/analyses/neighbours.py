@@ -87,7 +87,7 @@ def run(
         index, read = _among(points, look_up, len(own), seed)
     else:
         index, read = _scenes(space, n, seed)
-    move_options = {"theta": theta, "steps": 2, "seed": seed, "num_inference_steps": num_inference_steps}
+    move_options = {"theta": theta, "frames": 2, "seed": seed, "num_inference_steps": num_inference_steps}
     moves = [text_diff(space, z[i], *edit, **move_options) for i, edit in enumerate(chosen_edits)]
     nearest = [_nearest(index, moved.embeddings, k, own[i] if own else None) for i, moved in enumerate(moves)]
     images_by_row = read(

@@ -50,10 +50,10 @@ ANALYSIS = Analysis(
         "before": "Text that describes every image; by default what zero-shot reads off each.",
         "after": "Text that describes the results; by default another colour or background.",
         "theta": "How far to go towards the new text, as a fraction of the angle.",
-        "steps": "Images from the reconstruction to the last edit, both included.",
+        "frames": "Images from the reconstruction to the last edit, both included.",
         "judge": "A second space that scores the edited images; see `clipspace spaces`.",
     },
-    quick={"steps": 3, "num_inference_steps": 20},
+    quick={"frames": 3, "num_inference_steps": 20},
 )
 
 
@@ -64,7 +64,7 @@ def run(
     before: str = "",
     after: str = "",
     theta: float = 0.35,
-    steps: int = 6,
+    frames: int = 6,
     judge: Space | str = "",
     seed: int = 0,
     num_inference_steps: int = 25,
@@ -74,13 +74,13 @@ def run(
     ``judge`` is another space, or its name: with another encoder it scores the last image, with another decoder of the
     same encoder its own image of the last z is scored.
     """
-    check_count("steps", steps, least=2)
+    check_count("frames", frames, least=2)
     sources, names = pictures(space, images, "text_diff")
     second = _loaded(judge, space) if isinstance(judge, str) else judge
     points = space.encode_images(sources)
     chosen_edits = edits(space, points, before, after) if images is not None or before or after else bundled_edits()
     code = inverted(space, sources, num_inference_steps=num_inference_steps)
-    move_options = {"theta": theta, "steps": steps, "seed": seed}
+    move_options = {"theta": theta, "frames": frames, "seed": seed}
     moves = [text_diff(space, code[i], *edit, **move_options, judge=second) for i, edit in enumerate(chosen_edits)]
     ratios, beyond = far("text_diff", space, sources, code.embeddings, seed=seed)
     scenes = readable(sources)

@@ -13,7 +13,9 @@ from typer.core import TyperGroup
 
 from clipspace.analyses import about, analysis, names, question
 from clipspace.analyses import draw as draw_figure
-from clipspace.cli.options import Decoder, Device, Json, Overwrite, Seed, Source, SpaceName, Steps, listed, option_of
+from clipspace.analyses.asking import sampler_steps
+from clipspace.cli.chosen import Chosen, takes_space
+from clipspace.cli.options import Json, Overwrite, Seed, Source, listed, option_of
 from clipspace.cli.options import report as say
 from clipspace.errors import InputError
 
@@ -31,13 +33,11 @@ Quick = Annotated[
     bool,
     typer.Option("--quick", help="Finish in seconds, with fewer examples and steps; options that you set are kept."),
 ]
-_TYPED = {"seed": Seed, "num_inference_steps": Steps}
+_TYPED = {"seed": Seed}
 _FIRST = {"images": Images, "texts": Texts}
 _SETS = {"store": StoreOf, "source": Source}
 _LAST = {
-    "space": (SpaceName, "mini"),
-    "decoder": (Decoder, None),
-    "device": (Device, None),
+    "space": (Chosen, Parameter.empty),
     "output": (Folder, Path("results")),
     "quick": (Quick, False),
     "overwrite": (Overwrite, False),
@@ -113,16 +113,17 @@ def _call(name: str) -> Callable[..., None]:
 
     def call(**values: Any) -> None:
         options = {key: values.pop(key) for key in defaults}
+        usual = {key: listed(value) for key, value in defaults.items()}
         if values.pop("quick"):
-            options |= {key: value for key, value in description.quick.items() if options[key] == listed(defaults[key])}
-        _analyse(name, options, **values)
+            options |= {key: value for key, value in description.quick.items() if options.get(key) == usual.get(key)}
+        _analyse(name, options | sampler_steps(name, values["space"].steps), **values)
 
     by_name = {
         key: Parameter(key, Parameter.KEYWORD_ONLY, default=listed(usual)) for key, (_, usual) in arguments.items()
     }
     call.__signature__ = Signature([by_name[key].replace(annotation=kind) for key, (kind, _) in arguments.items()])
     call.__annotations__ = {key: kind for key, (kind, _) in arguments.items()}
-    return call
+    return takes_space(call)
 
 
 def _analyse(
@@ -133,9 +134,7 @@ def _analyse(
     texts: list[str] | None = None,
     store: Path | None = None,
     source: str | None = None,
-    space: str,
-    decoder: str | None,
-    device: str | None,
+    space: Chosen,
     output: Path,
     overwrite: bool,
     as_json: bool,
@@ -143,7 +142,6 @@ def _analyse(
     """Run an analysis on these inputs; check first that it can be computed and saved."""
     from clipspace.analyses.asking import MOST_IMAGES, ask, bring, missing
     from clipspace.files import check_writable
-    from clipspace.space import load_space
 
     options = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
     rows = options["n"] if about(name).rows else MOST_IMAGES if images else None
@@ -153,7 +151,7 @@ def _analyse(
             raise InputError(f"{name} cannot be computed on what is given: {reason}")
         output.mkdir(parents=True, exist_ok=True)
         check_writable(output / f"{name}.json", overwrite=overwrite)
-        loaded = load_space(space, decoder=decoder, device=device)
+        loaded = space.load()
         brought.check(loaded)
         result = ask(name, loaded, brought, **options, **({"texts": texts} if texts else {}))
     path = result.save(output)

@@ -11,16 +11,16 @@ import typer
 from typer.core import TyperGroup
 
 from clipspace import probes
-from clipspace.cli.options import Device, Json, Seed, SpaceName, listed, option_of, show
+from clipspace.cli.chosen import Chosen, takes_space
+from clipspace.cli.options import Json, Seed, listed, option_of, show
 from clipspace.cli.sets import Before, Labels, Points, labelled_at
 from clipspace.probes import LABELLED, PROBES, Probe
 
 _FIRST = {"points": (Points, Parameter.empty), "labels": (Labels, None)}
 _LAST = {
     "before": (Before, False),
-    "space": (SpaceName, "mini"),
+    "space": (Chosen, Parameter.empty),
     "seed": (Seed, 0),
-    "device": (Device, None),
     "as_json": (Json, False),
 }
 
@@ -61,15 +61,14 @@ def _call(probe: Probe) -> Callable[..., None]:
         points: Path,
         labels: Path | None,
         before: bool,
-        space: str,
+        space: Chosen,
         seed: int,
-        device: str | None,
         as_json: bool,
         **options: Any,
     ) -> None:
-        images, truth = labelled_at(points, labels, space, device, before=before)
+        images, truth = labelled_at(points, labels, space, before=before)
         if "device" in parameters:
-            options["device"] = device
+            options["device"] = space.device
         show(function(images, truth, seed=seed, **options), as_json)
 
     call.__signature__ = Signature(
@@ -79,4 +78,4 @@ def _call(probe: Probe) -> Callable[..., None]:
         ]
     )
     call.__annotations__ = {name: kind for name, (kind, _) in arguments.items()}
-    return call
+    return takes_space(call)

@@ -7,20 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
+from clipspace.cli.chosen import Chosen, takes_space
 from clipspace.cli.options import (
-    Device,
-    Guidance,
     Json,
     Output,
     Overwrite,
     Seed,
-    SpaceName,
-    Steps,
     check_images,
     check_space,
-    load,
     report,
 )
+from clipspace.errors import InputError
+from clipspace.points.code import Code
 from clipspace.sources.image_or_text import parse_argument
 
 app = typer.Typer()
@@ -55,10 +53,11 @@ def spaces(
 
 
 @app.command()
+@takes_space
 def interpolate(
     keyframes: Annotated[list[str], typer.Argument(help=f"{IMAGE_OR_TEXT} Two or more.")],
     output: Output,
-    steps: Annotated[int, typer.Option(help="Number of images from each keyframe to the next, both included.")] = 7,
+    frames: Annotated[int, typer.Option(help="Number of images from each keyframe to the next, both included.")] = 7,
     noise: Annotated[
         str,
         typer.Option(
@@ -73,19 +72,16 @@ def interpolate(
     ] = "keyframes",
     fps: Annotated[float, typer.Option(help="Frames per second of an animation.")] = 12,
     ping_pong: Annotated[bool, typer.Option("--ping-pong", help="Play an animation forwards, then backwards.")] = False,
-    space: SpaceName = "mini",
+    *,
+    space: Chosen,
     seed: Seed = 0,
-    num_inference_steps: Steps = None,
-    guidance_scale: Guidance = None,
-    device: Device = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Draw the path between two keyframes or more (images or texts), as .png, .gif, .webp or .mp4 (clipspace.interpolate)."""
     from clipspace.manipulate import interpolate as call
 
-    options = {"steps": steps, "noise": noise, "spacing": spacing, "seed": seed}
-    options |= {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale}
+    options = {"frames": frames, "noise": noise, "spacing": spacing, "seed": seed}
     points = [parse_argument(word) for word in keyframes]
     check_images(points)
     _draw(
@@ -94,7 +90,6 @@ def interpolate(
         options,
         output,
         space,
-        device,
         overwrite,
         as_json,
         fps=fps,
@@ -103,6 +98,7 @@ def interpolate(
 
 
 @app.command("text-diff")
+@takes_space
 def text_diff(
     image: Annotated[str, typer.Argument(help=IMAGE_OR_TEXT)],
     before: Annotated[str, typer.Argument(help="Text that describes the image; '' to use the second text alone.")],
@@ -111,38 +107,34 @@ def text_diff(
     theta: Annotated[
         float, typer.Option(help="How far to move towards the text, as a fraction of the angle: above 0, at most 1.")
     ] = 0.35,
-    steps: Annotated[
+    frames: Annotated[
         int, typer.Option(help="Number of images from the reconstruction to the last edit, both included.")
     ] = 7,
-    space: SpaceName = "mini",
+    *,
+    space: Chosen,
     seed: Seed = 0,
-    num_inference_steps: Steps = None,
-    guidance_scale: Guidance = None,
-    device: Device = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Move an image from one text description to another (clipspace.text_diff)."""
     from clipspace.manipulate import text_diff as call
 
-    options = {"theta": theta, "steps": steps, "seed": seed}
-    options |= {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale}
+    options = {"theta": theta, "frames": frames, "seed": seed}
     point = parse_argument(image)
     check_images([point])
-    _draw(call, [point, before or None, after], options, output, space, device, overwrite, as_json)
+    _draw(call, [point, before or None, after], options, output, space, overwrite, as_json)
 
 
 @app.command()
+@takes_space
 def vary(
     image: Annotated[str, typer.Argument(help=IMAGE_OR_TEXT)],
     output: Output,
     n: Annotated[int, typer.Option("-n", help="Number of variations to draw.")] = 8,
     eta: Annotated[float, typer.Option(help="Fresh noise at each sampler step: 0 is none, 1 is most.")] = 1.0,
-    space: SpaceName = "mini",
+    *,
+    space: Chosen,
     seed: Seed = 0,
-    num_inference_steps: Steps = None,
-    guidance_scale: Guidance = None,
-    device: Device = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -150,56 +142,53 @@ def vary(
     from clipspace.manipulate import variations as call
 
     options = {"n": n, "eta": eta, "seed": seed}
-    options |= {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale}
     point = parse_argument(image)
     check_images([point])
-    _draw(call, [point], options, output, space, device, overwrite, as_json)
+    _draw(call, [point], options, output, space, overwrite, as_json)
 
 
 @app.command()
+@takes_space
 def metamers(
     image: Annotated[Path, typer.Argument(help="Image file to start from.")],
     output: Output,
     n: Annotated[int, typer.Option("-n", help="Number of images to decode from the embedding.")] = 32,
     keep: Annotated[int, typer.Option(help="Number of those images to keep.")] = 4,
     same: Annotated[float, typer.Option(help="Cosine to the embedding that an image must reach.")] = 0.9,
-    space: SpaceName = "mini",
+    *,
+    space: Chosen,
     seed: Seed = 0,
-    num_inference_steps: Steps = None,
-    device: Device = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Find images that look different but have nearly the same embedding (clipspace.manipulate.metamers)."""
     from clipspace.manipulate import metamers as call
 
-    options = {"n": n, "keep": keep, "same": same, "num_inference_steps": num_inference_steps, "seed": seed}
+    options = {"n": n, "keep": keep, "same": same, "seed": seed}
     check_images([image])
-    _draw(call, [image], options, output, space, device, overwrite, as_json)
+    _draw(call, [image], options, output, space, overwrite, as_json)
 
 
 @app.command()
+@takes_space
 def invert(
     images: Annotated[list[Path], typer.Argument(help="Image files to invert.")],
     output: Output,
-    space: SpaceName = "mini",
-    num_inference_steps: Steps = None,
-    guidance_scale: Guidance = None,
-    device: Device = None,
-    dtype: Annotated[
-        str, typer.Option(help="Precision: float32, or float64 where float32 cannot invert an image.")
-    ] = "float32",
+    *,
+    space: Chosen,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Find the code of images, their embedding z and noise x_T, and save it as safetensors (Space.invert)."""
+    """Find the code of images, their embedding z and noise x_T, and save it as safetensors (Space.invert).
+
+    Where float32 cannot invert an image, --dtype float64 does.
+    """
     from clipspace.files import atomically, check_writable
     from clipspace.points.code import save_code
 
     check_writable(output, overwrite=overwrite)
     check_images(images)
-    scale = 1.0 if guidance_scale is None else guidance_scale
-    code = load(space, device, dtype).invert(images, num_inference_steps=num_inference_steps, guidance_scale=scale)
+    code = space.load().invert(images)
     with atomically(output, overwrite=overwrite) as part:
         save_code(code, part)
     summary = {"output": str(output), "residual": code.residual.tolist(), "evaluations": code.evaluations.tolist()}
@@ -211,33 +200,47 @@ def invert(
 
 
 @app.command()
+@takes_space
 def decode(
     code: Annotated[Path, typer.Argument(help="File that `clipspace invert` wrote.")],
     output: Output,
-    space: SpaceName = "mini",
-    device: Device = None,
+    *,
+    space: Chosen,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Draw the images of a saved code: one PNG file, or a folder of them for several images (Space.decode).
 
-    The decoder runs in the precision in which the code was found.
+    By default the decoder runs in the precision in which the code was found; its steps and its guidance are always the code's.
     """
     from clipspace.files import atomically, check_writable
     from clipspace.points.code import load_code
 
     loaded = load_code(code)
-    check_space(space, loaded.embeddings.dim, loaded.embeddings.stamp, str(code))
+    _check_settings(space, loaded)
+    check_space(space.space, loaded.embeddings.dim, loaded.embeddings.stamp, str(code))
     targets = [output] if len(loaded) == 1 else [output / f"{i:04d}.png" for i in range(len(loaded))]
     if len(loaded) > 1:
         output.mkdir(exist_ok=True)
     for target in targets:
         check_writable(target, overwrite=overwrite)
-    images = load(space, device, loaded.noise.dtype.name).decode(loaded.embeddings, **loaded.settings)
+    images = space.load(dtype=loaded.noise.dtype.name).decode(loaded.embeddings, **loaded.settings)
     for image, target in zip(images, targets, strict=True):
         with atomically(target, overwrite=overwrite) as part:
             image.save(part)
     report({"output": [str(t) for t in targets]}, as_json, f"wrote {output}")
+
+
+def _check_settings(space: Chosen, code: Code) -> None:
+    """Raise `InputError` where --steps or --guidance is not what the code was found with."""
+    for flag, asked, found in (
+        ("--steps", space.steps, code.num_inference_steps),
+        ("--guidance", space.guidance, code.guidance_scale),
+    ):
+        if asked not in (None, found):
+            raise InputError(
+                f"decode: expected {flag} {found}, with which the code was found, got {asked}; leave it out"
+            )
 
 
 def _draw(
@@ -245,8 +248,7 @@ def _draw(
     points: list,
     options: dict[str, Any],
     output: Path,
-    space: str,
-    device: str | None,
+    space: Chosen,
     overwrite: bool,
     as_json: bool,
     **animation: Any,
@@ -255,6 +257,6 @@ def _draw(
     from clipspace.results.pictures import check_target
 
     check_target(output, overwrite=overwrite)
-    result = call(load(space, device), *points, **options)
+    result = call(space.load(), *points, **options)
     result.save(output, overwrite=overwrite, **animation)
     report({"output": str(output), **result.to_dict()}, as_json, "\n".join([f"wrote {output}", *result.findings]))

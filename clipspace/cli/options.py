@@ -1,4 +1,4 @@
-"""Options that all commands share, and the functions that load a space and print a result."""
+"""Options that commands share, and the functions that check inputs and print a result."""
 
 from __future__ import annotations
 
@@ -15,25 +15,9 @@ from clipspace.points.embeddings import Stamp
 if TYPE_CHECKING:
     from clipspace.results.result import Result
 
-SpaceName = Annotated[str, typer.Option("--space", help="Name of the space; see `clipspace spaces`.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all random numbers.")]
-Device = Annotated[
-    str | None, typer.Option("--device", help="Device, such as cpu or cuda; by default a GPU when there is one.")
-]
-Decoder = Annotated[
-    str | None, typer.Option("--decoder", help="Decoder to use in place of the space's own; see `clipspace spaces`.")
-]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")]
-Steps = Annotated[int | None, typer.Option("--num-inference-steps", help="Number of steps of the diffusion sampler.")]
-Guidance = Annotated[
-    float | None,
-    typer.Option(
-        "--guidance-scale",
-        help="Guidance scale; 1 is no guidance. By default the decoder's own where noise is drawn, and 1 where an image "
-        "is inverted.",
-    ),
-]
 Engine = Annotated[str, typer.Option("--engine", help="Where the work runs: local, or ray for a Ray cluster.")]
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Number of workers; all cores or GPUs by default.")
@@ -50,12 +34,6 @@ ImageColumn = Annotated[
     str | None, typer.Option("--image-column", help="Column of images in Parquet files; found by its type by default.")
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", help="File or folder to write.")]
-
-
-def load(name: str, device: str | None, dtype: str = "float32"):
-    from clipspace.space import load_space
-
-    return load_space(name, device=device, dtype=dtype)
 
 
 def check_space(name: str, dim: int, stamp: Stamp | None, what: str) -> None:

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from clipspace.cli.chosen import Chosen, takes_space
 from clipspace.cli.files import values_at
 from clipspace.cli.labelled import Probes
-from clipspace.cli.options import Device, Json, Seed, SpaceName, check_space, load, report, show
+from clipspace.cli.options import Json, Seed, check_space, report, show
 from clipspace.cli.sets import Before, Labels, Points, Texts, images_at, labelled_at, with_texts_at
 from clipspace.errors import InputError
 from clipspace.points.embeddings import Embeddings
@@ -26,6 +27,7 @@ app = typer.Typer(
 
 
 @app.command("zero-shot")
+@takes_space
 def zero_shot(
     points: Points,
     labels: Labels = None,
@@ -49,9 +51,9 @@ def zero_shot(
     ] = None,
     top: Annotated[int, typer.Option("--top", help="Also give the top-k accuracy at this k.")] = 5,
     per_class: Annotated[bool, typer.Option("--per-class", help="Print a line for each label.")] = False,
-    space: SpaceName = "mini",
+    *,
+    space: Chosen,
     seed: Seed = 0,
-    device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Zero-shot accuracy: is the text of the right label the nearest? (clipspace.probes.zero_shot_accuracy)
@@ -60,9 +62,9 @@ def zero_shot(
     """
     from clipspace.probes import zero_shot_accuracy
 
-    images, truth = labelled_at(points, labels, space, device)
-    check_space(space, images.dim, images.stamp, str(points))
-    loaded = load(space, device)
+    images, truth = labelled_at(points, labels, space)
+    check_space(space.space, images.dim, images.stamp, str(points))
+    loaded = space.load()
     images = images if images.stamp else Embeddings(images.vectors, loaded.stamp)
     template_option: Any = templates or ["photo"]
     template_option = (
@@ -73,19 +75,20 @@ def zero_shot(
 
 
 @app.command()
+@takes_space
 def ridge(
     points: Points,
     labels: Labels = None,
     before: Before = False,
-    space: SpaceName = "mini",
+    *,
+    space: Chosen,
     seed: Seed = 0,
-    device: Device = None,
     as_json: Json = False,
 ) -> None:
     """How well does a linear map predict a quantity? The labels are numbers (clipspace.probes.ridge)."""
     from clipspace.probes import ridge as call
 
-    images, values = labelled_at(points, labels, space, device, before=before)
+    images, values = labelled_at(points, labels, space, before=before)
     try:
         numbers = values.astype(np.float64)
     except ValueError as error:
@@ -94,24 +97,26 @@ def ridge(
 
 
 @app.command()
+@takes_space
 def geometry(
     points: Points,
     estimators: Annotated[
         list[str] | None,
         typer.Option("--estimator", help="Dimension estimator of scikit-dimension, such as lPCA; may be repeated."),
     ] = None,
-    space: SpaceName = "mini",
+    *,
+    space: Chosen,
     seed: Seed = 0,
-    device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Measure the spread, dimension and hubness of a set (clipspace.probes.geometry)."""
     from clipspace.probes import geometry as call
 
-    show(call(images_at(points, space, device), estimators=estimators or (), seed=seed), as_json)
+    show(call(images_at(points, space), estimators=estimators or (), seed=seed), as_json)
 
 
 @app.command("modality-gap")
+@takes_space
 def modality_gap(
     points: Points,
     texts: Texts,
@@ -121,48 +126,50 @@ def modality_gap(
             "--ids", help="File with one id per row. Rows of the same id match each other, as rows of the same text do."
         ),
     ] = None,
-    space: SpaceName = "mini",
+    *,
+    space: Chosen,
     seed: Seed = 0,
-    device: Device = None,
     as_json: Json = False,
 ) -> None:
     """How far apart are images and their texts? Gap, cosines and retrieval, row i matching row i (clipspace.probes.modality_gap)."""
     from clipspace.probes import modality_gap as call
 
     together = None if ids is None else values_at(ids).tolist()
-    show(call(*with_texts_at(points, texts, space, device), ids=together, seed=seed), as_json)
+    show(call(*with_texts_at(points, texts, space), ids=together, seed=seed), as_json)
 
 
 @app.command()
+@takes_space
 def compare(
     points: Points,
     other: Annotated[Path, typer.Argument(help="The same rows, embedded in another space.")],
-    space: SpaceName = "mini",
+    *,
+    space: Chosen,
     seed: Seed = 0,
-    device: Device = None,
     as_json: Json = False,
 ) -> None:
     """How alike are two embeddings of the same rows, by CKA and RSA? (clipspace.probes.compare)"""
     from clipspace.probes import compare as call
 
-    show(call(*(images_at(path, space, device) for path in (points, other)), seed=seed), as_json)
+    show(call(*(images_at(path, space) for path in (points, other)), seed=seed), as_json)
 
 
 @app.command()
+@takes_space
 def concepts(
     points: Points,
     texts: Texts,
     strength: Annotated[float, typer.Option(help="Strength of the penalty; a larger one gives fewer words.")] = 0.25,
     top: Annotated[int, typer.Option("--top", help="Number of words to print for each image.")] = 5,
-    space: SpaceName = "mini",
-    device: Device = None,
+    *,
+    space: Chosen,
     as_json: Json = False,
 ) -> None:
     """Describe images as weighted sums of words (clipspace.probes.decompose)."""
     from clipspace.probes import Vocabulary, decompose
 
-    images, vocabulary = with_texts_at(points, texts, space, device)
-    decomposition = decompose(images, Vocabulary.of(vocabulary, images), strength=strength, device=device)
+    images, vocabulary = with_texts_at(points, texts, space)
+    decomposition = decompose(images, Vocabulary.of(vocabulary, images), strength=strength, device=space.device)
     rows = [{"name": name, "words": row} for name, row in zip(images.names, decomposition.top(top), strict=True)]
     lines = [f"{e['name']}: " + ", ".join(f"{word} {weight:.2f}" for word, weight in e["words"]) for e in rows[:SHOWN]]
     if len(rows) > SHOWN:
@@ -173,15 +180,16 @@ def concepts(
 
 
 @app.command("text-span")
+@takes_space
 def text_span(
     points: Points,
     texts: Texts,
     k: Annotated[int, typer.Option("-k", help="Number of texts to choose.")] = 20,
-    space: SpaceName = "mini",
-    device: Device = None,
+    *,
+    space: Chosen,
     as_json: Json = False,
 ) -> None:
     """Choose texts, one after the other, whose directions explain most of a set's variance (clipspace.probes.text_span)."""
     from clipspace.probes import text_span as call
 
-    show(call(*with_texts_at(points, texts, space, device), k).scores, as_json)
+    show(call(*with_texts_at(points, texts, space), k).scores, as_json)

@@ -9,15 +9,12 @@ from typing import Annotated
 import typer
 
 from clipspace import probes
+from clipspace.cli.chosen import NO_PRIOR, Chosen, takes_space
 from clipspace.cli.options import (
-    Device,
     Json,
     Overwrite,
     Seed,
-    SpaceName,
-    Steps,
     check_images,
-    load,
     report,
     show,
 )
@@ -32,6 +29,7 @@ Decodes = Annotated[int, typer.Option("--decodes", help="Number of images to dec
 
 
 @app.command()
+@takes_space
 def retention(
     images: Images = None,
     factors: Annotated[
@@ -46,10 +44,9 @@ def retention(
         typer.Option(help="Number of scenes to decode, to see whether decoded images show the factors; 0 for none."),
     ] = 0,
     decodes: Decodes = 3,
-    num_inference_steps: Steps = None,
-    space: SpaceName = "mini",
+    *,
+    space: Chosen,
     seed: Seed = 0,
-    device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Which factors of an image does its embedding keep? Of scenes, or of changes to your images (clipspace.probes.retention)."""
@@ -57,13 +54,12 @@ def retention(
     from clipspace.scenes import UNSEEN, sample_scenes
 
     result = call(
-        load(space, device),
+        space.load(),
         _pictures(images) if images else sample_scenes(scenes, seed=UNSEEN + seed),
         factors=factors or None,
         pairs=pairs,
         decoded=decoded,
         decodes=decodes,
-        num_inference_steps=num_inference_steps,
         seed=seed,
     )
     wide = result.table.pivot("factor", "component")
@@ -71,6 +67,7 @@ def retention(
 
 
 @app.command()
+@takes_space
 def typographic(
     images: Images = None,
     truth: Annotated[
@@ -90,16 +87,15 @@ def typographic(
         Path | None, typer.Option(help="Font file of the words (.ttf, .otf or .ttc), for example for Chinese.")
     ] = None,
     decodes: Annotated[int, typer.Option(help="Number of images to decode from each embedding; 0 for none.")] = 0,
-    num_inference_steps: Steps = None,
-    space: SpaceName = "mini",
+    *,
+    space: Chosen,
     seed: Seed = 0,
-    device: Device = None,
     as_json: Json = False,
 ) -> None:
     """How much does a printed word change what CLIP reads, compared with a blank card? (clipspace.probes.typographic_attack)."""
     from clipspace.probes import attack_scores, read_rta100, read_scam, typographic_attack
 
-    options = {"decodes": decodes, "num_inference_steps": num_inference_steps, "seed": seed}
+    options = {"decodes": decodes, "seed": seed}
     if rta is not None or scam is not None:
         if font is not None:
             raise InputError(
@@ -110,14 +106,15 @@ def typographic(
         else:
             paths, labels, printed = read_rta100(rta)
             conditions = {"word": paths}
-        result = attack_scores(load(space, device), conditions, labels, printed, **options)
+        result = attack_scores(space.load(), conditions, labels, printed, **options)
     else:
         pictures, labels, printed = _to_attack(images, truth or [], words or [], scenes, seed)
-        result = typographic_attack(load(space, device), pictures, labels, printed, font=font, **options)
+        result = typographic_attack(space.load(), pictures, labels, printed, font=font, **options)
     show(result, as_json)
 
 
 @app.command()
+@takes_space
 def binding(
     winoground: Annotated[Path | None, typer.Option(help="The file examples.jsonl of the Winoground data set.")] = None,
     aro: Annotated[
@@ -135,10 +132,9 @@ def binding(
     decodes: Annotated[
         int, typer.Option(help="Number of images to decode from each rendered example; 0 for none.")
     ] = 0,
-    num_inference_steps: Steps = None,
-    space: SpaceName = "mini",
+    *,
+    space: Chosen,
     seed: Seed = 0,
-    device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Does the space know which attribute belongs to which object? (clipspace.probes.rendered_binding, group_scores)."""
@@ -154,18 +150,18 @@ def binding(
         raise InputError(
             "binding: expected the file that says what is on the images (--winoground, --aro or --sugarcrepe), got none"
         )
-    loaded = load(space, device)
+    loaded = space.load()
     if named_files:
         ((reader, file),) = named_files.items()
         examples = getattr(probes, reader)(file, images or Path())
         result = (probes.group_scores if winoground else probes.choice_accuracy)(loaded, examples)
     else:
-        options = {"decodes": decodes, "num_inference_steps": num_inference_steps, "seed": UNSEEN + seed}
-        result = probes.rendered_binding(loaded, n=n, **options)
+        result = probes.rendered_binding(loaded, n=n, decodes=decodes, seed=UNSEEN + seed)
     show(result, as_json)
 
 
 @app.command("blind-pairs")
+@takes_space
 def blind_pairs(
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     other: Annotated[
@@ -188,8 +184,8 @@ def blind_pairs(
         Path | None, typer.Option("--output", "-o", help="Path of a .png file to draw the pairs into.")
     ] = None,
     overwrite: Overwrite = False,
-    space: SpaceName = "mini",
-    device: Device = None,
+    *,
+    space: Chosen,
     as_json: Json = False,
 ) -> None:
     """Find pairs of images that are the same to the space and different to another encoder (clipspace.probes.blind_pairs)."""
@@ -202,7 +198,7 @@ def blind_pairs(
         check_writable(output, overwrite=overwrite)
     paths = _pictures(images)
     check_images(paths[:1])
-    point_sets = (load(space, device).encode_images(paths), _points_of(other, paths, device))
+    point_sets = (space.load().encode_images(paths), _points_of(other, paths, space))
     result = call(*(point_sets[::-1] if reverse else point_sets), same=same, different=different, centred=centred, k=k)
     pairs = result.arrays["pairs"]
     drew_pairs = output is not None and len(pairs) > 0
@@ -247,7 +243,7 @@ def _to_attack(images, truth: list[str], words: list[str], scenes: int, seed: in
     return [render(scene) for scene in rendered], labels, printed
 
 
-def _points_of(other: str, paths: list[Path], device: str | None):
+def _points_of(other: str, paths: list[Path], space: Chosen):
     if other == "pixels":
         from clipspace.probes.pairs import pixel_points
 
@@ -255,5 +251,5 @@ def _points_of(other: str, paths: list[Path], device: str | None):
     if other.startswith("timm/"):
         from clipspace.models.timm import encode_with_timm
 
-        return encode_with_timm(paths, other.removeprefix("timm/"), device=device)
-    return load(other, device).encode_images(paths)
+        return encode_with_timm(paths, other.removeprefix("timm/"), device=space.device)
+    return replace(space, space=other, decoder=None, prior=NO_PRIOR).load().encode_images(paths)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from clipspace.analyses import about, names
+from clipspace.cli.chosen import Chosen, takes_space
 from clipspace.cli.options import (
-    Decoder,
-    Device,
     ImageColumn,
     Json,
     Kind,
@@ -19,7 +18,6 @@ from clipspace.cli.options import (
     Overwrite,
     Seed,
     Source,
-    SpaceName,
     encoded_from,
 )
 from clipspace.cli.options import report as say
@@ -31,23 +29,24 @@ Images = Annotated[
 
 
 @app.command()
+@takes_space
 def demo(
     images: Images = None,
     output: Output = Path("clipspace-demo"),
-    space: SpaceName = "mini",
-    decoder: Decoder = None,
+    *,
+    space: Chosen,
     seed: Seed = 0,
-    device: Device = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Draw every manipulation of DALL-E 2, as figures on one page (clipspace.report.building.write_report)."""
 
-    where = {"space": space, "decoder": decoder, "seed": seed, "device": device, "overwrite": overwrite}
-    _write(images, output, as_json, only=[name for name in names() if about(name).demo], explore=False, **where)
+    demos = [name for name in names() if about(name).demo]
+    _write(images, output, as_json, space, only=demos, explore=False, seed=seed, overwrite=overwrite)
 
 
 @app.command()
+@takes_space
 def report(
     images: Images = None,
     output: Output = Path("clipspace-report"),
@@ -59,10 +58,9 @@ def report(
     kind: Kind = None,
     image_column: ImageColumn = None,
     explorer: Annotated[bool, typer.Option(help="Put an interactive map on the page.")] = True,
-    space: SpaceName = "mini",
-    decoder: Decoder = None,
+    *,
+    space: Chosen,
     seed: Seed = 0,
-    device: Device = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -71,14 +69,15 @@ def report(
     The first line of each section says what it was computed on. An analysis that needs more than you give is left out, and
     the page says why (clipspace.report.building.write_report).
     """
-    where = {"space": space, "decoder": decoder, "seed": seed, "device": device, "overwrite": overwrite}
     plain = not (kind or image_column) or (source and not store)  # refused before it is listed
     listed = source if plain else encoded_from(source, kind, image_column)
-    _write(images, output, as_json, only=only or None, store=store, source=listed, explore=explorer, **where)
+    options = {"only": only or None, "store": store, "source": listed, "explore": explorer}
+    _write(images, output, as_json, space, seed=seed, overwrite=overwrite, **options)
 
 
-def _write(images: Sequence[Path] | None, output: Path, as_json: bool, **options) -> None:
+def _write(images: Sequence[Path] | None, output: Path, as_json: bool, space: Chosen, **options: Any) -> None:
     from clipspace.report.building import write_report
 
-    page = write_report(output, images or None, **options)
+    sampling = {"num_inference_steps": space.steps, "guidance_scale": space.guidance}
+    page = write_report(output, images or None, space=space.space, **options, **sampling, **space.loading())
     say({"page": str(page)}, as_json, f"open {page}")

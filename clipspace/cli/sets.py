@@ -8,8 +8,9 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from clipspace.cli.chosen import Chosen
 from clipspace.cli.files import ARRAYS, kind_of, split_name, texts_at, values_at, vectors_at
-from clipspace.cli.options import check_space, load
+from clipspace.cli.options import check_space
 from clipspace.errors import InputError, shortened
 from clipspace.points.embeddings import Embeddings
 
@@ -42,7 +43,7 @@ Before = Annotated[
 ]
 
 
-def images_at(path: Path, space: str, device: str | None, *, before: bool = False) -> Embeddings:
+def images_at(path: Path, space: Chosen, *, before: bool = False) -> Embeddings:
     """The rows of a store, the vectors of a file (without a stamp), or the images of a folder, encoded."""
     if before and (_is_vectors(path) or _is_store(path)):
         raise InputError("probe: expected images for --before-projection, got vectors; give a folder of images")
@@ -51,13 +52,13 @@ def images_at(path: Path, space: str, device: str | None, *, before: bool = Fals
     if _is_store(path):
         return _stored(path)
     files = _files(path)
-    loaded = load(space, device)
+    loaded = space.load()
     points = loaded.encode_features(files) if before else loaded.encode_images(files)
     return Embeddings(points.vectors, points.stamp, "image", names_at(path))
 
 
 def labelled_at(
-    path: Path, labels: Path | None, space: str, device: str | None, *, before: bool = False
+    path: Path, labels: Path | None, space: Chosen, *, before: bool = False
 ) -> tuple[Embeddings, np.ndarray]:
     """Images and the label of each, read before anything is encoded."""
     if _is_store(path):
@@ -68,17 +69,17 @@ def labelled_at(
         raise InputError(f"probe: expected labels for {str(path)!r}, got none; give them with --labels")
     else:
         truth = np.array([file.parent.name for file in _files(path)])
-    return images_at(path, space, device, before=before), truth
+    return images_at(path, space, before=before), truth
 
 
-def with_texts_at(points: Path, texts: Path, space: str, device: str | None) -> tuple[Embeddings, Embeddings]:
+def with_texts_at(points: Path, texts: Path, space: Chosen) -> tuple[Embeddings, Embeddings]:
     """Images and texts of one space: the images' own, or, for vectors without a stamp, the space named."""
     if kind_of(texts) in ARRAYS:
-        images = images_at(points, space, device)
+        images = images_at(points, space)
         return images, Embeddings(_unstamped(texts).vectors, images.stamp, "text")
-    read, images = texts_at(texts, names_at(points)), images_at(points, space, device)
-    check_space(space, images.dim, images.stamp, str(points))
-    encoded = load(space, device).encode_texts(read)
+    read, images = texts_at(texts, names_at(points)), images_at(points, space)
+    check_space(space.space, images.dim, images.stamp, str(points))
+    encoded = space.load().encode_texts(read)
     return (images if images.stamp else Embeddings(images.vectors, encoded.stamp)), encoded
 
 

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clipspace.cli.chosen import Chosen, takes_space
 from clipspace.cli.options import (
-    Device,
     Engine,
     ImageColumn,
     Json,
     Kind,
-    SpaceName,
     Workers,
     check_space,
-    load,
     report,
 )
 from clipspace.errors import InputError, shortened
@@ -34,6 +32,7 @@ NewStore = Annotated[Path, typer.Option("--output", "-o", help="Folder of the st
 
 
 @app.command()
+@takes_space
 def encode(
     source: Annotated[
         str,
@@ -42,9 +41,10 @@ def encode(
         ),
     ],
     output: NewStore,
-    space: SpaceName = "mini",
+    *,
+    space: Chosen,
     texts: Annotated[bool, typer.Option("--texts", help="Encode the captions as well.")] = False,
-    dtype: Annotated[str, typer.Option(help="Type of the stored vectors: float32 or float16.")] = "float32",
+    store_dtype: Annotated[str, typer.Option(help="Type of the stored vectors: float32 or float16.")] = "float32",
     normalized: Annotated[
         bool, typer.Option("--normalized", help="Scale the stored vectors to norm 1, as clip-retrieval does.")
     ] = False,
@@ -70,7 +70,6 @@ def encode(
             help="Try again images that were unreadable, ran out of memory, or needed the HEIC extra.",
         ),
     ] = False,
-    device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Encode images into a store of embeddings, continuing an interrupted run (clipspace.encode)."""
@@ -83,9 +82,9 @@ def encode(
     share = _share(shard)
     columns = {"image_column": image_column, "caption_column": caption_column}
     listed = open_source(source, kind=kind, rows_per_part=rows_per_shard, **columns)
-    options = {"texts": texts, "dtype": dtype, "normalized": normalized, "shard": share, "limit": limit}
+    options = {"texts": texts, "dtype": store_dtype, "normalized": normalized, "shard": share, "limit": limit}
     options |= {"batch_size": batch_size, "workers": workers, "engine": engine, "retry_rejected": retry_rejected}
-    progress = call(load(space, device), listed, output, **options)
+    progress = call(space.load(), listed, output, **options)
     report({**vars(progress), "path": str(output)}, as_json, _progress_text(progress, output, PASSING))
     if share == (0, 1) and not progress.stored:
         raise InputError(f"encode: expected at least one image, got none of {progress.rows}; see the reasons above")
@@ -130,6 +129,7 @@ def store(
 
 
 @app.command()
+@takes_space
 def select(
     path: StorePath,
     output: NewStore,
@@ -142,8 +142,8 @@ def select(
         ),
     ] = None,
     k: Annotated[int | None, typer.Option("-k", min=1, help="Keep only the rows of highest score, best first.")] = None,
-    space: SpaceName = "mini",
-    device: Device = None,
+    *,
+    space: Chosen,
     as_json: Json = False,
 ) -> None:
     """Write a new store of some rows of a store (clipspace.points.store.select, export)."""
@@ -156,8 +156,8 @@ def select(
         )
     opened, near = open_store(path), None
     if text is not None or image is not None:
-        check_space(space, opened.dim, opened.stamp, str(path))
-        near = _point(space, device, text, image)
+        check_space(space.space, opened.dim, opened.stamp, str(path))
+        near = _point(space, text, image)
         opened = open_store(path, stamp=near.stamp)
     conditions = [_condition(opened, row_condition, scored=near is not None) for row_condition in where or ()]
     condition = None
@@ -178,8 +178,8 @@ def merge(
     typer.echo(f"wrote {call(stores, output)}")
 
 
-def _point(space: str, device: str | None, text: str | None, image: Path | None) -> Embeddings:
-    loaded = load(space, device)
+def _point(space: Chosen, text: str | None, image: Path | None) -> Embeddings:
+    loaded = space.load()
     return loaded.encode_images([image]) if text is None else loaded.encode_texts([text])
 
 

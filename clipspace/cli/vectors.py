@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from clipspace.cli.chosen import Chosen, takes_space
 from clipspace.cli.files import vectors_at
 from clipspace.cli.options import (
-    Device,
     Engine,
     ImageColumn,
     Json,
@@ -19,11 +19,9 @@ from clipspace.cli.options import (
     Overwrite,
     Seed,
     Source,
-    SpaceName,
     Workers,
     check_space,
     encoded_from,
-    load,
     report,
 )
 from clipspace.errors import InputError
@@ -101,6 +99,7 @@ def index(
 
 
 @app.command()
+@takes_space
 def search(
     index: Annotated[Path, typer.Argument(help="Folder that `clipspace index` wrote.")],
     text: Annotated[str | None, typer.Option(help="Text to search for.")] = None,
@@ -109,8 +108,8 @@ def search(
         Path | None, typer.Option(help="File of vectors, or a store, whose rows are searched for.")
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Number of rows to find for each query.")] = 10,
-    space: SpaceName = "mini",
-    device: Device = None,
+    *,
+    space: Chosen,
     as_json: Json = False,
 ) -> None:
     """Find the rows of an index nearest to a text, an image or vectors (clipspace.retrieve).
@@ -134,8 +133,8 @@ def search(
         from clipspace.sources.images import read_image
 
         query = Text(text) if image is None else read_image(image)
-        check_space(space, opened.dim, opened.stamp, str(index))
-        loaded = load(space, device)
+        check_space(space.space, opened.dim, opened.stamp, str(index))
+        loaded = space.load()
         opened.stamp = opened.stamp or loaded.stamp
         neighbours = retrieve(loaded, opened, [query], k=k)
     frame = neighbours.to_frame()

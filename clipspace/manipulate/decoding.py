@@ -27,7 +27,7 @@ def invert(
     images,
     *,
     num_inference_steps: int | None = None,
-    guidance_scale: float = 1.0,
+    guidance_scale: float | None = None,
 ) -> Code:
     """The codes (z_i, x_T) of images, from which the decoder draws them again (section 3): `Space.invert` as a verb.
 

@@ -25,7 +25,7 @@ def text_diff(
     after: str,
     *,
     theta: float = 0.35,
-    steps: int = 7,
+    frames: int = 7,
     seed: int = 0,
     num_inference_steps: int | None = None,
     guidance_scale: float | None = None,
@@ -41,7 +41,7 @@ def text_diff(
     source. The CLIP that steered the image judges it there, which is circular. ``judge`` is a space with another encoder,
     which scores the same images; or with the same encoder and another decoder, whose images of the same z are scored.
     """
-    check_count("steps", steps, least=2)
+    check_count("frames", frames, least=2)
     if not 0 < theta <= 1:
         raise InputError(f"text_diff: expected theta in (0, 1], a fraction of the angle, got {theta}")
     if judge is not None:
@@ -56,7 +56,7 @@ def text_diff(
         )
     start = point.embeddings.vectors[0]
     target = sphere.unit(difference) * sphere.norm(start)
-    vectors = sphere.slerp(start, target, np.linspace(0, theta, steps))
+    vectors = sphere.slerp(start, target, np.linspace(0, theta, frames))
     noise = noise_of(space, point, seed, sampling)
     embeddings = Embeddings(vectors.astype(np.float32), space.stamp, "image")
     images = space.decode(embeddings, noise=noise, **sampling)
@@ -66,13 +66,13 @@ def text_diff(
         judged_images = images if judge.stamp != space.stamp else judge.decode(embeddings, seed=seed)
         scores |= {f"judge: {name}": values for name, values in _to_texts(judge, judged_images, before, after).items()}
     inputs = [point.made_of, *(input_of(text) for text in (before, after) if text is not None)]
-    options = {"before": before, "after": after, "theta": theta, "steps": steps, "seed": seed}
+    options = {"before": before, "after": after, "theta": theta, "frames": frames, "seed": seed}
     options |= {} if judge is None else {"judge": judge.name}
     return Pictures.of(
         [images],
         embeddings,
         provenance("text_diff", space, inputs=inputs, **options, **sampling),
-        column_labels=[f"{t:.2f}" for t in np.linspace(0, theta, steps)],
+        column_labels=[f"{t:.2f}" for t in np.linspace(0, theta, frames)],
         scores={name: values[None] for name, values in scores.items()},
     )
 

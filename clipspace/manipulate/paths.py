@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 def interpolate(
     space: Space,
     *keyframes,
-    steps: int = 7,
+    frames: int = 7,
     noise: Literal["inverted", "fixed"] = "inverted",
     spacing: Literal["keyframes", "angle"] = "keyframes",
     seed: int = 0,
     num_inference_steps: int | None = None,
     guidance_scale: float | None = None,
 ) -> Pictures:
-    """Images on the great circle between two keyframes or more, ``steps`` from each to the next (section 3.2).
+    """Images on the great circle between two keyframes or more, ``frames`` from each to the next (section 3.2).
 
     ``noise="inverted"`` moves x_T between the inversions as well, so that every keyframe is reproduced;
     ``"fixed"`` draws one x_T from ``seed`` for all, as in figure 4, and reproduces none.
@@ -40,7 +40,7 @@ def interpolate(
     """
     if len(keyframes) < 2:
         raise InputError(f"interpolate: expected at least two keyframes, got {len(keyframes)}")
-    check_count("steps", steps, least=2)
+    check_count("frames", frames, least=2)
     if noise not in ("inverted", "fixed"):
         raise InputError(f"interpolate: expected noise 'inverted' or 'fixed', got {noise!r}")
     if spacing not in ("keyframes", "angle"):
@@ -52,7 +52,7 @@ def interpolate(
     draws_noise = noise == "fixed" or not any(point.inverts for point in points)
     sampling = sampling_of(space, points, num_inference_steps, guidance_scale, drawn=draws_noise)
     vectors = np.concatenate([p.embeddings.vectors for p in points])
-    n = (len(points) - 1) * (steps - 1) + 1
+    n = (len(points) - 1) * (frames - 1) + 1
     positions = sphere.evenly(vectors, n) if spacing == "angle" else np.linspace(0, len(points) - 1, n)
     path = sphere.along(vectors, positions)
     if noise == "fixed":
@@ -65,7 +65,7 @@ def interpolate(
         x_T = sphere.along(flat, positions).reshape(-1, *ends[0].shape[1:])
     embeddings = Embeddings(path.astype(np.float32), space.stamp, "image")
     images = space.decode(embeddings, noise=x_T, **sampling)
-    options = {"steps": steps, "noise": noise, "spacing": spacing, "seed": seed}
+    options = {"frames": frames, "noise": noise, "spacing": spacing, "seed": seed}
     return Pictures.of(
         [images],
         embeddings,

@@ -72,7 +72,7 @@ def sampling_of(
     if guidance_scale is None and drawn:
         guidance_scale = space.guidance_scale
     elif guidance_scale is None:
-        guidance_scale = codes[0].guidance_scale if codes else 1.0
+        guidance_scale = codes[0].guidance_scale if codes else space.inversion_guidance_scale
     return {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale, "clip_sample": drawn}
 
 

@@ -8,14 +8,14 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from clipspace.analyses import about, draw, names, question
-from clipspace.analyses.asking import Brought, ask, bring, inputs, missing
+from clipspace.analyses.asking import Brought, ask, bring, inputs, missing, sampler_steps
 from clipspace.errors import CapabilityError, ClipspaceError, InputError, shortened
 from clipspace.files import atomically, check_writable
 from clipspace.plot import save_figure
@@ -34,14 +34,15 @@ def write_report(
     images: Sequence | None = None,
     *,
     space: str = "mini",
-    decoder: str | None = None,
     only: Sequence[str] | None = None,
     explore: bool = True,
     store: str | Path | Store | None = None,
     source: str | Path | Source | None = None,
     seed: int = 0,
-    device: str | None = None,
+    num_inference_steps: int | None = None,
+    guidance_scale: float | None = None,
     overwrite: bool = False,
+    **loading: Any,
 ) -> Path:
     """Run analyses of ``space``, and write their results, figures and one page into ``folder``; returns the page.
 
@@ -49,7 +50,8 @@ def write_report(
     it measures points, images of ``source`` where it shows images, those that the store was encoded from; or ``images``,
     files or folders of them, which are encoded once. One that cannot be computed on what is given is left out, with the
     reason. Where nothing is given, all are computed on rendered scenes. ``only`` names some of
-    `clipspace.analyses.names`, all when None. ``explore`` puts a map of the points on the page.
+    `clipspace.analyses.names`, all when None. ``explore`` puts a map of the points on the page. ``num_inference_steps`` and
+    ``guidance_scale`` are those of all analyses that draw and set none of their own. ``loading`` are options of `load_space`.
 
     Wrong arguments, and inputs on which no analysis can be computed, raise an error before a model is loaded. Where an
     analysis fails later, a warning and the page give its error. An interrupted run continues: results in the folder that
@@ -63,9 +65,11 @@ def write_report(
         brought = bring(images, store, source, Path(spool), seed=seed)
         reasons = _left_out(analyses_to_run, brought)
         _make_folder_of(page)
-        loaded = load_space(space, decoder=decoder, device=device)
+        loaded = load_space(space, **loading)
+        loaded = loaded.with_defaults(num_inference_steps=num_inference_steps, guidance_scale=guidance_scale)
         brought.check(loaded)
-        space_options = f"--space {space}{f' --decoder {decoder}' if decoder else ''} --seed {seed}"
+        sampling = {"steps": num_inference_steps, "guidance": guidance_scale}
+        space_options = f"--space {space}{_flags(loading | sampling)} --seed {seed}"
         called = f"clipspace report{_arguments(images, store, source)}"
         begun, sections = time.monotonic(), []
         for name in analyses_to_run:
@@ -80,7 +84,7 @@ def write_report(
                     brought,
                     folder,
                     {"asked": space_options, **provenance("report", loaded).to_dict()},
-                    seed,
+                    {"seed": seed, **sampler_steps(name, num_inference_steps)},
                 )
             sections.append(section)
             print(f"{time.monotonic() - begun:5.0f} s  {section.title}", file=sys.stderr)
@@ -140,12 +144,26 @@ def _arguments(images: Sequence | None, store: Any, source: Any) -> str:
     return "".join(f" {shlex.quote(word)}" for word in words)
 
 
+def _flags(options: Mapping[str, Any]) -> str:
+    """Options of loading and sampling as a command line writes them; those of the machine, and those that say nothing, left out."""
+    told = {key: value for key, value in options.items() if value is not None and key not in ("device", "offload")}
+    usual = {"dtype": "float32"}
+    words = {key: "none" if value is False else str(value) for key, value in told.items() if usual.get(key) != value}
+    return "".join(f" --{key} {shlex.quote(word)}" for key, word in words.items())
+
+
 def _section(
-    name: str, section: Section, space: Space, brought: Brought, folder: Path, recipe: dict[str, Any], seed: int
+    name: str,
+    section: Section,
+    space: Space,
+    brought: Brought,
+    folder: Path,
+    recipe: dict[str, Any],
+    options: dict[str, Any],
 ) -> Section:
     """The section of one analysis, computed or loaded, with its figure; or with its error, where it fails."""
     try:
-        result = _result(name, space, brought, folder, recipe, seed)
+        result = _result(name, space, brought, folder, recipe, options)
     except CapabilityError as error:
         return replace(section, data=f"Not run: {error}")
     except Exception as error:  # whatever it is, the other sections are kept
@@ -187,7 +205,9 @@ def _explorer(space: Space, brought: Brought, seed: int) -> str | None:
         return None
 
 
-def _result(name: str, space: Space, brought: Brought, folder: Path, recipe: dict[str, Any], seed: int) -> Result:
+def _result(
+    name: str, space: Space, brought: Brought, folder: Path, recipe: dict[str, Any], options: dict[str, Any]
+) -> Result:
     """The result in ``folder`` if it was made with the same options on the same data, else a new one, saved there."""
     path, record = folder / f"{name}.json", folder / f".{name}.made"
     looked_at = brought.images is not None
@@ -195,7 +215,7 @@ def _result(name: str, space: Space, brought: Brought, folder: Path, recipe: dic
     with suppress(OSError, ValueError, ClipspaceError):
         if json.loads(record.read_text()) == recipe:
             return load_result(path)
-    result = ask(name, space, brought, seed=seed)
+    result = ask(name, space, brought, **options)
     result.save(folder)
     with atomically(record, overwrite=True) as part:
         part.write_text(json.dumps(recipe))

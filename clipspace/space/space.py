@@ -45,6 +45,8 @@ class Space:
     encoder: Encoder
     decoder: Decoder | None = None
     prior_model: Prior | None = None
+    usual_steps: int | None = None
+    usual_guidance: float | None = None
 
     __repr__ = brief
 
@@ -66,12 +68,21 @@ class Space:
     @property
     def num_inference_steps(self) -> int:
         """Steps that `decode` and `invert` take when told none."""
+        if self.usual_steps is not None:
+            return self.usual_steps
         return _STEPS if self.decoder is None else self.decoder.num_inference_steps
 
     @property
     def guidance_scale(self) -> float:
         """Guidance that `decode` takes where it draws the noise, when told none: what the decoder's authors use."""
+        if self.usual_guidance is not None:
+            return self.usual_guidance
         return 1.0 if self.decoder is None else self.decoder.guidance_scale
+
+    @property
+    def inversion_guidance_scale(self) -> float:
+        """Guidance that `invert`, and `decode` of given noise, take when told none: 1."""
+        return 1.0 if self.usual_guidance is None else self.usual_guidance
 
     @property
     def prior_steps(self) -> int:
@@ -82,6 +93,19 @@ class Space:
     def prior_guidance_scale(self) -> float:
         """Guidance that `prior` takes when told none: what the prior's authors use."""
         return 1.0 if self.prior_model is None else self.prior_model.guidance_scale
+
+    def with_defaults(self, *, num_inference_steps: int | None = None, guidance_scale: float | None = None) -> Space:
+        """The same space, whose decoder takes these steps and this guidance wherever it is told none; None keeps what it takes.
+
+        Inversion takes this guidance too. The networks are shared, not copied. Raises `InputError` for what cannot be taken.
+        """
+        if guidance_scale is not None:
+            check_guidance("with_defaults", guidance_scale)
+        if num_inference_steps is not None and self.decoder is not None:
+            self.decoder.check_steps(num_inference_steps)
+        steps = self.usual_steps if num_inference_steps is None else num_inference_steps
+        guidance = self.usual_guidance if guidance_scale is None else guidance_scale
+        return replace(self, usual_steps=steps, usual_guidance=guidance)
 
     def encode_images(self, images, *, batch_size: int = _ENCODE_BATCH, deterministic: bool = False) -> Embeddings:
         """Raw image embeddings of one image or a sequence (paths, PIL, arrays; see `images.read_image`).
@@ -196,7 +220,7 @@ class Space:
             raise InputError(f"decode: expected eta in [0, 1], got {eta}")
         drawing = noise is None
         if guidance_scale is None:
-            guidance_scale = self.guidance_scale if drawing else 1.0
+            guidance_scale = self.guidance_scale if drawing else self.inversion_guidance_scale
         check_guidance("decode", guidance_scale)
         if guidance_scale != 1 and not decoder.guides:
             raise CapabilityError(
@@ -222,7 +246,7 @@ class Space:
         *,
         embeddings: Embeddings | None = None,
         num_inference_steps: int | None = None,
-        guidance_scale: float = 1.0,
+        guidance_scale: float | None = None,
         method: Method = "exact",
         batch_size: int = _DECODE_BATCH,
     ) -> Code:
@@ -244,6 +268,7 @@ class Space:
             raise CapabilityError(
                 f"invert: a {decoder.name} decoder has no x_T to find; load a space with a diffusion decoder"
             )
+        guidance_scale = self.inversion_guidance_scale if guidance_scale is None else guidance_scale
         check_guidance("invert", guidance_scale)
         read, names = read_images(images)
         points = self.encode_images(read) if embeddings is None else embeddings
@@ -283,6 +308,6 @@ class Space:
         return self.decoder
 
     def _steps(self, decoder: Decoder, num_inference_steps: int | None) -> int:
-        steps = decoder.num_inference_steps if num_inference_steps is None else num_inference_steps
+        steps = self.num_inference_steps if num_inference_steps is None else num_inference_steps
         decoder.check_steps(steps)
         return int(steps)

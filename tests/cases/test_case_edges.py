@@ -27,8 +27,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def no_model(monkeypatch):
     """Loading a model fails the test: errors come before it."""
-    for module in ("probe", "vectors", "manipulations", "store"):
-        monkeypatch.setattr(f"clipspace.cli.{module}.load", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("clipspace.space.load_space", lambda *_, **__: pytest.fail("a model was loaded"))
 
 
 def refused(capsys, *arguments) -> str:

@@ -75,8 +75,8 @@ def test_an_image_and_a_text_can_be_said(space, apple, here):
 
 
 def test_the_command_line_knows_both_and_lets_you_say_which(space, apple, here, capsys, monkeypatch):
-    monkeypatch.setattr("clipspace.cli.manipulations.load", lambda *_: space)
-    options = ["-n", "1", "--num-inference-steps", "2", "--device", "cpu", "--json"]
+    monkeypatch.setattr("clipspace.space.load_space", lambda *_, **__: space)
+    options = ["-n", "1", "--steps", "2", "--device", "cpu", "--json"]
     assert run("vary", "IMG_1.jfif", "-o", "no.png", *options) == 1
     assert "looks like a path" in capsys.readouterr().err
     assert not Path("no.png").exists()
@@ -105,10 +105,10 @@ def test_every_manipulation_names_its_inputs(space, apple, house):
         "digest": _digest(code.embeddings.vectors.tobytes() + code.noise.tobytes()),
     }
     text = {"kind": "text", "name": "a red apple", "digest": _digest(b"a red apple")}
-    assert interpolate(space, apple, point, steps=2, noise="fixed", **FEW).provenance.inputs == [image, vector]
+    assert interpolate(space, apple, point, frames=2, noise="fixed", **FEW).provenance.inputs == [image, vector]
     assert variations(space, code, n=1).provenance.inputs == [inverted]
     assert variations(space, "a red apple", n=1, **FEW).provenance.inputs == [text]
-    edited = text_diff(space, code, None, "a red apple", steps=2)
+    edited = text_diff(space, code, None, "a red apple", frames=2)
     assert edited.provenance.inputs == [inverted, text]
     assert generate(space, "a red apple", n=1, **FEW).provenance.inputs == [text]
     (made_of,) = blend(space, [np.asarray(apple), "a red apple"]).columns["inputs"]

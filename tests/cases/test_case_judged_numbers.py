@@ -68,7 +68,7 @@ def test_photographs_are_said_to_be_far_from_what_the_decoder_knows(space, photo
 
 @pytest.mark.usefixtures("drawn_codes")
 def test_a_text_diff_of_scenes_is_judged_by_readers_that_know_no_clip(space, apple, house):
-    found = analysis("text_diff").run(space, [apple, house], steps=2, **FEW)
+    found = analysis("text_diff").run(space, [apple, house], frames=2, **FEW)
     said = " ".join(found.findings)
     assert "Readers that know no CLIP read the new value off" in said
     assert said.count("chance") == 3
@@ -83,7 +83,7 @@ def test_elsewhere_it_is_judged_by_a_second_encoder_or_said_to_be_circular(space
     judge = untrained_space("mini", seed=3)
     with pytest.warns(UnfamiliarWarning):
         found = analysis("text_diff").run(
-            space, photos[:1], before="a red cat", after="a blue cat", steps=2, judge=judge, **FEW
+            space, photos[:1], before="a red cat", after="a blue cat", frames=2, judge=judge, **FEW
         )
     said = " ".join(found.findings)
     assert "Readers" not in said

@@ -81,6 +81,6 @@ def _ends(space: Space, images: list) -> tuple[Code, np.ndarray]:
     code = space.invert(images, batch_size=40)
     found = []
     for i in range(0, len(images), 2):
-        frames = interpolate(space, code[i], code[i + 1], steps=2).images
+        frames = interpolate(space, code[i], code[i + 1], frames=2).images
         found += [psnr(frame, image, most=SAME) for frame, image in zip(frames, images[i : i + 2], strict=True)]
     return code, np.array(found)
