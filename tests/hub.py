@@ -165,6 +165,8 @@ def _age(folder: Path) -> None:
             config |= {"torch_dtype": config.pop("dtype", "float32"), "transformers_version": "4.27.0"}
         path.write_text(json.dumps(config))
     for path in folder.glob("text_encoder/*.safetensors"):
+        if json.loads((path.parent / "config.json").read_text()).get("model_type") == "M-CLIP":
+            continue
         tensors = {
             k if k.startswith(("text_model.", "text_projection")) else f"text_model.{k}": v
             for k, v in load_file(path).items()
@@ -205,6 +207,20 @@ def _beside_the_adapters(folder: Path) -> None:
         (folder / name).write_bytes(b"nothing that is read")
 
 
+def _number_positions(folder: Path) -> None:
+    """In the weights of a text encoder a buffer that transformers stored until 2023."""
+    path = folder / "text_encoder/model.safetensors"
+    numbers = {"transformer.embeddings.position_ids": torch.arange(96)[None]}
+    save_file(load_file(path) | numbers, path, metadata={"format": "pt"})
+
+
+_DDIM_21 = {
+    "_class_name": "DDIMScheduler", "_diffusers_version": "0.17.0.dev0", "beta_end": 0.012, "beta_schedule": "linear",
+    "beta_start": 0.00085, "clip_sample": False, "clip_sample_range": 1.0, "dynamic_thresholding_ratio": 0.995,
+    "num_train_timesteps": 1000, "prediction_type": "epsilon", "rescale_betas_zero_snr": False,
+    "sample_max_value": 1.0, "set_alpha_to_one": False, "steps_offset": 1, "thresholding": False,
+    "timestep_spacing": "leading", "trained_betas": None,
+}  # fmt: skip
 _EULER = {
     "_class_name": "EulerDiscreteScheduler", "_diffusers_version": "0.19.0.dev0", "beta_end": 0.012,
     "beta_schedule": "scaled_linear", "beta_start": 0.00085, "clip_sample": False, "interpolation_type": "linear",
@@ -217,6 +233,10 @@ _UNCLIP = (_scheduler(_PNDM | {"prediction_type": "v_prediction"}), age_vae, add
 REPOSITORIES = {
     "kandinsky-community/kandinsky-2-2-decoder": Repository(tiny.kandinsky, (_scheduler(_DDPM), add_half)),
     "kandinsky-community/kandinsky-2-2-prior": Repository(tiny.kandinsky_prior, (add_half,)),
+    "kandinsky-community/kandinsky-2-1": Repository(
+        tiny.kandinsky_21, (_scheduler(_DDIM_21), _number_positions, add_half)
+    ),
+    "kandinsky-community/kandinsky-2-1-prior": Repository(tiny.kandinsky_21_prior, (add_half,)),
     "sd2-community/stable-diffusion-2-1-unclip": Repository(
         tiny.stable_unclip, (*_UNCLIP, _whole_checkpoint("sd21-unclip-h.ckpt"))
     ),

@@ -56,6 +56,22 @@ def test_kandinsky_equals_its_pipeline(home, z, guidance_scale):
     assert np.abs(_ours(space, z, x_T, guidance_scale) - theirs).max() < 1e-4
 
 
+@pytest.mark.parametrize("guidance_scale", [1.0, 5.0])
+def test_kandinsky_21_equals_its_pipeline_with_the_empty_prompt(home, z, guidance_scale):
+    space, pipeline = _space(home, "kandinsky_21"), home[1]["kandinsky_21"]
+    x_T = _x_T(space)
+    theirs = pipeline(
+        ["", ""], z, space.decoder.null_embeds.expand(2, -1), height=16, width=16, num_inference_steps=STEPS,
+        guidance_scale=guidance_scale, latents=x_T, output_type="np",
+    ).images  # fmt: skip
+    assert np.abs(_ours(space, z, x_T, guidance_scale) - theirs).max() < 1e-4
+    spoken = pipeline(
+        ["a cat", "a cat"], z, space.decoder.null_embeds.expand(2, -1), height=16, width=16,
+        num_inference_steps=STEPS, guidance_scale=guidance_scale, latents=x_T, output_type="np",
+    ).images  # fmt: skip
+    assert np.abs(spoken - theirs).max() > 1e-3  # so that the prompt matters
+
+
 @pytest.mark.parametrize("made", ["an arbitrary vector", "a feature of a sparse autoencoder"])
 def test_any_vector_of_the_stamp_is_drawn_as_the_pipeline_draws_it(home, rng, made):
     space, pipeline = _space(home, "kandinsky"), home[1]["kandinsky"]
@@ -208,7 +224,7 @@ def test_a_code_of_a_decoder_that_clips_decodes_unclipped_to_its_image(home, app
     assert (clipped - latents).square().mean().sqrt() > 0.1
 
 
-@pytest.mark.parametrize("name", ["kandinsky", "stable_unclip", "image_variations"])
+@pytest.mark.parametrize("name", ["kandinsky", "kandinsky_21", "stable_unclip", "image_variations"])
 @pytest.mark.filterwarnings("ignore::clipspace.errors.ConvergenceWarning")
 def test_inversion_returns_to_the_upper_bound(home, name, apple):
     """decode(invert(x)) loses at most 0.5 dB of what the autoencoder alone gives (see benchmarks/inversion.py)."""

@@ -20,6 +20,7 @@ def home(tmp_path_factory):
     tiny.clip(folder / "clip")
     return folder, {
         "kandinsky": tiny.kandinsky_prior(folder / "kandinsky"),
+        "kandinsky_21": tiny.kandinsky_21_prior(folder / "kandinsky_21"),
         "karlo": tiny.karlo_with_prior(folder / "karlo"),
     }
 
@@ -28,7 +29,7 @@ def _space(home, name):
     return load_space(f"local-dir:{home[0] / 'clip'}", prior=home[0] / name, device="cpu")
 
 
-@pytest.mark.parametrize("name", ["kandinsky", "karlo"])
+@pytest.mark.parametrize("name", ["kandinsky", "kandinsky_21", "karlo"])
 def test_the_condition_is_the_pipeline_s(home, name):
     """Text embeddings, hidden states and mask of a text, and of none, as the pipeline makes them."""
     prior, pipeline = _space(home, name).prior_model, home[1][name]

@@ -11,6 +11,8 @@ from diffusers import (
     AutoencoderKL,
     DDIMScheduler,
     DDPMScheduler,
+    KandinskyPipeline,
+    KandinskyPriorPipeline,
     KandinskyV22Pipeline,
     KandinskyV22PriorPipeline,
     PriorTransformer,
@@ -25,11 +27,13 @@ from diffusers import (
 from diffusers.pipelines.deprecated.unclip.pipeline_unclip import UnCLIPPipeline
 from diffusers.pipelines.deprecated.unclip.pipeline_unclip_image_variation import UnCLIPImageVariationPipeline
 from diffusers.pipelines.deprecated.unclip.text_proj import UnCLIPTextProjModel
+from diffusers.pipelines.kandinsky.text_encoder import MCLIPConfig, MultilingualCLIP
 from diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer import StableUnCLIPImageNormalizer
 from diffusers.schedulers.scheduling_unclip import UnCLIPScheduler
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import (
+    AutoTokenizer,
     CLIPImageProcessor,
     CLIPTextConfig,
     CLIPTextModel,
@@ -122,14 +126,57 @@ def siglip(folder: Path, *, context_length: int = 8, seed: int = 0, **tokenizer)
 
 def kandinsky(folder: Path) -> KandinskyV22Pipeline:
     torch.manual_seed(1)
-    unet = UNet2DConditionModel(
-        sample_size=8, in_channels=4, out_channels=8, addition_embed_type="image", encoder_hid_dim=DIM,
-        encoder_hid_dim_type="image_proj", cross_attention_dim=16, attention_head_dim=4, block_out_channels=(32, 64),
+    unet = _kandinsky_unet(
+        addition_embed_type="image", encoder_hid_dim=DIM, encoder_hid_dim_type="image_proj", cross_attention_dim=16
+    )
+    return _saved(KandinskyV22Pipeline(unet=unet, movq=_movq(), scheduler=_kandinsky_scheduler()), folder)
+
+
+def kandinsky_21(folder: Path) -> KandinskyPipeline:
+    torch.manual_seed(10)
+    unet = _kandinsky_unet(
+        addition_embed_type="text_image", encoder_hid_dim=24, encoder_hid_dim_type="text_image_proj",
+        cross_attention_dim=DIM, addition_embed_type_num_heads=2,
+    )  # fmt: skip
+    unet.conv_out.weight.data.mul_(0.3)  # so that ten steps do not enlarge rounding a thousand times
+    text_encoder = MultilingualCLIP(
+        MCLIPConfig(
+            numDims=DIM, transformerDimensions=24, hidden_size=24, intermediate_size=37, num_attention_heads=4,
+            num_hidden_layers=2, vocab_size=64, max_position_embeddings=96, type_vocab_size=1,
+        )
+    ).eval()  # fmt: skip
+    _roberta_words(folder.parent / "roberta")
+    words = AutoTokenizer.from_pretrained(folder.parent / "roberta")
+    return _saved(
+        KandinskyPipeline(
+            text_encoder=text_encoder, tokenizer=words, unet=unet, movq=_movq(), scheduler=_kandinsky_scheduler()
+        ),
+        folder,
+    )
+
+
+def _roberta_words(folder: Path) -> None:
+    """A tokenizer of whole words with the marks of XLM-RoBERTa, and their numbers."""
+    table = {word: i for i, word in enumerate(("<s>", "<pad>", "</s>", "<unk>", *WORDS))}
+    made = Tokenizer(models.WordLevel(table, unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    ends = [("<s>", table["<s>"]), ("</s>", table["</s>"])]
+    made.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=ends)
+    marks = {"pad_token": "<pad>", "unk_token": "<unk>", "eos_token": "</s>", "bos_token": "<s>"}
+    PreTrainedTokenizerFast(tokenizer_object=made, model_max_length=77, **marks).save_pretrained(folder)
+
+
+def _kandinsky_unet(**options) -> UNet2DConditionModel:
+    return UNet2DConditionModel(
+        sample_size=8, in_channels=4, out_channels=8, attention_head_dim=4, block_out_channels=(32, 64),
         down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
         mid_block_type="UNetMidBlock2DSimpleCrossAttn",
         up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
-        layers_per_block=1, resnet_time_scale_shift="scale_shift",
+        layers_per_block=1, resnet_time_scale_shift="scale_shift", **options,
     )  # fmt: skip
+
+
+def _movq() -> VQModel:
     movq = VQModel(
         block_out_channels=[32, 64], down_block_types=["DownEncoderBlock2D", "AttnDownEncoderBlock2D"],
         up_block_types=["AttnUpDecoderBlock2D", "UpDecoderBlock2D"], latent_channels=4, layers_per_block=1,
@@ -138,14 +185,26 @@ def kandinsky(folder: Path) -> KandinskyV22Pipeline:
     # pictures in range, as a trained decoder's are: clamped pixels would hide differences, and random latents are large
     for part in (movq.decoder.conv_out.weight, movq.decoder.conv_out.bias):
         part.data.mul_(0.1)
-    scheduler = DDIMScheduler(beta_schedule="linear", beta_start=0.00085, beta_end=0.012, clip_sample=False)
-    return _saved(KandinskyV22Pipeline(unet=unet, movq=movq, scheduler=scheduler), folder)
+    return movq
+
+
+def _kandinsky_scheduler() -> DDIMScheduler:
+    return DDIMScheduler(beta_schedule="linear", beta_start=0.00085, beta_end=0.012, clip_sample=False)
 
 
 def kandinsky_prior(folder: Path) -> KandinskyV22PriorPipeline:
     torch.manual_seed(2)
+    return _kandinsky_prior(KandinskyV22PriorPipeline, folder)
+
+
+def kandinsky_21_prior(folder: Path) -> KandinskyPriorPipeline:
+    torch.manual_seed(11)
+    return _kandinsky_prior(KandinskyPriorPipeline, folder)
+
+
+def _kandinsky_prior(cls, folder: Path):
     return _saved(
-        KandinskyV22PriorPipeline(
+        cls(
             prior=_prior(), image_encoder=_vision(), text_encoder=_text(CLIPTextModelWithProjection),
             tokenizer=tokenizer(folder.parent / "words"), image_processor=CLIPImageProcessor(size=32, crop_size=32),
             scheduler=UnCLIPScheduler(variance_type="fixed_small_log", prediction_type="sample", clip_sample_range=5.0),
@@ -393,6 +452,7 @@ def decoders(folder):
     clip(folder / "clip")
     makers = {
         "kandinsky": kandinsky,
+        "kandinsky_21": kandinsky_21,
         "stable_unclip": stable_unclip,
         "image_variations": image_variations,
         "karlo": karlo,

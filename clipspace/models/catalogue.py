@@ -77,6 +77,10 @@ CATALOGUE: dict[str, Pairing] = {
             1280, "512 px", "Apache-2.0", "sees the embedding alone, no text: the cleanest probe",
         ),
         Pairing(
+            "kandinsky-2.1", _L14, "kandinsky-community/kandinsky-2-1", "kandinsky-community/kandinsky-2-1-prior",
+            768, "512 px", "Apache-2.0", "reads a prompt too, and is given the empty one; shares its CLIP with karlo",
+        ),
+        Pairing(
             "stable-unclip-l", _L14, "sd2-community/stable-diffusion-2-1-unclip-small", None, 768, "768 px",
             "OpenRAIL++-M", "shares its CLIP with karlo and sd-image-variations",
         ),

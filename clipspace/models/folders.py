@@ -97,13 +97,20 @@ def load_part(
             raise
         why = why_unreadable(folder / part, weights) or f"{' '.join(str(error).split())}; get a whole copy"
         raise CheckpointError(f"load_space: could not read {part!r} of {str(folder)!r}: {why}") from error
-    wrong = {kind: sorted(info[kind]) for kind in ("missing_keys", "unexpected_keys", "mismatched_keys") if info[kind]}
-    if wrong:
+    if wrong := _wrong(info):
         raise CheckpointError(f"load_space: the weights of {part!r} in {str(folder)!r} do not fit its config: {wrong}")
     if change is not None:
         change(network)
     network = network.eval().requires_grad_(False)
     return offloaded(network, place.device) if place.offload else network.to(place.device)
+
+
+def _wrong(info: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
+    """Of what a loader tells: the weights that do not fit. Old files hold the numbers of positions, which are computed now."""
+    kinds = ("missing_keys", "unexpected_keys", "mismatched_keys")
+    names = {kind: sorted(info[kind]) for kind in kinds}
+    names["unexpected_keys"] = [name for name in names["unexpected_keys"] if not name.endswith(".position_ids")]
+    return {kind: found for kind, found in names.items() if found}
 
 
 def load_scheduler(cls, folder: Path, part: str):

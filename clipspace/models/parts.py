@@ -18,12 +18,15 @@ _SMALL = (".json", ".txt", ".model")
 TOP = "."
 """The top of a repository that is one part itself."""
 _UNCLIP = ("unet", "vae", "image_normalizer", "image_noising_scheduler", "text_encoder", "tokenizer", "scheduler")
+_KANDINSKY_21 = ("unet", "movq", "text_encoder", "scheduler")
 _DIFFUSION = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 _UPSAMPLER = ("super_res_first", "super_res_last", "super_res_scheduler")
 """Parts of Karlo that a folder may lack."""
 _KARLO = ("decoder", "text_proj", "text_encoder", "tokenizer", "decoder_scheduler", *_UPSAMPLER)
 READS: dict[Role, dict[str, tuple[str, ...]]] = {
     "decoder": {
+        "KandinskyPipeline": _KANDINSKY_21,
+        "KandinskyCombinedPipeline": _KANDINSKY_21,
         "KandinskyV22Pipeline": ("unet", "movq", "scheduler"),
         "KandinskyV22CombinedPipeline": ("unet", "movq", "scheduler"),
         "StableUnCLIPImg2ImgPipeline": _UNCLIP,
@@ -36,6 +39,7 @@ READS: dict[Role, dict[str, tuple[str, ...]]] = {
         "UnCLIPDecoder": ("unet", "scheduler"),
     },
     "prior": {
+        "KandinskyPriorPipeline": ("prior", "text_encoder", "tokenizer", "scheduler"),
         "KandinskyV22PriorPipeline": ("prior", "text_encoder", "tokenizer", "scheduler"),
         "UnCLIPPipeline": ("prior", "text_encoder", "tokenizer", "prior_scheduler"),
         "UnCLIPPrior": ("prior", "scheduler"),

@@ -12,7 +12,7 @@ import torch
 
 from clipspace.errors import CheckpointError
 from clipspace.models.contract import Encoder, Prior
-from clipspace.models.decoders import check_serves, dalle2, kandinsky, karlo, pixel_decoder
+from clipspace.models.decoders import check_serves, dalle2, kandinsky, kandinsky_21, karlo, pixel_decoder
 from clipspace.models.facts import DecoderFacts
 from clipspace.models.folders import Placement, clip_of, kind_of, load_part, load_tokenizer, read_index
 from clipspace.models.offloading import device_of, own_parameter
@@ -66,7 +66,7 @@ class TextCondition(NamedTuple):
 
 
 class TextPrior(Prior):
-    """text -> image embedding: the priors of Kandinsky 2.2 and Karlo, which read every token of the text.
+    """text -> image embedding: the priors of Kandinsky and Karlo, which read every token of the text.
 
     They are conditioned by a text encoder of their own folder, predict the clean vector in whitened
     coordinates, and `to_embeds` takes the whitening back.
@@ -138,6 +138,7 @@ def _load_text_prior(
 
 _LOADERS = {  # by the kind of the folder
     "UnCLIPPrior": _load_embedding_prior,
+    "KandinskyPriorPipeline": partial(_load_text_prior, facts=kandinsky_21.KANDINSKY_21, scheduler="scheduler"),
     "KandinskyV22PriorPipeline": partial(_load_text_prior, facts=kandinsky.KANDINSKY, scheduler="scheduler"),
     "UnCLIPPipeline": partial(_load_text_prior, facts=karlo.KARLO, scheduler="prior_scheduler"),
     dalle2.PRIOR_CONFIG: dalle2.load_prior,

@@ -38,26 +38,26 @@ KANDINSKY = DecoderFacts(
 FACTS = (KANDINSKY,)
 
 
-class Kandinsky(DiffusionDecoder):
-    """``null_embeds (1, dim)`` is the CLIP embedding of an all-zero, hence mean-coloured, preprocessed image.
+class MoVQDecoder(DiffusionDecoder):
+    """What Kandinsky 2.1 and 2.2 share: latents of a MoVQ, and "no condition".
 
+    ``null_embeds (1, dim)`` is the CLIP embedding of an all-zero, hence mean-coloured, preprocessed image.
     The network's second half of channels, a learned variance, serves DDPM alone and is dropped.
     """
 
-    facts = KANDINSKY
-
-    def __init__(self, unet: UNet2DConditionModel, movq: VQModel, schedule, *, null_embeds: torch.Tensor) -> None:
-        self.unet, self.movq, self.schedule = unet, movq, schedule
+    def __init__(
+        self, unet: UNet2DConditionModel, movq: VQModel, schedule, *, dim: int, null_embeds: torch.Tensor
+    ) -> None:
+        self.unet, self.movq, self.schedule, self.dim = unet, movq, schedule, dim
         self.channels = int(unet.config.in_channels)
         side = side_of(unet, "unet")
         self.latent_shape = (self.channels, side, side)
-        self.dim = int(unet.config.encoder_hid_dim)
         self.resolution = side * 2 ** (len(movq.config.block_out_channels) - 1)
         self.device, self.dtype = device_of(unet), unet.dtype
-        if null_embeds.shape[-1] != self.dim:
+        if null_embeds.shape[-1] != dim:
             raise CheckpointError(
-                f"load_space: this Kandinsky decoder takes {self.dim} dimensions, the CLIP gives {null_embeds.shape[-1]}; "
-                f"load it with {KANDINSKY.clip[0]!r}"
+                f"load_space: this Kandinsky decoder takes {dim} dimensions, the CLIP gives {null_embeds.shape[-1]}; "
+                f"load it with {self.facts.clip[0]!r}"
             )
         self.null_embeds = null_embeds.to(self.device, unet.dtype)
 
@@ -67,12 +67,6 @@ class Kandinsky(DiffusionDecoder):
     def null_condition(self, n: int) -> torch.Tensor:
         return self.null_embeds.expand(n, -1)
 
-    def predict(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
-        both = self.unet(
-            x_t.to(self.unet.dtype), t, encoder_hidden_states=None, added_cond_kwargs={"image_embeds": cond}
-        ).sample
-        return widened(both[:, : self.channels])
-
     def latents(self, pixels: torch.Tensor) -> torch.Tensor:
         return widened(self.movq.encode(pixels.to(self.movq.dtype)).latents)
 
@@ -80,13 +74,32 @@ class Kandinsky(DiffusionDecoder):
         return widened(self.movq.decode(latents.to(self.movq.dtype), force_not_quantize=True).sample)
 
 
+class Kandinsky(MoVQDecoder):
+    """The network is told the embedding alone."""
+
+    facts = KANDINSKY
+
+    def predict(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
+        both = self.unet(
+            x_t.to(self.unet.dtype), t, encoder_hidden_states=None, added_cond_kwargs={"image_embeds": cond}
+        ).sample
+        return widened(both[:, : self.channels])
+
+
 def load(facts: DecoderFacts, folder: Path, place: Placement, encoder: Encoder) -> Kandinsky:
     """What stands for "no condition" comes from the encoder."""
-    from diffusers import UNet2DConditionModel, VQModel
+    from diffusers import UNet2DConditionModel
 
     unet = load_part(UNet2DConditionModel, folder, "unet", place)
     takes = PLAIN | {"addition_embed_type": "image", "encoder_hid_dim_type": "image_proj", "class_embed_type": None}
     check_config(unet, "unet", in_channels=4, out_channels=8, **takes)
+    dim, null_embeds = int(unet.config.encoder_hid_dim), encoder.zero_image()
+    return Kandinsky(unet, load_movq(folder, place), load_schedule(folder), dim=dim, null_embeds=null_embeds)
+
+
+def load_movq(folder: Path, place: Placement) -> VQModel:
+    from diffusers import VQModel
+
     movq = load_part(VQModel, folder, "movq", place)
     check_config(movq, "movq", norm_type="spatial", latent_channels=4)
-    return Kandinsky(unet, movq, load_schedule(folder), null_embeds=encoder.zero_image())
+    return movq
