@@ -220,7 +220,7 @@ def test_a_tokenizer_that_ends_texts_otherwise_is_refused(copied):
     config = json.loads((folder / "config.json").read_text())
     config["text_config"]["eos_token_id"] = 300
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(CheckpointError, match="ends a text by token 1, but its text_config says eos_token_id 300"):
+    with pytest.raises(CheckpointError, match="ends a text by token 513, but its text_config says eos_token_id 300"):
         load_space(f"transformers:{folder}", device="cpu")
 
 

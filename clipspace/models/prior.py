@@ -157,5 +157,5 @@ def load_prior(folder: Path, place: Placement, encoder: Encoder) -> Prior:
             f"load_space: expected a prior, one of {list(_LOADERS)}, in {str(folder)!r}, got {kind!r}"
         )
     prior = _LOADERS[kind](folder, place, encoder)
-    check_serves(encoder, prior.facts, prior.dim, prior.clip)
+    check_serves(encoder, prior.facts, prior.dim, prior.clip, of_texts=not prior.reads_texts)
     return prior

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
@@ -14,6 +15,8 @@ VERSION = 2
 """Version of the stamps in files. Those of clipspace 0.1 (version 1) name no version and hold no function."""
 EMBEDDING, FEATURES = "embedding", "before its projection"
 """Names of the encoder layers that vectors are read from."""
+FINGERPRINTED_IMAGES = 3
+"""Images at the head of a fingerprint."""
 TOLERANCE = 2e-3
 """Largest difference of two fingerprints of one function. Float32 gives 1e-5, a GPU's short products up to 1e-3."""
 
@@ -126,6 +129,11 @@ def _cure(expected: Stamp | None, got: Stamp | None) -> str:
             "where you know that they are of it, give them its stamp: Embeddings(vectors, space.stamp), or "
             "open_store(path, stamp=space.stamp) for a store"
         )
+    if expected is not None and of_two_libraries(expected, got):
+        return (
+            "encode again, or, where an image cropped one pixel apart is near enough, give them the other stamp: "
+            "Embeddings(points.vectors, space.stamp)"
+        )
     if expected is None or expected.model == got.model:
         return "encode them again with the space they are used in"
     return f"use the space that they are of (--space {got.model}, load_space({got.model!r})), or encode them again"
@@ -136,6 +144,8 @@ def differences(expected: Stamp | None, got: Stamp | None) -> list[str]:
     if expected is None or got is None:
         return [] if expected is got else ["that one has no stamp"]
     if expected.weights != got.weights:
+        if of_two_libraries(expected, got):
+            return ["the library that computes them, though both make the same vectors of a few images"]
         return ["their weights"]
     differing = [] if expected.dim == got.dim else [f"their dimension (expected {expected.dim}, got {got.dim})"]
     if expected.function is None or got.function is None:
@@ -167,6 +177,26 @@ def compute_alike(a: Function, b: Function) -> bool:
     """Whether two functions make the same vectors of a few images and texts, whatever their libraries call their parts."""
     pairs = zip(a.fingerprint, b.fingerprint, strict=False)
     return len(a.fingerprint) == len(b.fingerprint) and all(abs(x - y) <= TOLERANCE for x, y in pairs)
+
+
+def of_two_libraries(a: Stamp, b: Stamp) -> bool:
+    """Whether two models, built by two libraries or in other parts, make the same vectors of a few images.
+
+    The digests of their weights, which the libraries hold in other shapes, tell nothing then; nor do their texts, for one may read none.
+    """
+    if a.function is None or b.function is None or a.dim != b.dim or a.function.layer != b.function.layer:
+        return False
+    pairs = zip(_image_fingerprint(a.function), _image_fingerprint(b.function), strict=True)
+    return a.function.architecture != b.function.architecture and all(abs(x - y) <= TOLERANCE for x, y in pairs)
+
+
+def _image_fingerprint(function: Function) -> tuple[float, ...]:
+    """The part of a fingerprint that is of the images alone, which come first."""
+    numbers = function.fingerprint
+    n = int((2 * len(numbers) + 0.25) ** 0.5)  # of n vectors there are n (n - 1) / 2 cosines, and then n norms
+    pairs = itertools.combinations(range(n), 2)
+    cosines = [numbers[k] for k, (i, j) in enumerate(pairs) if j < FINGERPRINTED_IMAGES]
+    return (*cosines, *numbers[len(numbers) - n :][:FINGERPRINTED_IMAGES])
 
 
 def _old_differences(a: Stamp, b: Stamp) -> list[str]:

@@ -20,7 +20,7 @@ from clipspace.models.contract import Encoder
 from clipspace.models.diffusion_decoder import DiffusionDecoder
 from clipspace.models.facts import DecoderFacts
 from clipspace.models.folders import Placement, kind_of, read_index
-from clipspace.points.stamps import Stamp, compute_alike
+from clipspace.points.stamps import Stamp, compute_alike, of_two_libraries
 
 _FAMILIES = [import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
 LOADERS: dict[DecoderFacts, Callable[..., DiffusionDecoder]] = {
@@ -93,17 +93,22 @@ def load_decoder(
     return decoder
 
 
-def check_serves(encoder: Encoder, facts: DecoderFacts, dim: int, clip: Stamp | str | None) -> None:
+def check_serves(
+    encoder: Encoder, facts: DecoderFacts, dim: int, clip: Stamp | str | None, *, of_texts: bool = False
+) -> None:
     """Raise `SpaceMismatchError` unless a decoder (or prior) was trained for this CLIP, as far as can be known.
 
     The stamp of the CLIP decides where the folder has one: its weights, and of its function what makes a vector of an
-    image but for how the image is cut to a square. Folders of clipspace 0.1 have a digest of the weights alone. Else the
-    open_clip id decides; a local folder or a hub id, which say nothing of their weights, are taken at their dimension.
+    image but for how the image is cut to a square. A CLIP built by another library is taken by its fingerprint, which must be
+    the same also for texts where a prior takes embeddings ``of_texts``. Folders of clipspace 0.1 have a digest of the weights
+    alone. Else the open_clip id decides; a local folder or a hub id, which say nothing of their weights, are taken at their dimension.
     """
     stamp = encoder.stamp
     if isinstance(clip, Stamp):
         unlike = [name for name in _SEEN if getattr(clip.function, name) != getattr(stamp.function, name)]
-        fits = clip.weights == stamp.weights and (not unlike or compute_alike(clip.function, stamp.function))
+        alike = compute_alike(clip.function, stamp.function)
+        fits = clip.weights == stamp.weights and (not unlike or alike)
+        fits = fits or (of_two_libraries(clip, stamp) and (alike or not of_texts))
         wanted = f"{clip}" + (f", which differs in {', '.join(unlike)}" if unlike else "")
     elif clip is not None:
         fits, wanted = clip == stamp.weights, f"weights {clip[:8]}"
