@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from clipspace.errors import CheckpointError
+from clipspace.models.autoencoder import row_by_row
 from clipspace.models.contract import Encoder
 from clipspace.models.diffusion_decoder import DiffusionDecoder
 from clipspace.models.facts import DecoderFacts
@@ -68,10 +70,11 @@ class MoVQDecoder(DiffusionDecoder):
         return self.null_embeds.expand(n, -1)
 
     def latents(self, pixels: torch.Tensor) -> torch.Tensor:
-        return widened(self.movq.encode(pixels.to(self.movq.dtype)).latents)
+        return widened(row_by_row(lambda row: self.movq.encode(row).latents, pixels.to(self.movq.dtype)))
 
     def pixels(self, latents: torch.Tensor) -> torch.Tensor:
-        return widened(self.movq.decode(latents.to(self.movq.dtype), force_not_quantize=True).sample)
+        decode = partial(self.movq.decode, force_not_quantize=True, return_dict=False)
+        return widened(row_by_row(lambda row: decode(row)[0], latents.to(self.movq.dtype)))
 
 
 class Kandinsky(MoVQDecoder):
