@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from clipspace.errors import CheckpointError, InputError
-from clipspace.models.parts import Role
+from clipspace.models.parts import IMAGE_ENCODER, Role
 from clipspace.models.repositories import cached, cached_file, download_sizes, fetch, sizes, split_file
 
 MINI = Path(__file__).resolve().parent.parent / "mini"
@@ -122,8 +123,14 @@ def locate(place: str | Path, part: Role = "decoder", variant: str | None = None
     cache, or downloaded where ``HF_HUB_OFFLINE`` is not set, in the ``variant`` asked for. Raises `CheckpointError` when it
     cannot be had.
     """
+    where, name = _place(place, part)
+    return (Path(where) if Path(where).is_dir() else fetch(where, part, variant)), name
+
+
+def _place(place: str | Path, part: Role) -> tuple[str, str | None]:
+    """The folder or repository of a decoder or prior, and the name it was asked for by."""
     if "@" in str(place) and Path(place).is_dir():
-        return Path(place), None
+        return str(place), None
     name, at, where = str(place).partition("@")
     if not at:
         name, where = "", name
@@ -134,14 +141,28 @@ def locate(place: str | Path, part: Role = "decoder", variant: str | None = None
             raise CheckpointError(
                 f"load_space: {name!r} has no prior; expected the folder or repository of one in prior="
             )
-    if Path(where).is_dir():
-        return Path(where), name or None
-    if where.partition(":")[0].count("/") != 1 or where.startswith((".", "/", "~")):
+    repository = where.partition(":")[0].count("/") == 1 and not where.startswith((".", "/", "~"))
+    if not (repository or Path(where).is_dir()):
         raise CheckpointError(
             f"load_space: expected a folder, a repository 'org/name' or one of {sorted(CATALOGUE)}, "
             f"got {str(place)!r}; there is no such folder"
         )
-    return fetch(where, part, variant), name or None
+    return where, name or None
+
+
+def image_encoder(places: Mapping[Role, str | Path | None], variant: str | None = None) -> str:
+    """The id of the ``image_encoder`` beside a prior or a decoder, the first of ``places`` that has one.
+
+    Raises `CheckpointError` where none has.
+    """
+    asked = [_place(place, part)[0] for part, place in places.items() if place is not None]
+    for where in asked:
+        folder = Path(where) if Path(where).is_dir() else fetch(where, "encoder", variant)
+        if (folder / IMAGE_ENCODER).is_dir():
+            return f"transformers:{where}"
+    raise CheckpointError(
+        f"load_space: expected a part {IMAGE_ENCODER!r} in one of {asked}, found none; leave encoder out, or name an encoder"
+    )
 
 
 def download_size(pairing: Pairing) -> int:

@@ -17,6 +17,7 @@ from clipspace.diffusion import sampling
 from clipspace.diffusion.denoiser import denoiser_of
 from clipspace.diffusion.schedule import Schedule
 from clipspace.models.facts import DecoderFacts
+from clipspace.models.network import TextTower
 from clipspace.points.stamps import Stamp
 
 
@@ -34,8 +35,10 @@ class Encoder(Protocol):
     image_shape: tuple[int, int]
     image_size: int
     context_length: int
-    logit_scale: float
     logit_bias: float | None
+
+    @property
+    def logit_scale(self) -> float: ...
 
     @property
     def features_stamp(self) -> Stamp: ...
@@ -145,6 +148,10 @@ class Prior(ABC):
     def guidance_scale(self) -> float:
         """What its authors use."""
         return self.facts.prior_guidance_scale
+
+    def text_tower(self) -> TextTower | None:
+        """A text tower of its CLIP that it brings itself, for an encoder that has none; None where it brings none."""
+        return None
 
     @abstractmethod
     def inputs(self, texts: Sequence[str], unit: np.ndarray) -> Any:

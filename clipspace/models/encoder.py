@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -46,7 +47,7 @@ class NetworkEncoder:
         self.image_shape = network.preparation.shape
         self.image_size = max(self.image_shape)
         self.context_length = network.texts.context_length if network.texts else 0
-        self.logit_scale, self.logit_bias = network.logit_scale, network.logit_bias
+        self.logit_bias = network.logit_bias
         if device is None or dtype is None:
             self.device = next(self.model.parameters()).device
             with in_float32(self.model):
@@ -82,6 +83,22 @@ class NetworkEncoder:
             pooling=self.network.pooling,
         )
         return Stamp(name, self.network.weights, digest(prepared.spelled.encode()), dim, function)
+
+    def reading_texts_by(self, tower: TextTower) -> NetworkEncoder:
+        """The same encoder with a text tower, and with the same stamp."""
+        both = copy(self)
+        both.text_tower, both.context_length = tower, tower.context_length
+        return both
+
+    @property
+    def logit_scale(self) -> float:
+        """That of its contrastive loss. Raises `CapabilityError` where the weights of an image tower hold none."""
+        if self.network.logit_scale is None:
+            raise CapabilityError(
+                f"logit_scale: {self.stamp.model!r} is an image tower alone, whose weights hold none; load the whole model for "
+                "probabilities of texts"
+            )
+        return self.network.logit_scale
 
     @property
     def features_stamp(self) -> Stamp:
@@ -182,6 +199,6 @@ class NetworkEncoder:
         if self.text_tower is None:
             raise CapabilityError(
                 f"texts: {self.stamp.model!r} is a model of images alone, and has no text tower; load a model that has one, such as "
-                "'ViT-L-14/openai', or work with images"
+                "'ViT-L-14/openai', or with the image encoder of a pipeline also its prior, which reads texts"
             )
         return self.text_tower

@@ -7,6 +7,7 @@ from pathlib import Path
 from clipspace.errors import InputError
 from clipspace.models import clip, timm, transformers_folder
 from clipspace.models.clip import Preprocess
+from clipspace.models.contract import Encoder, Prior
 from clipspace.models.encoder import NetworkEncoder
 from clipspace.models.folders import Placement
 from clipspace.models.resizing import ResizeMode, check_resize_mode
@@ -40,3 +41,14 @@ def load_encoder(
         return timm.load_timm_encoder(name, place, resize_mode=resize_mode)
     placed = {"device": place.device, "dtype": place.dtype, "offload": place.offload}
     return clip.load_encoder(name, stamp_name=stamp_name, resize_mode=resize_mode, preprocess=preprocess, **placed)
+
+
+def with_texts(encoder: Encoder, prior: Prior | None) -> Encoder:
+    """The encoder, which reads texts by the text encoder of a prior where it has none itself.
+
+    Both stand for one CLIP, so that its stamp stays that of the images.
+    """
+    if prior is None or not isinstance(encoder, NetworkEncoder) or encoder.text_tower is not None:
+        return encoder
+    tower = prior.text_tower()
+    return encoder if tower is None else encoder.reading_texts_by(tower)

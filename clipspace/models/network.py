@@ -64,7 +64,8 @@ class Network:
     ``described`` holds the modules that the stamp describes, those of images under names that start with "visual"; ``weights`` is
     the digest of its weights; ``pooling`` says how the tokens of a tower become one vector, where no module says it. ``trunk``
     gives the image tower without its projection, or None where it has none apart. ``logit_scale`` and ``logit_bias`` are
-    those of the contrastive loss. What is called is a method or a `functools.partial` over the model, so that a copy calls its own.
+    those of the contrastive loss, None where the weights hold none. What is called is a method or a `functools.partial` over
+    the model, so that a copy calls its own.
     """
 
     model: torch.nn.Module
@@ -75,5 +76,5 @@ class Network:
     texts: TextTower | None = None
     pooling: str | None = None
     trunk: Callable[[], Embed | None] = NoneType
-    logit_scale: float = 1.0
+    logit_scale: float | None = None
     logit_bias: float | None = None

@@ -11,8 +11,10 @@ from clipspace.models.weight_files import absent_shards, choices, choose, files_
 Role = Literal["decoder", "prior", "encoder"]
 INDEXES = ("model_index.json", "decoder_config.json", "prior_config.json")
 """The files at the top of a repository that tell what it holds."""
+IMAGE_ENCODER = "image_encoder"
+"""The part that is the image tower of a CLIP."""
 IMAGE_PROCESSORS = ("image_processor", "feature_extractor")
-"""Parts that say how images are prepared for the ``image_encoder`` beside them."""
+"""Parts that say how images are prepared for it."""
 _SMALL = (".json", ".txt", ".model")
 """Ends of the names of configs, vocabularies and SentencePiece models."""
 TOP = "."
@@ -45,10 +47,11 @@ READS: dict[Role, dict[str, tuple[str, ...]]] = {
         "UnCLIPPrior": ("prior", "scheduler"),
     },
     "encoder": {
-        "KandinskyV22PriorPipeline": ("image_encoder", "image_processor"),
-        "StableUnCLIPImg2ImgPipeline": ("image_encoder", "feature_extractor"),
-        "StableDiffusionImageVariationPipeline": ("image_encoder", "feature_extractor"),
-        "UnCLIPImageVariationPipeline": ("image_encoder", "feature_extractor"),
+        "KandinskyPriorPipeline": (IMAGE_ENCODER, "image_processor"),
+        "KandinskyV22PriorPipeline": (IMAGE_ENCODER, "image_processor"),
+        "StableUnCLIPImg2ImgPipeline": (IMAGE_ENCODER, "feature_extractor"),
+        "StableDiffusionImageVariationPipeline": (IMAGE_ENCODER, "feature_extractor"),
+        "UnCLIPImageVariationPipeline": (IMAGE_ENCODER, "feature_extractor"),
     },
 }
 """By the pipeline that ``model_index.json`` names. Other parts, such as safety checkers, are not read."""

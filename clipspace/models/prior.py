@@ -18,6 +18,7 @@ from clipspace.models.folders import Placement, clip_of, kind_of, load_part, loa
 from clipspace.models.offloading import device_of, own_parameter
 from clipspace.models.precision import widened
 from clipspace.models.scheduler_config import load_schedule
+from clipspace.models.transformers_texts import TransformersTexts
 from clipspace.points.stamps import Stamp
 
 if TYPE_CHECKING:
@@ -79,6 +80,10 @@ class TextPrior(Prior):
         self.text_encoder, self.tokenizer = text_encoder, tokenizer
         self.device, self.dim = device_of(network), int(network.config.embedding_dim)
         self.latent_shape = (self.dim,)
+
+    def text_tower(self) -> TransformersTexts:
+        """Its own text encoder, which is that of the CLIP."""
+        return TransformersTexts(self.text_encoder, self.tokenizer, sigmoid=False, name="the text encoder of the prior")
 
     def inputs(self, texts: Sequence[str], unit: np.ndarray) -> Sequence[str]:
         """The texts themselves."""

@@ -12,7 +12,7 @@ from clipspace.models.encoder import NetworkEncoder
 from clipspace.models.folders import Placement, load_part
 from clipspace.models.memory import ran_out
 from clipspace.models.network import Network
-from clipspace.models.parts import IMAGE_PROCESSORS
+from clipspace.models.parts import IMAGE_ENCODER, IMAGE_PROCESSORS
 from clipspace.models.repositories import fetch
 from clipspace.models.resizing import ResizeMode
 from clipspace.models.transformers_network import kind_of_model, transformers_network
@@ -38,8 +38,8 @@ def load_transformers_encoder(
     """
     where = name.removeprefix(PREFIX)
     folder = Path(where) if Path(where).is_dir() else _fetched(where, place.variant)
-    if (folder / "image_encoder").is_dir():
-        folder = folder / "image_encoder"
+    if (folder / IMAGE_ENCODER).is_dir():
+        folder = folder / IMAGE_ENCODER
     network = _network(folder, name, place, resize_mode)
     try:
         return NetworkEncoder(
@@ -92,7 +92,7 @@ def _load_image_processor(folder: Path, name: str) -> Any:
     import transformers
     from transformers import AutoImageProcessor
 
-    beside = [folder, *(folder.parent / part for part in IMAGE_PROCESSORS if folder.name == "image_encoder")]
+    beside = [folder, *(folder.parent / part for part in IMAGE_PROCESSORS if folder.name == IMAGE_ENCODER)]
     found = {path: _stated(path) for path in beside}
     home = next((path for path, stated in found.items() if stated is not None), None)
     if home is None:

@@ -82,7 +82,7 @@ def transformers_network(
         texts=texts,
         pooling=kind.pooling,
         trunk=partial(_trunk, model),
-        logit_scale=1.0 if scale is None else float(scale.detach().exp()),
+        logit_scale=None if scale is None else float(scale.detach().exp()),
         logit_bias=None if bias is None else float(bias.detach()),
     )
 

@@ -16,6 +16,7 @@ from clipspace.models.facts import DecoderFacts
 from clipspace.models.folders import Placement
 from clipspace.models.gradient_decoder import GradientDecoder
 from clipspace.models.memory import within_memory
+from clipspace.models.parts import IMAGE_ENCODER
 from clipspace.models.prior import load_prior
 from clipspace.models.resizing import ResizeMode
 from clipspace.models.weight_files import check_variant
@@ -33,6 +34,7 @@ _OUT_OF_MEMORY = (
 def load_space(
     name: str | Path = "mini",
     *,
+    encoder: str | Path | None = None,
     decoder: str | Path | None = None,
     prior: str | Path | Literal[False] | None = None,
     device: str | None = None,
@@ -43,12 +45,14 @@ def load_space(
     variant: str | None = None,
     decoder_options: Mapping[str, Any] | None = None,
 ) -> Space:
-    """Load a space by name: a row of `clipspace spaces`, or any open_clip id (then an encoder alone).
+    """Load a space by name: a row of `clipspace spaces`, or the id of an encoder (then an encoder alone).
 
     Parameters
     ----------
-    name : ``"mini"``, ``"kandinsky-2.2"``, …; or ``"ViT-B-32/openai"``, ``"hf-hub:…"``, ``"local-dir:…"``; a `Path` is a local
-        folder
+    name : ``"mini"``, ``"kandinsky-2.2"``, …; or an encoder: ``"ViT-B-32/openai"``, ``"hf-hub:…"`` and ``"local-dir:…"`` of
+        open_clip, ``"transformers:…"``, ``"timm:…"`` (docs/encoders.md); a `Path` is a local folder
+    encoder : replaces that of the name. ``"image_encoder"`` is the image tower that comes with the prior or the decoder; it is
+        smaller than the whole CLIP, and reads texts by the text encoder of the prior, where that has one
     decoder : replaces that of the name: a folder in diffusers' layout, ``"karlo"``, ``"karlo@a/local/folder"``,
         or ``"gradient"``, which optimises pixels and works for any CLIP
     prior : likewise; a folder or a repository. False loads and downloads none
@@ -76,20 +80,39 @@ def load_space(
         decoder, prior = decoder or name, pairing.prior if prior is None else prior
     source, options = _locate_decoder(decoder, variant), decoder_options or {}
     check_options(source and source[1], options)
+    clip_id = _encoder_id(name, encoder, decoder, prior, variant)
     if source:
-        check_named(*source, pairing.clip if pairing else name)
+        check_named(*source, clip_id)
     prior_folder = _locate_prior(prior, variant)
     with within_memory(_OUT_OF_MEMORY.format(name)):
-        encoder = encoders.load_encoder(
-            pairing.clip if pairing else name,
+        reader = encoders.load_encoder(
+            clip_id,
             place,
-            stamp_name=name if name == "mini" else None,
+            stamp_name=name if name == "mini" and encoder is None else None,
             resize_mode=resize_mode or (source and source[1].resize_mode),
             preprocess=preprocess,
         )
-        by_pixels = GradientDecoder(encoder) if decoder == _BY_GRADIENT else None
-        drawn_by = load_decoder(*source, place, encoder, **options) if source else by_pixels
-        return Space(name, encoder, drawn_by, load_prior(prior_folder, place, encoder) if prior_folder else None)
+        by_pixels = GradientDecoder(reader) if decoder == _BY_GRADIENT else None
+        drawn_by = load_decoder(*source, place, reader, **options) if source else by_pixels
+        prior_model = load_prior(prior_folder, place, reader) if prior_folder else None
+        return Space(name, encoders.with_texts(reader, prior_model), drawn_by, prior_model)
+
+
+def _encoder_id(
+    name: str,
+    encoder: str | Path | None,
+    decoder: str | Path | None,
+    prior: str | Path | Literal[False] | None,
+    variant: str | None,
+) -> str:
+    """The id of the encoder of a space."""
+    row = catalogue.CATALOGUE.get(name)
+    if encoder == IMAGE_ENCODER:
+        drawn_by = None if decoder == _BY_GRADIENT else decoder
+        return catalogue.image_encoder({"prior": prior or (row and row.prior), "decoder": drawn_by}, variant)
+    if encoder is not None:
+        return _identifier(encoder)
+    return row.clip if row else name
 
 
 def untrained_space(name: str | Path = "mini", *, seed: int, device: str | None = None) -> Space:
