@@ -27,6 +27,20 @@ def test_spaces_lists_mini_as_local(capsys):
     assert json.loads(capsys.readouterr().out)["mini"]["local"] == "yes"
 
 
+def test_spaces_lists_every_decoder_that_there_is(capsys):
+    from clipspace.models.decoders import DECODERS
+
+    assert run("spaces", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert listed.keys() == DECODERS.keys() | {"gradient"}
+    for name, facts in DECODERS.items():
+        assert (listed[name]["dimension"], listed[name]["licence"]) == (facts.dim, facts.licence)
+    assert run("spaces") == 0
+    text = capsys.readouterr().out
+    assert "decoder='dalle2-pytorch@THE/FOLDER'" in text
+    assert "decoder='gradient'" in text
+
+
 def test_interpolate_writes_a_picture_and_reports(files, capsys):
     assert (
         run(

@@ -40,15 +40,15 @@ def spaces(
     as_json: Json = False,
 ) -> None:
     """List the spaces that can be loaded, and what each needs (clipspace.models.catalogue)."""
-    from clipspace.models.catalogue import CATALOGUE, download_size
+    from clipspace.models.catalogue import CATALOGUE, describe_all, download_size
 
-    descriptions = {name: pairing.describe() for name, pairing in CATALOGUE.items()}
+    descriptions = describe_all()
     for name in CATALOGUE if sizes else ():
         descriptions[name]["download"] = f"{download_size(CATALOGUE[name]) / 1e9:.1f} GB"
     blocks = [
         "\n".join([name, *(f"  {k:10} {v}" for k, v in fields.items() if v)]) for name, fields in descriptions.items()
     ]
-    note = "any open_clip id ('ViT-B-32/openai', 'hf-hub:…', 'local-dir:…') loads as an encoder, with decoder='gradient' too"
+    note = "any open_clip id ('ViT-B-32/openai', 'hf-hub:…', 'local-dir:…') loads as an encoder; see gradient for its decoder"
     report(descriptions, as_json, "\n\n".join([*blocks, note]))
 
 

@@ -115,6 +115,27 @@ CATALOGUE: dict[str, Pairing] = {
 }  # fmt: skip
 
 
+_UNPAIRED = {
+    "dalle2-pytorch": {
+        "CLIP": _L14, "dimension": 768, "decoder": "a folder that you have", "prior": "a folder that you have",
+        "output": "64 px", "licence": "MIT code; weights as published", "local": "no", "missing": "decoder",
+        "about": "any checkpoint of the package dalle2-pytorch, which must be installed (see docs/decoders.md); "
+        f"load_space('{_L14}', decoder='dalle2-pytorch@THE/FOLDER', prior='THE/FOLDER/OF/A/PRIOR')",
+    },
+    "gradient": {
+        "CLIP": "any", "dimension": "that of the CLIP", "decoder": "needs no weights", "prior": "no",
+        "output": "the size that the CLIP sees", "licence": "that of the CLIP", "local": "yes", "missing": "",
+        "about": "optimises pixels until their embedding is the one asked for; load_space('ViT-B-32/openai', decoder='gradient')",
+    },
+}  # fmt: skip
+"""Decoders that belong to no one row: of a folder that the user has, or of any CLIP."""
+
+
+def describe_all() -> dict[str, dict[str, str | int]]:
+    """What `clipspace spaces` says of each row, and of the decoders that are loaded with a CLIP named by the user."""
+    return {name: row.describe() for name, row in CATALOGUE.items()} | {k: dict(v) for k, v in _UNPAIRED.items()}
+
+
 def locate(place: str | Path, part: Role = "decoder", variant: str | None = None) -> tuple[Path, str | None]:
     """The folder of a decoder or prior, and the name it was asked for by.
 
