@@ -11,7 +11,7 @@ from pathlib import Path
 import pdoc
 
 import clipspace
-from clipspace import errors
+from clipspace import errors, probes
 
 LEFT_OUT = {"cli", "mini"}
 """Of the package: the command line has its own --help, and the mini space is described by its model card."""
@@ -23,8 +23,8 @@ _ERROR = re.compile(rf"`({'|'.join(name for name in dir(errors) if name.endswith
 
 def build(folder: Path) -> None:
     """Write the pages of every public module into ``folder``. What cannot be imported or shown is an error."""
-    for name in clipspace.__all__:  # they load when first used, and pdoc uses none
-        setattr(clipspace, name, getattr(clipspace, name))
+    for package in (clipspace, probes):  # whose names load when first used, and pdoc uses none
+        vars(package).update({name: getattr(package, name) for name in package.__all__})
     clipspace.__all__ += PARTS
     pdoc.render.configure(
         docformat="markdown",
