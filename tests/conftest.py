@@ -30,6 +30,17 @@ def space():
 
 
 @pytest.fixture(scope="session")
+def quick(tmp_path_factory):
+    """The mini space with a decoder of random weights, for what holds of any decoder: its steps cost a tenth."""
+    import tiny
+
+    from clipspace import load_space
+
+    folder = tiny.pixel_decoder(tmp_path_factory.mktemp("quick") / "decoder")
+    return load_space("mini", decoder=folder, device="cpu")
+
+
+@pytest.fixture(scope="session")
 def vit_b_32():
     """A CLIP of the usual size whose weights are random; it took seconds to draw them."""
     from clipspace.space import untrained_space

@@ -44,6 +44,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from clipspace.models.catalogue import MINI
+
 DIM = 32
 CLIP = {
     "model_cfg": {
@@ -417,6 +419,29 @@ def pixel_unet() -> UNet2DConditionModel:
         norm_num_groups=8, class_embed_type="projection", projection_class_embeddings_input_dim=6,
     )  # fmt: skip
     return network.eval().requires_grad_(False)
+
+
+def pixel_decoder(folder: Path) -> Path:
+    """A decoder of 64 px for the mini CLIP whose steps cost a tenth of the mini decoder's, and turn back in few tries.
+
+    Its output is small and taken for v: an image is its x_T, a little changed, and x_T of an image is about as long as noise.
+    """
+    torch.manual_seed(0)
+    network = UNet2DConditionModel(
+        sample_size=8, in_channels=192, out_channels=192, block_out_channels=(16, 32), layers_per_block=1,
+        down_block_types=("DownBlock2D",) * 2, up_block_types=("UpBlock2D",) * 2, mid_block_type=None,
+        norm_num_groups=8, class_embed_type="projection", projection_class_embeddings_input_dim=128,
+        resnet_time_scale_shift="scale_shift",
+    )  # fmt: skip
+    network.conv_out.weight.data.mul_(0.3)
+    shutil.copytree(MINI / "decoder", folder)
+    network.save_pretrained(folder / "unet")
+    for path, changed in (
+        (folder / "model_index.json", {"pixel_unshuffle": 8}),
+        (folder / "scheduler/scheduler_config.json", {"prediction_type": "v_prediction"}),
+    ):
+        path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    return folder
 
 
 def truncate(path: Path) -> None:
