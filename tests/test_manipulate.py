@@ -178,7 +178,7 @@ def test_text_diff_moves_along_the_difference_from_the_reconstruction(space, app
 
 def test_text_diff_shows_what_its_text_says(trained, apple):
     before, after = "a red apple on a white ground", "a blue apple on a white ground"
-    result = text_diff(trained, apple, before, after, theta=0.4, steps=4, **STEPS)
+    result = text_diff(trained, apple, before, after, theta=0.4, frames=4, **STEPS)
     assert psnr(result.images[0], apple) > 35
     redrawn = result.scores["cosine of the image to after"][0]
     assert np.all(np.diff(redrawn) > -0.02)
