@@ -50,7 +50,9 @@ def test_the_mini_space_loads_without_its_prior():
 
 
 def test_true_is_no_prior(no_encoder):
-    with pytest.raises(InputError, match="expected prior as a folder, a repository or False, got True"):
+    with pytest.raises(
+        InputError, match="expected prior as a folder, a repository, False or a pipeline of diffusers, got True"
+    ):
         load_space(prior=True)
 
 

@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,10 +14,10 @@ import torch
 
 from clipspace.errors import CheckpointError, InputError
 from clipspace.models.activation import check_activation, trained_with_quickgelu
-from clipspace.models.config_files import read_config
 from clipspace.models.encoder import NetworkEncoder
 from clipspace.models.listed import check_listed, why_not_loaded
 from clipspace.models.memory import ran_out
+from clipspace.models.open_clip_folder import check_folder
 from clipspace.models.open_clip_network import open_clip_network
 from clipspace.models.resizing import ResizeMode, aliased_transform, check_resize_mode
 
@@ -131,7 +131,7 @@ def _split(name: str) -> tuple[str, str | None]:
     """What open_clip calls the model and the pretrained tag."""
     if name.startswith(("local-dir:", "hf-hub:")):
         if name.startswith("local-dir:"):
-            _check_folder(Path(name.removeprefix("local-dir:")))
+            check_folder(Path(name.removeprefix("local-dir:")))
         return name, None
     if Path(name).is_dir():
         raise InputError(
@@ -182,7 +182,7 @@ def draw_encoder(name: str, *, seed: int, stamp_name: str, device: torch.device)
             "pass a model with random weights: load_space((model, processor))"
         )
     if name.startswith("local-dir:"):
-        _check_folder(Path(name.removeprefix("local-dir:")))
+        check_folder(Path(name.removeprefix("local-dir:")))
     identifier, _, tag = (name, "", "") if ":" in name else name.partition("/")
     listed = open_clip.get_pretrained_cfg(identifier, tag) if tag else {}
     options = {f"image_{key}": listed[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in listed}
@@ -211,45 +211,3 @@ def _unlogged(severity: int) -> Iterator[None]:
         yield
     finally:
         logging.disable(level)
-
-
-def _check_folder(folder: Path) -> None:
-    if folder.is_dir() and not (folder / "open_clip_config.json").is_file() and (folder / "model_index.json").is_file():
-        raise CheckpointError(
-            f"load_space: expected a CLIP in {str(folder)!r}, got a pipeline of diffusers; write 'transformers:' before it for its "
-            "image_encoder, or decoder= for its decoder"
-        )
-    for needed in ("open_clip_config.json", "open_clip_model.safetensors"):
-        if not (folder / needed).is_file():
-            raise CheckpointError(
-                f"load_space: expected {needed} in {str(folder)!r}, which lacks it; get a whole copy of the model, or write "
-                "'transformers:' before the folder of a model of transformers"
-            )
-    _check_config(read_config(folder / "open_clip_config.json"), f"open_clip_config.json of {str(folder)!r}")
-
-
-def _check_config(config: dict[str, Any], where: str) -> None:
-    """Nothing is guessed or dropped of how images are prepared, as open_clip would; nor is a word taken for true."""
-    import open_clip
-
-    prepared = config.get("preprocess_cfg")
-    known = {field.name for field in fields(open_clip.transform.PreprocessCfg)}
-    if not isinstance(prepared, dict) or prepared.keys() - known:
-        raise CheckpointError(
-            f"load_space: expected preprocess_cfg, an object of keys out of {sorted(known)}, in {where}, got {prepared!r}; "
-            "get a whole copy of the config, or correct it"
-        )
-    for key in ("mean", "std"):
-        numbers = prepared.get(key)
-        whole = isinstance(numbers, list) and len(numbers) == 3 and all(isinstance(n, int | float) for n in numbers)
-        if not whole or (key == "std" and min(numbers) <= 0):
-            raise CheckpointError(
-                f"load_space: expected {key} of three numbers{' above 0' * (key == 'std')} in the preprocess_cfg of {where}, "
-                f"got {numbers!r}; write there what the weights were trained with"
-            )
-    network = config.get("model_cfg")
-    quickgelu = network.get("quick_gelu", False) if isinstance(network, dict) else False
-    if not isinstance(quickgelu, bool):
-        raise CheckpointError(
-            f"load_space: expected quick_gelu true or false in {where}, got {quickgelu!r}; correct it"
-        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from clipspace.errors import InputError
 from clipspace.models import clip, timm, transformers_folder
@@ -10,37 +11,49 @@ from clipspace.models.clip import Preprocess
 from clipspace.models.contract import Encoder, Prior
 from clipspace.models.encoder import NetworkEncoder
 from clipspace.models.folders import Placement
+from clipspace.models.objects import encoder_of
 from clipspace.models.resizing import ResizeMode, check_resize_mode
 
 _LOCAL = "local-dir:"
 
 
 def load_encoder(
-    name: str,
+    name: Any,
     place: Placement,
     *,
     stamp_name: str | None = None,
     resize_mode: ResizeMode | None = None,
+    usual_resize_mode: ResizeMode | None = None,
     preprocess: Preprocess | None = None,
-) -> NetworkEncoder:
+) -> Encoder:
     """The encoder that a name stands for: ``"transformers:…"``, ``"timm:…"``, or as open_clip names it.
 
-    A ``local-dir:`` that holds a model of transformers is loaded as one. ``preprocess`` is for bare weights files of open_clip.
+    A ``local-dir:`` that holds a model of transformers is loaded as one. ``name`` may be an object (`objects.encoder_of`).
+    ``usual_resize_mode`` is that of the decoder, for encoders that can be told one. ``preprocess`` is for bare weights files of
+    open_clip.
     """
     check_resize_mode(resize_mode)
+    if not isinstance(name, str):
+        _check_no_preprocess("an object", preprocess)
+        return encoder_of(name, resize_mode, usual_resize_mode)
     if name.startswith(_LOCAL) and transformers_folder.is_transformers_folder(Path(name.removeprefix(_LOCAL))):
         name = f"{transformers_folder.PREFIX}{name.removeprefix(_LOCAL)}"
-    elsewhere = name.startswith((transformers_folder.PREFIX, timm.PREFIX))
-    if elsewhere and preprocess is not None:
-        raise InputError(f"load_space({name!r}): this model brings its own preprocessing; leave preprocess out")
+    if name.startswith((transformers_folder.PREFIX, timm.PREFIX)):
+        _check_no_preprocess(name, preprocess)
+    if name.startswith(timm.PREFIX):
+        return timm.load_timm_encoder(name, place, resize_mode=resize_mode)
+    resize_mode = resize_mode or usual_resize_mode
     if name.startswith(transformers_folder.PREFIX):
         return transformers_folder.load_transformers_encoder(
             name, place, stamp_name=stamp_name, resize_mode=resize_mode
         )
-    if name.startswith(timm.PREFIX):
-        return timm.load_timm_encoder(name, place, resize_mode=resize_mode)
     placed = {"device": place.device, "dtype": place.dtype, "offload": place.offload}
     return clip.load_encoder(name, stamp_name=stamp_name, resize_mode=resize_mode, preprocess=preprocess, **placed)
+
+
+def _check_no_preprocess(name: str, preprocess: Preprocess | None) -> None:
+    if preprocess is not None:
+        raise InputError(f"load_space({name!r}): this model brings its own preprocessing; leave preprocess out")
 
 
 def with_texts(encoder: Encoder, prior: Prior | None) -> Encoder:

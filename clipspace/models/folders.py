@@ -11,13 +11,16 @@ from typing import Any
 
 import torch
 
-from clipspace.errors import CheckpointError
+from clipspace.errors import CheckpointError, InputError
+from clipspace.models.components import Components
 from clipspace.models.config_files import read_config
 from clipspace.models.memory import ran_out
 from clipspace.models.offloading import offloaded
 from clipspace.models.weight_files import absent_shards, choose, files_in, why_unreadable
 from clipspace.points.stamps import Stamp, read_stamp
 
+Source = Path | Components
+"""A folder in diffusers' layout, or a pipeline in memory."""
 PLAIN = {"addition_embed_type": None, "encoder_hid_dim_type": None, "time_cond_proj_dim": None}
 """Further inputs of a diffusers UNet that most decoders leave out."""
 _LONGEST = 100_000
@@ -41,8 +44,15 @@ class Placement:
         return Placement(torch.device("cpu"), torch.float32, variant=self.variant)
 
 
-def read_index(folder: Path) -> dict[str, Any]:
-    """The ``model_index.json`` of a diffusers folder."""
+def holds(folder: Source, part: str) -> bool:
+    """Whether a folder, or a pipeline, has a part."""
+    return folder.holds(part) if isinstance(folder, Components) else (folder / part).is_dir()
+
+
+def read_index(folder: Source) -> dict[str, Any]:
+    """The ``model_index.json`` of a diffusers folder, or what it would say of a pipeline."""
+    if isinstance(folder, Components):
+        return {"_class_name": folder.kind}
     path = folder / "model_index.json"
     if not path.is_file():
         raise CheckpointError(
@@ -51,8 +61,10 @@ def read_index(folder: Path) -> dict[str, Any]:
     return read_config(path)
 
 
-def kind_of(folder: Path, kinds: Iterable[str]) -> str | None:
+def kind_of(folder: Source, kinds: Iterable[str]) -> str | None:
     """What a folder holds: that of ``kinds`` which is the name of a file in it, else what ``model_index.json`` names."""
+    if isinstance(folder, Components):
+        return folder.kind
     files = [kind for kind in kinds if kind.endswith(".json") and (folder / kind).is_file()]
     return files[0] if files else read_index(folder).get("_class_name")
 
@@ -70,12 +82,14 @@ def clip_of(index: Mapping[str, Any]) -> Stamp | str:
 
 
 def load_part(
-    cls, folder: Path, part: str, place: Placement, *, change: Callable[[torch.nn.Module], None] | None = None
+    cls, folder: Source, part: str, place: Placement, *, change: Callable[[torch.nn.Module], None] | None = None
 ):
     """The network ``part`` of a folder, by its library's own loader: no code is run, and every weight is present.
 
-    ``change`` is made to it in main memory, before it is moved or offloaded.
+    ``change`` is made to it in main memory, before it is moved or offloaded. That of a pipeline in memory is used as it is.
     """
+    if isinstance(folder, Components):
+        return _unchanged(cls, folder, part, change)
     if not (folder / part).is_dir():
         raise CheckpointError(f"load_space: expected a folder {part!r} in {str(folder)!r}; found none")
     weights = choose(files_in(folder / part), place.variant, repr(str(folder / part)))
@@ -105,6 +119,14 @@ def load_part(
     return offloaded(network, place.device) if place.offload else network.to(place.device)
 
 
+def _unchanged(cls, pipeline: Components, part: str, change: Callable | None):
+    if change is not None:
+        raise InputError(
+            f"load_space: {part!r} of {pipeline} would be changed; give the folder or the repository it is of"
+        )
+    return pipeline.part(part, cls)
+
+
 def _wrong(info: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
     """Of what a loader tells: the weights that do not fit. Old files hold the numbers of positions, which are computed now."""
     kinds = ("missing_keys", "unexpected_keys", "mismatched_keys")
@@ -113,8 +135,11 @@ def _wrong(info: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
     return {kind: found for kind, found in names.items() if found}
 
 
-def load_scheduler(cls, folder: Path, part: str):
+def load_scheduler(cls, folder: Source, part: str):
     """The diffusers scheduler of ``part``, whose config must name ``cls``."""
+    if isinstance(folder, Components):
+        folder.part(part, cls)
+        return folder.scheduler(part)
     try:
         scheduler = cls.from_pretrained(folder, subfolder=part, local_files_only=True)
     except Exception as error:
@@ -123,12 +148,15 @@ def load_scheduler(cls, folder: Path, part: str):
     return scheduler
 
 
-def load_tokenizer(folder: Path, part: str = "tokenizer"):
+def load_tokenizer(folder: Source, part: str = "tokenizer"):
     """The CLIP tokenizer of a folder."""
     from transformers import CLIPTokenizer
 
     try:
-        tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder=part, local_files_only=True)
+        if isinstance(folder, Components):
+            tokenizer = folder.part(part)
+        else:
+            tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder=part, local_files_only=True)
     except Exception as error:
         raise CheckpointError(f"load_space: could not read the {part} of {str(folder)!r}: {error}") from error
     if tokenizer.model_max_length > _LONGEST:  # transformers puts 1e30 where a config is silent

@@ -60,4 +60,4 @@ def device_of(network: torch.nn.Module) -> torch.device:
 
 def own_parameter(network: torch.nn.Module, name: str) -> torch.Tensor:
     """A parameter of a network itself, not of its layers, where the network computes, offloaded or not."""
-    return network.own[name] if hasattr(network, "own") else getattr(network, name)
+    return (network.own[name] if hasattr(network, "own") else getattr(network, name)).detach()

@@ -14,7 +14,7 @@ from clipspace.errors import CheckpointError
 from clipspace.models.contract import Encoder, Prior
 from clipspace.models.decoders import check_serves, dalle2, kandinsky, kandinsky_21, karlo, pixel_decoder
 from clipspace.models.facts import DecoderFacts
-from clipspace.models.folders import Placement, clip_of, kind_of, load_part, load_tokenizer, read_index
+from clipspace.models.folders import Placement, Source, clip_of, kind_of, load_part, load_tokenizer, read_index
 from clipspace.models.offloading import device_of, own_parameter
 from clipspace.models.precision import widened
 from clipspace.models.scheduler_config import load_schedule
@@ -150,7 +150,7 @@ _LOADERS = {  # by the kind of the folder
 }
 
 
-def load_prior(folder: Path, place: Placement, encoder: Encoder) -> Prior:
+def load_prior(folder: Source, place: Placement, encoder: Encoder) -> Prior:
     """The prior of a folder, checked against the encoder it is to serve.
 
     Raises `CheckpointError` for a folder that is incomplete, corrupt or unknown, `SpaceMismatchError` for a

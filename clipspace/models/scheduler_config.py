@@ -12,14 +12,15 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, get_args
 
 import torch
 
 from clipspace.diffusion.schedule import Prediction, Schedule, clipping, thresholding
 from clipspace.errors import CheckpointError
-from clipspace.models.folders import read_config
+from clipspace.models.components import Components
+from clipspace.models.config_files import read_config
+from clipspace.models.folders import Source
 
 KNOWN = (
     "DDIMParallelScheduler",
@@ -65,14 +66,14 @@ _RANGES: dict[str, tuple[Any, float, float]] = {
 }
 
 
-def load_schedule(folder: Path, part: str = "scheduler") -> Schedule:
+def load_schedule(folder: Source, part: str = "scheduler") -> Schedule:
     """The `Schedule` of a checkpoint: the noise it was trained with, visited by DDIM, and the limit of its own sampler.
 
     Raises `CheckpointError` for a scheduler, a prediction or a setting that is not known here, and for noise that no step
     can be taken through.
     """
     where = f"the {part} of {str(folder)!r}"
-    scheduler, config = _own_scheduler(read_config(folder / part / "scheduler_config.json"), where)
+    scheduler, config = _own_scheduler(_written(folder, part), where)
     alphas = scheduler.alphas_cumprod.double()
     prediction = config["prediction_type"]
     _check_noise(alphas, prediction, bool(config.get("rescale_betas_zero_snr")), where)
@@ -85,6 +86,13 @@ def load_schedule(folder: Path, part: str = "scheduler") -> Schedule:
         _limit(config),
         config["_class_name"] in _KEEP_NOISE,
     )
+
+
+def _written(folder: Source, part: str) -> dict[str, Any]:
+    if not isinstance(folder, Components):
+        return read_config(folder / part / "scheduler_config.json")
+    scheduler = folder.part(part)
+    return dict(scheduler.config) | {"_class_name": type(scheduler).__name__}
 
 
 def _own_scheduler(written: dict[str, Any], where: str) -> tuple[Any, dict[str, Any]]:

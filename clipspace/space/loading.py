@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
 from clipspace.errors import InputError
 from clipspace.models import catalogue, clip, encoders
 from clipspace.models.clip import Preprocess
+from clipspace.models.components import Components
+from clipspace.models.contract import Encoder
 from clipspace.models.decoders import check_named, check_options, facts_of, load_decoder
 from clipspace.models.facts import DecoderFacts
-from clipspace.models.folders import Placement
+from clipspace.models.folders import Placement, Source
 from clipspace.models.gradient_decoder import GradientDecoder
 from clipspace.models.memory import within_memory
 from clipspace.models.parts import IMAGE_ENCODER
 from clipspace.models.prior import load_prior
 from clipspace.models.resizing import ResizeMode
 from clipspace.models.weight_files import check_variant
+from clipspace.space.asked import GRADIENT, asked_for, identifier, locate_image_encoder
 from clipspace.space.space import Space
 
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+
 DTYPES = ("float32", "bfloat16", "float16", "float64")
-_BY_GRADIENT = "gradient"
-"""Name of the decoder that optimises pixels and has no weights of its own."""
 _OUT_OF_MEMORY = (
     "load_space({!r}): out of memory; load with dtype='bfloat16', prior=False, offload=True or device='cpu', or end "
     "what else holds memory"
@@ -32,11 +36,11 @@ _OUT_OF_MEMORY = (
 
 
 def load_space(
-    name: str | Path = "mini",
+    name: str | Path | Encoder | tuple | DiffusionPipeline = "mini",
     *,
-    encoder: str | Path | None = None,
-    decoder: str | Path | None = None,
-    prior: str | Path | Literal[False] | None = None,
+    encoder: str | Path | Encoder | tuple | None = None,
+    decoder: str | Path | DiffusionPipeline | None = None,
+    prior: str | Path | DiffusionPipeline | Literal[False] | None = None,
     device: str | None = None,
     dtype: str = "float32",
     resize_mode: ResizeMode | None = None,
@@ -51,13 +55,16 @@ def load_space(
     ----------
     name : ``"mini"``, ``"kandinsky-2.2"``, …; or an encoder: ``"ViT-B-32/openai"``, ``"hf-hub:…"`` and ``"local-dir:…"`` of
         open_clip, ``"transformers:…"``, ``"timm:…"`` (docs/encoders.md); a `Path` is a local folder
+        or models that you hold: an `Encoder`, ``(model, transform, tokenizer)`` of open_clip, ``(model, processor)`` of
+        transformers, or a pipeline of diffusers, with its image encoder. They are used as they are, where they are
     encoder : replaces that of the name. ``"image_encoder"`` is the image tower that comes with the prior or the decoder; it is
         smaller than the whole CLIP, and reads texts by the text encoder of the prior, where that has one
-    decoder : replaces that of the name: a folder in diffusers' layout, ``"karlo"``, ``"karlo@a/local/folder"``,
-        or ``"gradient"``, which optimises pixels and works for any CLIP
-    prior : likewise; a folder or a repository. False loads and downloads none
-    device : as torch names it; a GPU when there is one
-    dtype : "float32", "bfloat16" or "float16"; exact inversion wants float32, and "float64" for the images that it warns of
+    decoder : replaces that of the name: a folder in diffusers' layout, ``"karlo"``, ``"karlo@a/local/folder"``, a pipeline of
+        diffusers, or ``"gradient"``, which optimises pixels and works for any CLIP
+    prior : likewise; a folder, a repository or a pipeline. False loads and downloads none
+    device : as torch names it; that of the models you hold, or a GPU when there is one
+    dtype : of what is loaded: "float32", "bfloat16" or "float16"; exact inversion wants float32, and "float64" for the images
+        that it warns of
     resize_mode : how images that are not square are made so: the centre square of the "shortest" side, "squash", or
         "squash-aliased", without antialiasing; as the decoder was trained when None (but for sd-image-variations, see
         docs/decoders.md), else as the encoder was
@@ -73,46 +80,28 @@ def load_space(
     >>> load_space("mini").stamp.dim
     128
     """
-    name = _identifier(name)
-    place = _placement(device, dtype, offload, variant)
-    pairing = catalogue.pairing(name)
-    if pairing is not None:
-        decoder, prior = decoder or name, pairing.prior if prior is None else prior
-    source, options = _locate_decoder(decoder, variant), decoder_options or {}
+    asked = asked_for(name, encoder, decoder, prior)
+    place = _placement(asked.device(device), dtype, offload, variant)
+    source, options = _locate_decoder(asked.decoder, variant), decoder_options or {}
     check_options(source and source[1], options)
-    clip_id = _encoder_id(name, encoder, decoder, prior, variant)
+    if asked.encoder == IMAGE_ENCODER:
+        asked = asked._replace(encoder=locate_image_encoder(asked, variant))
     if source:
-        check_named(*source, clip_id)
-    prior_folder = _locate_prior(prior, variant)
-    with within_memory(_OUT_OF_MEMORY.format(name)):
+        check_named(*source, asked.encoder_id)
+    prior_source = _locate_prior(asked.prior, variant)
+    with within_memory(_OUT_OF_MEMORY.format(asked.name)):
         reader = encoders.load_encoder(
-            clip_id,
+            asked.encoder,
             place,
-            stamp_name=name if name == "mini" and encoder is None else None,
-            resize_mode=resize_mode or (source and source[1].resize_mode),
+            stamp_name="mini" if asked.name == "mini" and encoder is None else None,
+            resize_mode=resize_mode,
+            usual_resize_mode=source and source[1].resize_mode,
             preprocess=preprocess,
         )
-        by_pixels = GradientDecoder(reader) if decoder == _BY_GRADIENT else None
+        by_pixels = GradientDecoder(reader) if asked.decoder == GRADIENT else None
         drawn_by = load_decoder(*source, place, reader, **options) if source else by_pixels
-        prior_model = load_prior(prior_folder, place, reader) if prior_folder else None
-        return Space(name, encoders.with_texts(reader, prior_model), drawn_by, prior_model)
-
-
-def _encoder_id(
-    name: str,
-    encoder: str | Path | None,
-    decoder: str | Path | None,
-    prior: str | Path | Literal[False] | None,
-    variant: str | None,
-) -> str:
-    """The id of the encoder of a space."""
-    row = catalogue.CATALOGUE.get(name)
-    if encoder == IMAGE_ENCODER:
-        drawn_by = None if decoder == _BY_GRADIENT else decoder
-        return catalogue.image_encoder({"prior": prior or (row and row.prior), "decoder": drawn_by}, variant)
-    if encoder is not None:
-        return _identifier(encoder)
-    return row.clip if row else name
+        prior_model = load_prior(prior_source, place, reader) if prior_source else None
+        return Space(asked.name, encoders.with_texts(reader, prior_model), drawn_by, prior_model)
 
 
 def untrained_space(name: str | Path = "mini", *, seed: int, device: str | None = None) -> Space:
@@ -121,47 +110,39 @@ def untrained_space(name: str | Path = "mini", *, seed: int, device: str | None 
     A control: what a probe finds here, training did not put there. ``name`` as for `load_space`; a bare
     architecture such as ``"ViT-B-32"`` will do.
     """
-    name = _identifier(name)
+    name = identifier(name)
     pairing = catalogue.CATALOGUE.get(name)
     title = f"{name} untrained, seed {seed}"
-    place = _placement(device, "float32")
+    place = _placement(torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")), "float32")
     encoder = clip.draw_encoder(pairing.clip if pairing else name, seed=seed, stamp_name=title, device=place.device)
     return Space(title, encoder)
 
 
-def _locate_decoder(decoder: str | Path | None, variant: str | None) -> tuple[Path, DecoderFacts] | None:
-    """The folder of a decoder and what it holds; None for no decoder, and for one that optimises pixels."""
-    if decoder in (None, _BY_GRADIENT):
+def _locate_decoder(decoder: str | Source | None, variant: str | None) -> tuple[Source, DecoderFacts] | None:
+    """Where a decoder is and what it is; None for no decoder, and for one that optimises pixels."""
+    if decoder in (None, GRADIENT):
         return None
+    if isinstance(decoder, Components):
+        return decoder, facts_of(decoder)
     folder, name = catalogue.locate(decoder, variant=variant)
     check_variant(folder, variant)
     return folder, facts_of(folder, name)
 
 
-def _locate_prior(prior: str | Path | Literal[False] | None, variant: str | None) -> Path | None:
-    """The folder of a prior; None for no prior."""
+def _locate_prior(prior: str | Source | Literal[False] | None, variant: str | None) -> Source | None:
+    """Where a prior is; None for no prior."""
     if prior is None or prior is False:
         return None
-    if not isinstance(prior, (str, Path)):
-        raise InputError(f"load_space: expected prior as a folder, a repository or False, got {prior!r}")
+    if isinstance(prior, Components):
+        return prior
     folder, _ = catalogue.locate(prior, "prior", variant)
     check_variant(folder, variant)
     return folder
 
 
-def _placement(device: str | None, dtype: str, offload: bool = False, variant: str | None = None) -> Placement:
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+def _placement(device: torch.device, dtype: str, offload: bool = False, variant: str | None = None) -> Placement:
     if dtype not in DTYPES:
         raise InputError(f"load_space: expected dtype as one of {list(DTYPES)}, got {dtype!r}")
-    if dtype == "float64" and place.type == "mps":
+    if dtype == "float64" and device.type == "mps":
         raise InputError("load_space: Apple's GPUs have no float64; load with device='cpu'")
-    return Placement(place, getattr(torch, dtype), offload, variant)
-
-
-def _identifier(name: str | Path) -> str:
-    """What open_clip, or the catalogue, calls a space."""
-    if isinstance(name, Path):
-        return f"local-dir:{name}"
-    if not isinstance(name, str):
-        raise InputError(f"load_space: expected a name or the path of a folder, got {type(name).__name__}")
-    return name
+    return Placement(device, getattr(torch, dtype), offload, variant)

@@ -12,14 +12,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from inspect import Parameter, signature
-from pathlib import Path
 from typing import Any
 
 from clipspace.errors import CheckpointError, InputError, SpaceMismatchError
+from clipspace.models.components import Components
 from clipspace.models.contract import Encoder
 from clipspace.models.diffusion_decoder import DiffusionDecoder
 from clipspace.models.facts import DecoderFacts
-from clipspace.models.folders import Placement, kind_of, read_index
+from clipspace.models.folders import Placement, Source, kind_of, read_index
 from clipspace.points.stamps import Stamp, compute_alike, of_two_libraries
 
 _FAMILIES = [import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
@@ -30,11 +30,16 @@ _CHECKS = {facts: family.check for family in _FAMILIES if hasattr(family, "check
 DECODERS: dict[str, DecoderFacts] = {facts.name: facts for facts in LOADERS}
 
 
-def facts_of(folder: Path, name: str | None = None) -> DecoderFacts:
-    """The decoder that a folder holds, which must be ``name`` where one is asked for."""
-    known = sorted({kind for facts in LOADERS for kind in facts.class_names})
+def facts_of(folder: Source, name: str | None = None) -> DecoderFacts:
+    """The decoder that a folder holds, which must be ``name`` where one is asked for.
+
+    Pipelines in memory are used as they are, so those whose networks would be changed are none.
+    """
+    changed = {facts for family in _FAMILIES if getattr(family, "CHANGES_NETWORKS", False) for facts in family.FACTS}
+    usable = LOADERS.keys() - (changed if isinstance(folder, Components) else set())
+    known = sorted({kind for facts in usable for kind in facts.class_names})
     kind = kind_of(folder, known)
-    fitting = [facts for facts in LOADERS if kind in facts.class_names]
+    fitting = [facts for facts in LOADERS if facts in usable and kind in facts.class_names]
     if not fitting:
         raise CheckpointError(f"load_space: expected one of {known} in {str(folder)!r}, got {kind!r}")
     if name is None:
@@ -60,12 +65,13 @@ def check_options(facts: DecoderFacts | None, options: Mapping[str, Any]) -> Non
         _CHECKS[facts](facts, **options)
 
 
-def check_named(folder: Path, facts: DecoderFacts, clip: str) -> None:
+def check_named(folder: Source, facts: DecoderFacts, clip: str) -> None:
     """Raise `SpaceMismatchError`, before a CLIP is loaded, where its id alone tells that a decoder is of another.
 
     `check_serves` decides, once both are loaded, where it does not: for a folder that holds a stamp, or a local CLIP.
     """
-    stamped = (folder / "model_index.json").is_file() and {"clip", "clip_weights"} & read_index(folder).keys()
+    indexed = isinstance(folder, Components) or (folder / "model_index.json").is_file()
+    stamped = indexed and {"clip", "clip_weights"} & read_index(folder).keys()
     known = {name for one in LOADERS if one.class_names == facts.class_names for name in one.clip}
     if not stamped and ":" not in clip and clip not in known:
         raise SpaceMismatchError(
@@ -80,7 +86,7 @@ the fingerprint decides."""
 
 
 def load_decoder(
-    folder: Path, facts: DecoderFacts, place: Placement, encoder: Encoder, **options: Any
+    folder: Source, facts: DecoderFacts, place: Placement, encoder: Encoder, **options: Any
 ) -> DiffusionDecoder:
     """The decoder in a folder, which `facts_of` named, checked against the encoder it is to serve.
 

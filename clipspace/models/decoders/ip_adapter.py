@@ -64,6 +64,8 @@ SD15 = DecoderFacts(
 SDXL = DecoderFacts(name="ip-adapter-sdxl", clip=("ViT-bigG-14/laion2b_s39b_b160k",), dim=1280, **_XL)
 SDXL_H = DecoderFacts(name="ip-adapter-sdxl-h", clip=("ViT-H-14/laion2b_s32b_b79k",), dim=1024, **_XL)
 FACTS = (SD15, SDXL, SDXL_H)
+CHANGES_NETWORKS = True
+"""The adapter is put into the UNet, so that a pipeline in memory is not used."""
 
 
 class Prompt(NamedTuple):

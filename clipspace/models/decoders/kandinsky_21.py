@@ -11,6 +11,7 @@ from clipspace.models.contract import Encoder
 from clipspace.models.decoders.kandinsky import MoVQDecoder, load_movq
 from clipspace.models.facts import DecoderFacts
 from clipspace.models.folders import PLAIN, Placement, check_config, load_part
+from clipspace.models.offloading import device_of
 from clipspace.models.precision import widened
 from clipspace.models.scheduler_config import load_schedule
 
@@ -81,4 +82,6 @@ def _empty_prompt(folder: Path, place: Placement) -> Prompt:
     marks = [text_encoder.config.bos_token_id, text_encoder.config.eos_token_id]
     padding = [text_encoder.config.pad_token_id] * (_LENGTH - len(marks))
     mask = torch.tensor([[1] * len(marks) + [0] * len(padding)])
-    return Prompt(*text_encoder(input_ids=torch.tensor([marks + padding]), attention_mask=mask))
+    device = device_of(text_encoder)
+    tokens = torch.tensor([marks + padding], device=device)
+    return Prompt(*text_encoder(input_ids=tokens, attention_mask=mask.to(device)))

@@ -11,7 +11,7 @@ from clipspace.models.contract import Encoder
 from clipspace.models.diffusion_decoder import DiffusionDecoder
 from clipspace.models.empty_prompt import read_empty_prompt
 from clipspace.models.facts import DecoderFacts
-from clipspace.models.folders import PLAIN, Placement, check_config, load_part, load_scheduler, side_of
+from clipspace.models.folders import PLAIN, Placement, check_config, holds, load_part, load_scheduler, side_of
 from clipspace.models.offloading import device_of, own_parameter
 from clipspace.models.precision import widened
 from clipspace.models.scheduler_config import load_schedule
@@ -145,7 +145,7 @@ def load(facts: DecoderFacts, folder: Path, place: Placement, encoder: Encoder, 
     from diffusers import UNet2DConditionModel
     from diffusers.pipelines.deprecated.unclip.text_proj import UnCLIPTextProjModel
 
-    upsampler = _load_upsampler(folder, place) if upsample and (folder / "super_res_first").is_dir() else None
+    upsampler = _load_upsampler(folder, place) if upsample and holds(folder, "super_res_first") else None
     unet = load_part(UNet2DConditionModel, folder, "decoder", place)
     check_config(unet, "decoder", class_embed_type="identity", in_channels=3, out_channels=6, **PLAIN)
     return Karlo(

@@ -86,8 +86,9 @@ class StableUnCLIP(Autoencoded):
         level = torch.tensor([self.noise_level or 0])
         if self.noise_level is not None:
             noise = torch.randn(1, self.dim, generator=torch.Generator().manual_seed(self.noise_seed))
-            scaled = self.normalizer.scale(z.float().cpu())
-            z = self.normalizer.unscale(self.noising.add_noise(scaled, noise, level))
+            place = device_of(self.normalizer)
+            scaled = self.normalizer.scale(z.float().to(place))
+            z = self.normalizer.unscale(self.noising.add_noise(scaled, noise.to(place), level.to(place)))
         embedded = get_timestep_embedding(level, self.dim, flip_sin_to_cos=True, downscale_freq_shift=0)
         both = torch.cat([z.float().cpu(), embedded.expand(len(z), -1)], dim=1)
         return both.to(self.device, self.unet.dtype)
