@@ -131,7 +131,7 @@ def kandinsky(folder: Path) -> KandinskyV22Pipeline:
     unet = _kandinsky_unet(
         addition_embed_type="image", encoder_hid_dim=DIM, encoder_hid_dim_type="image_proj", cross_attention_dim=16
     )
-    return _saved(KandinskyV22Pipeline(unet=unet, movq=_movq(), scheduler=_kandinsky_scheduler()), folder)
+    return _saved(KandinskyV22Pipeline(unet=unet, movq=_movq(), scheduler=kandinsky_scheduler()), folder)
 
 
 def kandinsky_21(folder: Path) -> KandinskyPipeline:
@@ -151,7 +151,7 @@ def kandinsky_21(folder: Path) -> KandinskyPipeline:
     words = AutoTokenizer.from_pretrained(folder.parent / "roberta")
     return _saved(
         KandinskyPipeline(
-            text_encoder=text_encoder, tokenizer=words, unet=unet, movq=_movq(), scheduler=_kandinsky_scheduler()
+            text_encoder=text_encoder, tokenizer=words, unet=unet, movq=_movq(), scheduler=kandinsky_scheduler()
         ),
         folder,
     )
@@ -190,7 +190,7 @@ def _movq() -> VQModel:
     return movq
 
 
-def _kandinsky_scheduler() -> DDIMScheduler:
+def kandinsky_scheduler() -> DDIMScheduler:
     return DDIMScheduler(beta_schedule="linear", beta_start=0.00085, beta_end=0.012, clip_sample=False)
 
 
@@ -207,8 +207,8 @@ def kandinsky_21_prior(folder: Path) -> KandinskyPriorPipeline:
 def _kandinsky_prior(cls, folder: Path):
     return _saved(
         cls(
-            prior=_prior(), image_encoder=_vision(), text_encoder=_text(CLIPTextModelWithProjection),
-            tokenizer=tokenizer(folder.parent / "words"), image_processor=CLIPImageProcessor(size=32, crop_size=32),
+            prior=_prior(), image_encoder=vision(), text_encoder=_text(CLIPTextModelWithProjection),
+            tokenizer=tokenizer(folder.parent / "words"), image_processor=processor(),
             scheduler=UnCLIPScheduler(variance_type="fixed_small_log", prediction_type="sample", clip_sample_range=5.0),
         ),
         folder,
@@ -225,10 +225,10 @@ def stable_unclip(folder: Path) -> StableUnCLIPImg2ImgPipeline:
     )
     return _saved(
         StableUnCLIPImg2ImgPipeline(
-            feature_extractor=CLIPImageProcessor(size=32, crop_size=32), image_encoder=_vision(),
+            feature_extractor=processor(), image_encoder=vision(),
             image_normalizer=normalizer, image_noising_scheduler=DDPMScheduler(beta_schedule="squaredcos_cap_v2"),
             tokenizer=tokenizer(folder.parent / "words"), text_encoder=_text(CLIPTextModel), unet=unet,
-            scheduler=_sd_scheduler("v_prediction"), vae=_vae(),
+            scheduler=sd_scheduler("v_prediction"), vae=_vae(),
         ),
         folder,
     )  # fmt: skip
@@ -237,9 +237,9 @@ def stable_unclip(folder: Path) -> StableUnCLIPImg2ImgPipeline:
 def image_variations(folder: Path) -> StableDiffusionImageVariationPipeline:
     torch.manual_seed(4)
     pipeline = StableDiffusionImageVariationPipeline(
-        vae=_vae(), image_encoder=_vision(), unet=_sd_unet(cross_attention_dim=DIM),
-        scheduler=_sd_scheduler("epsilon"), safety_checker=None,
-        feature_extractor=CLIPImageProcessor(size=32, crop_size=32), requires_safety_checker=False,
+        vae=_vae(), image_encoder=vision(), unet=_sd_unet(cross_attention_dim=DIM),
+        scheduler=sd_scheduler("epsilon"), safety_checker=None,
+        feature_extractor=processor(), requires_safety_checker=False,
     )  # fmt: skip
     return _saved(pipeline, folder)
 
@@ -248,7 +248,7 @@ def stable_diffusion(folder: Path) -> StableDiffusionPipeline:
     torch.manual_seed(8)
     pipeline = StableDiffusionPipeline(
         vae=_vae(), text_encoder=_text(CLIPTextModel), tokenizer=tokenizer(folder.parent / "words"),
-        unet=_sd_unet(cross_attention_dim=DIM), scheduler=_sd_scheduler("epsilon"), safety_checker=None,
+        unet=_sd_unet(cross_attention_dim=DIM), scheduler=sd_scheduler("epsilon"), safety_checker=None,
         feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
     return _saved(pipeline, folder)
@@ -264,7 +264,7 @@ def stable_diffusion_xl(folder: Path) -> StableDiffusionXLPipeline:
     return _saved(
         StableDiffusionXLPipeline(
             vae=_vae(), text_encoder=_text(CLIPTextModel), text_encoder_2=_text(CLIPTextModelWithProjection),
-            tokenizer=words, tokenizer_2=words, unet=unet, scheduler=_sd_scheduler("epsilon"), add_watermarker=False,
+            tokenizer=words, tokenizer_2=words, unet=unet, scheduler=sd_scheduler("epsilon"), add_watermarker=False,
         ),
         folder,
     )  # fmt: skip
@@ -298,9 +298,7 @@ def adapters(folder: Path) -> None:
 def karlo(folder: Path) -> UnCLIPImageVariationPipeline:
     torch.manual_seed(5)
     return _saved(
-        UnCLIPImageVariationPipeline(
-            **_karlo_parts(folder), feature_extractor=CLIPImageProcessor(size=32, crop_size=32), image_encoder=_vision()
-        ),
+        UnCLIPImageVariationPipeline(**_karlo_parts(folder), feature_extractor=processor(), image_encoder=vision()),
         folder,
     )
 
@@ -375,7 +373,7 @@ def _vae() -> AutoencoderKL:
     )  # fmt: skip
 
 
-def _sd_scheduler(prediction_type: str) -> DDIMScheduler:
+def sd_scheduler(prediction_type: str) -> DDIMScheduler:
     return DDIMScheduler(
         beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False,
         set_alpha_to_one=False, steps_offset=1, prediction_type=prediction_type,
@@ -391,7 +389,11 @@ def _text(cls):
     ).eval()  # fmt: skip
 
 
-def _vision() -> CLIPVisionModelWithProjection:
+def processor() -> CLIPImageProcessor:
+    return CLIPImageProcessor(size=32, crop_size=32)
+
+
+def vision() -> CLIPVisionModelWithProjection:
     return CLIPVisionModelWithProjection(
         CLIPVisionConfig(
             hidden_size=32, intermediate_size=37, projection_dim=DIM, num_attention_heads=4, num_hidden_layers=1,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from clipspace.errors import CheckpointError, InputError
-from clipspace.models.adapter_files import read_adapter
+from clipspace.models.adapter_files import check_kind, read_adapter
 from clipspace.models.autoencoder import Autoencoded, load_autoencoder
 from clipspace.models.catalogue import CATALOGUE
 from clipspace.models.contract import Encoder
@@ -121,7 +121,7 @@ def check(facts: DecoderFacts, *, adapter: str | Path | None = None, adapter_sca
     number = isinstance(adapter_scale, (int, float)) and not isinstance(adapter_scale, bool)
     if not number or not math.isfinite(adapter_scale):
         raise InputError(f"load_space: expected adapter_scale as a number, usually 0.5 to 1, got {adapter_scale!r}")
-    read_adapter(_adapter_file(facts, adapter), metadata_only=True)
+    check_kind(_adapter_file(facts, adapter))
 
 
 def load(
@@ -147,7 +147,7 @@ def load(
 
     def adapt(unet: UNet2DConditionModel) -> None:
         check_config(unet, "unet", in_channels=4, out_channels=4, **takes)
-        _put_in(unet, file, float(adapter_scale), folder)
+        _adapt(unet, file, float(adapter_scale), folder)
 
     unet = load_part(UNet2DConditionModel, folder, "unet", place, change=adapt)
     # SDXL's autoencoder overflows float16
@@ -160,7 +160,17 @@ def _adapter_file(facts: DecoderFacts, adapter: str | Path | None) -> Path:
     return fetch_file(str(adapter or CATALOGUE[facts.name].adapter), "adapter", how)
 
 
-def _put_in(unet: UNet2DConditionModel, file: Path, scale: float, folder: Path) -> None:
+def _adapt(unet: UNet2DConditionModel, file: Path, scale: float, folder: Path) -> None:
+    weights = read_adapter(file)
+    if wrong := misfit(shapes_of(unet, dim=weights["image_proj.proj.weight"].shape[-1]), weights):
+        raise CheckpointError(
+            f"load_space: the adapter {str(file)!r} does not fit the unet of {str(folder)!r}: {wrong}; load it with the "
+            "Stable Diffusion it was trained for, decoder='ip-adapter-sd15@THE/FOLDER'"
+        )
+    put_in(unet, weights, scale=scale)
+
+
+def put_in(unet: UNet2DConditionModel, weights: Mapping[str, torch.Tensor], *, scale: float) -> None:
     """Put an adapter into a UNet by diffusers' own loader, which changes the UNet in place."""
     from diffusers.loaders import IPAdapterMixin
 
@@ -168,16 +178,13 @@ def _put_in(unet: UNet2DConditionModel, file: Path, scale: float, folder: Path) 
         def __init__(self) -> None:
             self.unet = unet
 
-    weights = read_adapter(file)
-    flat = {f"{section}.{key}": tensor for section, tensors in weights.items() for key, tensor in tensors.items()}
-    if wrong := misfit(_shapes(unet, dim=weights["image_proj"]["proj.weight"].shape[-1]), flat):
-        raise CheckpointError(
-            f"load_space: the adapter {str(file)!r} does not fit the unet of {str(folder)!r}: {wrong}; load it with the "
-            "Stable Diffusion it was trained for, decoder='ip-adapter-sd15@THE/FOLDER'"
-        )
+    sections = {section: {} for section in ("image_proj", "ip_adapter")}
+    for name, tensor in weights.items():
+        section, _, key = name.partition(".")
+        sections[section][key] = tensor
     pipeline = Pipeline()
     with _quiet("diffusers.models.modeling_utils"):  # which warns of layers to keep in float32, of which there are none
-        pipeline.load_ip_adapter(weights, subfolder="", weight_name="", image_encoder_folder=None)
+        pipeline.load_ip_adapter(sections, subfolder="", weight_name="", image_encoder_folder=None)
     pipeline.set_ip_adapter_scale(scale)
 
 
@@ -192,7 +199,7 @@ def _quiet(logger: str) -> Iterator[None]:
         logging.getLogger(logger).setLevel(level)
 
 
-def _shapes(unet: UNet2DConditionModel, *, dim: int) -> dict[str, torch.Size]:
+def shapes_of(unet: UNet2DConditionModel, *, dim: int) -> dict[str, torch.Size]:
     """Names and shapes of an adapter's weights: a projection into tokens, and keys and values for each cross-attention."""
     width = int(unet.config.cross_attention_dim)
     shapes = {
