@@ -35,15 +35,17 @@ def run(*arguments):
 """
 
 
-NEED_NO_DECODER = ("spectrum", "modality_gap", "map")
-
-
 def _run(name, space):
     """The analysis at its quickest, with an inversion that is content with a rough code."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("clipspace.diffusion.inversion.FIRST_TOLERANCE", 0.1)
         patch.setattr("clipspace.diffusion.inversion.CONVERGED", 1.0)
         return analysis(name).run(space, seed=0, **about(name).quick)
+
+
+@pytest.fixture(scope="module")
+def space(quick):
+    return quick
 
 
 @pytest.fixture(scope="module")
@@ -102,9 +104,7 @@ def test_a_result_says_what_is_seen_and_on_what(name, space, results):
     assert "rendered" in computed_on(name, Brought(), found.provenance.options)
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in NEED_NO_DECODER else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_result_repeats(name, space, results):
     found, again = load_result(results[name]), _run(name, space)
     assert list(found.findings) == list(again.findings)

@@ -15,6 +15,11 @@ _OF_IMAGES = {"rows", "images", "among"}
 
 
 @pytest.fixture(scope="module")
+def space(quick):
+    return quick
+
+
+@pytest.fixture(scope="module")
 def scenes():
     return sample_scenes(N, seed=5150)
 

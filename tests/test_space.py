@@ -109,8 +109,9 @@ def test_decoding_depends_on_direction_alone(space, points):
     assert psnr(a, b) > 45
 
 
-def test_exact_inversion_gives_the_image_back_where_ddim_does_not(space, pictures, points):
-    found = {}
+@pytest.mark.parametrize("which", ["quick", pytest.param("space", marks=pytest.mark.slow)])
+def test_exact_inversion_gives_the_image_back_where_ddim_does_not(which, request, pictures, points):
+    space, found = request.getfixturevalue(which), {}
     for method in ("exact", "ddim"):
         code = space.invert(pictures[:1], embeddings=points[:1], num_inference_steps=25, method=method)
         found[method] = [
@@ -120,8 +121,9 @@ def test_exact_inversion_gives_the_image_back_where_ddim_does_not(space, picture
     assert min(found["exact"]) > max(found["ddim"])
 
 
-def test_the_approximate_inversion_improves_with_steps(space, pictures, points):
-    found = []
+@pytest.mark.parametrize("which", ["quick", pytest.param("space", marks=pytest.mark.slow)])
+def test_the_approximate_inversion_improves_with_steps(which, request, pictures, points):
+    space, found = request.getfixturevalue(which), []
     for steps in (4, 10, 25):
         code = space.invert(pictures[:2], embeddings=points[:2], num_inference_steps=steps, method="ddim")
         back = space.decode(code.embeddings, **code.settings)
