@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def _load(folder):
 
 @pytest.mark.skipif(HERE, reason="dalle2-pytorch is installed")
 def test_without_the_package_the_error_says_how_to_get_it(folder):
-    with pytest.raises(CapabilityError, match="environment of its own: pip install clipspace dalle2-pytorch"):
+    with pytest.raises(CapabilityError, match="environment of its own, then pip install --no-deps dalle2-pytorch==1"):
         _load(folder)
 
 
@@ -89,44 +90,72 @@ def test_weights_that_do_not_fit_are_listed(folder):
 CLIP = {"make": "openai", "model": "ViT-L/14"}
 
 
+def _track(model, trainer, path):
+    """Saved as the package's own trainer and tracker do: the averaged weights, without the CLIP, and a version."""
+    from dalle2_pytorch.dalle2_pytorch import BaseClipAdapter
+    from dalle2_pytorch.trackers import Tracker
+
+    model.clip = BaseClipAdapter(torch.nn.Linear(1, 1))
+    tracker = Tracker(dummy_mode=True)
+    tracker.logger = SimpleNamespace(auto_resume=False)
+    tracker.init({}, {})
+    tracker._save_state_dict(trainer(model, use_ema=True), "model", path)
+    model.clip = None
+
+
 @pytest.mark.skipif(not HERE, reason="dalle2-pytorch is not installed")
-def test_a_published_decoder_names_a_clip_that_its_weights_lack_and_reads_texts(folder):
+@pytest.mark.parametrize("cond_scale", [1.0, 1.7])
+def test_a_published_decoder_names_a_clip_that_its_weights_lack_and_reads_texts(folder, cond_scale):
     """As LAION's: the tracker took CLIP out of the weights, and every network is conditioned on texts too."""
     from dalle2_pytorch.train_configs import DecoderConfig
+    from dalle2_pytorch.trainer import DecoderTrainer
 
-    config = json.loads(json.dumps(CONFIG))
-    config["unets"][0] |= {"cond_on_text_encodings": True, "text_embed_dim": tiny.DIM}
+    config = json.loads(json.dumps(CONFIG)) | {"beta_schedule": ["cosine"], "loss_type": "l2", "channels": 3}
+    config["unets"][0] |= {
+        "cond_on_text_encodings": True, "text_embed_dim": tiny.DIM, "self_attn": [False, True],
+        "num_resnet_blocks": 2, "memory_efficient": True,
+    }  # fmt: skip
     torch.manual_seed(0)
     decoder = DecoderConfig(**config).create().eval()
     published = {"decoder": config | {"clip": CLIP}, "data": {}, "train": {}, "tracker": {}}
     (folder / "decoder" / "decoder_config.json").write_text(json.dumps(published))
-    torch.save({"model": decoder.state_dict(), "version": "1.15.6"}, folder / "decoder" / "latest.pth")
+    _track(decoder, DecoderTrainer, folder / "decoder" / "latest.pth")
+    decoder.eval()
+    decoder.ddim_sampling_eta = 0.0
     space = _load(folder)
-    z, x, times = (
-        torch.nn.functional.normalize(torch.randn(2, tiny.DIM), dim=-1),
-        torch.randn(2, 3, 16, 16),
-        torch.full((2,), 50),
-    )
-    texts = torch.randn(2, 5, tiny.DIM)
+    z, x, times = torch.randn(2, tiny.DIM), torch.randn(2, 3, 16, 16), torch.full((2,), 50)
+    unit, texts = torch.nn.functional.normalize(z, dim=-1), torch.randn(2, 5, tiny.DIM)
     with torch.inference_mode():
-        expected = decoder.unets[0](x, times, image_embed=z, text_encodings=texts, text_cond_drop_prob=1.0)[:, :3]
+        expected = decoder.unets[0](x, times, image_embed=unit, text_encodings=texts, text_cond_drop_prob=1.0)[:, :3]
         found = space.decoder.predict(x, 50, space.decoder.condition(z))
-    assert torch.allclose(found, expected, atol=1e-5)
+        assert torch.allclose(found, expected, atol=1e-5)
+        torch.manual_seed(7)
+        x_T = torch.randn(2, 3, 16, 16)
+        torch.manual_seed(7)
+        theirs = decoder.p_sample_loop_ddim(
+            decoder.unets[0], (2, 3, 16, 16), unit, decoder.noise_schedulers[0], timesteps=10, learned_variance=True,
+            clip_denoised=True, cond_scale=cond_scale, text_encodings=torch.zeros(2, 1, tiny.DIM),
+        )  # fmt: skip
+    how = {"num_inference_steps": 10, "guidance_scale": cond_scale, "clip_sample": True}
+    assert (space.decoder.draw(z, x_T, **how) / 2 + 0.5 - theirs).abs().max() < 1e-4
 
 
 @pytest.mark.skipif(not HERE, reason="dalle2-pytorch is not installed")
 def test_of_the_best_and_the_latest_prior_the_best_is_read(folder):
     from dalle2_pytorch.train_configs import DiffusionPriorConfig
+    from dalle2_pytorch.trainer import DiffusionPriorTrainer
 
+    best = None
     (folder / "prior").mkdir()
     (folder / "prior" / "prior_config.json").write_text(json.dumps({"prior": PRIOR | {"clip": CLIP}, "train": {}}))
     for seed, name in enumerate(("best", "latest")):
         torch.manual_seed(seed)
-        torch.save({"model": DiffusionPriorConfig(**PRIOR).create().state_dict()}, folder / "prior" / f"{name}.pth")
+        prior = DiffusionPriorConfig(**PRIOR).create()
+        _track(prior, DiffusionPriorTrainer, folder / "prior" / f"{name}.pth")
+        best = best if seed else prior.state_dict()
     space = load_space(folder / "clip", prior=folder / "prior", device="cpu")
-    best = torch.load(folder / "prior" / "best.pth", weights_only=True)["model"]
-    name, weights = next(iter(space.prior_model.net.state_dict().items()))
-    assert torch.equal(weights, best[f"net.{name}"])
+    for name, weights in space.prior_model.net.state_dict().items():
+        assert torch.equal(weights, best[f"net.{name}"])
     torch.save(best, folder / "prior" / "other.pth")
     with pytest.raises(CheckpointError, match=r"one file of weights.*other\.pth"):
         load_space(folder / "clip", prior=folder / "prior", device="cpu")

@@ -3,14 +3,14 @@
 Weights are published without the CLIP that their configs name, which the space brings. Of a folder that holds ``best.pth``
 beside ``latest.pth``, as the priors' do, ``best.pth`` is read.
 
-An extra: the package ``dalle2-pytorch`` wants older versions of what clipspace uses, so give it an environment of its own.
+An extra: the package ``dalle2-pytorch`` asks for an older open_clip, which it does not need here, so it is installed without its
+requirements in an environment of its own.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,13 +19,14 @@ import numpy as np
 import torch
 
 from clipspace.diffusion.schedule import Schedule, clipping, thresholding
-from clipspace.errors import CapabilityError, CheckpointError, shortened
+from clipspace.errors import CapabilityError, CheckpointError
 from clipspace.models.contract import Encoder, Prior
 from clipspace.models.diffusion_decoder import DiffusionDecoder
 from clipspace.models.facts import DecoderFacts
 from clipspace.models.fitting import misfit
 from clipspace.models.folders import Placement
 from clipspace.models.precision import working_dtype
+from clipspace.models.trained_files import read_weights
 
 CONFIG, PRIOR_CONFIG = "decoder_config.json", "prior_config.json"
 DALLE2 = DecoderFacts(
@@ -180,8 +181,9 @@ def _created(folder: Path, file: str, config_class: str, section: str) -> tuple[
         from dalle2_pytorch import train_configs
     except ImportError as error:
         raise CapabilityError(
-            f"load_space: {str(folder)!r} needs the package dalle2-pytorch; in an environment of its own: "
-            "pip install clipspace dalle2-pytorch"
+            f"load_space: {str(folder)!r} needs the package dalle2-pytorch, whose requirements exclude today's open_clip; install "
+            "clipspace in an environment of its own, then pip install --no-deps dalle2-pytorch==1.15.6 and what it imports "
+            "(docs/decoders.md lists it)"
         ) from error
     try:
         config = json.loads((folder / file).read_text())
@@ -189,34 +191,11 @@ def _created(folder: Path, file: str, config_class: str, section: str) -> tuple[
         module = getattr(train_configs, config_class)(**config).create()
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise CheckpointError(f"load_space: could not read {file} of {str(folder)!r}: {error}") from error
-    weights = {key: value for key, value in _weights(folder).items() if not key.startswith("clip.")}
+    weights = {key: value for key, value in read_weights(folder).items() if not key.startswith("clip.")}
     if wrong := misfit({name: tensor.shape for name, tensor in module.state_dict().items()}, weights):
         raise CheckpointError(f"load_space: the weights in {str(folder)!r} do not fit its config: {wrong}")
     module.load_state_dict(weights)
     return module, config
-
-
-def _weights(folder: Path) -> dict[str, torch.Tensor]:
-    files = [p for pattern in ("*.safetensors", "*.pth", "*.pt") for p in sorted(folder.glob(pattern))]
-    if {p.name for p in files} == {"best.pth", "latest.pth"}:
-        files = [folder / "best.pth"]
-    if len(files) != 1:
-        raise CheckpointError(
-            f"load_space: expected one file of weights in {str(folder)!r}, got {shortened(p.name for p in files)}"
-        )
-    try:
-        if files[0].suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(files[0])
-        state: dict[str, Any] = torch.load(files[0], map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise CheckpointError(f"load_space: could not read {str(files[0])!r} as plain tensors: {error}") from error
-    except Exception as error:
-        if type(error).__name__ != "SafetensorError":
-            raise
-        raise CheckpointError(f"load_space: {str(files[0])!r} is corrupt or truncated: {error}") from error
-    return state.get("model", state)
 
 
 def _prediction(decoder) -> str:
