@@ -18,6 +18,7 @@ from transformers import AutoImageProcessor, AutoTokenizer
 from clipspace import load_space
 from clipspace.errors import CapabilityError, CheckpointError, InputError
 from clipspace.models.reading import TruncationWarning
+from clipspace.space import untrained_space
 
 TEXTS = ["a photo of two RED apples", "a cat"]
 KINDS = ("clip", "siglip", "siglip2", "dinov2", "dinov3")
@@ -238,3 +239,13 @@ def test_a_model_of_timm_is_an_encoder_of_images(tmp_path, photograph):
         space.encode_texts("a cat")
     with pytest.raises(CheckpointError, match="timm could not load it"):
         load_space("timm:no_such_model", device="cpu")
+
+
+def test_an_untrained_twin_has_fresh_weights_and_the_same_preparation(home, spaces, photograph):
+    twins = [untrained_space(home[0] / "clip", seed=seed, device="cpu") for seed in (0, 0, 1)]
+    assert twins[0].stamp == twins[1].stamp != twins[2].stamp
+    assert twins[0].stamp.weights != spaces["clip"].stamp.weights
+    assert twins[0].stamp.preprocess == spaces["clip"].stamp.preprocess
+    assert twins[0].encode_images(photograph).vectors.shape == (1, 32)
+    with pytest.raises(InputError, match=r"encode_with_timm\(pretrained=False\)"):
+        untrained_space("timm:test_vit", seed=0)

@@ -176,11 +176,6 @@ def draw_encoder(name: str, *, seed: int, stamp_name: str, device: torch.device)
     """The architecture of ``name`` (as for `load_encoder`) with fresh weights; a tag gives activation and preprocessing."""
     import open_clip
 
-    if name.startswith(("transformers:", "timm:")):
-        raise InputError(
-            f"untrained_space({name!r}): expected an architecture of open_clip, such as 'ViT-B-32'; for a control of another library "
-            "pass a model with random weights: load_space((model, processor))"
-        )
     if name.startswith("local-dir:"):
         check_folder(Path(name.removeprefix("local-dir:")))
     identifier, _, tag = (name, "", "") if ":" in name else name.partition("/")

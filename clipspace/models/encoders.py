@@ -17,6 +17,26 @@ from clipspace.models.resizing import ResizeMode, check_resize_mode
 _LOCAL = "local-dir:"
 
 
+def draw_encoder(name: str, *, seed: int, stamp_name: str, place: Placement) -> Encoder:
+    """The architecture of ``name`` (as for `load_encoder`) with fresh weights, and its own preprocessing."""
+    name = _as_transformers(name)
+    if name.startswith(transformers_folder.PREFIX):
+        return transformers_folder.load_transformers_encoder(name, place, stamp_name=stamp_name, seed=seed)
+    if name.startswith(timm.PREFIX):
+        raise InputError(
+            f"untrained_space({name!r}): expected a model of open_clip or transformers; models.timm.encode_with_timm(pretrained=False) "
+            "draws one of timm"
+        )
+    return clip.draw_encoder(name, seed=seed, stamp_name=stamp_name, device=place.device)
+
+
+def _as_transformers(name: str) -> str:
+    """``"transformers:FOLDER"`` for a ``local-dir:`` that holds a model of transformers."""
+    folder = name.removeprefix(_LOCAL)
+    there = name.startswith(_LOCAL) and transformers_folder.is_transformers_folder(Path(folder))
+    return f"{transformers_folder.PREFIX}{folder}" if there else name
+
+
 def load_encoder(
     name: Any,
     place: Placement,
@@ -36,8 +56,7 @@ def load_encoder(
     if not isinstance(name, str):
         _check_no_preprocess("an object", preprocess)
         return encoder_of(name, resize_mode, usual_resize_mode)
-    if name.startswith(_LOCAL) and transformers_folder.is_transformers_folder(Path(name.removeprefix(_LOCAL))):
-        name = f"{transformers_folder.PREFIX}{name.removeprefix(_LOCAL)}"
+    name = _as_transformers(name)
     if name.startswith((transformers_folder.PREFIX, timm.PREFIX)):
         _check_no_preprocess(name, preprocess)
     if name.startswith(timm.PREFIX):

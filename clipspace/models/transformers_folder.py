@@ -6,6 +6,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from clipspace.errors import CheckpointError
 from clipspace.models.config_files import read_config
 from clipspace.models.encoder import NetworkEncoder
@@ -28,19 +30,24 @@ def is_transformers_folder(folder: Path) -> bool:
 
 
 def load_transformers_encoder(
-    name: str, place: Placement, *, stamp_name: str | None = None, resize_mode: ResizeMode | None = None
+    name: str,
+    place: Placement,
+    *,
+    stamp_name: str | None = None,
+    resize_mode: ResizeMode | None = None,
+    seed: int | None = None,
 ) -> NetworkEncoder:
     """The encoder ``"transformers:FOLDER"`` or ``"transformers:org/name"``, also with a ``:revision``.
 
     The folder is one model's, or a pipeline's of diffusers, of which its ``image_encoder`` is taken. Preprocessing and
-    tokenizer are its own. Raises `CheckpointError` for what is missing, broken or states less than it takes to prepare images,
-    `CapabilityError` for a kind of model that is not read.
+    tokenizer are its own. Its weights are drawn anew where a ``seed`` is given. Raises `CheckpointError` for what is missing,
+    broken or states less than it takes to prepare images, `CapabilityError` for a kind of model that is not read.
     """
     where = name.removeprefix(PREFIX)
     folder = Path(where) if Path(where).is_dir() else _fetched(where, place.variant)
     if (folder / IMAGE_ENCODER).is_dir():
         folder = folder / IMAGE_ENCODER
-    network = _network(folder, name, place, resize_mode)
+    network = _network(folder, name, place, resize_mode, seed)
     try:
         return NetworkEncoder(
             network,
@@ -67,7 +74,7 @@ def _fetched(repo: str, variant: str | None) -> Path:
     return fetch(repo, "encoder", variant)
 
 
-def _network(folder: Path, name: str, place: Placement, resize_mode: ResizeMode | None) -> Network:
+def _network(folder: Path, name: str, place: Placement, resize_mode: ResizeMode | None, seed: int | None) -> Network:
     import transformers
 
     if not (folder / "config.json").is_file():
@@ -78,9 +85,19 @@ def _network(folder: Path, name: str, place: Placement, resize_mode: ResizeMode 
     kind = kind_of_model(read_config(folder / "config.json").get("model_type"), name)
     processor = _load_image_processor(folder, name)
     tokenizer = _load_tokenizer(folder, name) if kind.reads_texts else None
-    folder = folder.resolve()
-    model = load_part(getattr(transformers, kind.cls), folder.parent, folder.name, place.on_cpu())
+    cls, folder = getattr(transformers, kind.cls), folder.resolve()
+    if seed is None:
+        model = load_part(cls, folder.parent, folder.name, place.on_cpu())
+    else:
+        model = _drawn(cls, folder, seed)
     return transformers_network(model, processor, tokenizer, name=name, resize_mode=resize_mode)
+
+
+def _drawn(cls: Any, folder: Path, seed: int) -> torch.nn.Module:
+    """The architecture of a folder with fresh weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return cls(cls.config_class.from_pretrained(folder, local_files_only=True)).eval().requires_grad_(False)
 
 
 def _is_open_clip(folder: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from clipspace.errors import InputError
-from clipspace.models import catalogue, clip, encoders
+from clipspace.models import catalogue, encoders
 from clipspace.models.clip import Preprocess
 from clipspace.models.components import Components
 from clipspace.models.contract import Encoder
@@ -114,7 +114,7 @@ def untrained_space(name: str | Path = "mini", *, seed: int, device: str | None 
     pairing = catalogue.CATALOGUE.get(name)
     title = f"{name} untrained, seed {seed}"
     place = _placement(torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")), "float32")
-    encoder = clip.draw_encoder(pairing.clip if pairing else name, seed=seed, stamp_name=title, device=place.device)
+    encoder = encoders.draw_encoder(pairing.clip if pairing else name, seed=seed, stamp_name=title, place=place)
     return Space(title, encoder)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clipspace.errors import InputError
 from clipspace.parallel import start_ray
 from clipspace.points.embeddings import Stamp, check_same_space
 from clipspace.sources import Source
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
 class _Worker:
     """One model on one GPU or core; called with the number of a shard."""
 
-    def __init__(self, name: str, device: str, stamp: Stamp, source: Source, path: Path, settings: Settings) -> None:
+    def __init__(
+        self, name: str, encoder: str, device: str, stamp: Stamp, source: Source, path: Path, settings: Settings
+    ) -> None:
         import torch
 
         torch.set_num_threads(1)
-        self.space = load_space(name, device=device)
+        self.space = load_space(name, encoder=encoder, device=device)
         check_same_space(stamp, self.space.stamp, "encode on ray")
         self.source, self.path, self.settings = source, path, settings
 
@@ -54,13 +57,19 @@ def encode_parts(
     """`encode.loop.encode_parts` with ``workers`` actors: one on each GPU or core of the cluster when None."""
     if not todo:
         return 0
+    encoder = space.encoder.identifier
+    if encoder.startswith("object:"):
+        raise InputError(
+            f"encode: expected a space that was loaded by name for engine='ray', whose workers load it, got {encoder!r}; save the "
+            "model and name its folder, or use engine='local'"
+        )
     ray = start_ray()
     from ray.data import from_items
 
     gpu = space.device.type == "cuda"
     workers = workers or int(ray.cluster_resources().get("GPU" if gpu else "CPU", 1))
     shards = from_items(list(todo), override_num_blocks=len(todo))
-    arguments = (space.name, space.device.type, space.stamp, source, path.resolve(), settings)
+    arguments = (space.name, encoder, space.device.type, space.stamp, source, path.resolve(), settings)
     done = shards.map_batches(
         _Worker, batch_size=1, concurrency=workers, num_gpus=int(gpu), fn_constructor_args=arguments
     )
