@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,6 +16,9 @@ from PIL import Image
 from clipspace.errors import CheckpointError
 from clipspace.models.weights import digest
 from clipspace.points.stamps import EMBEDDING, Function
+
+if TYPE_CHECKING:
+    from clipspace.models.contract import Encoder
 
 _HEADS = ("num_heads", "n_heads", "n_head", "num_attention_heads")
 _EPSILON = ("eps", "variance_epsilon")
@@ -85,6 +88,12 @@ def probe_images() -> list[Image.Image]:
         y, x, channel = np.ogrid[:height, :width, :3]
         images.append(Image.fromarray((pattern(y, x, channel) % 256).astype(np.uint8)))
     return images
+
+
+def fingerprint_now(encoder: Encoder) -> tuple[float, ...]:
+    """The fingerprint that `function_of` takes, of an encoder as it runs now: its dtype, its device, its modules."""
+    vectors = [encoder.images(probe_images())] + ([encoder.texts(_TEXTS)] if encoder.context_length else [])
+    return _fingerprint(torch.from_numpy(np.concatenate(vectors)).double())
 
 
 def _stripes(y, x, channel):

@@ -84,6 +84,7 @@ PROBES = (
 """All probes, in the order of their commands."""
 
 _HOMES = {
+    "checkup": ("check",),
     "binding": ("binding_quartets", "choice_accuracy", "decoded_binding", "group_scores", "rendered_binding"),
     "classification": ("ZeroShot", "zero_shot", "zero_shot_accuracy"),
     "concepts": ("Decomposition", "Vocabulary", "decompose", "describe"),
