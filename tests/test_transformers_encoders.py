@@ -109,12 +109,16 @@ def test_the_loss_of_a_model_is_read(home, spaces):
     assert spaces["siglip"].encoder.logit_bias == pytest.approx(float(models["siglip"].logit_bias.detach()))
 
 
-def test_a_siglip_is_given_lower_case_whatever_its_tokenizer_does(home, tmp_path, spaces):
+def test_a_siglip_is_given_lower_case_padded_at_the_end_whatever_its_tokenizer_does(home, tmp_path, spaces):
+    """As Gemma's, which its second version was published with, does neither by itself."""
     folder = shutil.copytree(home[0] / "siglip", tmp_path / "siglip")
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer.backend_tokenizer.normalizer = normalizers.NFC()
     tokenizer.save_pretrained(folder)
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"padding_side": "left"}))
     assert tokenizer("CAT")["input_ids"] != tokenizer("cat")["input_ids"]
+    assert AutoTokenizer.from_pretrained(folder).padding_side == "left"
     space = load_space(f"transformers:{folder}", device="cpu")
     assert np.array_equal(space.encode_texts("A CAT").vectors, spaces["siglip"].encode_texts("a cat").vectors)
 

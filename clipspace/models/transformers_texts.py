@@ -14,9 +14,9 @@ from clipspace.models.network import TextTower
 class TransformersTexts(TextTower):
     """The texts of a CLIP or SigLIP of transformers, by its own tokenizer.
 
-    All texts are padded to the context length. CLIP is given the mask of what is padded. SigLIP is not, and pools its last
-    token: it was trained so (Zhai et al. 2023, arXiv 2303.15343), and on texts in lower case, which not every tokenizer that
-    comes with it makes of them.
+    All texts are padded to the context length. CLIP is given the mask of what is padded. SigLIP is not, is padded at the end, and
+    pools its last token: it was trained so (Zhai et al. 2023, arXiv 2303.15343), and on texts in lower case, which not every
+    tokenizer that comes with it makes of them.
     """
 
     def __init__(self, model: torch.nn.Module, tokenizer: Any, *, sigmoid: bool, name: str) -> None:
@@ -24,7 +24,9 @@ class TransformersTexts(TextTower):
         config = getattr(model.config, "text_config", model.config)
         longest = int(tokenizer.model_max_length)
         self.context_length = min(longest, int(config.max_position_embeddings))
-        self.lowers = sigmoid and not hasattr(tokenizer, "do_lower_case")
+        self.lowers = sigmoid and not hasattr(
+            tokenizer, "canonicalize_text"
+        )  # SigLIP's first tokenizer cleans texts itself
         if sigmoid and self.context_length < config.max_position_embeddings:
             raise CheckpointError(
                 f"load_space({name!r}): expected texts padded to {config.max_position_embeddings} tokens, as the model was trained, got "
@@ -47,7 +49,7 @@ class TransformersTexts(TextTower):
         return self.tokenizer(
             [text.lower() for text in texts] if self.lowers else list(texts),
             padding="max_length", truncation=True, max_length=self.context_length, return_tensors="pt",
-            return_attention_mask=True,
+            return_attention_mask=True, padding_side=None if self.masked else "right",
         )  # fmt: skip
 
     def tokens(self, texts: Sequence[str]) -> torch.Tensor:
