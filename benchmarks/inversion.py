@@ -23,6 +23,17 @@ from clipspace.sources.images import psnr, square
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 import tiny
 
+DECODERS = ["kandinsky", "kandinsky_21", "stable_unclip", "image_variations", "ip_adapter", "karlo"]
+
+
+def made(name, home):
+    """A tiny checkpoint in a folder of ``home``, and the options that load it."""
+    if name == "ip_adapter":
+        unet = tiny.stable_diffusion(home / name).unet
+        return {"adapter": tiny.adapter(home / "adapter.safetensors", unet)}
+    getattr(tiny, name)(home / name)
+    return {"upsample": False} if name == "karlo" else {}
+
 
 def inverted_by_diffusers(decoder, x, z, steps):
     """The usual loop: DDIM run backwards by the library's own scheduler."""
@@ -67,6 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--n", type=int, default=2)
+    parser.add_argument("--decoders", nargs="*", choices=DECODERS, default=DECODERS)
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     images = [render(scene) for scene in sample_scenes(args.n, seed=77)]
@@ -76,13 +88,8 @@ def main() -> None:
     print(f"{'decoder':18}{'bound':>7} | {'exact':^23} | {'DDIM, ours':^23} | {'DDIMInverseScheduler':^23}")
     with tempfile.TemporaryDirectory() as home:
         clip = tiny.clip(Path(home) / "clip")
-        for name, make, options in (
-            ("kandinsky", tiny.kandinsky, {}),
-            ("stable_unclip", tiny.stable_unclip, {}),
-            ("image_variations", tiny.image_variations, {}),
-            ("karlo", tiny.karlo, {"upsample": False}),
-        ):
-            make(Path(home) / name)
+        for name in args.decoders:
+            options = made(name, Path(home))
             space = load_space(clip, decoder=Path(home) / name, device="cpu", decoder_options=options)
             row(name, space, images, args.steps)
             if name == "karlo":
