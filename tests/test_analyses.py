@@ -105,6 +105,17 @@ def test_a_result_says_what_is_seen_and_on_what(name, space, results):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_result_that_draws_names_its_steps_and_its_guidance(name, results):
+    options, asked = load_result(results[name]).provenance.options, about(name).quick.get("num_inference_steps")
+    if not {"num_inference_steps", "guidance_scale"} & set(signature(analysis(name).run).parameters):
+        assert not {"num_inference_steps", "guidance_scale"} & set(options)
+        return
+    several = {"inversion", "decoder_agreement"}  # which draw in several ways
+    assert options["guidance_scale"] is not None
+    assert options["num_inference_steps"] == asked or (name in several and options["num_inference_steps"])
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_result_repeats(name, space, results):
     found, again = load_result(results[name]), _run(name, space)
     assert list(found.findings) == list(again.findings)

@@ -128,7 +128,7 @@ class Echo:
     """A decoder that draws what it is told: the scenes' own images, or these with the binding traded."""
 
     name, stamp, weights = "echo", None, {}
-    num_inference_steps = 50
+    num_inference_steps, guidance_scale = 50, 1.0
 
     def __init__(self, images):
         self.images = images

@@ -6,6 +6,7 @@ import pytest
 from clipspace import PCA, blend, generate, interpolate, invert, load_space, reconstruct, text_diff, variations
 from clipspace.diffusion import sampling
 from clipspace.errors import InputError, SpaceMismatchError
+from clipspace.manipulate import metamers
 from clipspace.points import sphere
 from clipspace.scenes import render, sample_scenes
 from clipspace.seeds import child_seed
@@ -305,9 +306,11 @@ def test_guidance_is_the_decoder_s_own_where_noise_is_drawn_and_1_where_an_image
         "generate": generate(guided, "a cat", n=1, **steps),
         "asked": variations(guided, points[0], n=1, guidance_scale=2.0, **steps),
     }
+    made["metamers"] = metamers(guided, points[0], n=2, keep=2, same=-1.0, **steps)
+    assert {result.provenance.options["num_inference_steps"] for result in made.values()} == {2}
     scales = {name: result.provenance.options["guidance_scale"] for name, result in made.items()}
     assert scales == {
-        "variations of an image": 1.0, "variations of an embedding": 4.0, "inverted": 1.0, "fixed": 4.0, "drawn": 4.0,
+        "variations of an image": 1.0, "variations of an embedding": 4.0, "inverted": 1.0, "fixed": 4.0, "drawn": 4.0, "metamers": 4.0,
         "generate": 4.0, "asked": 2.0,
     }  # fmt: skip
     assert not made["inverted"].provenance.options["clip_sample"]

@@ -15,7 +15,7 @@ from clipspace.space import untrained_space
 class Planted:
     """Sees only red. Its decoder draws the red it was asked for, any blue, and every third time the wrong red."""
 
-    stamp, name, weights = None, "planted", {}
+    stamp, name, weights, guidance_scale, num_inference_steps = None, "planted", {}, 1.0, 5
 
     def noise(self, n):
         return n

@@ -21,7 +21,7 @@ from clipspace.errors import InputError
 from clipspace.probes.binding import KINDS, OUTCOMES, binding_quartets, choice_accuracy, decoded_binding, group_scores
 from clipspace.probes.datasets import Choice, Quartet
 from clipspace.results.pictures import stacked
-from clipspace.results.provenance import provenance
+from clipspace.results.provenance import drawn_with, provenance
 from clipspace.results.result import Result
 from clipspace.results.table import MEASURES
 from clipspace.scenes import UNSEEN
@@ -87,7 +87,7 @@ def run(
         _findings(table),
         {"examples": stacked([[square(read_image(image), _SIDE) for image in first.images] for first in firsts])},
         {"kinds": list(by_kind), "captions": [caption for first in firsts for caption in first.captions]},
-        provenance("binding", space, n=n, decoded=decoded, num_inference_steps=num_inference_steps, seed=seed),
+        provenance("binding", space, n=n, decoded=decoded, seed=seed, **drawn_with(space, num_inference_steps)),
     )
 
 

@@ -28,7 +28,7 @@ from clipspace.points.embeddings import Embeddings
 from clipspace.probes.pairs import blind_pairs as probe
 from clipspace.probes.pairs import pixel_points
 from clipspace.results.pictures import Pictures
-from clipspace.results.provenance import provenance
+from clipspace.results.provenance import drawn_with, provenance
 from clipspace.results.result import Result
 from clipspace.scenes import Scene, factor_table, render
 from clipspace.seeds import stream
@@ -111,7 +111,7 @@ def run(
         {"other": [name], **{f"metamers {i}": sheet.labels["columns"] for i, sheet in enumerate(sheets)}},
         provenance(
             "blind_pairs", space, images=len(sources), k=k, same=same, agree=agree, decodes=decodes,
-            num_inference_steps=num_inference_steps, seed=seed,
+            seed=seed, **drawn_with(space, num_inference_steps),
         ),
     )  # fmt: skip
 

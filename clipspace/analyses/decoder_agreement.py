@@ -24,7 +24,7 @@ from clipspace.analyses.examples import pictures
 from clipspace.errors import InputError
 from clipspace.probes.decoders import agreement_of, decoder_seed
 from clipspace.results.pictures import stacked
-from clipspace.results.provenance import provenance
+from clipspace.results.provenance import drawn_with, provenance
 from clipspace.results.result import Result
 from clipspace.sources.images import square
 
@@ -66,13 +66,15 @@ def run(
     if len(sources) < 2:
         raise InputError(f"decoder_agreement: expected two images or more, got {len(sources)}")
     own_space = {space.name: space} if space.decoder is not None and space.decoder.inverts else {}
-    optimised = replace(space, decoder=GradientDecoder(space.encoder))
+    optimised = replace(space, decoder=GradientDecoder(space.encoder), usual_guidance=None)
     spaces = {**own_space, **(others or {}), "gradient": optimised}
     points = space.encode_images(sources)
     decodes = {
         name: one_space.decode(points, num_inference_steps=num_inference_steps, seed=decoder_seed(seed, name))
         for name, one_space in spaces.items()
     }
+    used = {name: drawn_with(one_space, num_inference_steps) for name, one_space in spaces.items()}
+    sampling = {key: {name: of_space[key] for name, of_space in used.items()} for key in used["gradient"]}
     scores = agreement_of(space, points, decodes, seed=seed)
     side = max(image.width for images in decodes.values() for image in images)  # no decoder loses pixels
     columns = [sources, *decodes.values()]
@@ -85,7 +87,7 @@ def run(
             "cosines": _matrix(scores, points.unit),
         },
         {"names": ["z", *decodes]},
-        provenance("decoder_agreement", space, pictures=names, num_inference_steps=num_inference_steps, seed=seed),
+        provenance("decoder_agreement", space, pictures=names, seed=seed, **sampling),
     )
 
 

@@ -25,7 +25,7 @@ from clipspace.analyses.examples import pictures
 from clipspace.analyses.judging import CHANCE, WORDS, factors_kept, readable
 from clipspace.errors import InputError, check_count, shortened
 from clipspace.results.pictures import stacked
-from clipspace.results.provenance import provenance
+from clipspace.results.provenance import drawn_with, provenance
 from clipspace.results.result import Result
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def run(
             scales=list(scales),
             draws=draws,
             seed=seed,
-            num_inference_steps=num_inference_steps,
+            **drawn_with(space, num_inference_steps, list(scales)),
         ),
     )
 

@@ -26,7 +26,7 @@ from clipspace.errors import check_count
 from clipspace.manipulate import interpolate
 from clipspace.points.embeddings import Embeddings
 from clipspace.results.pictures import stacked
-from clipspace.results.provenance import provenance
+from clipspace.results.provenance import drawn_with, provenance
 from clipspace.results.result import Result
 from clipspace.seeds import child_seed
 from clipspace.sources.images import SAME, psnr
@@ -100,7 +100,8 @@ def run(
             frames=frames,
             draws=draws,
             seed=seed,
-            num_inference_steps=num_inference_steps,
+            guidance_scale_of_fixed_noise=space.guidance_scale,
+            **drawn_with(space, num_inference_steps, inverted=True),
         ),
     )
 

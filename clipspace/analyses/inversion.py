@@ -106,6 +106,7 @@ def run(
             pictures=names,
             fewest=fewest,
             doublings=doublings,
+            num_inference_steps=sorted({steps for _, steps in tried}),
             guidance_scale=guidance_scale,
             seed=seed,
         ),

@@ -27,7 +27,7 @@ from clipspace.manipulate import text_diff
 from clipspace.points.embeddings import Embeddings
 from clipspace.probes.mini_world import sentence, truth
 from clipspace.results.pictures import Pictures, stacked
-from clipspace.results.provenance import provenance
+from clipspace.results.provenance import drawn_with, provenance
 from clipspace.results.result import Result
 from clipspace.scenes import render, sample_scenes
 from clipspace.search import Index, build_index
@@ -115,7 +115,7 @@ def run(
         {"sources": np.stack([np.asarray(image) for image in sources]),
          "decodes": stacked([moved.images for moved in moves]), "neighbours": np.stack(near)},
         {"edits": [edit.label for edit in chosen_edits]},
-        provenance("neighbours", space, pictures=names, **options, seed=seed, num_inference_steps=num_inference_steps),
+        provenance("neighbours", space, pictures=names, **options, seed=seed, **drawn_with(space, num_inference_steps)),
     )  # fmt: skip
 
 

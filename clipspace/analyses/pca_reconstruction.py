@@ -27,7 +27,7 @@ from clipspace.points.embeddings import Embeddings
 from clipspace.points.pca import PCA
 from clipspace.probes.mini_world import FACTORS, describe, truth
 from clipspace.results.pictures import stacked
-from clipspace.results.provenance import provenance
+from clipspace.results.provenance import drawn_with, provenance
 from clipspace.results.result import Result
 from clipspace.scenes import render, sample_scenes
 
@@ -104,7 +104,7 @@ def run(
         [*beyond, *_findings(table, ladder.scores["cosine of the mean alone"].mean())],
         {"images": stacked(ladder.rows)},
         {"columns": ladder.labels["columns"]},
-        provenance("pca_reconstruction", space, pictures=names, **options, num_inference_steps=num_inference_steps),
+        provenance("pca_reconstruction", space, pictures=names, **options, **drawn_with(space, num_inference_steps)),
     )
 
 

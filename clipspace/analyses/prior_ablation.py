@@ -23,7 +23,7 @@ from clipspace.errors import check_count
 from clipspace.manipulate import generate
 from clipspace.probes.mini_world import sentence, truth
 from clipspace.results.pictures import stacked
-from clipspace.results.provenance import provenance
+from clipspace.results.provenance import drawn_with, provenance
 from clipspace.results.result import Result
 from clipspace.scenes import render, sample_scenes
 from clipspace.sources.images import square
@@ -90,7 +90,7 @@ def run(
             texts=None if scenes else prompts,
             n=n,
             seed=seed,
-            num_inference_steps=num_inference_steps,
+            **drawn_with(space, num_inference_steps),
         ),
     )
 

@@ -29,7 +29,7 @@ from clipspace.probes.factors import Factor, augmentation_factors, rank_agreemen
 from clipspace.probes.factors import retention as probe
 from clipspace.probes.factors.readout import FEWEST
 from clipspace.results.pictures import stacked
-from clipspace.results.provenance import provenance
+from clipspace.results.provenance import drawn_with, provenance
 from clipspace.results.result import Result
 from clipspace.scenes import MENTIONS
 from clipspace.seeds import child_seed
@@ -88,8 +88,9 @@ def run(
     twins = _untrained_twins(space, controls, seed)
     options = {"pairs": pairs, "seed": seed}
     looking = {"decoded": decoded, "decodes": decodes, "num_inference_steps": num_inference_steps}
+    sampling = drawn_with(space, num_inference_steps)
     if images is not None or space.decoder is None:
-        looking = {}
+        looking, sampling = {}, {}
     scores = probe(space, pictures, factors=list(factors), **options, **looking)
     untrained = _mean_retention([probe(twin, pictures, factors=list(factors), **options) for twin in twins])
     mentions = {name: _in_words(name) for name in scores.labels["factors"] if images is None}
@@ -101,7 +102,7 @@ def run(
         [_order(scores, mentions), *_training(scores, untrained), *_decoder(scores), *missing],
         {"examples": stacked([_example(factors[name], seed) for name in scores.labels["factors"]])},
         {"factors": [name.replace("_", " ") for name in scores.labels["factors"]]},
-        provenance("retention", space, images=len(pictures), controls=controls, **options, **looking),
+        provenance("retention", space, images=len(pictures), controls=controls, **options, **looking | sampling),
     )
 
 

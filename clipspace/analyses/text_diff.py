@@ -30,7 +30,7 @@ from clipspace.analyses.judging import Verdict, readable, verdict
 from clipspace.errors import check_count
 from clipspace.manipulate import text_diff
 from clipspace.results.pictures import Pictures, stacked
-from clipspace.results.provenance import provenance
+from clipspace.results.provenance import drawn_with, provenance
 from clipspace.results.result import Result
 from clipspace.sources.images import SAME, psnr
 
@@ -106,7 +106,9 @@ def run(
             "columns": moves[0].labels["columns"],
             "read": [f"{_mark(one_verdict)}{one_verdict.words}" if one_verdict else "" for one_verdict in verdicts],
         },
-        provenance("text_diff", space, pictures=names, **options, num_inference_steps=num_inference_steps),
+        provenance(
+            "text_diff", space, pictures=names, **options, **drawn_with(space, num_inference_steps, inverted=True)
+        ),
     )
 
 

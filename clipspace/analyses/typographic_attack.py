@@ -25,7 +25,7 @@ from clipspace.measure.bootstrap import bootstrap
 from clipspace.probes.classification import zero_shot
 from clipspace.probes.typographic import print_word
 from clipspace.results.pictures import stacked
-from clipspace.results.provenance import provenance
+from clipspace.results.provenance import drawn_with, provenance
 from clipspace.results.result import Result
 from clipspace.scenes import THINGS, render
 from clipspace.scenes.captions import article
@@ -136,7 +136,9 @@ def run(
             "rows": [f"{attack.truth[i]}, “{attack.words[i]}”" for i in pairs_shown],
             "said": readings,
         },
-        provenance("typographic_attack", space, pictures=attack.names, **options),
+        provenance(
+            "typographic_attack", space, pictures=attack.names, **options | drawn_with(space, num_inference_steps)
+        ),
     )
 
 

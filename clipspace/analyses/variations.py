@@ -24,7 +24,7 @@ from clipspace.analyses.inverted import inverted
 from clipspace.analyses.judging import WORDS, factors_kept, factors_sentence, readable
 from clipspace.manipulate import variations
 from clipspace.results.pictures import stacked
-from clipspace.results.provenance import provenance
+from clipspace.results.provenance import drawn_with, provenance
 from clipspace.results.result import Result
 
 if TYPE_CHECKING:
@@ -92,7 +92,13 @@ def run(
         {"images": stacked(rows)},
         {"columns": ["source", "eta = 0", *[f"eta = {eta:g}"] * n]},
         provenance(
-            "variations", space, pictures=names, n=n, eta=eta, seed=seed, num_inference_steps=num_inference_steps
+            "variations",
+            space,
+            pictures=names,
+            n=n,
+            eta=eta,
+            seed=seed,
+            **drawn_with(space, num_inference_steps, inverted=True),
         ),
     )
 

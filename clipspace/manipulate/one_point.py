@@ -10,7 +10,7 @@ import numpy as np
 from clipspace.errors import InputError
 from clipspace.points.embeddings import Embeddings
 from clipspace.results.pictures import Pictures
-from clipspace.results.provenance import input_of, provenance
+from clipspace.results.provenance import drawn_with, input_of, provenance
 from clipspace.sources.images import list_images, read_image
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def metamers(
     keep: int = 4,
     same: float = 0.9,
     num_inference_steps: int | None = None,
+    guidance_scale: float | None = None,
     seed: int = 0,
 ) -> Pictures:
     """The ``keep`` of ``n`` decodes of one z that differ most in pixels while ``cos(E(D(z)), z) >= same``.
@@ -44,7 +45,8 @@ def metamers(
         raise InputError(f"metamers: expected 2 <= keep <= n, got keep={keep} and n={n}")
     space.noise(1)
     point, made_of = _one_point(space, image)
-    images = space.decode(point[[0] * n], seed=seed, num_inference_steps=num_inference_steps)
+    sampling = drawn_with(space, num_inference_steps, guidance_scale)
+    images = space.decode(point[[0] * n], seed=seed, **sampling)
     cosine = space.encode_images(images).unit @ point.unit[0]
     agree = np.flatnonzero(cosine >= same)
     if len(agree) < 2:
@@ -57,7 +59,7 @@ def metamers(
     positions = farthest(distance, keep)
     apart = distance[np.ix_(positions, positions)] + np.diag(np.full(len(positions), np.inf))
     rows = agree[positions]
-    options = {"n": n, "same": same, "num_inference_steps": num_inference_steps, "rows": rows.tolist()}
+    options = {"n": n, "same": same, "rows": rows.tolist(), **sampling}
     pictures = Pictures.of(
         [[images[i] for i in rows]],
         point[[0] * len(rows)],

@@ -20,7 +20,7 @@ from clipspace.errors import InputError, check_count
 from clipspace.points.embeddings import Embeddings
 from clipspace.probes.datasets import Choice, Quartet
 from clipspace.probes.rows import share_row
-from clipspace.results.provenance import provenance
+from clipspace.results.provenance import drawn_with, provenance
 from clipspace.results.result import Result
 from clipspace.results.table import Table
 from clipspace.scenes import COLORS, SIZES, Scene, Thing, render, sample_scene
@@ -82,7 +82,8 @@ def rendered_binding(
         rows += [{"kind": kind, "score": row.outcome, **row} for row in outcomes]
     for row in rows:
         row.pop("outcome", None)
-    made = provenance("rendered_binding", space if decodes else None, stamp=space.stamp, seed=seed, **looking)
+    used = drawn_with(space, num_inference_steps) if decodes else {}
+    made = provenance("rendered_binding", space if decodes else None, stamp=space.stamp, seed=seed, **looking | used)
     return Result("binding", Table(rows, ("kind", "view", "score")), provenance=made)
 
 
@@ -163,7 +164,7 @@ def decoded_binding(
         for outcome in OUTCOMES:
             hits = np.array([one == outcome for one in outcomes], dtype=float).reshape(n, times).mean(axis=1)
             rows.append(share_row(hits, trials=times, view=view, outcome=outcome))
-    options = {"kind": kind, "n": n, "decodes": decodes, "num_inference_steps": steps}
+    options = {"kind": kind, "n": n, "decodes": decodes, **drawn_with(space, steps)}
     return Result("decoded_binding", rows, provenance=provenance("decoded_binding", space, seed=seed, **options))
 
 

@@ -18,7 +18,7 @@ from clipspace.points.embeddings import Embeddings
 from clipspace.probes.classification import zero_shot
 from clipspace.probes.rows import mean_row, share_row
 from clipspace.probes.templates import PHOTO, read_templates
-from clipspace.results.provenance import provenance
+from clipspace.results.provenance import drawn_with, provenance
 from clipspace.results.result import Result
 from clipspace.results.table import Row, Table
 from clipspace.scenes import Card, draw_card
@@ -158,6 +158,7 @@ def attack_scores(
                 keys = {"condition": condition, "view": view, "answer": answer}
                 rows += _reading(probabilities, [answers.index(one) for one in wanted], seed, **keys)
     options = {"labels": answers, "templates": list(read_templates(templates)), "decodes": decodes}
+    options |= drawn_with(space, num_inference_steps) if decodes else {}
     made = provenance("attack_scores", space if decodes else None, stamp=space.stamp, seed=seed, **options)
     return Result("attack_scores", _with_controls(rows, 1 / len(answers)), provenance=made)
 

@@ -72,6 +72,20 @@ def provenance(
     return Provenance(call, list(inputs), options, seed, **({"stamp": stamp} | of_space), versions=_versions())
 
 
+def drawn_with(
+    space: Space, num_inference_steps: int | None, guidance_scale: float | None = None, *, inverted: bool = False
+) -> dict[str, Any]:
+    """The sampler's options as `Space.decode` takes them, for a provenance: ``None`` is what the space takes when told none.
+
+    ``inverted`` tells x_T that was found from x_T that is drawn.
+    """
+    usual = space.inversion_guidance_scale if inverted else space.guidance_scale
+    return {
+        "num_inference_steps": space.num_inference_steps if num_inference_steps is None else num_inference_steps,
+        "guidance_scale": usual if guidance_scale is None else guidance_scale,
+    }
+
+
 def read_provenance(values: Mapping[str, Any]) -> Provenance:
     """The provenance that `Provenance.to_dict` wrote. Raises `TypeError` or `KeyError` for anything else."""
     return Provenance(**{**values, "stamp": read_stamp(values["stamp"])})

@@ -25,7 +25,7 @@ from clipspace.probes.factors.recovery import (
 )
 from clipspace.probes.factors.resampled import Measure, mean_of
 from clipspace.probes.factors.sensitivity import consistency, sensitivity, typical_angle
-from clipspace.results.provenance import Provenance, provenance
+from clipspace.results.provenance import Provenance, drawn_with, provenance
 from clipspace.results.result import Result
 from clipspace.scenes import Scene, render
 from clipspace.sources.images import read_images
@@ -96,7 +96,7 @@ def retention(
         steps = space.num_inference_steps if num_inference_steps is None else num_inference_steps
         looking = {"decoded": decoded, "decodes": decodes, "num_inference_steps": steps}
         parts, agreement = _of_decoder(space, chosen, encode(chosen[0].image), seed=seed, **looking)
-        measures, options = measures | parts, options | looking
+        measures, options = measures | parts, options | looking | drawn_with(space, steps)
     made = provenance("retention", space if decoded else None, stamp=space.stamp, seed=seed, **options)
     return _result(measures, agreement, made)
 
