@@ -199,6 +199,23 @@ def test_a_repository_is_read_from_the_cache(home, spaces, tmp_path, monkeypatch
         load_space("transformers:nobody/siglip", device="cpu")
 
 
+def test_an_image_encoder_beside_its_processor_of_2022_is_read(home, spaces, tmp_path):
+    tiny_transformers.clip_vision(tmp_path / "image_encoder", home[1]["clip"])
+    path = tmp_path / "image_encoder" / "preprocessor_config.json"
+    written = json.loads(path.read_text())
+    path.unlink()
+    old = {
+        key: written[key]
+        for key in ("do_center_crop", "do_normalize", "do_resize", "image_mean", "image_std", "resample")
+    }
+    old |= {"size": 32, "crop_size": 32, "feature_extractor_type": "CLIPFeatureExtractor"}
+    (tmp_path / "feature_extractor").mkdir()
+    (tmp_path / "feature_extractor" / "preprocessor_config.json").write_text(json.dumps(old))
+    function, whole = load_space(f"transformers:{tmp_path}", device="cpu").stamp.function, spaces["clip"].stamp.function
+    for name in ("image_size", "mean", "std", "resize_mode", "interpolation"):
+        assert getattr(function, name) == getattr(whole, name)
+
+
 @pytest.mark.parametrize(
     ("kind", "file", "values", "error", "told"),
     [
