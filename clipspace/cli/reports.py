@@ -76,8 +76,10 @@ def report(
 
 
 def _write(images: Sequence[Path] | None, output: Path, as_json: bool, space: Chosen, **options: Any) -> None:
+    from clipspace.models.devices import check_device
     from clipspace.report.building import write_report
 
+    check_device(space.device)
     sampling = {"num_inference_steps": space.steps, "guidance_scale": space.guidance}
     page = write_report(output, images or None, space=space.space, **options, **sampling, **space.loading())
     say({"page": str(page)}, as_json, f"open {page}")

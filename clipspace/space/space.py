@@ -23,7 +23,7 @@ from clipspace.reprs import brief
 from clipspace.seeds import streams
 from clipspace.sequences import in_order
 from clipspace.sources.images import list_images, read_image, read_images
-from clipspace.space.batches import batch_slices
+from clipspace.space.batches import batch_slices, within_memory
 from clipspace.space.drawing import draw_embeddings, draw_images
 from clipspace.space.inputs import check_guidance, decoder_noise, decoder_vectors, text_points
 from clipspace.space.inverting import find_noise, warn_limited, warn_lost
@@ -116,10 +116,11 @@ class Space:
         """
         listed, names = list_images(images)
         padded = batch_size if deterministic else None
-        chunks = [
-            self.encoder.images([read_image(s) for s in listed[rows]], batch_size=padded)
-            for rows in batch_slices(len(listed), batch_size, "encode images")
-        ]
+        with within_memory("encode_images", batch_size):
+            chunks = [
+                self.encoder.images([read_image(s) for s in listed[rows]], batch_size=padded)
+                for rows in batch_slices(len(listed), batch_size, "encode images")
+            ]
         return self._embeddings(chunks, "image", names)
 
     def encode_features(self, images, *, batch_size: int = _ENCODE_BATCH) -> Embeddings:
@@ -130,7 +131,8 @@ class Space:
         """
         listed, names = list_images(images)
         slices = batch_slices(len(listed), batch_size, "encode features")
-        chunks = [self.encoder.features([read_image(s) for s in listed[rows]]) for rows in slices]
+        with within_memory("encode_features", batch_size):
+            chunks = [self.encoder.features([read_image(s) for s in listed[rows]]) for rows in slices]
         if not chunks:
             raise InputError("encode: expected at least one image, got none")
         vectors = self._finite(np.concatenate(chunks), "encode_features")
@@ -142,7 +144,9 @@ class Space:
         wrong = [text for text in listed if not isinstance(text, str)]
         if wrong:
             raise InputError(f"encode_texts: expected texts with at least one word, got {wrong[0]!r}, which is no text")
-        chunks = [self.encoder.texts(listed[rows]) for rows in batch_slices(len(listed), batch_size, "encode texts")]
+        slices = batch_slices(len(listed), batch_size, "encode texts")
+        with within_memory("encode_texts", batch_size):
+            chunks = [self.encoder.texts(listed[rows]) for rows in slices]
         return self._embeddings(chunks, "text", listed)
 
     def prior(
