@@ -50,6 +50,10 @@ class FlowSchedule:
         sigma = 0.0 if t is None else t / self.total
         return 1 - sigma, sigma
 
+    def timestep_of_noise(self, ratio: float) -> float:
+        """The timestep whose noise is ``ratio`` of its signal."""
+        return self.total * ratio / (1 + ratio)
+
     def step(self, t: float | None, s: float | None, eta: float = 0.0) -> tuple[float, float, float]:
         """``A, B, sigma`` of Euler's step from timestep ``t`` to ``s`` (None: the image)."""
         if eta:

@@ -136,6 +136,11 @@ class Schedule:
         a_t = self.alpha(t)
         return a_t**0.5, (1 - a_t) ** 0.5
 
+    def timestep_of_noise(self, ratio: float) -> int:
+        """The first timestep whose noise is at least ``ratio`` of its signal."""
+        alphas = self.alphas_cumprod.double()
+        return int(torch.argmax((((1 - alphas) / alphas) ** 0.5 >= ratio).int()))
+
     def _towards(self, t: int | None, s: int | None, eta: float) -> tuple[float, float, float]:
         """How much of x_0, of the predicted noise and of fresh noise is in the step's result (Song et al. 2021, equation 12)."""
         a_t, a_s = self.alpha(t), self.alpha(s)

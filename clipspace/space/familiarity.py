@@ -65,21 +65,14 @@ def warn_unfamiliar(doing: str, space: Space, ratios: np.ndarray | None, *, stac
 def _errors(space: Space, images: list[Image.Image], points: Embeddings, seed: int) -> np.ndarray:
     """Root mean square of the error of the decoder's guess at each image, in its latents."""
     decoder = space.decoder
-    t = _timestep(decoder.schedule)
-    signal = decoder.schedule.alpha(t) ** 0.5
+    t = decoder.schedule.timestep_of_noise(_NOISE)
+    signal, noise = decoder.schedule.signal_and_noise(t)
     a, b, _ = decoder.schedule.step(t, None)
     rngs, errors = streams(seed, len(images), "familiarity"), []
     vectors = torch.from_numpy(decoder_vectors(space, points, "unfamiliarity"))
     for rows in batch_slices(len(images), _BATCH):
         x_0 = decoder.to_latents(images[rows]).to(working_dtype(space.encoder.dtype))
-        noise = draw_noise(decoder.latent_shape, rngs[rows]).to(x_0.device, x_0.dtype)
-        x_t = signal * x_0 + (1 - signal**2) ** 0.5 * noise
+        x_t = signal * x_0 + noise * draw_noise(decoder.latent_shape, rngs[rows]).to(x_0.device, x_0.dtype)
         guess = a * x_t + b * decoder.predict(x_t, t, decoder.condition(vectors[rows]))
         errors.append((guess - x_0).cpu().double().pow(2).flatten(1).mean(dim=1).sqrt().numpy())
     return np.concatenate(errors)
-
-
-def _timestep(schedule) -> int:
-    """The first timestep whose noise is `_NOISE` of its signal."""
-    alphas = schedule.alphas_cumprod.double()
-    return int(torch.argmax((((1 - alphas) / alphas) ** 0.5 >= _NOISE).int()))
