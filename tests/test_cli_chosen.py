@@ -73,10 +73,17 @@ def test_every_option_of_loading_arrives(name, monkeypatch, tmp_path, apple):
         apple.save(path)
     monkeypatch.setattr("clipspace.space.load_space", load)
     monkeypatch.setattr(building, "load_space", load)
-    how = "--space karlo --decoder a --prior none --variant fp16 --dtype bfloat16 --device cpu --offload"
+    how = "--space karlo --encoder image_encoder --decoder a --prior none --variant fp16 --dtype bfloat16 --device cpu --offload"
     with pytest.raises(StoppedError):
         run(*name.split(), *how.split())
-    expected = {"space": "karlo", "decoder": "a", "prior": False, "variant": "fp16", "dtype": "bfloat16"}
+    expected = {
+        "space": "karlo",
+        "encoder": "image_encoder",
+        "decoder": "a",
+        "prior": False,
+        "variant": "fp16",
+        "dtype": "bfloat16",
+    }
     assert asked == expected | {"device": "cpu", "offload": True}
 
 

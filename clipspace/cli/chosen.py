@@ -26,6 +26,10 @@ class Chosen:
     """A space and how it is loaded, as options of a command say; a command takes one under `takes_space`."""
 
     space: Annotated[str, _option("--space", "Name of the space; see `clipspace spaces`.")] = "mini"
+    encoder: Annotated[
+        str | None,
+        _option("--encoder", "Encoder to use in place of the space's own; image_encoder is that beside the prior."),
+    ] = None
     decoder: Annotated[
         str | None, _option("--decoder", "Decoder to use in place of the space's own; see `clipspace spaces`.")
     ] = None
@@ -73,6 +77,7 @@ class Chosen:
     def loading(self, *, dtype: str = "float32") -> dict[str, Any]:
         """The arguments of `load_space`, but for the name."""
         return {
+            "encoder": self.encoder,
             "decoder": self.decoder,
             "prior": False if self.prior == NO_PRIOR else self.prior,
             "variant": self.variant,
