@@ -20,7 +20,7 @@ from clipspace.space import untrained_space
 
 FEW = {"num_inference_steps": 4}
 SOME = ["variations", "interpolation", "guidance"]
-QUICK = {"variations": {"n": 1}, "interpolation": {"steps": 2, "draws": 0}, "guidance": {"scales": (1.0,), "draws": 2}}
+QUICK = {"variations": {"n": 1}, "interpolation": {"frames": 2, "draws": 0}, "guidance": {"scales": (1.0,), "draws": 2}}
 MORE = Scene("navy", (Thing("star", "yellow", x=0.6),))
 
 
