@@ -26,7 +26,7 @@ images = images or [render(scene) for scene in sample_scenes(2, seed=UNSEEN, lay
 
 table, rows = [], []
 for noise in ("inverted", "fixed"):
-    path = interpolate(space, *images, steps=between, noise=noise, seed=0, num_inference_steps=steps)
+    path = interpolate(space, *images, frames=between, noise=noise, seed=0, num_inference_steps=steps)
     cosines = np.einsum("nd,nd->n", space.encode_images(path.images).unit, path.embeddings.unit)
     rows.append(path.images)
     table.append(

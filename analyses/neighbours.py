@@ -24,7 +24,7 @@ space = load_space("mini")
 among = [render(scene) for scene in sample_scenes(n, seed=UNSEEN, layout="one")]
 index = build_index(space.encode_images(among), seed=0)
 z = space.encode_images([image])
-moved = text_diff(space, z, before, after, steps=2, seed=0, num_inference_steps=steps)
+moved = text_diff(space, z, before, after, frames=2, seed=0, num_inference_steps=steps)
 nearest = retrieve(space, index, moved.embeddings, k=5)
 table = [
     {"of": name, "neighbour": rank + 1, "row": int(row), "cosine": float(cosine)}

@@ -25,7 +25,7 @@ space = load_space("mini")
 
 table, rows = [], []
 for image, before, after in edits:
-    moved = text_diff(space, image, before, after, steps=moves, seed=0, num_inference_steps=steps)
+    moved = text_diff(space, image, before, after, frames=moves, seed=0, num_inference_steps=steps)
     to_before, to_after = (space.encode_images(moved.images).unit @ space.encode_texts([before, after]).unit.T).T
     table.append(
         {
@@ -38,7 +38,7 @@ for image, before, after in edits:
     )
     rows.append(moved.images)
 
-result = Result("text_diff script", table, provenance=provenance("text_diff", space, seed=0, steps=moves))
+result = Result("text_diff script", table, provenance=provenance("text_diff", space, seed=0, frames=moves))
 print(result)
 result.save("results/text_diff_script.json")
 with paper("neurips"):
