@@ -4,15 +4,17 @@
     python benchmarks/full_size.py kandinsky-2.2 stable-unclip-h     draws with these, one after another
 
 Each draws one image from the same weights, embedding and x_T in two processes of their own. Memory is the most that a process had
-resident, and on a GPU the most that torch allocated there; "loading" is that of clipspace until the space is there, beside the weights
-in the dtype asked for. The CLIP is a tiny one of the right dimension. The weights need 3 to 6 GB of disk while a row runs. Where the
-configurations come from stands in tests/published.py.
+resident, and on a GPU the most that torch allocated there; "loading" is that of clipspace until the space is there, beside the
+weights in the dtype asked for. On a CPU, float32 files are mapped into memory, so that weights are resident only once they are used.
+The CLIP is a tiny one of the right dimension. The weights need 3 to 6 GB of disk while a row runs. Where the configurations come
+from stands in tests/published.py.
 """
 
 import argparse
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,8 @@ ROWS = {  # side in pixels, guidance of the authors
 }
 DIM = {"kandinsky-2.2": 1280, "stable-unclip-h": 1024, "stable-unclip-l": 768, "sd-image-variations": 768}
 _NOISED = {"noise_level": 0, "noise_seed": 5}
+_ROUNDING = 2.0**-22
+"""Relative change of x_T by two units in the last place of float32."""
 
 
 def write(name: str, folder: Path) -> None:
@@ -110,22 +114,27 @@ def theirs(name: str, home: Path, args) -> None:
     pipeline.set_progress_bar_config(disable=True)
     loaded, (side, guidance) = time.perf_counter(), ROWS[name]
     how = {
-        "height": side, "width": side, "num_inference_steps": args.steps, "guidance_scale": guidance, "output_type": "np",
-        "latents": x_T.to(args.device, pipeline.unet.dtype),
-    }  # fmt: skip
-    z = z.to(args.device, pipeline.unet.dtype)
+        "height": side,
+        "width": side,
+        "num_inference_steps": args.steps,
+        "guidance_scale": guidance,
+        "output_type": "np",
+    }
+    z, x_T = z.to(args.device, pipeline.unet.dtype), x_T.to(args.device, pipeline.unet.dtype)
     if name.startswith("kandinsky"):
         null = torch.from_numpy(np.load(home / "null.npy")).to(z)
-        images = pipeline(z, null, **how).images
+        run = partial(pipeline, z, null, **how)
     elif name.startswith("stable-unclip"):
-        images = pipeline(
-            prompt=[""], image_embeds=z, noise_level=0, generator=torch.Generator().manual_seed(5), **how
-        ).images
+        run = partial(pipeline, prompt=[""], image_embeds=z, noise_level=0, **how)
     else:
         pipeline.image_encoder.forward = lambda pixels: type("Out", (), {"image_embeds": z})()
-        images = pipeline(torch.zeros(1, 3, 32, 32), **how).images
-    np.save(home / "theirs.npy", images)
-    answer(load=loaded - began, draw=time.perf_counter() - loaded, **_on_gpu(args))
+        run = partial(pipeline, torch.zeros(1, 3, 32, 32), **how)
+    np.save(home / "theirs.npy", run(latents=x_T, generator=torch.Generator().manual_seed(5)).images)
+    seconds = time.perf_counter() - loaded
+    if args.floor:
+        nearby = run(latents=x_T * (1 + _ROUNDING), generator=torch.Generator().manual_seed(5)).images
+        np.save(home / "nearby.npy", nearby)
+    answer(load=loaded - began, draw=seconds, **_on_gpu(args))
 
 
 def _on_gpu(args) -> dict[str, float]:
@@ -135,14 +144,16 @@ def _on_gpu(args) -> dict[str, float]:
 def draw(name: str, args) -> None:
     with tempfile.TemporaryDirectory(dir=args.disk) as home:
         tiny.clip(Path(home) / "clip", dim=DIM[name])
-        how = ("--steps", args.steps, "--device", args.device, "--dtype", args.dtype)
+        how = ("--steps", args.steps, "--device", args.device, "--dtype", args.dtype, *["--floor"] * args.floor)
         children = {what: spawn(__file__, name, "--child", what, home, *how) for what in ("write", "ours", "theirs")}
         a, b = (np.load(Path(home) / f"{what}.npy") for what in ("ours", "theirs"))
+        floor = np.abs(np.load(Path(home) / "nearby.npy") - b).max() if args.floor else None
     mine, other = children["ours"], children["theirs"]
     print(
         f"{name}, {args.steps} steps, guidance {ROWS[name][1]:g}, {a.shape[1]} px, {args.dtype} on {args.device}\n"
         f"  largest difference of a pixel (of 1)  {np.abs(a - b).max():.1e}; {((a > 0) & (a < 1)).mean():.0%} of pixels are inside (0, 1)\n"
-        f"  seconds to load and to draw           {mine['load']:.0f} and {mine['draw']:.0f}; "
+        + ("" if floor is None else f"  the pipeline's own, when x_T is rounded  {floor:.1e}\n")
+        + f"  seconds to load and to draw           {mine['load']:.0f} and {mine['draw']:.0f}; "
         f"pipeline {other['load']:.0f} and {other['draw']:.0f}\n"
         f"  peak memory, MiB                      {mine['peak']:.0f}; pipeline {other['peak']:.0f}\n"
         f"  peak on the GPU, MiB                  {mine['gpu']:.0f}; pipeline {other['gpu']:.0f}\n"
@@ -165,6 +176,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--dtype", default="float32")
+    parser.add_argument(
+        "--floor", action="store_true", help="how much the pipeline's image changes when x_T is rounded"
+    )
     parser.add_argument("--disk", help="folder for the weights; the system's temporary one by default")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
