@@ -38,7 +38,7 @@ for noise in ("inverted", "fixed"):
         }
     )
 
-options = {"steps": between, "num_inference_steps": steps}
+options = {"frames": between, "num_inference_steps": steps}
 result = Result("interpolation script", table, provenance=provenance("interpolate", space, seed=0, **options))
 print(result)
 result.save("results/interpolation_script.json")

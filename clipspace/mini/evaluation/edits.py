@@ -30,7 +30,7 @@ def text_edits(space: Space, n: int = 100) -> list[Row]:
         facts = truth(scene)
         factor = tuple(FACTORS)[i % len(FACTORS)]
         new = facts | {factor: str(rng.choice([v for v in FACTORS[factor] if v != facts[factor]]))}
-        asked = {"before": sentence(facts), "after": sentence(new), "steps": 5, **settings}
+        asked = {"before": sentence(facts), "after": sentence(new), "frames": 5, **settings}
         edit = text_diff(space, code[i], **asked)
         rising.append(bool((np.diff(edit.scores["cosine to after"][0]) > 0).all()))
         pixel_rising.append(_redrawn_rises(edit))
