@@ -290,6 +290,8 @@ def test_unknown_spaces_are_refused(name, error):
         load_space(name, device="cpu")
     with pytest.raises(InputError, match="float64"):
         load_space("mini", dtype="float8")
+    with pytest.raises(InputError, match=r"expected one of .*cpu.*'abacus'"):
+        load_space("mini", device="abacus")
     with pytest.raises(InputError, match="Apple"):
         load_space("mini", dtype="float64", device="mps")
 

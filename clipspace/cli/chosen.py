@@ -67,10 +67,8 @@ class Chosen:
 
     def load(self, *, dtype: str = "float32") -> Space:
         """The space, which draws with these steps and this guidance; in ``dtype`` where no option says another."""
-        from clipspace.models.devices import check_device
         from clipspace.space import load_space
 
-        check_device(self.device)
         space = load_space(self.space, **self.loading(dtype=dtype))
         return space.with_defaults(num_inference_steps=self.steps, guidance_scale=self.guidance)
 

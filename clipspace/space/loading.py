@@ -14,6 +14,7 @@ from clipspace.models.clip import Preprocess
 from clipspace.models.components import Components
 from clipspace.models.contract import Encoder
 from clipspace.models.decoders import check_named, check_options, facts_of, load_decoder
+from clipspace.models.devices import check_device
 from clipspace.models.facts import DecoderFacts
 from clipspace.models.folders import Placement, Source
 from clipspace.models.gradient_decoder import GradientDecoder
@@ -80,6 +81,7 @@ def load_space(
     >>> load_space("mini").stamp.dim
     128
     """
+    _check_place(device, dtype)
     asked = asked_for(name, encoder, decoder, prior)
     place = _placement(asked.device(device), dtype, offload, variant)
     source, options = _locate_decoder(asked.decoder, variant), decoder_options or {}
@@ -110,6 +112,7 @@ def untrained_space(name: str | Path = "mini", *, seed: int, device: str | None 
     A control: what a probe finds here, training did not put there. ``name`` as for `load_space`; a bare
     architecture such as ``"ViT-B-32"`` will do.
     """
+    check_device(device)
     name = identifier(name)
     pairing = catalogue.CATALOGUE.get(name)
     title = f"{name} untrained, seed {seed}"
@@ -140,9 +143,13 @@ def _locate_prior(prior: str | Source | Literal[False] | None, variant: str | No
     return folder
 
 
-def _placement(device: torch.device, dtype: str, offload: bool = False, variant: str | None = None) -> Placement:
+def _check_place(device: str | None, dtype: str) -> None:
     if dtype not in DTYPES:
         raise InputError(f"load_space: expected dtype as one of {list(DTYPES)}, got {dtype!r}")
-    if dtype == "float64" and device.type == "mps":
+    if dtype == "float64" and str(device).startswith("mps"):
         raise InputError("load_space: Apple's GPUs have no float64; load with device='cpu'")
+    check_device(device)
+
+
+def _placement(device: torch.device, dtype: str, offload: bool = False, variant: str | None = None) -> Placement:
     return Placement(device, getattr(torch, dtype), offload, variant)
