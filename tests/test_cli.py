@@ -68,19 +68,20 @@ def test_interpolate_writes_an_animation_there_and_back(files):
     assert Image.open("a.gif").n_frames == 6
 
 
-def test_text_diff_and_vary(files):
-    few = ["--steps", "4", "--device", "cpu"]
-    assert run("text-diff", "apple.png", "a red apple", "a blue apple", "-o", "t.gif", "--steps", "20") == 0
+def test_text_diff_and_vary(files, quick_decoder):
+    few, how = ["--steps", "4", "--device", "cpu"], ["--steps", "20", "--decoder", str(quick_decoder)]
+    assert run("text-diff", "apple.png", "a red apple", "a blue apple", "-o", "t.gif", *how) == 0
     assert Image.open("t.gif").n_frames > 1
     assert run("vary", "a red apple", "-n", "2", "-o", "v.png", *few) == 0
 
 
-def test_invert_then_decode_gives_the_image_back(files):
-    assert run("invert", "apple.png", "-o", "c.safetensors", "--steps", "20") == 0
-    assert run("decode", "c.safetensors", "-o", "again.png") == 0
+def test_invert_then_decode_gives_the_image_back(files, quick_decoder):
+    how = ["--decoder", str(quick_decoder)]
+    assert run("invert", "apple.png", "-o", "c.safetensors", "--steps", "20", *how) == 0
+    assert run("decode", "c.safetensors", "-o", "again.png", *how) == 0
     assert psnr(read_image("again.png"), read_image("apple.png")) > 35
-    assert run("invert", "apple.png", "house.png", "-o", "two.safetensors", "--steps", "20") == 0
-    assert run("decode", "two.safetensors", "-o", "two") == 0
+    assert run("invert", "apple.png", "house.png", "-o", "two.safetensors", "--steps", "20", *how) == 0
+    assert run("decode", "two.safetensors", "-o", "two", *how) == 0
     assert sorted(p.name for p in (files / "two").iterdir()) == ["0000.png", "0001.png"]
 
 

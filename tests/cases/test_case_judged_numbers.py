@@ -50,11 +50,11 @@ def test_a_cosine_to_z_stands_beside_that_to_the_z_of_others(name, space, apple,
     assert not any("far from" in said for said in found.findings)
 
 
-def test_the_baseline_is_the_mean_over_other_images(space, apple, house):
+def test_the_baseline_is_the_mean_over_other_images(quick, apple, house):
     images = [apple, house, render(MORE)]
-    found = analysis("guidance").run(space, images, scales=(1.0,), draws=2, seed=3, **FEW)
-    z = space.encode_images(images).unit
-    redrawn = space.encode_images(list(found.arrays["images"][0])).unit.reshape(3, 2, -1)
+    found = analysis("guidance").run(quick, images, scales=(1.0,), draws=2, seed=3, **FEW)
+    z = quick.encode_images(images).unit
+    redrawn = quick.encode_images(list(found.arrays["images"][0])).unit.reshape(3, 2, -1)
     expected = np.mean([redrawn[i, k] @ z[j] for i in range(3) for j in range(3) if i != j for k in range(2)])
     assert found.table.rows[0]["cosine to others"] == pytest.approx(expected)
 
