@@ -46,10 +46,10 @@ def test_codes_go_when_their_space_goes(space, invert):
 
 
 @pytest.mark.usefixtures("coarse")
-def test_a_report_inverts_the_bundled_pictures_once(space):
-    ours = replace(space)
-    quick = {"variations": {"n": 1}, "interpolation": {"frames": 2, "draws": 0}, "text_diff": {"frames": 2}}
+def test_a_report_inverts_the_bundled_pictures_once(quick):
+    ours = replace(quick)
+    few = {"variations": {"n": 1}, "interpolation": {"frames": 2, "draws": 0}, "text_diff": {"frames": 2}}
     with patch.object(Space, "invert", autospec=True, side_effect=Space.invert) as invert:
-        results = {name: analysis(name).run(ours, **options, num_inference_steps=20) for name, options in quick.items()}
+        results = {name: analysis(name).run(ours, **options, num_inference_steps=20) for name, options in few.items()}
     assert invert.call_count == 1
     assert results["interpolation"].provenance.options["pictures"] == ["red apple", "orange fish", "blue house"]

@@ -41,7 +41,7 @@ def test_spaces_lists_every_decoder_that_there_is(capsys):
     assert "decoder='gradient'" in text
 
 
-def test_interpolate_writes_a_picture_and_reports(files, capsys):
+def test_interpolate_writes_a_picture_and_reports(files, quick_decoder, capsys):
     assert (
         run(
             "interpolate",
@@ -53,6 +53,8 @@ def test_interpolate_writes_a_picture_and_reports(files, capsys):
             "20",
             "--frames",
             "3",
+            "--decoder",
+            str(quick_decoder),
             "--json",
         )
         == 0

@@ -18,6 +18,11 @@ from clipspace.sources.images import content, read_image
 FEW = {"num_inference_steps": 2}
 
 
+@pytest.fixture(scope="module")
+def space(quick):
+    return quick
+
+
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
