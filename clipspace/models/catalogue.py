@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clipspace.errors import CheckpointError, InputError
 from clipspace.models.parts import IMAGE_ENCODER, Role
-from clipspace.models.repositories import cached, cached_file, download_sizes, fetch, sizes, split_file
+from clipspace.models.repositories import cached, cached_file, download_sizes, fetch, is_repository, sizes, split_file
 
 MINI = Path(__file__).resolve().parent.parent / "mini"
 _SAFETENSORS = "17e2bedc1469eab4446e3e2c0219b9e868bf0473"
@@ -162,8 +162,7 @@ def _place(place: str | Path, part: Role) -> tuple[str, str | None]:
             raise CheckpointError(
                 f"load_space: {name!r} has no prior; expected the folder or repository of one in prior="
             )
-    repository = where.partition(":")[0].count("/") == 1 and not where.startswith((".", "/", "~"))
-    if not (repository or Path(where).is_dir()):
+    if not (is_repository(where) or Path(where).is_dir()):
         raise CheckpointError(
             f"load_space: expected a folder, a repository 'org/name' or one of {sorted(CATALOGUE)}, "
             f"got {str(place)!r}; there is no such folder"

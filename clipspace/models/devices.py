@@ -7,6 +7,11 @@ import torch
 from clipspace.errors import InputError
 
 
+def usual_device(name: str | None) -> torch.device:
+    """The device ``name``; a GPU when there is one, else the CPU, for None."""
+    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
 def check_device(name: str | None) -> None:
     """Raise `InputError` unless this machine computes on the device ``name``; None is any."""
     if name is None:

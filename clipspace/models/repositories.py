@@ -14,6 +14,17 @@ _TOP_WEIGHTS = (".safetensors", ".pth", ".pt")
 """Files of weights of DALLE2-pytorch, which lie at the top of a repository."""
 
 
+def is_repository(place: str) -> bool:
+    """Whether a place is written as ``"org/name"`` or ``"org/name:revision"``, and not as a path."""
+    return place.partition(":")[0].count("/") == 1 and not place.startswith((".", "/", "~"))
+
+
+def _revised(repo: str) -> tuple[str, str | None]:
+    """The id of a repository, and the revision asked for; None for its main branch."""
+    repo_id, _, revision = repo.partition(":")
+    return repo_id, revision or None
+
+
 def is_offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}
 
@@ -61,10 +72,10 @@ def fetch_file(place: str, what: str, how: str) -> Path:
             "file"
         )
     repo, name = split_file(place)
-    repo_id, _, revision = repo.partition(":")
+    repo_id, revision = _revised(repo)
     offline = is_offline()
     try:
-        return Path(huggingface_hub.hf_hub_download(repo_id, name, revision=revision or None, local_files_only=offline))
+        return Path(huggingface_hub.hf_hub_download(repo_id, name, revision=revision, local_files_only=offline))
     except Exception as error:  # the hub raises many types; each means that it cannot be had
         why = (
             "HF_HUB_OFFLINE forbids to download it; unset HF_HUB_OFFLINE, or copy" if offline else _why_not(repo, error)
@@ -87,8 +98,8 @@ def cached_file(place: str) -> bool:
     from huggingface_hub import try_to_load_from_cache
 
     repo, name = split_file(place)
-    repo_id, _, revision = repo.partition(":")
-    return isinstance(try_to_load_from_cache(repo_id, name, revision=revision or None), str)
+    repo_id, revision = _revised(repo)
+    return isinstance(try_to_load_from_cache(repo_id, name, revision=revision), str)
 
 
 def cached(repo: str, role: Role) -> bool:
@@ -104,8 +115,8 @@ def sizes(repo: str) -> dict[str, int]:
     """The files of a repository and their bytes, as the hub states them; asks the network."""
     from huggingface_hub import model_info
 
-    repo_id, _, revision = repo.partition(":")
-    siblings = model_info(repo_id, revision=revision or None, files_metadata=True).siblings or []
+    repo_id, revision = _revised(repo)
+    siblings = model_info(repo_id, revision=revision, files_metadata=True).siblings or []
     return {file.rfilename: file.size or 0 for file in siblings}
 
 
@@ -136,17 +147,17 @@ def _parts(folder: Path, role: Role) -> tuple[str, ...]:
 def _downloaded(repo: str, names: Sequence[str]) -> Path:
     import huggingface_hub
 
-    repo_id, _, revision = repo.partition(":")
-    return Path(huggingface_hub.snapshot_download(repo_id, revision=revision or None, allow_patterns=list(names)))
+    repo_id, revision = _revised(repo)
+    return Path(huggingface_hub.snapshot_download(repo_id, revision=revision, allow_patterns=list(names)))
 
 
 def _snapshot(repo: str) -> Path | None:
     """What the local cache holds of a repository."""
     import huggingface_hub
 
-    repo_id, _, revision = repo.partition(":")
+    repo_id, revision = _revised(repo)
     try:
-        return Path(huggingface_hub.snapshot_download(repo_id, revision=revision or None, local_files_only=True))
+        return Path(huggingface_hub.snapshot_download(repo_id, revision=revision, local_files_only=True))
     except Exception:  # the hub raises many types; each means that it is not there
         return None
 
@@ -179,7 +190,7 @@ def _copied(role: Role) -> str:
 def _why_not(repo: str, error: Exception) -> str:
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
-    repo_id, _, revision = repo.partition(":")
+    repo_id, revision = _revised(repo)
     if isinstance(error, GatedRepoError):
         return f"it is gated; accept its terms at https://huggingface.co/{repo_id} and log in (hf auth login), or copy"
     if isinstance(error, RepositoryNotFoundError):

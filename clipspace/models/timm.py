@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from clipspace.errors import CheckpointError, InputError
+from clipspace.models.devices import usual_device
 from clipspace.models.encoder import NetworkEncoder
 from clipspace.models.folders import Placement
 from clipspace.models.network import Network, Preparation
@@ -38,7 +39,7 @@ def encode_with_timm(
 
     ``pretrained=False`` draws its weights (a control). Raises `CheckpointError` for a model that timm cannot load.
     """
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    place = usual_device(device)
     model = _created(name, pretrained, f"encode_with_timm({name!r})").to(place)
     encoder = NetworkEncoder(_network(model), name=f"timm/{name}", identifier=f"{PREFIX}{name}")
     read, names = read_images(images)

@@ -15,7 +15,7 @@ from clipspace.models.folders import Placement, load_part
 from clipspace.models.memory import ran_out
 from clipspace.models.network import Network
 from clipspace.models.parts import IMAGE_ENCODER, IMAGE_PROCESSORS
-from clipspace.models.repositories import fetch
+from clipspace.models.repositories import fetch, is_repository
 from clipspace.models.resizing import ResizeMode
 from clipspace.models.transformers_network import kind_of_model, transformers_network
 
@@ -67,7 +67,7 @@ def load_transformers_encoder(
 
 
 def _fetched(repo: str, variant: str | None) -> Path:
-    if repo.partition(":")[0].count("/") != 1 or repo.startswith((".", "/", "~")):
+    if not is_repository(repo):
         raise CheckpointError(
             f"load_space: expected a folder or a repository 'org/name' after {PREFIX!r}, got {repo!r}; there is no such folder"
         )

@@ -10,6 +10,7 @@ import torch
 from clipspace.errors import InputError
 from clipspace.models import catalogue
 from clipspace.models.components import Components, as_components
+from clipspace.models.devices import usual_device
 from clipspace.models.folders import Source
 from clipspace.models.objects import device_of_object, image_encoder_of
 from clipspace.models.parts import IMAGE_ENCODER
@@ -45,7 +46,7 @@ class Asked(NamedTuple):
             )
         if held:
             return held[0]
-        return wanted or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return wanted or usual_device(None)
 
 
 def asked_for(name: Any, encoder: Any, decoder: Any, prior: Any) -> Asked:

@@ -14,7 +14,7 @@ from clipspace.models.clip import Preprocess
 from clipspace.models.components import Components
 from clipspace.models.contract import Encoder
 from clipspace.models.decoders import check_named, check_options, facts_of, load_decoder
-from clipspace.models.devices import check_device
+from clipspace.models.devices import check_device, usual_device
 from clipspace.models.facts import DecoderFacts
 from clipspace.models.folders import Placement, Source
 from clipspace.models.gradient_decoder import GradientDecoder
@@ -116,7 +116,7 @@ def untrained_space(name: str | Path = "mini", *, seed: int, device: str | None 
     name = identifier(name)
     pairing = catalogue.CATALOGUE.get(name)
     title = f"{name} untrained, seed {seed}"
-    place = _placement(torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")), "float32")
+    place = _placement(usual_device(device), "float32")
     encoder = encoders.draw_encoder(pairing.clip if pairing else name, seed=seed, stamp_name=title, place=place)
     return Space(title, encoder)
 
