@@ -109,9 +109,10 @@ def test_inversion_returns_to_the_latents(home, name, apple):
     z, x_0 = torch.from_numpy(space.encode_images([apple]).vectors.copy()), space.decoder.to_latents([apple])
     how = {"num_inference_steps": 5, "guidance_scale": 1.0}
     x_T = space.decoder.invert(z, x_0, **how).noise
-    assert (space.decoder.draw(z, x_T, **how) - x_0).abs().max() < 1e-3
+    error = (space.decoder.draw(z, x_T, **how) - x_0).abs().max()
+    assert error < 1e-3
     other = space.decoder.invert(z.flip(1), x_0, **how).noise
-    assert (other - x_T).abs().max() > 1e-2
+    assert (other - x_T).abs().max() > 100 * error  # another embedding needs another noise: no rounding of the inversion
 
 
 def test_the_unet_is_held_once_with_the_adapter_in_it(home, monkeypatch):
