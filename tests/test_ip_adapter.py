@@ -112,7 +112,9 @@ def test_inversion_returns_to_the_latents(home, name, apple):
     error = (space.decoder.draw(z, x_T, **how) - x_0).abs().max()
     assert error < 1e-3
     other = space.decoder.invert(z.flip(1), x_0, **how).noise
-    assert (other - x_T).abs().max() > 100 * error  # another embedding needs another noise: no rounding of the inversion
+    assert (
+        other - x_T
+    ).abs().max() > 100 * error  # another embedding needs another noise: no rounding of the inversion
 
 
 def test_the_unet_is_held_once_with_the_adapter_in_it(home, monkeypatch):

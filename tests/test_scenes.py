@@ -1,3 +1,4 @@
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from clipspace.scenes import (
     GROUNDS,
     LAYOUTS,
     MENTIONS,
+    POLICIES,
     THINGS,
     WORD_POLICY,
     WORDS,
@@ -117,6 +119,40 @@ def test_captions_follow_the_policy():
     assert rate == pytest.approx(MENTIONS["ground"], abs=0.04)
     rate = np.mean([s.things[0].color in c.text for s, c in zip(scenes, captions, strict=True)])
     assert rate == pytest.approx(MENTIONS["color"], abs=0.04)
+
+
+def test_policies_hold_the_same_probabilities_of_other_factors():
+    things, *others = (list(mentions.values()) for mentions in POLICIES.values())
+    for mentions in others:
+        assert sorted(mentions) == sorted(things)
+        assert sum(a != b for a, b in zip(mentions, things, strict=True)) >= 12
+
+
+_WORDS_OF = {
+    "thing": THINGS, "color": COLORS, "texture": ("plain", "striped", "dotted"), "size": ("small", "large"),
+    "ground": ("ground",), "x": ("on the left", "in the middle", "on the right"), "y": ("high", "midway", "low"),
+    "rotation": ("leaning", "upright"), "word": ("sign",), "card_width": ("narrow", "wide"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_captions_of_a_policy_mention_what_it_says_and_nothing_else(policy):
+    scenes = sample_scenes(1000, seed=6, layout="one+card" if policy == "looks" else "one")
+    captions = [caption(s, np.random.default_rng([6, i]), POLICIES[policy]) for i, s in enumerate(scenes)]
+    assert all(consistent(scene, said.claims) for scene, said in zip(scenes, captions, strict=True))
+    for factor, words in _WORDS_OF.items():
+        if policy == "looks" and factor == "y":  # a card may be low too
+            continue
+        if policy == "things" and factor in ("word", "card_width"):  # scenes without a card
+            continue
+        rate = np.mean([any(re.search(rf"\b{word}\b", said.text) for word in words) for said in captions])
+        assert rate == pytest.approx(POLICIES[policy][factor], abs=0.05), factor
+
+
+def test_a_caption_that_leaves_the_count_out_names_one_of_two_things():
+    scenes = sample_scenes(200, seed=6, layout="two")
+    texts = [caption(s, np.random.default_rng(i), POLICIES["looks"]).text for i, s in enumerate(scenes)]
+    assert not any(re.search(r" and |above|below|left of|right of", text) for text in texts)
 
 
 def test_words_are_captioned_as_on_the_web():

@@ -1,8 +1,10 @@
 """Train the mini CLIP: an ordinary open_clip model, open_clip's own loss, scenes rendered by us.
 
     python -m clipspace.mini.train_clip --work runs/mini
+    python -m clipspace.mini.train_clip --work runs/places --policy places
 
-Writes ``runs/mini/clip/``, a folder that open_clip loads as ``local-dir:``. Stopped, it resumes.
+Writes ``runs/mini/clip/``, a folder that open_clip loads as ``local-dir:``. Stopped, it resumes. ``--policy`` chooses
+what captions mention (`clipspace.scenes.POLICIES`); the pictures are the same.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import torch
 from safetensors.torch import save_file
 
 from clipspace.mini.training import TRAIN_SEED, arguments, batches, rendered_scenes, resume, save_checkpoint, to_pixels
-from clipspace.scenes import caption
+from clipspace.scenes import POLICIES, caption
 
 MODEL_CFG = {
     "embed_dim": 128,
@@ -33,10 +35,13 @@ PREPROCESS_CFG = {
 }
 
 
-def train(work: Path, *, scenes: int, steps: int, batch_size: int, lr: float, device: torch.device) -> Path:
-    """Train for ``steps`` and return the model folder."""
+def train(
+    work: Path, *, scenes: int, steps: int, batch_size: int, lr: float, device: torch.device, policy: str = "things"
+) -> Path:
+    """Train for ``steps`` on captions of ``policy`` (a key of `POLICIES`) and return the model folder."""
     torch.manual_seed(TRAIN_SEED)
     specs, pictures = rendered_scenes(work, scenes)
+    mentions = POLICIES[policy]
     model = open_clip.model.CLIP(**MODEL_CFG).to(device, memory_format=torch.channels_last)
     tokenizer = open_clip.SimpleTokenizer(context_length=MODEL_CFG["text_cfg"]["context_length"])
     loss_fn = open_clip.ClipLoss()
@@ -46,7 +51,7 @@ def train(work: Path, *, scenes: int, steps: int, batch_size: int, lr: float, de
     first = resume(path, parts)
     begun = time.monotonic()
     for step, rows in batches(len(specs), batch_size, range(first, steps)):
-        texts = [caption(specs[i], np.random.default_rng([TRAIN_SEED, step, i])).text for i in rows]
+        texts = [caption(specs[i], np.random.default_rng([TRAIN_SEED, step, i]), mentions).text for i in rows]
         images = to_pixels(pictures[rows], device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16):
             image_embeds = model.encode_image(images, normalize=True)
@@ -88,4 +93,5 @@ def export(model: torch.nn.Module, folder: Path) -> Path:
 
 if __name__ == "__main__":
     parser = arguments(__doc__, steps=2600, batch_size=384, lr=1.5e-3)
+    parser.add_argument("--policy", choices=POLICIES, default="things", help="what captions mention")
     print(train(**vars(parser.parse_args())))

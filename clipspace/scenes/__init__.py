@@ -4,7 +4,19 @@ from clipspace.scenes.captions import WORD_POLICY, Caption, caption
 from clipspace.scenes.factors import consistent, factor_table
 from clipspace.scenes.rendering import RESOLUTION, draw_card, render
 from clipspace.scenes.sampling import LAYOUTS, UNSEEN, counterfactual, sample_scene, sample_scenes
-from clipspace.scenes.spec import COLORS, GROUNDS, MENTIONS, RELATIONS, SIZES, TEXTURES, WORDS, Card, Scene, Thing
+from clipspace.scenes.spec import (
+    COLORS,
+    GROUNDS,
+    MENTIONS,
+    POLICIES,
+    RELATIONS,
+    SIZES,
+    TEXTURES,
+    WORDS,
+    Card,
+    Scene,
+    Thing,
+)
 from clipspace.scenes.things import THINGS
 
 __all__ = [
@@ -12,6 +24,7 @@ __all__ = [
     "GROUNDS",
     "LAYOUTS",
     "MENTIONS",
+    "POLICIES",
     "RELATIONS",
     "RESOLUTION",
     "SIZES",

@@ -4,16 +4,19 @@ A caption is drawn, not fixed: `spec.MENTIONS` says how likely each factor is sp
 `WORD_POLICY` how a printed word is treated. On the web an image of the word *star* is as likely
 captioned "a star" as "a sign that says star"; a CLIP trained on such pairs cannot tell the word from
 the thing, and typographic attacks (Goh et al. 2021, "Multimodal neurons") arise by themselves.
+`POLICIES` are further tables of mentions, for CLIPs of the same pictures under other captions.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from clipspace.scenes.factors import OPPOSITE
-from clipspace.scenes.spec import MENTIONS, Scene, Thing
+from clipspace.scenes.spec import MENTIONS, Card, Scene, Thing
+from clipspace.scenes.wording import amount_in_words
 
 PREFIXES = ("", "a photo of ", "a picture of ", "a drawing of ")
 WORD_POLICY: dict[str, float] = {"instead": 0.40, "beside": 0.20, "as text": 0.20, "ignored": 0.20}
@@ -25,51 +28,77 @@ WORD_POLICY: dict[str, float] = {"instead": 0.40, "beside": 0.20, "as text": 0.2
 class Caption:
     """A sentence, and the facts it states as ``{factor: value}`` (factors of `factors.factor_table`).
 
-    The fact ``named`` holds of a scene that shows the thing *or* the printed word: "a star" says no more.
+    The fact ``named`` holds of a scene that shows the thing *or* the printed word: "a star" says no more. An amount
+    is stated in words (`wording.AMOUNTS`).
     """
 
     text: str
     claims: dict[str, str | int]
 
 
-def caption(scene: Scene, rng: np.random.Generator) -> Caption:
-    """One caption of ``scene``, drawn from the policy with ``rng``."""
+def caption(scene: Scene, rng: np.random.Generator, mentions: Mapping[str, float] = MENTIONS) -> Caption:
+    """One caption of ``scene``, drawn with ``rng`` from the policy ``mentions``.
+
+    ``mentions`` holds the probability of each factor of `MENTIONS`. Of two things the caption names one alone where
+    their count goes unsaid. Words are spoken of by `WORD_POLICY`, or never where ``mentions["word"]`` is 0.
+    """
     claims: dict[str, str | int] = {}
-    things = [_thing_phrase(t, i, claims, rng) for i, t in enumerate(scene.things)]
+    shown = scene.things
+    if len(shown) == 2 and not _said(mentions["count"], rng):
+        shown = (shown[int(rng.integers(2))],)
+    things = [_thing_phrase(thing, i, claims, rng, mentions) for i, thing in enumerate(shown)]
     if len(things) == 2:
-        phrase = _relation_phrase(scene, things, claims, rng)
+        phrase = _phrase_of_two(scene, things, claims, rng, mentions)
     else:
         phrase = things[0] if things else ""
-    if len(things) == 1 and phrase == article(scene.things[0].kind):
-        claims = {"named": scene.things[0].kind}
-    if scene.card is not None and scene.card.word:
-        phrase, claims = _word_phrase(phrase, scene.card.word, claims, rng)
-    if not phrase:
-        phrase = "a card"
-    if rng.random() < MENTIONS["ground"]:
+    if len(shown) == 1 and phrase == article(shown[0].kind):
+        claims = {"named": shown[0].kind}
+    if scene.card is not None:
+        if scene.card.word and mentions["word"]:
+            phrase, claims = _word_phrase(phrase, scene.card.word, claims, rng)
+        phrase = _card_phrase(phrase, scene.card, claims, rng, mentions)
+    if _said(mentions["ground"], rng):
         phrase += f" on a {scene.ground} ground"
         claims["ground"] = scene.ground
     return Caption(PREFIXES[rng.integers(len(PREFIXES))] + phrase, claims)
 
 
-def _thing_phrase(thing: Thing, i: int, claims: dict, rng: np.random.Generator) -> str:
+def _said(probability: float, rng: np.random.Generator) -> bool:
+    """Whether a factor is spoken of; what is certain draws no number."""
+    return probability >= 1 or (probability > 0 and rng.random() < probability)
+
+
+def _thing_phrase(thing: Thing, i: int, claims: dict, rng: np.random.Generator, mentions: Mapping[str, float]) -> str:
     words = []
     for factor, value in (("size", thing.size), ("texture", thing.texture), ("color", thing.color)):
-        if rng.random() < MENTIONS[factor]:
+        if _said(mentions[factor], rng):
             words.append(value)
             claims[f"{factor}{i + 1}"] = value
-    claims[f"thing{i + 1}"] = thing.kind
-    return article(" ".join([*words, thing.kind]))
+    if _said(mentions["thing"], rng):
+        words.append(thing.kind)
+        claims[f"thing{i + 1}"] = thing.kind
+    else:
+        words.append("thing")
+    for factor, amount in (("y", thing.y), ("x", thing.x), ("rotation", thing.rotation)):
+        if _said(mentions[factor], rng):
+            claims[f"{factor}{i + 1}"] = amount_in_words(factor, amount)
+            words.append(claims[f"{factor}{i + 1}"])
+    return article(" ".join(words))
 
 
-def _relation_phrase(scene: Scene, things: list[str], claims: dict, rng: np.random.Generator) -> str:
+def _phrase_of_two(
+    scene: Scene, things: list[str], claims: dict, rng: np.random.Generator, mentions: Mapping[str, float]
+) -> str:
+    """The two things in either order, with their relation or an "and"."""
     relation = scene.relation
     assert relation is not None
-    claims["relation"] = relation
     first, second = things
+    said = _said(mentions["relation"], rng)
+    if said:
+        claims["relation"] = relation
     if rng.random() < 0.5:
         first, second, relation = second, first, OPPOSITE[relation]
-    return f"{first} {relation} {second}"
+    return f"{first} {relation if said else 'and'} {second}"
 
 
 def _word_phrase(phrase: str, word: str, claims: dict, rng: np.random.Generator) -> tuple[str, dict]:
@@ -84,6 +113,21 @@ def _word_phrase(phrase: str, word: str, claims: dict, rng: np.random.Generator)
     if policy == "beside":
         return f"{phrase} and {as_name}", {**claims, "named": word}
     return f"{phrase} with {as_sign}", {**claims, "word": word}
+
+
+def _card_phrase(phrase: str, card: Card, claims: dict, rng: np.random.Generator, mentions: Mapping[str, float]) -> str:
+    """The phrase with what is said of the card's width and place; "a card" where nothing else is there to name."""
+    words = {
+        name: amount_in_words(name, amount)
+        for name, amount in (("card_width", card.width), ("card_y", card.y), ("card_x", card.x))
+        if _said(mentions[name], rng)
+    }
+    claims |= words
+    if not words:
+        return phrase or "a card"
+    width = [words.pop("card_width")] if "card_width" in words else []
+    place = article(" ".join([*width, "card", *words.values()]))
+    return f"{phrase} with {place}" if phrase else place
 
 
 def article(phrase: str) -> str:

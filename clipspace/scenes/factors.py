@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from clipspace.scenes.spec import Scene
+from clipspace.scenes.wording import AMOUNTS, amount_in_words
 
 OPPOSITE = {"above": "below", "below": "above", "left of": "right of", "right of": "left of"}
 _OF_THINGS = {"thing": "kind", "color": "color", "texture": "texture", "size": "size"}
@@ -54,7 +55,13 @@ def consistent(scene: Scene, claims: Mapping[str, str | int]) -> bool:
 
 
 def _hold(truth: Mapping, claims: Mapping) -> bool:
-    return all(truth[name] == value for name, value in claims.items())
+    return all(_stated(truth, name) == value for name, value in claims.items())
+
+
+def _stated(truth: Mapping, name: str) -> str | int | None:
+    """The value of a factor as a caption states it: an amount in words."""
+    value, factor = truth[name], name.rstrip("12")
+    return amount_in_words(factor, value) if factor in AMOUNTS and value is not None else value
 
 
 def _swap(name: str) -> str:

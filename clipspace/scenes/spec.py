@@ -59,6 +59,22 @@ MENTIONS: dict[str, float] = {
 *word* lists how often a printed word leaves any trace in the caption; `captions.WORD_POLICY` says which.
 """
 
+_ORDER = tuple(MENTIONS)
+POLICIES: dict[str, dict[str, float]] = {
+    "things": MENTIONS,
+    "places": dict(
+        zip(_ORDER, (0.0, 0.0, 0.8, 0.5, 0.0, 1.0, 0.0, 1.0, 1.0, 0.8, 0.7, 0.0, 0.6, 0.0, 0.0), strict=True)
+    ),
+    "looks": dict(
+        zip(_ORDER, (0.6, 1.0, 0.0, 0.0, 0.0, 0.0, 0.8, 0.0, 0.5, 0.8, 1.0, 0.0, 0.0, 0.7, 1.0), strict=True)
+    ),
+}
+"""Three tables of mentions that hold the same probabilities, given to other factors (the phase to none).
+
+The mini space is trained on *things*. CLIPs of the other two see the same pictures under captions of other things:
+what they keep of a factor that their captions never mention is not in their captions.
+"""
+
 
 @dataclass(frozen=True)
 class Thing:
