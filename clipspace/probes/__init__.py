@@ -91,7 +91,7 @@ _HOMES = {
     "datasets": ("Choice", "Quartet", "read_aro", "read_rta100", "read_scam", "read_sugarcrepe", "read_winoground"),
     "decoders": ("decoder_agreement",),
     "directions": ("geometry",),
-    "erasure": ("Eraser", "erase", "fit_eraser", "load_eraser"),
+    "erasure": ("Eraser", "erase", "erasure_scores", "fit_eraser", "load_eraser"),
     "factors": ("augmentation_factors", "rank_agreement", "read_out", "retention", "scene_factors"),
     "likeness": ("compare",),
     "logistic_regression": ("few_shot", "linear"),

@@ -21,8 +21,12 @@ from clipspace.points.moments import Moments, moments
 from clipspace.points.protocol import BLOCK_ROWS, Points
 from clipspace.points.stamps import read_stamp
 from clipspace.probes.factors.factor import features
+from clipspace.probes.factors.readout import read_out
 from clipspace.probes.labelled import column
 from clipspace.reprs import brief
+from clipspace.results.provenance import provenance
+from clipspace.results.result import Result
+from clipspace.results.table import Table
 
 if TYPE_CHECKING:
     from clipspace.points.store import Store
@@ -135,6 +139,33 @@ def fit_eraser(
             "so that nothing would be left; merge rare labels, or give more points"
         )
     return Eraser(left, right, gathered.mean[:d], norm if normalize else None, points.stamp, n)
+
+
+def erasure_scores(
+    points: Embeddings | Store | np.ndarray,
+    labels: Sequence[Any] | str,
+    eraser: Eraser,
+    *,
+    period: float | None = None,
+    seed: int = 0,
+) -> Result:
+    """Is the concept gone? Skill of `read_out` of ``labels`` from ``points`` and from the erased points; chance is 0.
+
+    The keys are ``points`` ("given" and "erased") and ``component``. A linear skill below 0 after erasure is usual on the
+    points that the eraser was fitted to: halves of a set without any correlation correlate in opposite ways.
+    """
+    points = as_points(points)[:]
+    values = column(points, labels, "erasure_scores").tolist()
+    sets = {"given": points, "erased": eraser.apply(points)}
+    rows = [
+        {"points": name, **row}
+        for name, kind in sets.items()
+        for row in read_out(kind, values, period=period, seed=seed)
+    ]
+    made = provenance(
+        "erasure_scores", stamp=points.stamp, seed=seed, n_fitted=eraser.n, dimensions=eraser.left.shape[1]
+    )
+    return Result("erasure", Table(rows, ("points", "component")), provenance=made)
 
 
 def _joint_moments(points: Points, targets: np.ndarray, normalize: bool) -> tuple[Moments, float]:

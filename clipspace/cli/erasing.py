@@ -1,0 +1,96 @@
+"""The command that removes what labels say from a set of vectors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+from clipspace.cli.chosen import Chosen, takes_space
+from clipspace.cli.options import Json, Output, Overwrite, Seed, report
+from clipspace.cli.sets import Labels, Points, labelled_at
+from clipspace.errors import InputError
+
+if TYPE_CHECKING:
+    from clipspace.points.embeddings import Embeddings
+
+app = typer.Typer()
+
+
+@app.command()
+@takes_space
+def erase(
+    points: Points,
+    output: Output,
+    labels: Labels = None,
+    amounts: Annotated[bool, typer.Option("--amounts", help="Take the labels as numbers, not as classes.")] = False,
+    period: Annotated[
+        float | None,
+        typer.Option(help="Take the labels as numbers that go round with this period, such as 360 degrees."),
+    ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Erase the vectors as they are; by default their directions are erased.")
+    ] = False,
+    eraser: Annotated[
+        Path | None, typer.Option("--eraser", help="Also save the fitted map, for other vectors, as safetensors.")
+    ] = None,
+    overwrite: Overwrite = False,
+    *,
+    space: Chosen,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Remove what labels say from vectors, linearly, and write the vectors (clipspace.probes.erase).
+
+    The output is a .npy file, or the folder of a new store.
+    """
+    from clipspace.files import check_writable
+    from clipspace.probes import erasure_scores, fit_eraser
+
+    _check_output(output, overwrite)
+    if eraser is not None:
+        check_writable(eraser, overwrite=overwrite)
+    images, truth = labelled_at(points, labels, space)
+    truth = _numbers(truth) if amounts or period is not None else truth.astype(str)
+    fitted = fit_eraser(images, truth, period=period, normalize=not raw)
+    scores = erasure_scores(images, truth, fitted, period=period, seed=seed)
+    _write(fitted.apply(images), output, overwrite)
+    if eraser is not None:
+        fitted.save(eraser, overwrite=overwrite)
+    removed = f"{fitted.left.shape[1]} of {images.dim} dimensions removed from {len(images):,} rows"
+    summary = {"output": str(output), "dimensions": fitted.left.shape[1], **scores.to_dict()}
+    report(summary, as_json, f"{scores}\n\nwrote {output}: {removed}")
+
+
+def _numbers(labels: np.ndarray) -> np.ndarray:
+    try:
+        return labels.astype(np.float64)
+    except ValueError as error:
+        raise InputError(f"erase: expected numbers as labels, got {error}; leave --amounts and --period out") from None
+
+
+def _check_output(output: Path, overwrite: bool) -> None:
+    """Raise `InputError`, before anything is encoded, where the erased vectors cannot be written."""
+    from clipspace.files import check_parent, check_writable
+
+    if output.suffix == ".npy":
+        check_writable(output, overwrite=overwrite)
+    elif output.exists():
+        raise InputError(
+            f"erase: {str(output)!r} exists; choose another folder for the store, or a name that ends in .npy"
+        )
+    else:
+        check_parent(output)
+
+
+def _write(erased: Embeddings, output: Path, overwrite: bool) -> None:
+    from clipspace.files import atomically
+    from clipspace.points.store import write_store
+
+    if output.suffix == ".npy":
+        with atomically(output, overwrite=overwrite) as part:
+            np.save(part, erased.vectors)
+    else:
+        write_store(output, erased)
