@@ -1,0 +1,76 @@
+"""How often the interval of a read-out's skill covers the skill over other samples of the same size.
+
+    python benchmarks/coverage_readouts.py --samples 200
+
+Samples are drawn from worlds of known structure. The truth is the mean over all samples of a world, which is what "the
+skill at this n" means; a sample counts where its interval holds that mean.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from clipspace.measure.cross_fitting import CAPACITIES, cross_fit
+from clipspace.measure.estimate import QUANTILE, Estimate
+from clipspace.seeds import stream
+
+
+def labels(rng: np.random.Generator, n: int, *, d: int, k: int, apart: float) -> tuple[np.ndarray, np.ndarray, bool]:
+    """``k`` labels whose means are ``apart`` standard deviations from the middle, in ``d`` dimensions."""
+    means = apart * stream(0, "means").standard_normal((k, d)) / np.sqrt(d)
+    which = rng.integers(k, size=n)
+    return rng.standard_normal((n, d)) + means[which], np.eye(k)[which], True
+
+
+def amount(rng: np.random.Generator, n: int, *, d: int, r2: float) -> tuple[np.ndarray, np.ndarray, bool]:
+    """An amount of which one direction explains ``r2``, in ``d`` dimensions."""
+    x = rng.standard_normal((n, d))
+    return x, (np.sqrt(r2) * x[:, 0] + np.sqrt(1 - r2) * rng.standard_normal(n))[:, None], False
+
+
+WORLDS: dict[str, Callable] = {
+    "4 labels, apart": partial(labels, d=32, k=4, apart=4.0),
+    "4 labels, near": partial(labels, d=32, k=4, apart=1.5),
+    "8 labels, none": partial(labels, d=32, k=8, apart=0.0),
+    "amount, R2 .9": partial(amount, d=32, r2=0.9),
+    "amount, R2 .5": partial(amount, d=32, r2=0.5),
+    "amount, R2 .1": partial(amount, d=32, r2=0.1),
+    "amount, none": partial(amount, d=32, r2=0.0),
+}
+
+
+def estimates(world: str, n: int, samples: int, repeats: int) -> dict[str, list[Estimate]]:
+    out: dict[str, list[Estimate]] = {}
+    for sample in range(samples):
+        x, targets, are_labels = WORLDS[world](stream(sample, world), n)
+        skills = cross_fit(x, targets, labels=are_labels, repeats=repeats, control=False, seed=sample)
+        for name in CAPACITIES:
+            out.setdefault(name, []).append(skills.skill[name])
+        out.setdefault("best", []).append(skills.best)
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--samples", type=int, default=200)
+    parser.add_argument("--n", type=int, nargs="+", default=[200, 1000])
+    parser.add_argument("--worlds", nargs="+", choices=list(WORLDS), default=list(WORLDS))
+    parser.add_argument("--repeats", type=int, default=2)
+    args = parser.parse_args()
+    print("| world | n | read-out | skill | sd over samples | mean error | covered | mean half width |")
+    print("|---|---|---|---|---|---|---|---|")
+    for world in args.worlds:
+        for n in args.n:
+            for name, found in estimates(world, n, args.samples, args.repeats).items():
+                values, errors = np.array([[e.value, e.error] for e in found]).T
+                covered = np.mean(np.abs(values - values.mean()) <= QUANTILE * errors)
+                cells = f"{values.mean():.3f} | {values.std(ddof=1):.4f} | {errors.mean():.4f} | {covered:.3f}"
+                print(f"| {world} | {n} | {name} | {cells} | {QUANTILE * errors.mean():.3f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

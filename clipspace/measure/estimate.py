@@ -1,0 +1,94 @@
+"""An estimate whose error is known row by row, so that what is computed from several has an interval too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from clipspace.reprs import brief
+
+QUANTILE = 1.96
+"""Of the normal distribution, two-sided, 95 %."""
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """A number, how far each row of the sample moves it, and its values on several splits of the sample.
+
+    ``a - b`` and ``a.over(b)`` of two estimates on the *same rows* (and the same splits) are estimates,
+    whose intervals know that both share their rows (the delta method).
+
+    Parameters
+    ----------
+    value : the estimate
+    influence : float64 ``(n,)``, of sum 0: row i moves the value by ``influence[i]``; the sum of squares is the variance
+    splits : float64 ``(repeats,)``, the estimate on each random split into folds
+    """
+
+    value: float
+    influence: np.ndarray
+    splits: np.ndarray
+
+    __repr__ = brief
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.influence)
+
+    @property
+    def error(self) -> float:
+        """Standard error over other samples of this size: of the rows, and of the splits."""
+        between = float(np.var(self.splits, ddof=1)) if len(self.splits) > 1 else 0.0
+        return float(np.sqrt((self.influence**2).sum() + between))
+
+    @property
+    def low(self) -> float:
+        """Lower end of the 95 % interval."""
+        return self.value - QUANTILE * self.error
+
+    @property
+    def high(self) -> float:
+        """Upper end of the 95 % interval."""
+        return self.value + QUANTILE * self.error
+
+    def __sub__(self, other: Estimate) -> Estimate:
+        return Estimate(self.value - other.value, self.influence - other.influence, self.splits - other.splits)
+
+    def over(self, other: Estimate) -> Estimate:
+        """This estimate divided by ``other``, which should be well above 0 (the caller sees to that)."""
+        share = self.value / other.value
+        return Estimate(share, (self.influence - share * other.influence) / other.value, self.splits / other.splits)
+
+
+def share_of_chance(loss: np.ndarray, chance: np.ndarray, *, error_rate: bool, folds: int) -> Estimate:
+    """``1 - mean(loss) / mean(chance)`` over splits ``(repeats, n)`` of n rows; 0 is chance, 1 is no loss.
+
+    The training rows are a draw too, and folds share most of them. So the variance of the losses is multiplied by
+    ``folds / (folds - 1)``, that is 1 + test rows / training rows (the correction of Nadeau & Bengio 2003, Inference for
+    the generalization error, equation 9, for losses of single rows), and the variance between splits is added:
+    ``benchmarks/coverage_readouts.py`` shows how often the interval covers. With ``error_rate`` losses are 0 or 1, and
+    the variance is never below that of two errors more (Agresti & Coull 1998): no errors in n rows is no proof of none.
+    """
+    n = loss.shape[1]
+    value = 1 - loss.mean() / chance.mean()
+    splits = 1 - loss.mean(axis=1) / chance.mean(axis=1)
+    rows = -(loss.mean(axis=0) - (1 - value) * chance.mean(axis=0)) / (n * chance.mean())
+    rows = rows - rows.mean()
+    if error_rate:
+        wrong = (loss.mean() * n + 2) / (n + 4)
+        least = wrong * (1 - wrong) / (n + 4) / chance.mean() ** 2 if loss.mean() * n < 10 else 0.0
+        rows = _at_least(rows, least)
+    return Estimate(float(value), rows * np.sqrt(folds / (folds - 1)), splits)
+
+
+def _at_least(rows: np.ndarray, variance: float) -> np.ndarray:
+    """Influences of that variance or more: those of ``rows``, made longer where they are too short."""
+    present = float((rows**2).sum())
+    if present >= variance:
+        return rows
+    if present == 0:
+        signs = np.where(np.arange(len(rows)) % 2, 1.0, -1.0)
+        return signs * np.sqrt(variance / len(rows))
+    return rows * np.sqrt(variance / present)
