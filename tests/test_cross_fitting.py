@@ -11,7 +11,7 @@ from clipspace.seeds import stream
 D = 64
 
 
-def _planted(n=1000):
+def _planted(n=600):
     """Points in 64 dimensions, turned at random, whose first coordinates the caller plants; and the turn."""
     rng = stream(0, "planted")
     return rng, rng.standard_normal((n, D)), np.linalg.qr(rng.standard_normal((D, D)))[0]
@@ -43,10 +43,10 @@ def test_availability_does_not_depend_on_salience(spaces):
     assert best["A"].value == pytest.approx(best["A2"].value, abs=0.01)
     assert best["A"].value > 0.98
     assert best["A2"].low > best["B"].high
-    assert best["B"].low < 0.5 < best["B"].high + 0.05
+    assert 0.38 < best["B"].value < 0.5
     assert best["B"].low > max(best["C"].high, best["E"].high)
     for nothing in ("C", "E"):
-        assert best[nothing].low < 0 < best[nothing].high + 0.02
+        assert best[nothing].low < 0 < best[nothing].high
         assert all(estimate.value < 0.05 for estimate in spaces[nothing].skill.values())
 
 
@@ -63,7 +63,7 @@ def test_the_difference_of_two_spaces_has_an_interval(spaces):
 
 
 def test_the_xor_of_two_bits_needs_a_perceptron():
-    rng, points, turn = _planted()
+    rng, points, turn = _planted(1000)
     bits = rng.integers(2, size=(len(points), 2))
     points[:, :2] = 2 * bits - 1
     found = cross_fit(points @ turn, np.eye(2)[bits[:, 0] ^ bits[:, 1]], labels=True, repeats=1)
@@ -76,7 +76,7 @@ def test_the_xor_of_two_bits_needs_a_perceptron():
 
 
 def test_labels_that_are_not_there_are_not_found_and_separable_ones_are_with_an_interval():
-    rng, points, _ = _planted(600)
+    rng, points, _ = _planted()
     targets = np.eye(6)[rng.integers(6, size=600)]
     nothing = cross_fit(points, targets, labels=True, capacities=("linear", "neighbours"), control=False)
     assert all(estimate.value < 0.05 for estimate in nothing.skill.values())

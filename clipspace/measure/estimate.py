@@ -10,6 +10,8 @@ from clipspace.reprs import brief
 
 QUANTILE = 1.96
 """Of the normal distribution, two-sided, 95 %."""
+FEW_ERRORS = 10
+"""Errors below which their count says little of how often they happen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +24,7 @@ class Estimate:
     Parameters
     ----------
     value : the estimate
-    influence : float64 ``(n,)``, of sum 0: row i moves the value by ``influence[i]``; the sum of squares is the variance
+    influence : float64 ``(n,)``, of sum about 0: row i moves the value by ``influence[i]``; the sum of squares is the variance
     splits : float64 ``(repeats,)``, the estimate on each random split into folds
     """
 
@@ -62,25 +64,22 @@ class Estimate:
         return Estimate(share, (self.influence - share * other.influence) / other.value, self.splits / other.splits)
 
 
-def share_of_chance(loss: np.ndarray, chance: np.ndarray, *, error_rate: bool, folds: int) -> Estimate:
+def share_of_chance(loss: np.ndarray, chance: np.ndarray, *, error_rate: bool, correction: np.ndarray) -> Estimate:
     """``1 - mean(loss) / mean(chance)`` over splits ``(repeats, n)`` of n rows; 0 is chance, 1 is no loss.
 
-    The training rows are a draw too, and folds share most of them. So the variance of the losses is multiplied by
-    ``folds / (folds - 1)``, that is 1 + test rows / training rows (the correction of Nadeau & Bengio 2003, Inference for
-    the generalization error, equation 9, for losses of single rows), and the variance between splits is added:
-    ``benchmarks/coverage_readouts.py`` shows how often the interval covers. With ``error_rate`` losses are 0 or 1, and
-    the variance is never below that of two errors more (Agresti & Coull 1998): no errors in n rows is no proof of none.
+    The training rows are a draw too, and splits share them, so that the losses are not independent. The variance of
+    a row's loss is multiplied by ``correction`` ``(n,)``, and the variance between splits is added. With
+    ``error_rate`` losses are 0 or 1, and the variance is never below that of two errors more (Agresti & Coull 1998):
+    no errors in n rows is no proof of none.
     """
     n = loss.shape[1]
     value = 1 - loss.mean() / chance.mean()
     splits = 1 - loss.mean(axis=1) / chance.mean(axis=1)
     rows = -(loss.mean(axis=0) - (1 - value) * chance.mean(axis=0)) / (n * chance.mean())
-    rows = rows - rows.mean()
-    if error_rate:
+    if error_rate and loss.mean() * n < FEW_ERRORS:
         wrong = (loss.mean() * n + 2) / (n + 4)
-        least = wrong * (1 - wrong) / (n + 4) / chance.mean() ** 2 if loss.mean() * n < 10 else 0.0
-        rows = _at_least(rows, least)
-    return Estimate(float(value), rows * np.sqrt(folds / (folds - 1)), splits)
+        rows = _at_least(rows, wrong * (1 - wrong) / (n + 4) / chance.mean() ** 2)
+    return Estimate(float(value), rows * np.sqrt(correction), splits)
 
 
 def _at_least(rows: np.ndarray, variance: float) -> np.ndarray:
