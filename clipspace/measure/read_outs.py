@@ -66,22 +66,35 @@ def _alike(folds: np.ndarray) -> list[tuple[np.ndarray, list[int]]]:
 
 def _ridge(x: np.ndarray, targets: np.ndarray, at: np.ndarray) -> np.ndarray:
     """Predictions ``(b, m, k)`` of b tasks at the rows ``at``; each task has the strength of its least leave-one-out error."""
+    out = np.empty((len(targets), len(at), targets.shape[2]))
+    errors, predicted = ridge_path(x, targets, at, STRENGTHS)
+    for task, strength in enumerate(errors.argmin(axis=0)):
+        out[task] = predicted[strength][task]
+    return out
+
+
+def ridge_path(
+    x: np.ndarray, targets: np.ndarray, at: np.ndarray, strengths: np.ndarray
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """For each of s strengths the mean squared leave-one-out error of b tasks ``(s, b)``, and predictions ``(b, m, k)``.
+
+    Directions are standardised by the training rows ``x``; one decomposition serves all strengths and tasks.
+    """
     mean, scale = x.mean(axis=0), x.std(axis=0)
     scale = np.where(scale > 1e-9 * max(1e-9, scale.max()), scale, np.inf)
     x, at = ((rows - mean) / scale for rows in (x.astype(np.float64), at))
     left, moments, right = np.linalg.svd(x, full_matrices=False) if len(x) < x.shape[1] else _svd(x)
     level = targets.mean(axis=1, keepdims=True)
     turned = np.einsum("nr,bnk->brk", left, targets - level, optimize=True)
-    squared, best = left**2, [(np.inf, np.array([]))] * len(targets)
-    for strength in STRENGTHS:
+    squared, there, errors, predicted = left**2, at @ right.T, [], []
+    for strength in strengths:
         kept = moments**2 / (moments**2 + strength)
         leverage = squared @ kept + 1 / len(x)
-        for task, coded in enumerate(turned):
-            missed = targets[task] - level[task] - left @ (kept[:, None] * coded)
-            error = float(((missed / (1 - np.minimum(leverage, 1 - 1e-9))[:, None]) ** 2).sum())
-            if error < best[task][0]:
-                best[task] = (error, right.T @ ((moments / (moments**2 + strength))[:, None] * coded))
-    return np.stack([at @ weights for _, weights in best]) + level
+        missed = targets - level - left @ (kept[:, None] * turned)
+        missed = missed / (1 - np.minimum(leverage, 1 - 1e-9))[:, None]
+        errors.append((missed**2).mean(axis=(1, 2)))
+        predicted.append(there @ ((moments / (moments**2 + strength))[:, None] * turned) + level)
+    return np.array(errors), predicted
 
 
 def _svd(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
