@@ -3,7 +3,15 @@
 from clipspace.scenes.captions import WORD_POLICY, Caption, caption
 from clipspace.scenes.factors import consistent, factor_table
 from clipspace.scenes.rendering import RESOLUTION, draw_card, render
-from clipspace.scenes.sampling import LAYOUTS, UNSEEN, counterfactual, sample_scene, sample_scenes
+from clipspace.scenes.sampling import (
+    LAYOUTS,
+    UNSEEN,
+    ImpossibleChange,
+    counterfactual,
+    drawable,
+    sample_scene,
+    sample_scenes,
+)
 from clipspace.scenes.spec import (
     COLORS,
     GROUNDS,
@@ -17,7 +25,7 @@ from clipspace.scenes.spec import (
     Scene,
     Thing,
 )
-from clipspace.scenes.things import THINGS
+from clipspace.scenes.things import SYMMETRIC, THINGS
 
 __all__ = [
     "COLORS",
@@ -28,6 +36,7 @@ __all__ = [
     "RELATIONS",
     "RESOLUTION",
     "SIZES",
+    "SYMMETRIC",
     "TEXTURES",
     "THINGS",
     "UNSEEN",
@@ -35,12 +44,14 @@ __all__ = [
     "WORD_POLICY",
     "Caption",
     "Card",
+    "ImpossibleChange",
     "Scene",
     "Thing",
     "caption",
     "consistent",
     "counterfactual",
     "draw_card",
+    "drawable",
     "factor_table",
     "render",
     "sample_scene",

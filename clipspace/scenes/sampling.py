@@ -14,6 +14,17 @@ LAYOUTS: dict[str, float] = {"one": 0.44, "one+card": 0.22, "two": 0.26, "card":
 BLANK_CARDS = 0.15
 UNSEEN = 1000  # offset of the seeds of scenes that training never saw; it used those of seed 0
 _PIXELS = 64
+_HIDDEN = 0.45
+"""Share of a thing's bounding square that a card may hide."""
+_TRIES = 200
+_FACTORS = (
+    "ground", "word", "relation", "count", "thing", "color", "texture", "size", "x", "y", "rotation", "phase", "card_x", "card_y",
+    "card_width",
+)  # fmt: skip
+
+
+class ImpossibleChange(InputError):
+    """A scene of which a factor cannot change without leaving what the sampler draws."""
 
 
 def sample_scene(rng: np.random.Generator, *, layout: str | None = None) -> Scene:
@@ -37,26 +48,60 @@ def sample_scenes(n: int, *, seed: int, layout: str | None = None) -> list[Scene
 
 
 def counterfactual(scene: Scene, factor: str, rng: np.random.Generator) -> Scene:
-    """``scene`` with ``factor`` changed to another value and nothing else.
+    """``scene`` with ``factor`` changed to another value and nothing else, such that the sampler could have drawn it.
 
     ``factor`` is ``ground``, ``word``, ``card_x``, ``card_y``, ``card_width``, ``relation`` (the two
     things trade places), ``count`` (a thing more, or one less) or, of the first thing, ``thing``, ``color``, ``texture``, ``size``, ``x``,
-    ``y``, ``rotation``, ``phase``. Raises `InputError` where the scene does not have the factor.
+    ``y``, ``rotation``, ``phase``. Nothing sticks out of the image, overlaps or is hidden more than in scenes that are
+    `drawable`: a thing at the edge cannot become large. (A scene that is not drawable itself changes freely.)
+
+    Raises `InputError` where the scene does not have the factor, and `ImpossibleChange` where no change leaves it drawable.
     """
+    _check_has(scene, factor)
+    free = not drawable(scene)
+    for _ in range(_TRIES):
+        changed = _change(scene, factor, rng)
+        if free or drawable(changed):
+            return changed
+    raise ImpossibleChange(
+        f"counterfactual({factor!r}): expected a scene whose {factor} can change while all of it stays inside the image, got "
+        f"{scene}; take another scene"
+    )
+
+
+def drawable(scene: Scene) -> bool:
+    """Whether `sample_scene` could have drawn ``scene``: its layout, all of it inside, things apart, a card that hides little."""
+    things, card = scene.things, scene.card
+    if len(things) + (card is not None) not in (1, 2) or (card is not None and not things and not card.word):
+        return False
+    if card is not None and not (card.width / 2 <= card.x <= 1 - card.width / 2 and 0.14 <= card.y <= 0.86):
+        return False
+    if any(not _inset(thing) <= place <= 1 - _inset(thing) for thing in things for place in (thing.x, thing.y)):
+        return False
+    return (len(things) < 2 or _apart(*things)) and (card is None or all(_hidden(card, t) <= _HIDDEN for t in things))
+
+
+def _check_has(scene: Scene, factor: str) -> None:
+    if factor not in _FACTORS:
+        raise InputError(f"counterfactual: expected a factor of {', '.join(_FACTORS)}; got {factor!r}")
+    if (factor == "word" or factor.startswith("card_")) and scene.card is None:
+        raise InputError(f"counterfactual({factor!r}): expected a scene with a card, got one without")
+    if factor == "relation" and len(scene.things) == 1:
+        raise InputError("counterfactual('relation'): expected a scene with two things, got one")
+    if factor not in ("ground", "count", "word", "card_x", "card_y", "card_width") and not scene.things:
+        raise InputError(f"counterfactual({factor!r}): expected a scene with a thing, got a card alone")
+
+
+def _change(scene: Scene, factor: str, rng: np.random.Generator) -> Scene:
+    """One proposal, which may stick out."""
     if factor == "ground":
         return replace(scene, ground=_other(rng, list(GROUNDS), scene.ground))
     if factor == "word" or factor.startswith("card_"):
-        if scene.card is None:
-            raise InputError(f"counterfactual({factor!r}): expected a scene with a card, got one without")
         return replace(scene, card=_change_card(scene.card, factor, rng))
     if factor == "count":
-        return replace(scene, things=_change_count(rng, scene.things))
-    if not scene.things:
-        raise InputError(f"counterfactual({factor!r}): expected a scene with a thing, got a card alone")
+        return replace(scene, things=_change_count(rng, scene))
     first, *other_things = scene.things
     if factor == "relation":
-        if not other_things:
-            raise InputError("counterfactual('relation'): expected a scene with two things, got one")
         second = other_things[0]
         swapped = (replace(first, x=second.x, y=second.y), replace(second, x=first.x, y=first.y))
         return replace(scene, things=swapped)
@@ -92,19 +137,12 @@ def _apart(a: Thing, b: Thing) -> bool:
     return max(dx, dy) > 0.9 * (SIZES[a.size] + SIZES[b.size]) / 2 / _PIXELS and abs(dx - dy) > 0.1
 
 
-def _change_count(rng: np.random.Generator, things: tuple[Thing, ...]) -> tuple[Thing, ...]:
-    """None becomes one, one becomes two, of two one is left. An added thing keeps apart, or as far off as it can."""
+def _change_count(rng: np.random.Generator, scene: Scene) -> tuple[Thing, ...]:
+    """None becomes one; one becomes two, or none beside a card; of two one is left."""
+    things = scene.things
     if len(things) == 2:
         return (things[int(rng.integers(2))],)
-    added = [random_thing(rng) for _ in range(100)]
-    if not things:
-        return (added[0],)
-    first = things[0]
-    apart = [thing for thing in added if _apart(first, thing)]
-    far = max(
-        added, key=lambda thing: max(abs(thing.x - first.x), abs(thing.y - first.y)) - SIZES[thing.size] / 2 / _PIXELS
-    )
-    return (first, apart[0] if apart else far)
+    return () if things and scene.card is not None else (*things, random_thing(rng))
 
 
 def _random_card(rng: np.random.Generator, word: str) -> Card:
@@ -121,7 +159,7 @@ def _card_on(rng: np.random.Generator, thing: Thing, word: str) -> Card:
     """A card that hides at most 45 % of the thing's bounding square."""
     while True:
         card = _random_card(rng, word)
-        if _hidden(card, thing) <= 0.45:
+        if _hidden(card, thing) <= _HIDDEN:
             return card
 
 
@@ -139,11 +177,10 @@ def _overlap(a: float, width_a: float, b: float, width_b: float) -> float:
 def _change_card(card: Card, factor: str, rng: np.random.Generator) -> Card:
     if factor == "word":
         return replace(card, word=_other(rng, list(WORDS), card.word))
-    fresh = _random_card(rng, card.word)
     name = factor.removeprefix("card_")
-    if name not in ("x", "y", "width"):
-        raise InputError(f"counterfactual: expected card_x, card_y or card_width, got {factor!r}")
-    return replace(card, **{name: getattr(fresh, name)})
+    if name == "x":
+        return replace(card, x=float(rng.uniform(card.width / 2, 1 - card.width / 2)))
+    return replace(card, **{name: getattr(_random_card(rng, card.word), name)})
 
 
 def _change_thing(thing: Thing, factor: str, rng: np.random.Generator) -> Thing:
@@ -156,10 +193,14 @@ def _change_thing(thing: Thing, factor: str, rng: np.random.Generator) -> Thing:
     if factor in choices:
         name, values = choices[factor]
         return replace(thing, **{name: _other(rng, list(values), getattr(thing, name))})
-    if factor not in ("x", "y", "rotation", "phase"):
-        names = "ground, word, relation, count, thing, color, texture, size, x, y, rotation, phase, card_x, card_y, card_width"
-        raise InputError(f"counterfactual: expected a factor of {names}; got {factor!r}")
+    if factor in ("x", "y"):
+        return replace(thing, **{factor: float(rng.uniform(_inset(thing), 1 - _inset(thing)))})
     return replace(thing, **{factor: getattr(random_thing(rng), factor)})
+
+
+def _inset(thing: Thing, margin: float = 0.5) -> float:
+    """The least distance of a thing's centre from the edge."""
+    return SIZES[thing.size] / _PIXELS * margin
 
 
 def _pick(rng: np.random.Generator, values, p=None):

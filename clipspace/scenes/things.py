@@ -120,3 +120,6 @@ THINGS: dict[str, list[Part]] = {
     ],
     "moon": [("body", _crescent())],
 }
+
+SYMMETRIC = ("circle", "square", "star", "ring", "flower")
+"""Things that look the same after a turn of 90 degrees or less: on a plain one, nobody can tell how far it was turned."""

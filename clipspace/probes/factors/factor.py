@@ -11,7 +11,7 @@ from PIL import Image
 
 from clipspace.errors import InputError, shortened
 from clipspace.reprs import brief
-from clipspace.scenes import Scene, counterfactual, factor_table, render
+from clipspace.scenes import SYMMETRIC, Scene, Thing, counterfactual, factor_table, render
 from clipspace.scenes.reading import read_color, read_ground, read_size, read_thing, read_x, read_y
 from clipspace.sequences import check_labels, in_order
 
@@ -25,7 +25,8 @@ class Factor:
     name : of the factor
     values : one per image: text, bool or whole numbers are labels, real numbers amounts; None where it does not apply
     image : image ``i`` of the set; factors that share this function are measured on the same images
-    change : image ``i`` with this factor changed and nothing else, and its new value; None where it cannot be
+    change : image ``i`` with this factor changed and nothing else, and its new value; raises `ImpossibleChange` where image
+        ``i`` cannot be changed, and is None where no image can
     read : the factor's value read off a picture without any CLIP; None where there is no reader
     period : of an amount that goes round (an angle), None for all others
     """
@@ -62,8 +63,9 @@ def scene_factors(scenes: Sequence[Scene]) -> list[Factor]:
     """The factors of rendered scenes that vary among them, each over the scenes where its value is well defined.
 
     Factors of a thing, and the ground, are taken from scenes of one thing and no card: of two things neither is
-    the first, and a card may hide what is asked for. ``phase`` is taken from textured things only, on plain ones
-    nobody can see it. ``relation`` is where the thing that comes first in the alphabet is, seen from the other.
+    the first, and a card may hide what is asked for. ``phase`` is taken from textured things only, and ``rotation`` not
+    from things that look the same after a quarter turn (striped ones excepted): nobody can see it there. ``relation``
+    is where the thing that comes first in the alphabet is, seen from the other.
     """
     table = factor_table(scenes)
     alone = [len(scene.things) == 1 and scene.card is None for scene in scenes]
@@ -80,10 +82,9 @@ def scene_factors(scenes: Sequence[Scene]) -> list[Factor]:
         return Factor(name, kept, image, change, read, 1.0 if name == "phase" else None)
 
     textured = [ok and scene.things[0].texture != "plain" for ok, scene in zip(alone, scenes, strict=True)]
-    factors = [
-        factor(name, table[f"{name}1"], textured if name == "phase" else alone, read)
-        for name, read in _OF_ONE_THING.items()
-    ]
+    turned = [ok and _shows_turns(scene.things[0]) for ok, scene in zip(alone, scenes, strict=True)]
+    where = {"phase": textured, "rotation": turned}
+    factors = [factor(name, table[f"{name}1"], where.get(name, alone), read) for name, read in _OF_ONE_THING.items()]
     factors.append(factor("ground", table["ground"], alone, read_ground))
     factors += [factor(name, table[name], [scene.card is not None for scene in scenes]) for name in _OF_A_CARD]
     factors.append(factor("count", table["count"], [True] * len(scenes)))
@@ -132,6 +133,10 @@ def _value(scene: Scene, name: str) -> Any:
         return _relation(scene)
     table = factor_table([scene])
     return table[name if name in table else f"{name}1"][0]
+
+
+def _shows_turns(thing: Thing) -> bool:
+    return thing.kind not in SYMMETRIC or thing.texture == "striped"
 
 
 def _apart(scene: Scene) -> bool:
