@@ -13,7 +13,18 @@ from typing import Annotated
 
 import typer
 
-from clipspace.cli import analyses, checking, erasing, manipulations, probe, probe_images, reports, store, vectors
+from clipspace.cli import (
+    analyses,
+    checking,
+    erasing,
+    exporting,
+    manipulations,
+    probe,
+    probe_images,
+    reports,
+    store,
+    vectors,
+)
 from clipspace.errors import ClipspaceError
 
 app = typer.Typer(
@@ -23,7 +34,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (reports, checking, analyses, manipulations, probe, store, vectors, erasing):
+for commands in (reports, checking, analyses, manipulations, probe, store, vectors, erasing, exporting):
     app.add_typer(commands.app)
 probe.app.add_typer(probe_images.app)
 

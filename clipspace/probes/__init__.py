@@ -92,7 +92,7 @@ _HOMES = {
     "decoders": ("decoder_agreement",),
     "directions": ("geometry",),
     "erasure": ("Eraser", "erase", "erasure_scores", "fit_eraser", "load_eraser"),
-    "factors": ("augmentation_factors", "rank_agreement", "read_out", "retention", "scene_factors"),
+    "factors": ("augmentation_factors", "export_factors", "rank_agreement", "read_out", "retention", "scene_factors"),
     "likeness": ("compare",),
     "logistic_regression": ("few_shot", "linear"),
     "modalities": ("modality_gap",),

@@ -2,6 +2,7 @@
 
 from clipspace.probes.factors.agreement import rank_agreement
 from clipspace.probes.factors.augmentations import AUGMENTATIONS, augmentation_factors
+from clipspace.probes.factors.export import export_factors
 from clipspace.probes.factors.factor import Factor, scene_factors
 from clipspace.probes.factors.probe import retention
 from clipspace.probes.factors.readout import read_out
@@ -10,6 +11,7 @@ __all__ = [
     "AUGMENTATIONS",
     "Factor",
     "augmentation_factors",
+    "export_factors",
     "rank_agreement",
     "read_out",
     "retention",
