@@ -36,7 +36,17 @@ def test_the_commands_that_load_a_space_are_those_known():
     assert {"invert", "decode", "encode", "report", "demo", "search", "select", "probe knn", "analyse map"} <= set(
         LOADING
     )
-    assert set(ALL) - set(LOADING) <= {"spaces", "draw", "pca", "index", "map", "store", "merge"}
+    assert set(ALL) - set(LOADING) <= {
+        "spaces",
+        "draw",
+        "pca",
+        "index",
+        "map",
+        "store",
+        "merge",
+        "erase",
+        "export-factors",
+    }
 
 
 @pytest.mark.parametrize("name", LOADING)

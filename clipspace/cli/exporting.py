@@ -15,7 +15,7 @@ app = typer.Typer()
 @app.command()
 def export_factors(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write; it must not exist.")],
-    images: Annotated[int, typer.Option(help="Rendered scenes.")] = 2000,
+    images: Annotated[int, typer.Option(help="Number of scenes to render.")] = 2000,
     pairs: Annotated[int, typer.Option(help="Images of each factor in which that factor alone is changed.")] = 100,
     seed: Seed = 0,
     as_json: Json = False,

@@ -7,7 +7,9 @@ import io
 import json
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from importlib.resources import as_file, files
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from PIL import Image
 
 from clipspace.errors import InputError
 from clipspace.probes.factors.factor import Factor, scene_factors
-from clipspace.scenes import POLICIES, UNSEEN, Scene, caption, render, sample_scenes
+from clipspace.scenes import POLICIES, UNSEEN, ImpossibleChange, Scene, caption, render, sample_scenes
 from clipspace.seeds import stream
 
 SCORER = "score.py"
@@ -26,7 +28,7 @@ def export_factors(folder: str | Path, *, n: int = 2000, pairs: int = 100, seed:
 
     ``images.parquet`` holds ``n`` rendered scenes (PNG bytes, as `datasets` writes images), each factor of them (null
     where it does not apply) and a caption by each of `clipspace.scenes.POLICIES`. ``pairs.parquet`` holds, for each
-    factor, ``pairs`` of the images in which that factor alone was changed, with its old and its new value. Beside them
+    factor, at most ``pairs`` of the images in which that factor alone was changed, with its old and its new value. Beside them
     ``factors.csv``, ``pairs.csv`` and ``factors.json`` say the same without images to ``score.py``, which needs NumPy and
     scikit-learn alone and takes vectors; ``README.md`` says how. Equal arguments give equal files.
 
@@ -73,15 +75,21 @@ def _write_pairs(folder: Path, factors: Sequence[Factor], pairs: int, seed: int)
     rows: list[tuple[str, int, Any, Any]] = []
     images = []
     for factor in factors:
-        assert factor.change is not None
-        for i in map(int, stream(seed, f"pairs of {factor.name}").permutation(factor.rows)[:pairs]):
-            image, new = factor.change(i, stream(seed, f"change of {factor.name}", i))
+        for i, image, new in islice(_changes(factor, seed), pairs):
             rows.append((factor.name, i, factor.values[i], new))
             images.append(image)
     names, ids, old, new = (list(column) for column in zip(*rows, strict=True))
     columns = {"factor": names, "id": ids, "old": [str(value) for value in old], "new": [str(value) for value in new]}
     _write_parquet(folder / "pairs.parquet", {"pair": list(range(len(rows))), "image": _png(images), **columns})
     _write_csv(folder / "pairs.csv", {"pair": list(range(len(rows))), **columns})
+
+
+def _changes(factor: Factor, seed: int) -> Iterator[tuple[int, Image.Image, Any]]:
+    """Row, changed image and new value, of the images in random order that can be changed within their frame."""
+    assert factor.change is not None
+    for i in map(int, stream(seed, f"pairs of {factor.name}").permutation(factor.rows)):
+        with suppress(ImpossibleChange):
+            yield i, *factor.change(i, stream(seed, f"change of {factor.name}", i))
 
 
 def _png(images: Iterator[Image.Image] | Sequence[Image.Image]) -> list[dict[str, Any]]:
