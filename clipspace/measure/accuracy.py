@@ -31,6 +31,24 @@ def proportion_interval(right: np.ndarray, *, trials: int = 1) -> tuple[float, f
     return clopper_pearson(share * effective, effective)
 
 
+def balanced_interval(right: np.ndarray, members: np.ndarray) -> tuple[float, float]:
+    """95 % interval of balanced accuracy, the mean over classes of the share of ``right`` ones (k,) of ``members`` (k,).
+
+    That of Clopper & Pearson at the number of rows whose plain accuracy would vary as much (Korn & Graubard 1998). The
+    variance is that of the classes' own shares, each with one right and one wrong answer added (so that a class without
+    errors has one), or of their common share, whichever is larger.
+    """
+    right, members = (np.asarray(a, dtype=np.float64)[np.asarray(members) > 0] for a in (right, members))
+    share, classes = float((right / members).mean()), len(members)
+    smoothed = (right + 1) / (members + 2)
+    own = (smoothed * (1 - smoothed) / members).sum() / classes**2
+    common = share * (1 - share)
+    effective = classes**2 / (1 / members).sum()
+    if common > 0:
+        effective = min(effective, common / own)
+    return clopper_pearson(share * effective, effective)
+
+
 def clopper_pearson(hits: float, n: float) -> tuple[float, float]:
     """95 % interval of a proportion of which ``hits`` of ``n`` were seen; neither need be whole."""
     low = float(beta.ppf(0.025, hits, n - hits + 1)) if hits > 0 else 0.0

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy.stats import norm as normal
+from scipy.stats import t as student
 
 from clipspace.errors import InputError, shortened
 from clipspace.seeds import stream
@@ -18,6 +20,8 @@ def bootstrap(
 ) -> tuple[float, float]:
     """95 % percentile interval of ``statistic`` (the mean by default) over rows drawn with replacement.
 
+    The percentiles lie further out the fewer rows there are, as Student's t does (the expanded interval of Hesterberg
+    2015, arXiv 1411.5279): those of 6 rows cover as often as those of 600.
     Several samples are resampled together, by row. Deterministic in ``seed``.
     """
     n = len(samples[0])
@@ -32,5 +36,6 @@ def bootstrap(
     else:
         draws = (rng.integers(n, size=n) for _ in range(resamples))
         statistics = np.array([statistic(*(sample[rows] for sample in samples)) for rows in draws])
-    low, high = np.percentile(statistics, [2.5, 97.5])
+    tail = 100 * normal.cdf(-np.sqrt(n / (n - 1)) * student.ppf(0.975, n - 1)) if n > 1 else 0.0
+    low, high = np.percentile(statistics, [tail, 100 - tail])
     return float(low), float(high)

@@ -25,7 +25,11 @@ def two_nn(x: np.ndarray, *, discard: float = 0.1) -> float:
     """
     if not 0 <= discard < 1:
         raise InputError(f"two_nn: expected discard in [0, 1), got {discard}")
-    distances, _ = neighbours(x, 2)
+    return two_nn_of(neighbours(x, 2)[0], discard=discard)
+
+
+def two_nn_of(distances: np.ndarray, *, discard: float = 0.1) -> float:
+    """`two_nn` from the distances (n, k), rising, of each point to its near neighbours."""
     _check_distinct(distances, "two_nn")
     ratios = np.sort(np.log(distances[:, 1] / distances[:, 0]))
     n = len(ratios)
@@ -43,7 +47,12 @@ def levina_bickel(x: np.ndarray, *, k: int = 20) -> float:
     """
     if k < 3:
         raise InputError(f"levina_bickel: expected k of at least 3, got {k}")
-    distances, _ = neighbours(x, k)
+    return levina_bickel_of(neighbours(x, k)[0])
+
+
+def levina_bickel_of(distances: np.ndarray) -> float:
+    """`levina_bickel` from the distances (n, k), rising, of each point to its near neighbours."""
+    k = distances.shape[1]
     _check_distinct(distances, "levina_bickel")
     ratios = np.log(distances[:, -1:] / distances[:, :-1])
     _check_uneven(ratios.max(), "levina_bickel")

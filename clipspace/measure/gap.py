@@ -38,9 +38,14 @@ def gap_norm(x: np.ndarray, t: np.ndarray, *, unbiased: bool = False) -> float:
 
 def separability(x: np.ndarray, t: np.ndarray) -> float:
     """Share of points on their own modality's side of the plane half way across the gap. Chance is 0.5; high at small n."""
+    return float(np.concatenate(sides(x, t)).mean())
+
+
+def sides(x: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whether each point of ``x`` and of ``t`` is on its own modality's side, bool (n,) and (m,); see `separability`."""
     g = gap_vector(x, t)
     middle = (np.mean(x, axis=0) + np.mean(t, axis=0)) @ g / 2
-    return float(((x @ g > middle).sum() + (t @ g < middle).sum()) / (len(x) + len(t)))
+    return x @ g > middle, t @ g < middle
 
 
 def unpaired_cosine(x: np.ndarray, t: np.ndarray) -> float:

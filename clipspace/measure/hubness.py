@@ -18,11 +18,15 @@ def occurrences(x: np.ndarray, *, k: int = 10, queries: np.ndarray | None = None
     if queries is not None:
         check_finite("occurrences", queries, x)
         return np.bincount(nearest(x, queries, k)[1].ravel(), minlength=len(x))
-    distances, rows = neighbours(x, k)
+    return occurrences_of(*neighbours(x, k))
+
+
+def occurrences_of(distances: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """`occurrences` from the distances and the row numbers (n, k) of the near neighbours of each point."""
     copies = int((distances[:, 0] == 0).sum())
     if copies:
         raise InputError(f"occurrences: expected distinct points, got {copies} that have a duplicate; drop those first")
-    return np.bincount(rows.ravel(), minlength=len(x))
+    return np.bincount(rows.ravel(), minlength=len(rows))
 
 
 def skewness(counts: np.ndarray) -> float:

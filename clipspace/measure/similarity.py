@@ -1,4 +1,4 @@
-"""Similarity of two embeddings of the same items, independent of their axes: linear CKA and RSA."""
+"""Similarity of two embeddings of the same items, independent of their axes: linear CKA, RSA and mutual neighbours."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from scipy.stats import rankdata
 
 from clipspace.errors import InputError
 from clipspace.points.sphere import unit
+from clipspace.search.exact import neighbours
 
 
 def linear_cka(x: np.ndarray, y: np.ndarray, *, unbiased: bool = False) -> float:
@@ -30,12 +31,31 @@ def rsa(x: np.ndarray, y: np.ndarray) -> float:
     0 for unrelated sets at any n; its noise is that of n points, not of the n (n - 1) / 2 pairs. Memory n^2.
     """
     x, y = _pairs(x, y, "rsa", 3, centre=False)
-    x, y = unit(x), unit(y)
-    upper = np.triu_indices(len(x), 1)
-    ranks = [rankdata((a @ a.T)[upper]) for a in (x, y)]
-    if any(np.ptp(r) == 0 for r in ranks):
+    return float(np.corrcoef(cosine_ranks(x), cosine_ranks(y))[0, 1])
+
+
+def cosine_ranks(x: np.ndarray) -> np.ndarray:
+    """Ranks of the cosines of distinct pairs of rows of (n, d), in the order of `numpy.triu_indices`: n (n - 1) / 2."""
+    x = unit(x)
+    ranks = rankdata((x @ x.T)[np.triu_indices(len(x), 1)])
+    if np.ptp(ranks) == 0:
         raise InputError("rsa: expected cosines that differ from one another, got a constant set")
-    return float(np.corrcoef(*ranks)[0, 1])
+    return ranks
+
+
+def mutual_neighbours(x: np.ndarray, y: np.ndarray, *, k: int = 10) -> float:
+    """Mean share of the ``k`` nearest rows by cosine that (n, d) and (n, e) have in common (Huh et al., arXiv 2405.07987).
+
+    k / (n - 1) for unrelated sets. Local, where CKA and RSA are made of all distances; memory n k.
+    """
+    x, y = _pairs(x, y, "mutual_neighbours", 3, centre=False)
+    k = min(k, len(x) - 1)
+    return float(shared_neighbours(*(neighbours(unit(a), k)[1] for a in (x, y))).mean() / k)
+
+
+def shared_neighbours(near: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Of each row of two lists of neighbours, (n, k) row numbers each, how many are in both: int64 (n,)."""
+    return (near[:, :, None] == other[:, None, :]).any(axis=2).sum(axis=1)
 
 
 def _hsic(x: np.ndarray, y: np.ndarray) -> float:

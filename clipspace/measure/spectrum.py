@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from clipspace.errors import InputError
+from clipspace.measure.jackknife import half_width
 
 
 def spectrum(x: np.ndarray) -> np.ndarray:
@@ -19,6 +20,20 @@ def spectrum(x: np.ndarray) -> np.ndarray:
     if not x.any():
         raise InputError("spectrum: expected points that differ, got one point n times over")
     return np.clip(np.linalg.eigvalsh(x.T @ x / (len(x) - 1))[::-1], 0, None)
+
+
+def spectra_without(x: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """The `spectrum` of points (n, d) without each group of them: float64 (g, d), from one pass over the points."""
+    x = np.asarray(x, dtype=np.float64)
+    x = x - x.mean(axis=0)
+    parts = [x[group == g] for g in range(group.max() + 1)]
+    squares, sums = x.T @ x, [part.sum(axis=0) for part in parts]
+    rows = []
+    for part, own in zip(parts, sums, strict=True):
+        m = len(x) - len(part)
+        scatter = squares - part.T @ part - np.outer(own, own) / m  # the sum of the others is -own
+        rows.append(np.clip(np.linalg.eigvalsh(scatter / (m - 1))[::-1], 0, None))
+    return np.array(rows)
 
 
 def participation_ratio(values: np.ndarray) -> float:
@@ -50,5 +65,21 @@ def components_for(values: np.ndarray, share: float) -> int:
     """
     if not 0 < share <= 1:
         raise InputError(f"components_for: expected a share in (0, 1], got {share}")
-    cumulative_share = np.cumsum(values) / np.sum(values)
-    return int(np.searchsorted(cumulative_share, share - 1e-12) + 1)
+    return _first_above(np.cumsum(values) / np.sum(values), share)
+
+
+def components_interval(values: np.ndarray, without: np.ndarray, share: float) -> tuple[int, int]:
+    """95 % interval of `components_for`: the numbers of components whose share of the variance may be ``share``.
+
+    ``values`` (d,) is the `spectrum`, ``without`` (g, d) those of `spectra_without`.
+    """
+    held = np.cumsum(values) / np.sum(values)
+    half = half_width(np.cumsum(without, axis=1) / without.sum(axis=1, keepdims=True))
+    return _first_above(np.maximum.accumulate(held + half), share), min(
+        len(held), _first_above(np.maximum.accumulate(held - half), share)
+    )
+
+
+def _first_above(held: np.ndarray, share: float) -> int:
+    """Number of the first component with which ``share`` of the variance is held."""
+    return int(np.searchsorted(held, share - 1e-12) + 1)

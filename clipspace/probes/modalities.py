@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from clipspace.errors import InputError, SampleWarning
-from clipspace.measure import cone, contrast, gap, retrieval
+from clipspace.measure import cone, gap, retrieval
 from clipspace.measure.copies import originals
 from clipspace.measure.pairing import Pairing, pair
 from clipspace.points.arrays import check_one_space, unit_rows
@@ -58,18 +58,18 @@ def modality_gap(
         raise InputError(f"modality_gap: expected {len(images)} ids, one for each row, got {len(ids)}")
     chosen = np.sort(stream(seed, "sample").permutation(len(images))[:max_points])
     x, t = (unit_rows(points, chosen, "modality_gap") for points in (images, texts))
-    paired, n = np.einsum("nd,nd->n", x, t), len(chosen)
+    paired = np.einsum("nd,nd->n", x, t)
     pairing = pair(x, t, _words(texts, chosen), None if ids is None else [ids[i] for i in chosen])
     _warn_of_one_vector(t, pairing)
     distinct = x[pairing.images], t[pairing.texts]
     rows = [
         *_gaps(x, t, seed),
-        set_row("separability along the gap", value=gap.separability(x, t), chance=0.5, n=n),
+        share_row(np.mean(gap.sides(x, t), axis=0), chance=0.5, trials=2, score="separability along the gap"),
         mean_row(paired, seed=seed, score="cosine", variant="paired"),
         _unpaired(*distinct, pairing),
-        set_row("cosine", "of images", value=cone.mean_cosine(x), chance=0.0, n=n),
-        set_row("cosine", "of texts", value=cone.mean_cosine(t), chance=0.0, n=n),
-        set_row("alignment", value=contrast.alignment(x, t), n=n),
+        pairs_row("cosine", "of images", cone.mean_cosine(x), 0.0, cone.conformity(x)),
+        pairs_row("cosine", "of texts", cone.mean_cosine(t), 0.0, cone.conformity(t)),
+        mean_row(((x - t) ** 2).sum(axis=1), seed=seed, score="alignment"),
         *_recalls("raw", *distinct, pairing.matches, ks),
         *_recalls("centred", *map(cone.centred, distinct), pairing.matches, ks[:1]),
     ]

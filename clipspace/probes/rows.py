@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from clipspace.measure.accuracy import class_accuracies, proportion_interval
+from clipspace.measure.accuracy import balanced_interval, class_accuracies, proportion_interval
 from clipspace.measure.bootstrap import bootstrap
 from clipspace.results.table import Row, scored
 
@@ -35,10 +35,12 @@ def accuracy_rows(
     predicted: np.ndarray, truth: np.ndarray, classes: Sequence, *, chance: float, score: str = "accuracy", **keys: Any
 ) -> list[Row]:
     """The accuracy of predicted class numbers (n,), and the balanced accuracy: its mean over the classes."""
-    balanced = float(class_accuracies(predicted, truth, len(classes)).mean())
+    k = len(classes)
+    balanced = float(class_accuracies(predicted, truth, k).mean())
+    low, high = balanced_interval(np.bincount(truth, predicted == truth, k), np.bincount(truth, minlength=k))
     return [
         share_row((predicted == truth).astype(float), chance=chance, **keys, score=score),
-        scored(**keys, score="balanced accuracy", value=balanced, chance=1 / len(classes), n=len(truth)),
+        scored(**keys, score="balanced accuracy", value=balanced, chance=1 / k, low=low, high=high, n=len(truth)),
     ]
 
 
