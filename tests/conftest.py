@@ -23,10 +23,16 @@ def rng() -> np.random.Generator:
 
 
 @pytest.fixture(scope="session")
-def space():
+def trained():
+    """The mini space. Tests ask for it by this name where their module takes another as ``space``."""
     from clipspace import load_space
 
     return load_space("mini", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def space(trained):
+    return trained
 
 
 @pytest.fixture(scope="session")

@@ -16,12 +16,6 @@ STEPS = {"num_inference_steps": 20}
 
 
 @pytest.fixture(scope="module")
-def trained():
-    """The mini space, where an image must show what was asked for."""
-    return load_space("mini", device="cpu")
-
-
-@pytest.fixture(scope="module")
 def space(quick):
     return quick
 

@@ -1,7 +1,8 @@
 """Numbers of `clipspace report --store S --source IMAGES` on real images, each again by a line of NumPy.
 
-What is drawn is taken from the page's own images; vectors are the store's, and cosines and eigenvalues are NumPy's. It
-takes minutes, so it is run with ``-m slow``.
+What is drawn is taken from the page's own images; vectors are the store's, and cosines and eigenvalues are NumPy's. The
+numbers follow from the images whatever drew them, so a decoder of cheap steps draws. It takes a minute, so it is run with
+``-m slow``.
 """
 
 import numpy as np
@@ -37,8 +38,13 @@ _SLOWEST = {"interpolation", "prior_ablation", "guidance", "blind_pairs", "inver
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
+@pytest.fixture(scope="module")
+def space(quick):
+    return quick
+
+
 @pytest.fixture(scope="module", params=["cifar", "photos"])
-def seen(request, space, tmp_path_factory):
+def seen(request, space, quick_decoder, tmp_path_factory):
     """The results of a report by name, the store's unit vectors, its captions, and the six images that are shown."""
     folder = tmp_path_factory.mktemp(request.param)
     given = request.getfixturevalue(request.param)
@@ -56,7 +62,7 @@ def seen(request, space, tmp_path_factory):
     out = folder / "seen"
     given = {"store": folder / "mine", "source": folder / "images"}
     only = [name for name in SECTIONS if request.param == "cifar" or name not in _SLOWEST]
-    write_report(out, only=only, explore=False, device="cpu", **given)
+    write_report(out, only=only, explore=False, device="cpu", decoder=quick_decoder, **given)
     store = open_store(folder / "mine")
     x = np.concatenate(list(store.blocks())).astype(float)
     shown = [read_image(folder / "images" / store.names[i]) for i in evenly(len(x), 6)]

@@ -67,8 +67,8 @@ def test_photographs_are_said_to_be_far_from_what_the_decoder_knows(space, photo
 
 
 @pytest.mark.usefixtures("drawn_codes")
-def test_a_text_diff_of_scenes_is_judged_by_readers_that_know_no_clip(space, apple, house):
-    found = analysis("text_diff").run(space, [apple, house], frames=2, **FEW)
+def test_a_text_diff_of_scenes_is_judged_by_readers_that_know_no_clip(quick, apple, house):
+    found = analysis("text_diff").run(quick, [apple, house], frames=2, **FEW)
     said = " ".join(found.findings)
     assert "Readers that know no CLIP read the new value off" in said
     assert said.count("chance") == 3
@@ -130,11 +130,11 @@ def test_the_map_is_coloured_by_the_column_that_neighbours_share_most(space):
     assert list(found.labels["values"]) == list(table[columns[best]])
 
 
-def test_the_typographic_figure_is_of_many_images_and_says_what_the_probe_says(space):
-    found = analysis("typographic_attack").run(space, n=60, decoded=2, draws=1, num_inference_steps=2)
+def test_the_typographic_figure_is_of_many_images_and_says_what_the_probe_says(quick):
+    found = analysis("typographic_attack").run(quick, n=60, decoded=2, draws=1, num_inference_steps=2)
     images, truth, words = _to_attack(None, [], [], 60, 0)
     blank, printed = ([print_word(i, w) for i, w in zip(images, cards, strict=True)] for cards in ([""] * 60, words))
-    probe = attack_scores(space, {"bare": images, "blank": blank, "word": printed}, truth, words)
+    probe = attack_scores(quick, {"bare": images, "blank": blank, "word": printed}, truth, words)
     for row in found.table.rows[:3]:
         for what in ("thing", "word"):
             expected = probe[row["card"].removesuffix(" card"), "image", what, "share"]
