@@ -52,6 +52,25 @@ def quick(quick_decoder):
 
 
 @pytest.fixture(scope="session")
+def _spaces():
+    return {}
+
+
+@pytest.fixture
+def loaded_once(_spaces, monkeypatch):
+    """Commands that are asked for the same space share it: for tests of what they do with it."""
+    from clipspace.space import load_space
+
+    def once(name, **options):
+        key = (name, *sorted((option, str(value)) for option, value in options.items() if value is not None))
+        if key not in _spaces:
+            _spaces[key] = load_space(name, **options)
+        return _spaces[key]
+
+    monkeypatch.setattr("clipspace.space.load_space", once)
+
+
+@pytest.fixture(scope="session")
 def vit_b_32():
     """A CLIP of the usual size whose weights are random; it took seconds to draw them."""
     from clipspace.space import untrained_space

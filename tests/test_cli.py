@@ -15,7 +15,7 @@ from clipspace.sources.images import psnr, read_image
 
 
 @pytest.fixture
-def files(tmp_path, apple, house, monkeypatch):
+def files(tmp_path, apple, house, monkeypatch, loaded_once):
     monkeypatch.chdir(tmp_path)
     apple.save("apple.png")
     house.save("house.png")
@@ -64,17 +64,18 @@ def test_interpolate_writes_a_picture_and_reports(files, quick_decoder, capsys):
     assert Image.open("a.png").width > 300
 
 
-def test_interpolate_writes_an_animation_there_and_back(files):
-    few = ["--steps", "2", "--noise", "fixed", "--spacing", "angle"]
+def test_interpolate_writes_an_animation_there_and_back(files, quick_decoder):
+    few = ["--steps", "2", "--noise", "fixed", "--spacing", "angle", "--decoder", str(quick_decoder)]
     assert run("interpolate", "apple.png", "house.png", "-o", "a.gif", "--frames", "4", "--ping-pong", *few) == 0
     assert Image.open("a.gif").n_frames == 6
 
 
+@pytest.mark.usefixtures("coarse")
 def test_text_diff_and_vary(files, quick_decoder):
-    few, how = ["--steps", "4", "--device", "cpu"], ["--steps", "20", "--decoder", str(quick_decoder)]
+    how = ["--steps", "4", "--decoder", str(quick_decoder)]
     assert run("text-diff", "apple.png", "a red apple", "a blue apple", "-o", "t.gif", *how) == 0
     assert Image.open("t.gif").n_frames > 1
-    assert run("vary", "a red apple", "-n", "2", "-o", "v.png", *few) == 0
+    assert run("vary", "a red apple", "-n", "2", "-o", "v.png", *how, "--device", "cpu") == 0
 
 
 def test_invert_then_decode_gives_the_image_back(files, quick_decoder):
@@ -82,18 +83,18 @@ def test_invert_then_decode_gives_the_image_back(files, quick_decoder):
     assert run("invert", "apple.png", "-o", "c.safetensors", "--steps", "20", *how) == 0
     assert run("decode", "c.safetensors", "-o", "again.png", *how) == 0
     assert psnr(read_image("again.png"), read_image("apple.png")) > 35
-    assert run("invert", "apple.png", "house.png", "-o", "two.safetensors", "--steps", "20", *how) == 0
+    assert run("invert", "apple.png", "house.png", "-o", "two.safetensors", "--steps", "2", *how) == 0
     assert run("decode", "two.safetensors", "-o", "two", *how) == 0
     assert sorted(p.name for p in (files / "two").iterdir()) == ["0000.png", "0001.png"]
 
 
 @pytest.mark.usefixtures("coarse")
-def test_a_code_is_decoded_in_the_precision_that_it_was_found_in(files, monkeypatch):
-    how, loaded = ["--steps", "3", "--dtype", "float64"], []
-    assert run("invert", "apple.png", "-o", "c.safetensors", *how) == 0
+def test_a_code_is_decoded_in_the_precision_that_it_was_found_in(files, quick_decoder, monkeypatch):
+    decoder, loaded = ["--decoder", str(quick_decoder)], []
+    assert run("invert", "apple.png", "-o", "c.safetensors", "--steps", "3", "--dtype", "float64", *decoder) == 0
     original = space.load_space
     monkeypatch.setattr(space, "load_space", lambda *a, **k: loaded.append(original(*a, **k)) or loaded[0])
-    assert run("decode", "c.safetensors", "-o", "again.png") == 0
+    assert run("decode", "c.safetensors", "-o", "again.png", *decoder) == 0
     assert loaded[0].encoder.dtype == torch.float64
 
 

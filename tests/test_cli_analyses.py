@@ -12,7 +12,10 @@ from clipspace.results.loading import load_result
 from clipspace.scenes import render, sample_scenes
 from clipspace.space.encoding import encode
 
-FEW = ["--steps", "1", "--device", "cpu"]
+
+@pytest.fixture(scope="module")
+def few(quick_decoder):
+    return ["--steps", "1", "--device", "cpu", "--decoder", str(quick_decoder)]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +29,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def inside(tmp_path, monkeypatch):
+def inside(tmp_path, monkeypatch, loaded_once):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
 
@@ -52,12 +55,12 @@ def test_help_shows_every_option_with_what_it_means(name, capsys):
     assert question(name)[1][0].split(".")[0] in shown
 
 
-def test_folders_texts_and_lists_are_taken(folder, capsys):
-    assert run("analyse", "guidance", str(folder / "more"), "--scales", "1", "--scales", "2", "--draws", "2", *FEW) == 0
+def test_folders_texts_and_lists_are_taken(folder, few, capsys):
+    assert run("analyse", "guidance", str(folder / "more"), "--scales", "1", "--scales", "2", "--draws", "2", *few) == 0
     result = load_result("results/guidance.json")
     assert result.column("guidance scale") == [1, 2]
     assert result.arrays["images"].shape[1] == 6 * 2
-    assert run("analyse", "prior-ablation", "a red apple", "a blue house", *FEW) == 0
+    assert run("analyse", "prior-ablation", "a red apple", "a blue house", *few) == 0
     assert load_result("results/prior_ablation.json").labels["columns"] == ["a red apple", "a blue house"]
     assert "Cosine of the drawn picture" in capsys.readouterr().out
 
@@ -72,8 +75,8 @@ def test_points_are_those_of_a_store_and_json_holds_the_numbers(space, folder, t
     np.testing.assert_equal([row["value"] for row in facts["table"]], saved.column("value"))
 
 
-def test_rows_of_an_analysis_that_counts_its_images_are_that_many(folder):
-    assert run("analyse", "decoder_agreement", str(folder), "-n", "3", *FEW) == 0
+def test_rows_of_an_analysis_that_counts_its_images_are_that_many(folder, few):
+    assert run("analyse", "decoder_agreement", str(folder), "-n", "3", *few) == 0
     assert len(load_result("results/decoder_agreement.json").arrays["images"]) == 3
 
 

@@ -15,7 +15,7 @@ run = partial(run_command, "probe")
 
 
 @pytest.fixture
-def files(tmp_path, apple, house, monkeypatch):
+def files(tmp_path, apple, house, monkeypatch, loaded_once):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").mkdir()
     apple.save("photos/apple.png")

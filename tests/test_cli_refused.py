@@ -124,13 +124,13 @@ STAGES = {
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_memory_that_runs_out_at_any_stage(space, here, monkeypatch, capsys, stage):
+def test_memory_that_runs_out_at_any_stage(quick, here, monkeypatch, capsys, stage):
     def fails(*_, **__):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory\nTried to allocate")
 
     command, cure = STAGES[stage]
     if not stage.endswith("load_encoder"):
-        monkeypatch.setattr("clipspace.space.load_space", lambda *_, **__: space)
+        monkeypatch.setattr("clipspace.space.load_space", lambda *_, **__: quick)
     monkeypatch.setattr(stage, fails)
     line = refused(capsys, *command, *(["--steps", "2"] if command[0] == "vary" else []))
     assert "out of memory" in line

@@ -10,7 +10,7 @@ from clipspace.points.store import open_store, select, write_store
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch, apple, house):
+def folder(tmp_path, monkeypatch, apple, house, loaded_once):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in").mkdir()
     apple.save("in/apple.png")

@@ -28,7 +28,7 @@ def _decoder(unet, folder, **config):
 
 
 @pytest.mark.parametrize("shift", [1.0, 3.0])
-@pytest.mark.parametrize("steps", [1, 7, 28])
+@pytest.mark.parametrize("steps", [1, 7, pytest.param(28, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("guidance_scale", [1.0, 3.0])
 def test_sample_equals_diffusers_euler(unet, tmp_path, shift, steps, guidance_scale):
     decoder, scheduler = _decoder(unet, tmp_path, shift=shift)

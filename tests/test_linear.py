@@ -60,15 +60,14 @@ def test_binary_search_finds_the_peak_of_a_curve_of_one_peak(peak):
 
 
 def test_more_shots_are_better_and_draws_are_kept(planted):
-    scores = few_shot(planted, "label", shots=(1, 16, 64), draws=4)
+    how = {"shots": (1, 16, 64), "draws": 4, "search": [0.1, 1.0]}
+    scores = few_shot(planted, "label", **how)
     values = [row.value for row in scores]
     assert values == sorted(values)
     assert values[-1] > 0.75
     assert scores.arrays["accuracy"].shape == (3, 4)
     assert scores.arrays["spread"].min() > 0
-    assert np.array_equal(
-        scores.arrays["accuracy"], few_shot(planted, "label", shots=(1, 16, 64), draws=4).arrays["accuracy"]
-    )
+    assert np.array_equal(scores.arrays["accuracy"], few_shot(planted, "label", **how).arrays["accuracy"])
 
 
 def test_the_interval_of_few_shots_is_that_of_the_mean_over_draws(planted):

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clipspace import PCA, blend, generate, interpolate, invert, load_space, reconstruct, text_diff, variations
+from clipspace import PCA, blend, generate, interpolate, invert, reconstruct, text_diff, variations
 from clipspace.diffusion import sampling
 from clipspace.errors import InputError, SpaceMismatchError
 from clipspace.manipulate import metamers
@@ -288,6 +288,7 @@ def guided(space, monkeypatch):
     return space
 
 
+@pytest.mark.usefixtures("coarse")
 def test_guidance_is_the_decoder_s_own_where_noise_is_drawn_and_1_where_an_image_is_inverted(guided):
     image = np.full((64, 64, 3), 120, np.uint8)
     points, steps = guided.encode_images([image, 255 - image]), {"num_inference_steps": 2}

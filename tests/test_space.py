@@ -85,27 +85,27 @@ def test_nothing_to_encode_is_refused(space):
         space.encode_images([])
 
 
-def test_decoding_is_deterministic_and_does_not_depend_on_the_batch(space, points):
+def test_decoding_is_deterministic_and_does_not_depend_on_the_batch(quick, points):
     settings = {"seed": 5, "num_inference_steps": 4}
-    together = space.decode(points, **settings)
-    assert [np.array_equal(a, b) for a, b in zip(together, space.decode(points, **settings), strict=True)] == [True] * 4
-    apart = space.decode(points, **settings, batch_size=1)
+    together = quick.decode(points, **settings)
+    assert [np.array_equal(a, b) for a, b in zip(together, quick.decode(points, **settings), strict=True)] == [True] * 4
+    apart = quick.decode(points, **settings, batch_size=1)
     assert min(psnr(a, b) for a, b in zip(together, apart, strict=True)) > 45
-    assert not np.array_equal(together[0], space.decode(points, seed=6, num_inference_steps=4)[0])
+    assert not np.array_equal(together[0], quick.decode(points, seed=6, num_inference_steps=4)[0])
 
 
 def test_eta_changes_pixels_and_keeps_the_embedding(space, pictures, points):
     pictures, points = pictures[:2], points[:2]
-    noise = space.invert(pictures, num_inference_steps=20, method="ddim").noise
-    plain = space.decode(points, noise=noise, num_inference_steps=20)
-    varied = space.decode(points, noise=noise, num_inference_steps=20, eta=0.5)
+    noise = space.invert(pictures, num_inference_steps=10, method="ddim").noise
+    plain = space.decode(points, noise=noise, num_inference_steps=10)
+    varied = space.decode(points, noise=noise, num_inference_steps=10, eta=0.5)
     assert max(psnr(a, b) for a, b in zip(plain, varied, strict=True)) < 40
     assert np.einsum("nd,nd->n", space.encode_images(varied).unit, points.unit).min() > 0.6
 
 
-def test_decoding_depends_on_direction_alone(space, points):
+def test_decoding_depends_on_direction_alone(quick, points):
     shorter = points.with_vectors(points.vectors * 0.01)
-    a, b = (space.decode(p, seed=1, num_inference_steps=4)[0] for p in (points, shorter))
+    a, b = (quick.decode(p, seed=1, num_inference_steps=4)[0] for p in (points, shorter))
     assert psnr(a, b) > 45
 
 
@@ -141,12 +141,14 @@ def test_any_vector_of_the_right_stamp_is_decoded(space):
 @pytest.mark.parametrize(
     ("dtype", "finer"), [("bfloat16", "float32"), ("float32", "float64"), ("float64", "another number")]
 )
-def test_an_inversion_that_does_not_converge_says_which_precision_would(pictures, monkeypatch, dtype, finer):
+def test_an_inversion_that_does_not_converge_says_which_precision_would(
+    pictures, quick_decoder, monkeypatch, dtype, finer
+):
     monkeypatch.setattr(inversion, "CONVERGED", 1e-20)
     monkeypatch.setattr(inversion, "FIRST_TOLERANCE", 1.0)  # every step is content with its first guess
     monkeypatch.setattr(inversion, "RESTART_TOLERANCE", dict.fromkeys(inversion.RESTART_TOLERANCE, 1.0))
     with pytest.warns(ConvergenceWarning, match=rf"images \[0\].*{finer}"):
-        load_space("mini", device="cpu", dtype=dtype).invert(pictures[:1], num_inference_steps=2)
+        load_space("mini", decoder=quick_decoder, device="cpu", dtype=dtype).invert(pictures[:1], num_inference_steps=2)
 
 
 @pytest.mark.parametrize(

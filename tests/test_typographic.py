@@ -64,10 +64,10 @@ def test_the_mini_space_reads_the_word_and_not_the_blank_card(space, world):
     assert found.arrays["success"].tolist() == [found["word", "image", "word", "share", 0.2].value, success.value]
 
 
-def test_the_decoders_view_is_reported_beside_it(space, world):
+def test_the_decoders_view_is_reported_beside_it(quick, world):
     pictures, truth, words = (part[:2] for part in world)
     found = typographic_attack(
-        space, pictures, truth, words, labels=list(THINGS), widths=(), decodes=2, num_inference_steps=2
+        quick, pictures, truth, words, labels=list(THINGS), widths=(), decodes=2, num_inference_steps=2
     )
     row = found["word", "decoded", "thing", "probability", 0.6]
     assert 0 <= row.value <= 1

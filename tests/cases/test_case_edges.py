@@ -192,13 +192,13 @@ def test_json_of_a_command_is_strict(capsys):
 
 @pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize("harmed", ["image", "embedding"])
-def test_a_row_that_is_not_finite_leaves_the_inversion_at_once(space, apple, house, harmed):
-    x_0 = space.decoder.to_latents([apple, house]).clone()
-    z = torch.from_numpy(space.encode_images([apple, house]).vectors.copy())
+def test_a_row_that_is_not_finite_leaves_the_inversion_at_once(quick, apple, house, harmed):
+    x_0 = quick.decoder.to_latents([apple, house]).clone()
+    z = torch.from_numpy(quick.encode_images([apple, house]).vectors.copy())
     how = {"num_inference_steps": 8}
-    alone = space.decoder.invert(z[:1], x_0[:1], **how)
+    alone = quick.decoder.invert(z[:1], x_0[:1], **how)
     (x_0[1, 0, 0] if harmed == "image" else z[1])[0] = torch.nan
-    both = space.decoder.invert(z, x_0, **how)
+    both = quick.decoder.invert(z, x_0, **how)
     assert both.evaluations.tolist() == [alone.evaluations.item(), 0]
     assert torch.allclose(both.noise[0], alone.noise[0], atol=1e-3)
     assert both.noise[1].isnan().all()
