@@ -62,7 +62,7 @@ def seen(request, space, quick_decoder, tmp_path_factory):
     out = folder / "seen"
     given = {"store": folder / "mine", "source": folder / "images"}
     only = [name for name in SECTIONS if request.param == "cifar" or name not in _SLOWEST]
-    write_report(out, only=only, explore=False, device="cpu", decoder=quick_decoder, **given)
+    write_report(out, only=only, explore=False, device="cpu", decoder=quick_decoder, num_inference_steps=8, **given)
     store = open_store(folder / "mine")
     x = np.concatenate(list(store.blocks())).astype(float)
     shown = [read_image(folder / "images" / store.names[i]) for i in evenly(len(x), 6)]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import clipspace.space
 from clipspace.analyses import names
 from clipspace.results.loading import load_result
 
@@ -19,10 +20,12 @@ SLOW = {"variations", "interpolation", "text_diff", "inversion"}
 
 
 @pytest.fixture
-def script(tmp_path, monkeypatch):
-    """Runs a script on tiny input, in an empty folder."""
+def script(tmp_path, monkeypatch, loaded_once, quick_decoder):
+    """Runs a script on tiny input, in an empty folder, with a decoder of cheap steps: no image need show anything."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("QUICK", "1")
+    load = clipspace.space.load_space
+    monkeypatch.setattr("clipspace.space.load_space", lambda name, decoder=quick_decoder: load(name, decoder=decoder))
 
     def run(path, *arguments):
         monkeypatch.setattr(sys, "argv", [str(path), *map(str, arguments)])

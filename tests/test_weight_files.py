@@ -51,25 +51,31 @@ def _changed(home, tmp_path, name, *changes):
     return folder
 
 
+@pytest.fixture(scope="module")
+def plain(home):
+    """What is drawn with the files as their library wrote them, by name."""
+    return {name: _drawn(_load(home, home / name)) for name in MAKERS}
+
+
 @pytest.mark.parametrize("name", MAKERS)
 @pytest.mark.parametrize(
     "layout", [hub.only_pickles, hub.shard, hub.age, hub.linked], ids=["pickles", "shards", "old names", "links"]
 )
-def test_every_layout_of_the_same_weights_draws_the_same(home, tmp_path, name, layout):
-    plain, other = (_load(home, folder) for folder in (home / name, _changed(home, tmp_path, name, layout)))
-    assert np.array_equal(_drawn(plain), _drawn(other))
+def test_every_layout_of_the_same_weights_draws_the_same(home, tmp_path, plain, name, layout):
+    other = _load(home, _changed(home, tmp_path, name, layout))
+    assert np.array_equal(plain[name], _drawn(other))
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_half_precision_alone_is_read_and_beside_plain_files_only_when_asked_for(home, tmp_path, name):
+def test_half_precision_alone_is_read_and_beside_plain_files_only_when_asked_for(home, tmp_path, plain, name):
     both = _changed(home, tmp_path, name, hub.add_half)
     alone = _changed(home, tmp_path / "alone", name, hub.add_half, hub.drop_plain)
-    plain, half, only = (_drawn(_load(home, f, **o)) for f, o in ((both, {}), (both, {"variant": "fp16"}), (alone, {})))
-    assert np.array_equal(plain, _drawn(_load(home, home / name)))
-    assert np.array_equal(half, only)
-    assert np.abs(half - plain).max() < 1e-2 * max(1, np.abs(plain).max())
-    digests = [_load(home, both, variant=v) for v in (None, "fp16")]
-    networks = [vars(s.decoder or s.prior_model) for s in digests]
+    spaces = [_load(home, both), _load(home, both, variant="fp16")]
+    whole, half = (_drawn(space) for space in spaces)
+    assert np.array_equal(whole, plain[name])
+    assert np.array_equal(half, _drawn(_load(home, alone)))
+    assert np.abs(half - whole).max() < 1e-2 * max(1, np.abs(whole).max())
+    networks = [vars(s.decoder or s.prior_model) for s in spaces]
     key = next(k for k, v in networks[0].items() if isinstance(v, torch.nn.Module))
     assert any(
         not torch.equal(a, b) for a, b in zip(*(n[key].state_dict().values() for n in networks), strict=True)
