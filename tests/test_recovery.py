@@ -9,6 +9,7 @@ from clipspace.probes.factors.recovery import (
     cycle_agreement,
     cycle_read_out,
     draw_unconditionally,
+    fitted_read_out,
     recovery,
     unconditional,
 )
@@ -87,3 +88,18 @@ def test_the_cycle_tells_a_decoder_that_keeps_a_factor_from_one_that_does_not(rn
     assert kept.value > 0.85
     assert abs(lost.value) < 0.25
     assert cycle_agreement(z, z[:, None], typical=1.0, seed=0).value == pytest.approx(1)
+
+
+def test_a_fitted_reader_learns_how_the_decoder_draws_and_finds_nothing_in_what_it_does_not(rng):
+    """E(D(z)) turned by a rotation: the reader of true points is lost, one that is fitted to decodes is not."""
+    label = rng.integers(3, size=200)
+    z = np.eye(16)[label] * 4 + rng.normal(size=(200, 16))
+    turned = (z @ np.linalg.qr(rng.normal(size=(16, 16)))[0])[:, None] + 0.1 * rng.normal(size=(200, 2, 16))
+    how = {"period": None, "seed": 0}
+    assert cycle_read_out(z, label.tolist(), turned, label.tolist(), **how).value < 0.3
+    assert fitted_read_out(turned, label.tolist(), **how).value > 0.9
+    lost = fitted_read_out(turned, rng.permutation(label).tolist(), **how)
+    assert lost.value < 0.2
+    angle = rng.uniform(0, 360, size=200)
+    drawn = np.stack([np.cos(np.radians(angle)), np.sin(np.radians(angle))], axis=1)[:, None]
+    assert fitted_read_out(drawn, angle.tolist(), period=360.0, seed=0).value > 0.99

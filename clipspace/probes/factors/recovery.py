@@ -13,7 +13,7 @@ from clipspace.points.embeddings import Embeddings
 from clipspace.probes.factors.factor import Factor, features
 from clipspace.probes.factors.readout import linear_map
 from clipspace.probes.factors.resampled import Measure, measured
-from clipspace.seeds import child_seed
+from clipspace.seeds import child_seed, stream
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from clipspace.space import Space
 
 SHUFFLES = 20
+FOLDS = 5
 
 
 def decode_often(
@@ -86,8 +87,28 @@ def cycle_read_out(
     coded, labels = features([*values, *truth], period=period)
     predict = linear_map(known, coded[: len(values)])
     predicted = predict(again.reshape(-1, again.shape[-1])).reshape(*again.shape[:2], -1)
-    target = coded[len(values) :]
-    rng = np.random.default_rng([seed, 7])
+    return _skill(predicted, coded[len(values) :], labels, seed)
+
+
+def fitted_read_out(again: np.ndarray, truth: Sequence[Any], *, period: float | None, seed: int) -> Measure:
+    """Skill of a linear reader of E(D(z)) ``(n, decodes, d)`` that is fitted to decodes of other scenes; n of 20 or more.
+
+    It learns how this decoder draws a factor, which neither templates of true images nor a reader of their embeddings
+    know; but from few examples: of many labels it needs many decodes. `FOLDS` folds, all decodes of a scene in one.
+    """
+    coded, labels = features(truth, period=period)
+    fold = stream(seed, "folds of decodes").permutation(len(coded)) % FOLDS
+    predicted = np.empty((*again.shape[:2], coded.shape[1]))
+    for k in range(FOLDS):
+        train, test = fold != k, fold == k
+        predict = linear_map(again[train].reshape(-1, again.shape[2]), np.repeat(coded[train], again.shape[1], axis=0))
+        predicted[test] = predict(again[test].reshape(-1, again.shape[2])).reshape(test.sum(), again.shape[1], -1)
+    return _skill(predicted, coded, labels, seed)
+
+
+def _skill(predicted: np.ndarray, target: np.ndarray, labels: bool, seed: int) -> Measure:
+    """Skill of predictions ``(n, decodes, k)`` of ``target`` ``(n, k)``; chance is their loss against other targets."""
+    rng = stream(seed, "chance of decodes")
 
     def loss(rows: np.ndarray) -> np.ndarray:
         if labels:
