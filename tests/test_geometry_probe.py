@@ -10,7 +10,6 @@ from clipspace.points.embeddings import Stamp
 from clipspace.points.sphere import unit
 from clipspace.points.store import open_store, write_store
 from clipspace.probes.directions import geometry
-from clipspace.probes.likeness import compare
 from clipspace.probes.modalities import modality_gap
 from clipspace.seeds import stream
 
@@ -74,8 +73,6 @@ def test_bad_sets_are_refused(points, rng):
         geometry(Embeddings(np.eye(12)))
     with pytest.raises(InputError, match="same 4 rows"):
         modality_gap(points, points[:10])
-    with pytest.raises(InputError, match="same rows"):
-        compare(points, points[:10])
     with pytest.raises(SpaceMismatchError):
         modality_gap(points, Embeddings(points.vectors, Stamp("m", "w", "p", 10)))
 
@@ -130,13 +127,6 @@ def test_mini_images_and_captions_have_a_gap(space):
     scores = modality_gap(space.encode_images([render(s) for s in scenes]), space.encode_texts(texts))
     assert scores.row(score="gap", variant="raw").low > 0.2
     assert scores.row(variant="raw", direction="text to image", k=10).value > 0.7
-
-
-def test_a_set_is_like_itself_and_unlike_another(points, rng):
-    same = compare(points, Embeddings(points.vectors @ np.linalg.qr(rng.normal(size=(10, 10)))[0]))
-    assert [row.value for row in same] == pytest.approx([1, 1, 1])
-    other = compare(points, Embeddings(rng.normal(size=(300, 5))))
-    assert all(abs(row.value - row.chance) < 0.05 for row in other)
 
 
 def test_photographs_need_no_special_case(space, photos):

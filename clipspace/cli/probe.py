@@ -12,7 +12,7 @@ from clipspace.cli.chosen import Chosen, takes_space
 from clipspace.cli.files import values_at
 from clipspace.cli.labelled import Probes
 from clipspace.cli.options import Json, Seed, check_space, report, show
-from clipspace.cli.sets import Before, Labels, Points, Texts, images_at, labelled_at, with_texts_at
+from clipspace.cli.sets import Before, Labels, Points, Texts, images_at, labelled_at, labels_at, with_texts_at
 from clipspace.errors import InputError
 from clipspace.points.embeddings import Embeddings
 
@@ -143,15 +143,29 @@ def modality_gap(
 def compare(
     points: Points,
     other: Annotated[Path, typer.Argument(help="The same rows, embedded in another space.")],
+    factors: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--factor",
+            help="Column of the first store, or file of values as for --labels of other probes, whose gain or loss is measured; "
+            "may be repeated.",
+        ),
+    ] = None,
+    permutations: Annotated[int, typer.Option(help="Random orders of the rows that make the null.")] = 199,
     *,
     space: Chosen,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """How alike are two embeddings of the same rows, by CKA and RSA? (clipspace.probes.compare)"""
+    """How alike are two embeddings of the same rows, which neighbours changed, which factors were gained and lost?
+
+    (clipspace.probes.compare)
+    """
     from clipspace.probes import compare as call
 
-    show(call(*(images_at(path, space) for path in (points, other)), seed=seed), as_json)
+    columns = {str(factor): labels_at(points, factor) for factor in factors or ()}
+    sets = (images_at(path, space) for path in (points, other))
+    show(call(*sets, columns=columns, permutations=permutations, seed=seed), as_json)
 
 
 @app.command()

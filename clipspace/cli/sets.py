@@ -61,15 +61,19 @@ def labelled_at(
     path: Path, labels: Path | None, space: Chosen, *, before: bool = False
 ) -> tuple[Embeddings, np.ndarray]:
     """Images and the label of each, read before anything is encoded."""
-    if _is_store(path):
-        truth = _column(path, labels)
-    elif labels is not None:
-        truth = values_at(labels, names_at(path))
-    elif _is_vectors(path):
-        raise InputError(f"probe: expected labels for {str(path)!r}, got none; give them with --labels")
-    else:
-        truth = np.array([file.parent.name for file in _files(path)])
+    truth = labels_at(path, labels)
     return images_at(path, space, before=before), truth
+
+
+def labels_at(path: Path, labels: Path | None) -> np.ndarray:
+    """The label of each row of a set: of the file or the column that ``labels`` names, or the folder of each image."""
+    if _is_store(path):
+        return _column(path, labels)
+    if labels is not None:
+        return values_at(labels, names_at(path))
+    if _is_vectors(path):
+        raise InputError(f"probe: expected labels for {str(path)!r}, got none; give them with --labels")
+    return np.array([file.parent.name for file in _files(path)])
 
 
 def with_texts_at(points: Path, texts: Path, space: Chosen) -> tuple[Embeddings, Embeddings]:

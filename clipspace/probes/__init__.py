@@ -71,7 +71,7 @@ PROBES = (
     Probe("ridge", "How well does a linear map predict a quantity?", "points and numbers", "ridge"),
     Probe("geometry", "Where do the points of a set lie: spread, dimension, hubs?", "points", "geometry"),
     Probe("modality-gap", "How do images and their texts lie to each other?", "points of images and texts", "modality_gap"),
-    Probe("compare", "How alike are two embeddings of the same things?", "two sets of points", "compare"),
+    Probe("compare", "How alike are two embeddings of the same images, and what did one gain or lose?", "two sets of points", "compare"),
     Probe("concepts", "Which words make up an image?", "points of images and of words", "decompose"),
     Probe("text-span", "Which texts span what varies in a set of images?", "points of images and texts", "text_span"),
     Probe("autoencoder", "Which few of many learnt directions make up an image?", "points", "fit_autoencoder"),
