@@ -52,7 +52,7 @@ def p_values(values: Mapping[str, float], null: Mapping[str, np.ndarray]) -> dic
 def calibrated(value: float, chance: float) -> float:
     """``value`` of a similarity with 0 at ``chance``, the mean of its null, and 1 where both sides are one.
 
-    >>> calibrated(0.6, 0.2)
+    >>> calibrated(0.75, 0.5)
     0.5
     """
     return (value - chance) / (1 - chance) if chance < 1 else 0.0
