@@ -132,12 +132,18 @@ def binding(
     decodes: Annotated[
         int, typer.Option(help="Number of images to decode from each rendered example; 0 for none.")
     ] = 0,
+    images_alone: Annotated[
+        bool,
+        typer.Option(
+            "--images-alone", help="Probe the embeddings of images alone; -n pairs for each of 6 probes a kind."
+        ),
+    ] = False,
     *,
     space: Chosen,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Does the space know which attribute belongs to which object? (clipspace.probes.rendered_binding, group_scores)."""
+    """Does the space know which attribute belongs to which object? (clipspace.probes.rendered_binding, group_scores, unimodal_binding)."""
     from clipspace.scenes import UNSEEN
 
     files = {"read_winoground": winoground, "read_aro": aro, "read_sugarcrepe": sugarcrepe}
@@ -150,11 +156,17 @@ def binding(
         raise InputError(
             "binding: expected the file that says what is on the images (--winoground, --aro or --sugarcrepe), got none"
         )
+    if images_alone and (named_files or decodes):
+        raise InputError(
+            "binding: expected --images-alone without files and --decodes, as it renders pairs; leave them out"
+        )
     loaded = space.load()
     if named_files:
         ((reader, file),) = named_files.items()
         examples = getattr(probes, reader)(file, images or Path())
         result = (probes.group_scores if winoground else probes.choice_accuracy)(loaded, examples)
+    elif images_alone:
+        result = probes.unimodal_binding(loaded, n=n, seed=UNSEEN + seed)
     else:
         result = probes.rendered_binding(loaded, n=n, decodes=decodes, seed=UNSEEN + seed)
     show(result, as_json)

@@ -86,6 +86,7 @@ PROBES = (
 _HOMES = {
     "checkup": ("check",),
     "binding": ("binding_quartets", "choice_accuracy", "decoded_binding", "group_scores", "rendered_binding"),
+    "binding_of_images": ("unimodal_binding",),
     "classification": ("ZeroShot", "zero_shot", "zero_shot_accuracy"),
     "concepts": ("Decomposition", "Vocabulary", "decompose", "describe"),
     "datasets": ("Choice", "Quartet", "read_aro", "read_rta100", "read_scam", "read_sugarcrepe", "read_winoground"),

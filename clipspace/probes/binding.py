@@ -41,7 +41,7 @@ _CHUNK = 256
 
 def binding_quartets(kind: Kind, n: int, *, seed: int) -> list[Quartet]:
     """``n`` rendered quartets: two things trade colour, texture, size or places, and the captions say so."""
-    return [_quartet(pair) for pair in _scene_pairs(kind, n, seed)]
+    return [_quartet(pair) for pair in scene_pairs(kind, n, seed)]
 
 
 def group_scores(space: Space, quartets: Sequence[Quartet]) -> Result:
@@ -154,7 +154,7 @@ def decoded_binding(
         raise InputError(f"decoded_binding: expected kind 'color' or 'size', got {kind!r}")
     check_count("decodes", decodes)
     steps = space.num_inference_steps if num_inference_steps is None else num_inference_steps
-    scenes = [pair[0] for pair in _scene_pairs(kind, n, seed)]
+    scenes = [pair[0] for pair in scene_pairs(kind, n, seed)]
     images = [render(scene) for scene in scenes]
     points = space.encode_images(images)[np.repeat(np.arange(n), decodes)]
     decoded = space.decode(points, seed=seed, num_inference_steps=steps)
@@ -168,7 +168,7 @@ def decoded_binding(
     return Result("decoded_binding", rows, provenance=provenance("decoded_binding", space, seed=seed, **options))
 
 
-def _scene_pairs(kind: Kind, n: int, seed: int) -> list[tuple[Scene, Scene]]:
+def scene_pairs(kind: Kind, n: int, seed: int) -> list[tuple[Scene, Scene]]:
     if kind not in KINDS:
         raise InputError(f"binding: expected a kind of {KINDS}, got {kind!r}")
     if n < 1:
@@ -190,10 +190,10 @@ def _scene_pair(kind: Kind, rng: np.random.Generator) -> tuple[Scene, Scene]:
                 continue
         elif kind == "texture":
             b = replace(b, texture="striped")
-        return replace(scene, things=(a, b)), replace(scene, things=_traded(kind, a, b))
+        return replace(scene, things=(a, b)), replace(scene, things=traded(kind, a, b))
 
 
-def _traded(kind: Kind, a: Thing, b: Thing) -> tuple[Thing, Thing]:
+def traded(kind: Kind, a: Thing, b: Thing) -> tuple[Thing, Thing]:
     if kind == "relation":
         return replace(a, x=b.x, y=b.y), replace(b, x=a.x, y=a.y)
     return replace(a, **{kind: getattr(b, kind)}), replace(b, **{kind: getattr(a, kind)})
