@@ -16,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from clipspace.errors import InputError
+from clipspace.measure.cross_fitting import CAPACITIES
 from clipspace.points.sphere import angle
 from clipspace.probes.binding import KINDS, binding_quartets, choice_accuracy, decoded_binding, group_scores
 from clipspace.probes.datasets import Choice
@@ -39,38 +41,45 @@ def in_words(how_often: float) -> str:
 
 
 def retention_table(result: Result) -> str:
-    """Factors from kept to ignored, every component, and what captions say."""
-    wide = result.table.pivot("factor", "component")
-    components = wide.columns[1:]
+    """Factors from available to not, every component of the embedding and of decodes, and what captions say."""
+    of_layer = {row.factor: dict(row) for row in result.where(layer="embedding").pivot("factor", "component")}
+    if "decodes" in result.column("layer"):
+        for row in result.where(layer="decodes").pivot("factor", "component"):
+            of_layer[row.factor] |= row
+    for layer in ("features", "pixels", "code"):
+        for row in result.where(layer=layer, component="best") if layer in result.column("layer") else ():
+            of_layer[row.factor][f"best of {layer}"] = row.value
+    components = list(dict.fromkeys(name for row in of_layer.values() for name in row if name != "factor"))
+    intervals = {row.factor: interval(row) for row in result.where(layer="embedding", component="availability")}
     rows = []
-    for row in wide:
-        name = row.factor
-        values = ["" if row[part] is None else f"{row[part]:.2f}" for part in components]
-        score = result["retention", name]
-        rows.append([name, in_words(MENTIONS[name]), *values, f"{score.low:.2f} to {score.high:.2f}", str(score.n)])
-    return markdown(["factor", "captions say it", *components, "95 % of retention", "n"], rows)
+    for name in result.labels["factors"]:
+        row = of_layer[name]
+        values = ["" if row.get(part) is None else f"{row[part]:.2f}" for part in components]
+        n = str(result["embedding", "best", name].n)
+        rows.append([name, in_words(MENTIONS[name]), *values, intervals.get(name, "not measurable here"), n])
+    return markdown(["factor", "captions say it", *components, "95 % of availability", "n"], rows)
 
 
 def agreement_table(results: dict[str, Result]) -> str:
     """Spearman's rho of every component with the truth, plain and beyond the first control: mini, and the controls."""
-    said = {name: value for name, value in MENTIONS.items() if name != "relation"}
     names = list(results)
     rows = []
     for name, found in results.items():
         control = results[names[1]] if name != names[1] else None
-        for what, truth in {"": MENTIONS, ", without relation": said}.items():
-            if what and name != names[0]:
+        try:
+            plain, wide = (rank_agreement(found, MENTIONS, over=over) for over in ("images", "factors"))
+            beyond = None if control is None else rank_agreement(found, MENTIONS, control=control, over="factors")
+        except InputError as error:
+            rows.append([name, str(error), *[""] * 5])
+            continue
+        for row in plain:
+            if row.low is None:
+                rows.append([name, row.component, f"{row.value:.2f}", "", "", "", ""])
                 continue
-            plain, wide = (rank_agreement(found, truth, over=over) for over in ("images", "factors"))
-            beyond = control and rank_agreement(found, truth, control=control, over="factors")
-            for row in plain:
-                if row.low is None:
-                    rows.append([name + what, row.component, f"{row.value:.2f}", "", "", "", ""])
-                    continue
-                part, more = row.component, ["", ""]
-                if beyond is not None:
-                    more = [f"{beyond[part].value:.2f}", interval(beyond[part])]
-                rows.append([name + what, part, f"{row.value:.2f}", interval(row), interval(wide[part]), *more])
+            part, more = row.component, ["", ""]
+            if beyond is not None and part in beyond.column("component"):
+                more = [f"{beyond[part].value:.2f}", interval(beyond[part])]
+            rows.append([name, part, f"{row.value:.2f}", interval(row), interval(wide[part]), *more])
     head = ["space", "component", "rho", "95 % over images", "95 % over factors too", "rho beyond control", "95 %"]
     return markdown(head, rows)
 
@@ -135,7 +144,7 @@ def binding_table(space: Space, n: int) -> str:
 
 def plain_table(result: Result) -> str:
     """Factors and components, without what captions say."""
-    frame = result.table.pivot("factor", "component").to_frame().astype(float)
+    frame = result.table.where(layer="embedding").pivot("factor", "component").to_frame().astype(float)
     rows = [[name, *("" if np.isnan(value) else f"{value:.2f}" for value in frame.loc[name])] for name in frame.index]
     return markdown(["factor", *frame.columns], rows)
 
@@ -165,7 +174,7 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def retention_part(args: argparse.Namespace) -> dict[str, str]:
     scenes = sample_scenes(args.scenes, seed=SEED)
-    how = {"pairs": args.pairs, "seed": 0}
+    how = {"pairs": args.pairs, "seed": 0, "capacities": args.capacities}
     results = {"mini": retention(load_space("mini"), scenes, decoded=args.decoded, num_inference_steps=STEPS, **how)}
     for seed in range(1, args.controls + 1):
         results[f"untrained {seed}"] = retention(untrained_space("mini", seed=seed), scenes, **how)
@@ -219,6 +228,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=300)
     parser.add_argument("--controls", type=int, default=3, help="spaces with random weights, at least one")
     parser.add_argument("--decoded", type=int, default=40, help="scenes to decode in each part; 0 for none")
+    parser.add_argument("--capacities", nargs="+", default=list(CAPACITIES), choices=list(CAPACITIES))
     parser.add_argument("--photos", type=Path, help="folder of photographs for the augmentation tables")
     parser.add_argument("-o", "--output", type=Path, help="file whose tables are replaced; printed when none")
     args = parser.parse_args()

@@ -24,12 +24,27 @@ def files(tmp_path, apple, house, monkeypatch, loaded_once):
 
 
 def test_retention_prints_a_table_and_json(capsys):
-    arguments = ["retention", "--scenes", "120", "--pairs", "4", "--factor", "color", "--factor", "ground", *FEW]
+    arguments = [
+        "retention",
+        "--scenes",
+        "120",
+        "--pairs",
+        "4",
+        "--factor",
+        "color",
+        "--factor",
+        "ground",
+        "--no-perceptron",
+        *FEW,
+    ]
     assert run(*arguments) == 0
-    assert capsys.readouterr().out.split()[:2] == ["factor", "retention"]
+    assert capsys.readouterr().out.split()[:3] == ["embedding", "factor", "availability"]
     assert run(*arguments, "--json") == 0
     rows = json.loads(capsys.readouterr().out)["table"]
-    assert {row["factor"] for row in rows if row["component"] == "linear"} == {"color", "ground"}
+    assert {row["factor"] for row in rows if row["component"] == "linear" and row["layer"] == "code"} == {
+        "color",
+        "ground",
+    }
 
 
 def test_typographic_takes_scenes_images_and_rta_folders(files, apple, capsys):

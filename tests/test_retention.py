@@ -11,7 +11,7 @@ from planted import smooth_pictures
 from clipspace.errors import CapabilityError, InputError
 from clipspace.probes.factors import rank_agreement, retention, scene_factors
 from clipspace.probes.factors.sensitivity import typical_angle
-from clipspace.scenes import MENTIONS, Scene, Thing, sample_scenes
+from clipspace.scenes import MENTIONS, ImpossibleChange, Scene, Thing, sample_scenes
 from clipspace.space import untrained_space
 
 SEED = 4001
@@ -21,69 +21,102 @@ SOMETIMES = ("color", "ground", "word", "texture", "size")
 NEVER = tuple(name for name, how_often in MENTIONS.items() if how_often == 0)
 
 
-pytestmark = pytest.mark.filterwarnings("ignore:read-out. 123 points")
+pytestmark = pytest.mark.filterwarnings("ignore:read-out. [0-9]+ points to learn")
+
+
+QUICK = {"capacities": ("linear", "neighbours"), "pairs": 20, "seed": 0}
 
 
 @pytest.fixture(scope="module")
 def scenes():
-    return sample_scenes(1200, seed=SEED)
+    return sample_scenes(600, seed=SEED)
+
+
+@pytest.fixture(scope="module")
+def twin():
+    return untrained_space("mini", seed=1, device="cpu")
 
 
 @pytest.fixture(scope="module")
 def mini(space, scenes):
-    return retention(space, scenes, pairs=80, seed=0)
+    return retention(space, scenes, **QUICK)
 
 
-@pytest.fixture(scope="module")
-def control(scenes):
-    return retention(untrained_space("mini", seed=1, device="cpu"), scenes, pairs=80, seed=0)
+def _of(result, component, layer="embedding"):
+    return {row.factor: row for row in result if (row.layer, row.component) == (layer, component)}
 
 
-@pytest.mark.parametrize("component", ["retention", "linear", "neighbours", "sensitivity"])
+@pytest.mark.parametrize("component", ["availability", "best", "linear", "neighbours", "usable", "sensitivity"])
 def test_each_component_ranks_what_is_said_above_what_never_is(mini, component):
-    scores = {row.factor: row for row in mini.where(component=component)}
-    never = max(scores[name].value for name in NEVER)
-    assert min(scores[name].value for name in ALWAYS_SEEN) > never + 0.2
-    assert min(scores[name].value for name in SOMETIMES) > never
+    scores = {name: row.value for name, row in _of(mini, component).items()}
+    never = max(value for name, value in scores.items() if name in NEVER)
+    assert min(scores[name] for name in ALWAYS_SEEN) > never + 0.2
+    assert min(scores[name] for name in SOMETIMES) > never
 
 
 def test_nothing_that_is_never_said_can_be_read_out(mini):
-    assert all(mini["linear", name].value < 0.1 for name in NEVER)
+    assert all(mini["embedding", "linear", name].value < 0.15 for name in NEVER)
 
 
-def test_the_relation_of_two_things_is_said_and_not_kept(mini):
-    """The finding of docs/calibration.md: captions always state it, the embedding hardly holds it."""
-    assert mini["retention", "relation"].value < 0.2
+def test_without_a_positive_control_a_factor_is_neither_kept_nor_ignored(mini):
+    unmeasured = mini.labels["not measurable"]
+    assert {"rotation", "phase"} <= set(unmeasured)
+    assert {*ALWAYS_SEEN, *SOMETIMES} <= set(_of(mini, "availability"))
+    assert not set(unmeasured) & set(_of(mini, "availability"))
+    assert set(unmeasured) <= set(_of(mini, "best"))
+    assert "not measurable here" in mini.findings[0]
+    assert mini.labels["factors"][-len(unmeasured) :] == unmeasured
 
 
-def test_retention_agrees_with_the_truth(mini):
+def test_layers_stand_side_by_side(mini):
+    assert set(mini.column("layer")) == {"embedding", "features", "pixels", "code"}
+    code = _of(mini, "best", "code")
+    assert all(code[name].value > 0.95 for name in code if name != "relation")
+    for name in _of(mini, "availability"):
+        ceiling = mini.labels["ceilings"][mini.labels["factors"].index(name)]
+        share = mini["embedding", "best", name].value / mini[ceiling, "best", name].value
+        assert mini["embedding", "availability", name].value == pytest.approx(share)
+
+
+def test_a_column_has_the_availability_of_the_factor_that_can_be_changed(space, scenes):
+    alone = [scene for scene in scenes if len(scene.things) == 1 and scene.card is None]
+    sizes = [scene.things[0].size for scene in alone]
+    options = QUICK | {"factors": ["size", "size as a column"], "pairs": 4}
+    both = retention(space, alone, columns={"size as a column": sizes}, **options)
+    factor, column = (both["embedding", "availability", name] for name in options["factors"])
+    assert factor.low <= column.value <= factor.high
+    assert "size as a column" not in _of(both, "sensitivity")
+
+
+def test_availability_agrees_with_the_truth(mini):
     rho = rank_agreement(mini, MENTIONS)
-    assert rho["retention"].value > 0.8
-    assert rho["retention"].value < rho["ceiling"].value < 1
-    without_relation = {name: value for name, value in MENTIONS.items() if name != "relation"}
-    assert rank_agreement(mini, without_relation)["retention"].value > 0.9
+    assert rho["availability"].value > 0.6
+    assert rho["usable"].value > 0.7
+    assert rho["availability"].value < rho["ceiling"].value < 1
+    assert "phase" in rho.findings[0]
+
+
+def test_a_control_is_read_beside(space, twin):
+    scenes = sample_scenes(200, seed=SEED + 4, layout="one")
+    options = {"factors": ["thing"], "pairs": 2, "capacities": ("linear",)}
+    beside = retention(space, scenes, controls={"untrained": twin}, **options)
+    assert {"untrained embedding", "untrained features"} <= set(beside.column("layer"))
+    assert _of(beside, "best", "untrained embedding")["thing"].high < _of(beside, "best")["thing"].low
 
 
 @pytest.mark.slow
-def test_the_ranking_vanishes_without_training(control):
-    vanished = rank_agreement(control, MENTIONS, over="factors")["retention"]
-    assert vanished.low < 0 < vanished.high
-    assert abs(vanished.value) < 0.4
-
-
-@pytest.mark.slow
-def test_agreement_beyond_a_control(mini, control):
+def test_agreement_beyond_a_control(mini, twin, scenes):
     """Partial rho against regressing ranks on ranks; of a space beyond itself nothing is left."""
     from scipy.stats import rankdata
 
-    names = mini.labels["factors"]
-    a, c = ([result["sensitivity", n].value for n in names] for result in (mini, control))
-    x, y, z = (rankdata(values) - 8 for values in (a, [MENTIONS[n] for n in names], c))
+    control = retention(twin, scenes, **QUICK)
+    names = [name for name in mini.labels["factors"] if name not in mini.labels["not measurable"]]
+    a, c = ([result["embedding", "sensitivity", n].value for n in names] for result in (mini, control))
+    x, y, z = (rankdata(values) - (len(names) + 1) / 2 for values in (a, [MENTIONS[n] for n in names], c))
     left = [v - z * (v @ z) / (z @ z) for v in (x, y)]
     expected = left[0] @ left[1] / np.sqrt((left[0] @ left[0]) * (left[1] @ left[1]))
     beyond = rank_agreement(mini, MENTIONS, control=control, over="factors")
     assert beyond["sensitivity"].value == pytest.approx(expected)
-    assert beyond["sensitivity"].low > 0
     assert rank_agreement(control, MENTIONS, control=control)["sensitivity"].value == 0
 
 
@@ -97,8 +130,9 @@ def test_untrained_weights_are_drawn_by_the_seed(caplog):
 def test_rank_agreement_equals_scipy(mini):
     from scipy.stats import spearmanr
 
-    names = mini.labels["factors"]
-    expected = spearmanr([mini["linear", n].value for n in names], [MENTIONS[n] for n in names]).statistic
+    names = list(_of(mini, "availability"))
+    values = [mini["embedding", "linear", n].value for n in names]
+    expected = spearmanr(values, [MENTIONS[n] for n in names]).statistic
     assert rank_agreement(mini, MENTIONS)["linear"].value == pytest.approx(expected)
     with pytest.raises(InputError, match="four factors"):
         rank_agreement(mini, {"thing": 1.0})
@@ -107,33 +141,36 @@ def test_rank_agreement_equals_scipy(mini):
 
 
 def test_the_table_reads_as_text_json_and_frame(mini):
-    wide = mini.table.pivot("factor", "component")
+    wide = mini.table.where(layer="embedding").pivot("factor", "component")
     lines = str(wide).splitlines()
-    assert lines[0].split()[:4] == ["factor", "retention", "linear", "neighbours"]
+    assert lines[0].split()[:4] == ["factor", "availability", "best", "linear"]
     assert len(lines) == 1 + len(MENTIONS)
-    assert wide._repr_html_().count("<tr>") == len(lines)
-    values = [mini["retention", name].value for name in mini.labels["factors"]]
+    values = [row.value for row in _of(mini, "availability").values()]
     assert values == sorted(values, reverse=True)
     assert json.loads(mini.to_json())["table"][0]["factor"] == mini.labels["factors"][0]
-    assert wide.to_frame().loc["thing", "linear"] == mini["linear", "thing"].value
+    assert wide.to_frame().loc["thing", "linear"] == mini["embedding", "linear", "thing"].value
     with pytest.raises(InputError, match="of one row"):
-        mini["recovery", "thing"]
+        mini["decodes", "recovery", "thing"]
 
 
-def test_retention_repeats_with_its_seed(space):
-    scenes = sample_scenes(60, seed=SEED + 1, layout="one")
-    how = {"factors": ["color"], "pairs": 5}
-    with pytest.warns(UserWarning, match="dimensions"):
-        a, b, c = (retention(space, scenes, seed=seed, **how) for seed in (0, 0, 1))
+def test_retention_repeats_with_its_seed_and_has_a_curve(space):
+    scenes = sample_scenes(170, seed=SEED + 1, layout="one")
+    options = {"factors": ["color"], "pairs": 5, "curve": True, "capacities": ("linear",)}
+    a, b, c = (retention(space, scenes, seed=seed, **options) for seed in (0, 0, 1))
     assert str(a) == str(b) != str(c)
+    counts, best = a.arrays["curve"][0, :, 0], a.arrays["curve"][0, :, 1]
+    assert counts.tolist() == [21, 42, 85, 170]
+    assert best[0] < best[-1] == a["embedding", "best", "color"].value
 
 
 @pytest.mark.filterwarnings("ignore:read-out")
 def test_retention_decodes_and_reports_its_controls(space):
     scenes = sample_scenes(80, seed=SEED + 2, layout="one")
-    result = retention(space, scenes, factors=["color", "ground"], pairs=4, decoded=3, decodes=2, num_inference_steps=2)
-    assert {"recovery", "unconditional", "reader", "cycle"} <= set(result.column("component"))
-    assert result["reader", "color"].value > 0.6
+    options = {"factors": ["color", "ground"], "pairs": 4, "decoded": 3, "decodes": 2, "capacities": ("linear",)}
+    result = retention(space, scenes, num_inference_steps=2, **options)
+    decoded = result.where(layer="decodes")
+    assert {"recovery", "unconditional", "reader", "cycle"} <= set(decoded.column("component"))
+    assert result["decodes", "reader", "color"].value > 0.6
     assert "cycle agreement" in str(result)
 
 
@@ -143,17 +180,20 @@ def test_retention_decodes_and_reports_its_controls(space):
 def test_photos_need_no_special_case_and_grey_is_seen(space, rng):
     from clipspace.sources.images import read_images
 
-    pictures = smooth_pictures(300, rng)
+    pictures = smooth_pictures(200, rng)
     result = retention(
         space,
         read_images(pictures)[0],
         factors=["grey", "scale", "half"],
-        columns={"half": ["a", "b"] * 150},
+        columns={"half": ["a", "b"] * 100},
         pairs=10,
+        capacities=("linear",),
     )
-    assert result["linear", "grey"].value > 0.8
-    assert abs(result["linear", "half"].value) < 0.3
-    assert "half" not in result.where(component="sensitivity").column("factor")
+    assert result["embedding", "linear", "grey"].value > 0.8
+    assert abs(result["embedding", "linear", "half"].value) < 0.3
+    assert "half" in result.labels["not measurable"]
+    assert "half" not in _of(result, "sensitivity")
+    assert "code" not in result.column("layer")
 
 
 def test_real_photos_through_an_untrained_vit(vit_b_32):
@@ -162,7 +202,7 @@ def test_real_photos_through_an_untrained_vit(vit_b_32):
         pytest.skip("CLIPSPACE_TEST_DATA is not set")
     photos = sorted(Path(folder, "photos").iterdir())[:24]
     with pytest.warns(UserWarning, match="dimensions"):
-        result = retention(vit_b_32, photos, factors=["grey", "rotation"], pairs=3)
+        result = retention(vit_b_32, photos, factors=["grey", "rotation"], pairs=3, capacities=("linear",))
     assert set(result.labels["factors"]) == {"grey", "rotation"}
     assert result.provenance.stamp.dim == 512
 
@@ -198,8 +238,11 @@ def test_a_change_of_a_scene_is_a_change_of_that_factor_alone():
     scenes = sample_scenes(200, seed=SEED + 3)
     for factor in scene_factors(scenes):
         differs = []
-        for i in factor.rows[:5].tolist():
-            image, value = factor.change(i, np.random.default_rng(i))
+        for i in factor.rows[:12].tolist():
+            try:
+                image, value = factor.change(i, np.random.default_rng(i))
+            except ImpossibleChange:
+                continue
             assert value != factor.values[i]
             differs.append(np.asarray(image).tolist() != np.asarray(factor.image(i)).tolist())
         assert any(differs), factor.name  # a card may grow by less than a pixel

@@ -1,13 +1,17 @@
 """Which factors of an image are in its embedding, and does the decoder bring them back?
 
 Section 3 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125) answers by looking: what stays the same over decodes of
-one embedding was in it. Here each factor has a number, its interval, and three controls: chance, random weights of
-the same architecture, and the cycle E(D(z)).
+one embedding was in it.
+Here a factor has numbers on two axes. *Availability*: how much of it can be told from z, by the best of three read-outs
+(linear, nearest neighbours, a small perceptron), over the most that can be told from anything, the scene's own code and
+its pixels among it. *Salience*: how far z moves when the factor alone is drawn again. What moves z little may be kept
+perfectly, so the two are never averaged. Beside availability stand the same read-outs of the features before the
+projection, and of random weights of the same architecture.
 
 Look for the order of the factors and, in scenes, for its agreement with what their captions say (those that the mini
-space was trained on; another CLIP was trained on others). A bar is the mean of three marks: the factor read out of z by a
-linear map, read out by nearest neighbours, and how far z moves when that factor alone changes. Where the cycle falls
-short of the read-out, the decoder cannot draw the factor, and its images say nothing of CLIP.
+space was trained on; another CLIP was trained on others). A factor that features hold and z does not was lost by the last linear
+map alone. A factor that no read-out finds in anything made of the image is not measurable here: neither kept nor ignored.
+Where the cycle E(D(z)) falls short of the read-out, the decoder cannot draw the factor, and its images say nothing of CLIP.
 
 A surprise would be a factor that captions never mention above one that they always do; or a factor that random weights
 keep as well as trained ones, for then training did not put it there.
@@ -17,6 +21,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,14 +30,17 @@ from PIL import Image
 from clipspace.analyses import Analysis
 from clipspace.analyses.examples import unseen_scenes
 from clipspace.errors import InputError
+from clipspace.measure.cross_fitting import CAPACITIES
 from clipspace.probes.factors import Factor, augmentation_factors, rank_agreement, scene_factors
 from clipspace.probes.factors import retention as probe
+from clipspace.probes.factors.layers import EMBEDDING, FEATURES
+from clipspace.probes.factors.probe import DECODES
 from clipspace.probes.factors.readout import FEWEST
 from clipspace.results.pictures import stacked
 from clipspace.results.provenance import drawn_with, provenance
 from clipspace.results.result import Result
-from clipspace.scenes import MENTIONS
-from clipspace.seeds import child_seed
+from clipspace.scenes import MENTIONS, ImpossibleChange
+from clipspace.seeds import child_seed, stream
 from clipspace.sources.images import list_images, read_image, square
 
 if TYPE_CHECKING:
@@ -50,16 +58,30 @@ ANALYSIS = Analysis(
         "n": "Scenes to render, when no images are given.",
         "pairs": "Pairs of images that differ in one factor alone, for each factor.",
         "controls": "Untrained spaces of the same architecture to compare with.",
+        "perceptron": "Whether a small perceptron reads too, which takes most of the time.",
         "decoded": "Rendered scenes that are decoded and read again.",
         "decodes": "Decodes of each of those scenes.",
     },
-    quick={"n": 150, "pairs": 3, "decoded": 3, "decodes": 1, "num_inference_steps": 2},
+    quick={
+        "n": 150,
+        "pairs": 3,
+        "controls": 0,
+        "perceptron": False,
+        "decoded": 3,
+        "decodes": 1,
+        "num_inference_steps": 2,
+    },
 )
 
-_WITH_INTERVALS = ("retention", "recovery", "cycle")
-_COMPONENTS = ("linear", "neighbours", "sensitivity", "consistency", "recovery", "reader", "cycle")
+_WITH_INTERVALS = ("availability", "best", "sensitivity", "recovery", "cycle")
+_COMPONENTS = (
+    "availability", "best", "linear", "neighbours", "mlp", "selectivity", "bits", "sensitivity", "consistency", "variance",
+    "recovery", "reader", "cycle",
+)  # fmt: skip
 _SIDE = 64
 _CANDIDATES = 8
+_LOST = 0.1
+"""Skill that the projection must drop before it is said."""
 _HALF = 0.5
 """Skill (0 is chance, 1 perfect) above which a factor counts as held, or as brought back."""
 
@@ -71,12 +93,13 @@ def run(
     n: int = 1200,
     pairs: int = 100,
     controls: int = 1,
+    perceptron: bool = True,
     decoded: int = 16,
     decodes: int = 2,
     num_inference_steps: int = 20,
     seed: int = 0,
 ) -> Result:
-    """Factors of ``n`` scenes, from kept to ignored; of the user's ``images``, the changes that we can make to them.
+    """Factors of ``n`` scenes, from available to not; of the user's ``images``, the changes that we can make to them.
 
     ``controls`` untrained spaces of the same architecture are measured beside it. Recovery, on ``decoded`` scenes,
     needs factors that can be read off images and a decoder; without either it is left out.
@@ -85,46 +108,65 @@ def run(
     factors = {factor.name: factor for factor in candidates if _is_measurable(factor)}
     if not factors:
         raise InputError(f"retention: expected at least {FEWEST} images, and labels that repeat, got {len(pictures)}")
-    twins = _untrained_twins(space, controls, seed)
+    twins = {f"untrained {i + 1}": twin for i, twin in enumerate(_untrained_twins(space, controls, seed))}
+    capacities = CAPACITIES if perceptron else tuple(name for name in CAPACITIES if name != "mlp")
     options = {"pairs": pairs, "seed": seed}
     looking = {"decoded": decoded, "decodes": decodes, "num_inference_steps": num_inference_steps}
     sampling = drawn_with(space, num_inference_steps)
     if images is not None or space.decoder is None:
         looking, sampling = {}, {}
-    scores = probe(space, pictures, factors=list(factors), **options, **looking)
-    untrained = _mean_retention([probe(twin, pictures, factors=list(factors), **options) for twin in twins])
+    scores = probe(space, pictures, factors=list(factors), controls=twins, capacities=capacities, **options, **looking)
     mentions = {name: _in_words(name) for name in scores.labels["factors"] if images is None}
+    untrained = _untrained(scores, list(twins))
     unmeasured = [factor.name for factor in candidates if factor.name not in factors]
     missing = [f"Too few images to measure: {', '.join(unmeasured)}."] if unmeasured else []
     return Result(
         "retention",
         factor_rows(scores, captions=mentions, untrained=untrained),
-        [_order(scores, mentions), *_training(scores, untrained), *_decoder(scores), *missing],
+        [*_order(scores, mentions), *_layers(scores), *_training(scores, untrained), *_decoder(scores), *missing],
         {"examples": stacked([_example(factors[name], seed) for name in scores.labels["factors"]])},
         {"factors": [name.replace("_", " ") for name in scores.labels["factors"]]},
-        provenance("retention", space, images=len(pictures), controls=controls, **options, **looking | sampling),
+        provenance(
+            "retention",
+            space,
+            images=len(pictures),
+            controls=controls,
+            perceptron=perceptron,
+            **options,
+            **looking | sampling,
+        ),
     )
 
 
 def factor_rows(result: Result, **columns: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One row per factor, from kept to ignored: ``columns`` of it, then every component, None where it has none."""
-    measures = ("value", "low", "high", "n")
-    wide = {
-        measure: {row.factor: row for row in result.table.pivot("factor", "component", measure)} for measure in measures
-    }
+    """One row per factor, from available to not: ``columns`` of it, then every component, None where it has none.
+
+    ``features`` is the best read-out of the features before the projection, ``ceiling`` that of the best of all layers.
+    """
+    rows = {(row.layer, row.component, row.factor): row for row in result}
+
+    def value(layer: str, component: str, factor: str, measure: str = "value") -> Any:
+        row = rows.get((layer, component, factor))
+        return None if row is None else row[measure]
+
+    def of(component: str) -> str:
+        return DECODES if component in ("recovery", "reader", "cycle") else EMBEDDING
+
     return [
         {
             "factor": factor,
             **{name: column.get(factor) for name, column in columns.items()},
-            **{name: wide["value"][factor].get(name) for name in ("retention", *_COMPONENTS)},
+            **{name: value(of(name), name, factor) for name in _COMPONENTS},
             **{
-                f"{name} {measure}": wide[measure][factor].get(name)
+                f"{name} {measure}": value(of(name), name, factor, measure)
                 for name in _WITH_INTERVALS
                 for measure in ("low", "high")
             },
-            "n": wide["n"][factor]["retention"],
+            FEATURES: value(FEATURES, "best", factor),
+            "ceiling": value(ceiling, "best", factor),
+            "n": value(EMBEDDING, "best", factor, "n"),
         }
-        for factor in result.labels["factors"]
+        for factor, ceiling in zip(result.labels["factors"], result.labels["ceilings"], strict=True)
     ]
 
 
@@ -156,68 +198,97 @@ def _is_measurable(factor: Factor) -> bool:
 def _example(factor: Factor, seed: int) -> list[Image.Image]:
     """An image and its counterfactual: of a few, the two that differ most."""
     assert factor.change is not None
-    rows = np.random.default_rng([seed, 12, *factor.name.encode()]).permutation(factor.rows)[:_CANDIDATES]
-    pairs_of_images = [
-        (factor.image(int(i)), factor.change(int(i), np.random.default_rng([seed, int(i)]))[0]) for i in rows
-    ]
-    pairs = [[square(image, _SIDE) for image in pair] for pair in pairs_of_images]
+    pairs = []
+    for i in stream(seed, f"example of {factor.name}").permutation(factor.rows).tolist():
+        with suppress(ImpossibleChange):
+            changed, _ = factor.change(i, stream(seed, "example", i))
+            pairs.append([square(image, _SIDE) for image in (factor.image(i), changed)])
+        if len(pairs) == _CANDIDATES:
+            break
     return max(pairs, key=lambda pair: np.abs(np.subtract(*(np.asarray(image, dtype=float) for image in pair))).sum())
 
 
-def _mean_retention(controls: Sequence[Result]) -> dict[str, float]:
-    """Mean retention of each factor over untrained spaces; nothing without any."""
-    scores = [{row.factor: row.value for row in control.where(component="retention")} for control in controls]
-    return {name: float(np.mean([score[name] for score in scores])) for name in scores[0]} if scores else {}
+def _untrained(scores: Result, twins: Sequence[str]) -> dict[str, float]:
+    """Mean best skill of each factor over untrained spaces; nothing without any."""
+    if not twins:
+        return {}
+    return {
+        name: float(np.mean([scores[f"{twin} {EMBEDDING}", "best", name].value for twin in twins]))
+        for name in scores.labels["factors"]
+    }
+
+
+def _by_factor(scores: Result, component: str, layer: str = EMBEDDING) -> dict[str, Any]:
+    return {row.factor: row for row in scores if (row.layer, row.component) == (layer, component)}
 
 
 def _in_words(factor: str) -> str:
     return {0.0: "never", 1.0: "always"}.get(MENTIONS[factor], "sometimes")
 
 
-def _order(scores: Result, mentions: dict[str, str]) -> str:
-    """From kept to ignored; where captions say some factors always, some at times and some never, by how often."""
-    by_factor = {row.factor: row for row in scores.where(component="retention")}
-    if set(mentions.values()) != {"always", "sometimes", "never"}:
-        first, last = scores.labels["factors"][0], scores.labels["factors"][-1]
-        return f"Of {first} z keeps {by_factor[first].value:.2f}, of {last} {by_factor[last].value:.2f}."
-    ranges = []
-    for frequency in ("always", "sometimes", "never"):
-        values = [by_factor[name].value for name in scores.labels["factors"] if mentions[name] == frequency]
-        ranges.append(f"{min(values):.2f} to {max(values):.2f} of what captions {frequency} say")
-    unsaid = max(by_factor[name].high for name in scores.labels["factors"] if mentions[name] == "never")
-    ignored = [name for name in scores.labels["factors"] if mentions[name] != "never" and by_factor[name].low <= unsaid]
-    agreement = rank_agreement(scores, MENTIONS, over="factors")["retention"]
-    return (
-        f"z keeps {', '.join(ranges)}: Spearman's rho is {agreement.value:.2f} "
-        f"(95 % {agreement.low:.2f} to {agreement.high:.2f}, over other factors too)."
-        + (f" Said and yet kept no better than what is never said: {', '.join(ignored)}." if ignored else "")
+def _order(scores: Result, mentions: dict[str, str]) -> list[str]:
+    """From available to not; where captions say some factors always, some at times and some never, by how often."""
+    share, unmeasured = _by_factor(scores, "availability"), scores.labels["not measurable"]
+    findings = [f"Not measurable here, as nothing made of the images shows them: {', '.join(unmeasured)}."] * bool(
+        unmeasured
     )
+    if not share:
+        return findings
+    names = list(share)
+    frequencies = [often for often in ("always", "sometimes", "never") if often in {mentions.get(n) for n in names}]
+    if len(frequencies) < 2:
+        first, last = names[0], names[-1]
+        return [
+            f"Available of {first}: {share[first].value:.2f} of its ceiling, of {last} {share[last].value:.2f}.",
+            *findings,
+        ]
+    ranges = []
+    for often in frequencies:
+        values = [share[name].value for name in names if mentions[name] == often]
+        ranges.append(f"{min(values):.2f} to {max(values):.2f} of what captions {often} say")
+    text = f"z makes available, over the ceiling, {', '.join(ranges)}"
+    known = {name: MENTIONS[name] for name in names}
+    if len(known) >= 4 and len(set(known.values())) > 1:
+        rho = rank_agreement(scores, known, over="factors")["availability"]
+        text += f": Spearman's rho is {rho.value:.2f} (95 % {rho.low:.2f} to {rho.high:.2f}, over other factors too)"
+    return [f"{text}.", *findings]
+
+
+def _layers(scores: Result) -> list[str]:
+    """What the features before the projection hold and the embedding does not."""
+    before, after = _by_factor(scores, "best", FEATURES), _by_factor(scores, "best")
+    lost = [
+        name
+        for name in before
+        if before[name].low > after[name].high and before[name].value > after[name].value + _LOST
+    ]
+    if not lost:
+        return []
+    values = ", ".join(f"{name} ({before[name].value:.2f} to {after[name].value:.2f})" for name in lost)
+    return [f"The features before the projection hold what the projection drops: {values}."]
 
 
 def _training(scores: Result, untrained: dict[str, float]) -> list[str]:
     """What training added and removed, compared with an untrained space, where there is one."""
     if not untrained:
         return []
-    retention = {row.factor: row.value for row in scores.where(component="retention")}
-    gains = {name: retention[name] - untrained[name] for name in retention}
+    best = {name: row.value for name, row in _by_factor(scores, "best").items()}
+    gains = {name: best[name] - untrained[name] for name in best}
     most, least = max(gains, key=gains.__getitem__), min(gains, key=gains.__getitem__)
-    gained = f"{most} ({untrained[most]:.2f} to {retention[most]:.2f})"
-    lost = f"{least} ({untrained[least]:.2f} to {retention[least]:.2f})"
-    if retention[most] <= untrained[most]:
-        return ["No factor is kept better than by random weights of the same architecture."]
-    down = (
-        f"took most from {lost}" if retention[least] < untrained[least] else f"took from none, adding least to {lost}"
-    )
+    gained = f"{most} ({untrained[most]:.2f} to {best[most]:.2f})"
+    lost = f"{least} ({untrained[least]:.2f} to {best[least]:.2f})"
+    if best[most] <= untrained[most]:
+        return ["No factor is read better than from random weights of the same architecture."]
+    down = f"took most from {lost}" if best[least] < untrained[least] else f"took from none, adding least to {lost}"
     return [f"Beside random weights of the same architecture, training added most to {gained} and {down}."]
 
 
 def _decoder(scores: Result) -> list[str]:
     """Whether decodes lose what z holds, and whether the decoder is to blame, where anything was decoded."""
-    if "recovery" not in scores.column("component"):
+    recovery, cycle = ({n: r.value for n, r in _by_factor(scores, c, DECODES).items()} for c in ("recovery", "cycle"))
+    if not recovery:
         return []
-    linear, recovery, cycle = (
-        {row.factor: row.value for row in scores.where(component=name)} for name in ("linear", "recovery", "cycle")
-    )
+    linear = {name: row.value for name, row in _by_factor(scores, "linear").items()}
     readable = [name for name in recovery if linear[name] >= _HALF]
     lost = [name for name in readable if recovery[name] < _HALF]
     if not lost:
@@ -230,11 +301,18 @@ def _decoder(scores: Result) -> list[str]:
 _COLOR = {"always": 0, "sometimes": 5, "never": 4}  # index into plot.COLORS, by how often captions say a factor
 _LEFT = -0.2
 """Smallest skill drawn; marks of smaller skills are put there."""
-_PARTS = {"linear": "o", "neighbours": "^", "sensitivity": "D"}
+_PARTS = {
+    "linear": ("o", 4, "0.15", "linear"),
+    "neighbours": ("^", 4, "0.15", "neighbours"),
+    "mlp": ("s", 4, "0.15", "perceptron"),
+    "features": ("D", 4.5, 2, "before the projection"),
+    "untrained": ("|", 9, 1, "random weights"),
+}
+"""Marks beside the bars: their marker, size, colour (a grey, or an index into plot.COLORS) and name in the legend."""
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
-    """Images of each factor; how much of it z keeps; recovery beside the cycle, where there is a decoder."""
+    """Images of each factor; its availability over the ceiling; its salience; recovery beside the cycle, where there is a decoder."""
     from matplotlib.figure import Figure
 
     from clipspace.plot import grid, paper, width
@@ -242,36 +320,59 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
     names, across = result.labels["factors"], width(venue)
     decoded = any(value is not None for value in result.column("recovery"))
     with paper(venue):
-        figure = Figure(figsize=(across, 0.25 * len(names) + 1.1))
-        left, middle, *right = figure.subplots(1, 2 + decoded, width_ratios=[0.6, 2.4, *[1.2] * decoded])
+        figure = Figure(figsize=(across, 0.25 * len(names) + 1.6))
+        left, middle, salient, *right = figure.subplots(1, 3 + decoded, width_ratios=[0.7, 2.2, 1.2, *[1.2] * decoded])
         grid(result.arrays["examples"], row_labels=names, ax=left).set_anchor("E")
-        _draw_kept(result, middle)
+        _draw_available(result, middle)
+        _draw_salient(result, salient)
         for ax in right:
             _draw_brought_back(result, ax)
         figure.legend(
-            handles=_legend(result, [middle, *right]),
+            handles=_legend(result, [middle, salient, *right]),
             loc="outside lower center",
-            ncols=4,
+            ncols=3,
             handlelength=1.2,
             columnspacing=1.2,
         )
     return figure
 
 
-def _draw_kept(result: Result, ax: Axes) -> None:
-    """The score as a bar, its parts as small marks, and the score of random weights."""
+def _draw_available(result: Result, ax: Axes) -> None:
+    """Availability as a bar; each read-out, the features and random weights as marks; all in shares of the ceiling."""
+    from clipspace.plot import COLORS, intervals
+
+    none, measured = [""] * len(result.table), result.column("availability")
+    low, high = result.column("availability low"), result.column("availability high")
+    bar_colors = [COLORS[_COLOR.get(often, 5)] for often in result.column("captions")]
+    intervals(none, measured, low=low, high=high, color=bar_colors, bars=True, ax=ax)
+    for component, (marker, size, color, label) in _PARTS.items():
+        shares = [
+            None if skill is None or share is None else max(skill / ceiling, _LEFT)
+            for skill, share, ceiling in zip(result.column(component), measured, result.column("ceiling"), strict=True)
+        ]
+        if any(share is not None for share in shares):
+            drawn_color = COLORS[color] if isinstance(color, int) else color
+            intervals(none, shares, marker=marker, size=size, color=drawn_color, label=label, ax=ax)
+    for row, share in enumerate(measured):
+        if share is None:
+            ax.text(0.02, row, "not measurable here", va="center", color="0.45", size="small")
+    ax.axvline(0, color="0.15", linewidth=0.6)
+    ax.set(title="available in z", xlabel="share of the ceiling", xlim=(_LEFT - 0.05, 1.1))
+
+
+def _draw_salient(result: Result, ax: Axes) -> None:
+    """How far z moves with the factor, and its share of z's variance."""
     from clipspace.plot import COLORS, intervals
 
     none = [""] * len(result.table)
-    low, high = result.column("retention low"), result.column("retention high")
-    bar_colors = [COLORS[_COLOR.get(often, 5)] for often in result.column("captions")]
-    intervals(none, result.column("retention"), low=low, high=high, color=bar_colors, bars=True, ax=ax)
-    for component, marker in _PARTS.items():
-        drawn_values = [None if value is None else max(value, _LEFT) for value in result.column(component)]
-        intervals(none, drawn_values, marker=marker, size=4, color="0.15", label=component, ax=ax)
-    intervals(none, result.column("untrained"), marker="|", size=9, color=COLORS[1], label="random weights", ax=ax)
+    low, high = result.column("sensitivity low"), result.column("sensitivity high")
+    series = {"marker": "D", "size": 4.5, "color": COLORS[6], "label": "how far it moves z", "offset": -0.17}
+    intervals(none, result.column("sensitivity"), low=low, high=high, **series, ax=ax)
+    series = {"marker": "v", "size": 4.5, "color": COLORS[3], "label": "share of z's variance", "offset": 0.17}
+    intervals(none, result.column("variance"), **series, ax=ax)
     ax.axvline(0, color="0.15", linewidth=0.6)
-    ax.set(title="kept in z", xlabel="bar: mean of the three marks")
+    ax.grid(axis="y", color="0.9", linewidth=0.6)
+    ax.set(title="salient in z", xlabel="share", xlim=(-0.1, max(1.0, ax.get_xlim()[1])))
 
 
 def _draw_brought_back(result: Result, ax: Axes) -> None:

@@ -39,6 +39,9 @@ def retention(
     pairs: Annotated[
         int, typer.Option(help="Number of pairs of images that differ in one factor alone, for each factor.")
     ] = 200,
+    perceptron: Annotated[
+        bool, typer.Option(help="Read with a small perceptron too, which takes most of the time.")
+    ] = True,
     decoded: Annotated[
         int,
         typer.Option(help="Number of scenes to decode, to see whether decoded images show the factors; 0 for none."),
@@ -50,6 +53,7 @@ def retention(
     as_json: Json = False,
 ) -> None:
     """Which factors of an image does its embedding keep? Of scenes, or of changes to your images (clipspace.probes.retention)."""
+    from clipspace.measure.cross_fitting import CAPACITIES
     from clipspace.probes import retention as call
     from clipspace.scenes import UNSEEN, sample_scenes
 
@@ -57,13 +61,18 @@ def retention(
         space.load(),
         _pictures(images) if images else sample_scenes(scenes, seed=UNSEEN + seed),
         factors=factors or None,
+        capacities=[name for name in CAPACITIES if perceptron or name != "mlp"],
         pairs=pairs,
         decoded=decoded,
         decodes=decodes,
         seed=seed,
     )
-    wide = result.table.pivot("factor", "component")
-    report(replace(result, arrays={}).to_dict(), as_json, "\n".join([*result.findings, str(wide)]))
+    tables = [f"{layer}\n{result.table.where(layer=layer).pivot('factor', 'component')}" for layer in _layers(result)]
+    report(replace(result, arrays={}).to_dict(), as_json, "\n\n".join(["\n".join(result.findings), *tables]).lstrip())
+
+
+def _layers(result) -> list[str]:
+    return list(dict.fromkeys(result.table.column("layer")))
 
 
 @app.command()

@@ -83,7 +83,7 @@ def ridge_path(
     mean, scale = x.mean(axis=0), x.std(axis=0)
     scale = np.where(scale > 1e-9 * max(1e-9, scale.max()), scale, np.inf)
     x, at = ((rows - mean) / scale for rows in (x.astype(np.float64), at))
-    left, moments, right = np.linalg.svd(x, full_matrices=False) if len(x) < x.shape[1] else _svd(x)
+    left, moments, right = _svd(x)
     level = targets.mean(axis=1, keepdims=True)
     turned = np.einsum("nr,bnk->brk", left, targets - level, optimize=True)
     squared, there, errors, predicted = left**2, at @ right.T, [], []
@@ -98,11 +98,12 @@ def ridge_path(
 
 
 def _svd(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The singular value decomposition of more rows than columns, by way of the columns' moments."""
-    values, axes = np.linalg.eigh(x.T @ x)
+    """The singular value decomposition, by way of the moments of the shorter side, without directions of no variance."""
+    wide = len(x) < x.shape[1]
+    values, axes = np.linalg.eigh(x @ x.T if wide else x.T @ x)
     there = values > 1e-10 * values.max()
-    moments = np.sqrt(values[there])
-    return x @ axes[:, there] / moments, moments, axes[:, there].T
+    moments, axes = np.sqrt(values[there]), axes[:, there]
+    return (axes, moments, (x.T @ axes / moments).T) if wide else (x @ axes / moments, moments, axes.T)
 
 
 def _nearest(train: np.ndarray, test: np.ndarray) -> np.ndarray:

@@ -9,22 +9,26 @@ import numpy as np
 from clipspace.errors import InputError, shortened
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
-from clipspace.results.table import scored
+from clipspace.results.table import Row, scored
+from clipspace.seeds import stream
 
-CALIBRATED = ("retention", "linear", "neighbours", "sensitivity")
+CALIBRATED = ("availability", "best", "linear", "neighbours", "mlp", "usable", "sensitivity", "variance")
+DRAWS = 1000
 
 
 def rank_agreement(
     result: Result,
     truth: Mapping[str, float],
     *,
+    layer: str = "embedding",
     control: Result | None = None,
     over: str = "images",
     seed: int = 0,
 ) -> Result:
     """Spearman's rho between each component and the truth over the factors that both know; chance is 0.
 
-    ``result`` is that of `retention`; the key of a row is ``component``.
+    ``result`` is that of `retention`, of which ``layer`` is asked; the key of a row is ``component``. Factors without
+    a positive control, of which retention says neither kept nor ignored, are left out, and named in the findings.
 
     With a ``control``, the same probe of an untrained space of the same architecture, it is the partial rho: how far
     the ranking agrees with the truth beyond what the control's ranking does. A convolution that pools is blind to
@@ -36,32 +40,44 @@ def rank_agreement(
 
     Raises `InputError` for fewer than four factors, or truths that are all the same.
     """
-    names = [name for name in result.labels["factors"] if name in truth]
+    unmeasured = [name for name in result.labels["not measurable"] if name in truth]
+    names = [name for name in result.labels["factors"] if name in truth and name not in unmeasured]
     known = np.array([truth[name] for name in names], dtype=float)
     if len(names) < 4 or len(set(known)) < 2:
         raise InputError(f"rank_agreement: expected four factors or more of different truths, got {shortened(names)}")
     if over not in ("images", "factors"):
         raise InputError(f"rank_agreement: expected over='images' or 'factors', got {over!r}")
-    draws = {(row.component, row.factor): drawn for row, drawn in zip(result, result.arrays["draws"], strict=True)}
+    errors = {_key(row): error for row, error in zip(result, result.arrays["errors"], strict=True)}
+    asked = [c for c in CALIBRATED if all((layer, c, name) in errors for name in names)]
+    if control is not None:
+        present = {_key(row) for row in control}
+        asked = [c for c in asked if c != "availability" and all((layer, c, name) in present for name in names)]
     rows = []
-    for component in CALIBRATED:
-        values = np.array([result[component, name].value for name in names])
-        baseline = None if control is None else np.array([control[component, name].value for name in names])
-        resampled = _resampled(np.stack([draws[component, name] for name in names]), known, baseline, over, seed)
+    for component in asked:
+        values = np.array([result[layer, component, name].value for name in names])
+        spread = np.array([errors[layer, component, name] for name in names])
+        baseline = None if control is None else np.array([control[layer, component, name].value for name in names])
+        draws = values + spread * stream(seed, f"draws of {component}").standard_normal((DRAWS, len(names)))
+        resampled = _resampled(draws.T, known, baseline, over, seed)
         low, high = map(float, np.percentile(resampled, [2.5, 97.5]))
         rho = _partial(values, known, baseline)
         rows.append(scored(component=component, value=rho, chance=0.0, low=low, high=high, n=len(names)))
     if control is None:
         highest = _spearman(known + 1e-9 * np.argsort(np.argsort(known)), known)
         rows.append(scored(component="ceiling", value=highest, n=len(names)))
-    options = {"over": over, "control": None if control is None else str(control.provenance.stamp)}
+    options = {"over": over, "layer": layer, "control": None if control is None else str(control.provenance.stamp)}
     made = provenance("rank_agreement", stamp=result.provenance.stamp, seed=seed, **options)
-    return Result("rank_agreement", rows, provenance=made)
+    findings = [f"left out, not measurable here: {', '.join(unmeasured)}"] if unmeasured else []
+    return Result("rank_agreement", rows, findings, provenance=made)
+
+
+def _key(row: Row) -> tuple[str, str, str]:
+    return row.layer, row.component, row.factor
 
 
 def _resampled(draws: np.ndarray, known: np.ndarray, baseline: np.ndarray | None, over: str, seed: int) -> np.ndarray:
     """The (partial) rho on each resample; ``draws`` is ``(factors, draws)``."""
-    rng = np.random.default_rng([seed, 11])
+    rng = stream(seed, "factors of the agreement")
     rhos = []
     for column in draws.T:
         rows = np.arange(len(known)) if over == "images" else rng.integers(len(known), size=len(known))

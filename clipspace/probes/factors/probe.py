@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clipspace.errors import InputError, shortened
+from clipspace.measure.cross_fitting import CAPACITIES
+from clipspace.measure.estimate import Estimate
 from clipspace.probes.factors.augmentations import augmentation_factors
+from clipspace.probes.factors.availability import Availability, availability
+from clipspace.probes.factors.ceilings import scene_code
 from clipspace.probes.factors.decoded import OF_DECODES, of_decoder, readable_rows
 from clipspace.probes.factors.factor import Factor, column_factors, scene_factors
-from clipspace.probes.factors.readout import FEWEST, read_out_skills
-from clipspace.probes.factors.resampled import Measure, mean_of
-from clipspace.probes.factors.sensitivity import consistency, sensitivity, typical_angle
+from clipspace.probes.factors.layers import CODE, EMBEDDING, FEATURES, layers_of
+from clipspace.probes.factors.readout import FEWEST, checked, row_of
+from clipspace.probes.factors.resampled import Measure
+from clipspace.probes.factors.salience import salience
 from clipspace.results.provenance import Provenance, drawn_with, provenance
 from clipspace.results.result import Result
+from clipspace.results.table import Row
 from clipspace.scenes import Scene, render
 from clipspace.sources.images import read_images
 
 if TYPE_CHECKING:
     from clipspace.space import Space
 
-COMPONENTS = ("retention", "linear", "neighbours", "sensitivity", "consistency", *OF_DECODES)
-_CHUNK = 256
+COMPONENTS = (
+    "availability", "best", "linear", "neighbours", "mlp", "selectivity", "bits", "usable", "sensitivity", "consistency", "variance",
+    *OF_DECODES,
+)  # fmt: skip
+DECODES = "decodes"
+"""The layer of what is asked of decoded images."""
+_ORDER = (EMBEDDING, FEATURES)
 
 
 def retention(
@@ -34,6 +44,9 @@ def retention(
     *,
     factors: Sequence[str] | None = None,
     columns: Mapping[str, Sequence] | None = None,
+    controls: Mapping[str, Space] | None = None,
+    capacities: Sequence[str] = CAPACITIES,
+    curve: bool = False,
     pairs: int = 200,
     decoded: int = 0,
     decodes: int = 3,
@@ -41,28 +54,45 @@ def retention(
     seed: int = 0,
     batch_size: int = 64,
 ) -> Result:
-    """How much of each factor of a set of images is in their embeddings, from kept to ignored.
+    """What a space keeps of each factor of a set of images: how much can be told from z, and how much of z it is.
 
-    Three questions of z, and two of its decodes. *linear* and *neighbours*: can the factor be read out of z of
-    unseen images (`read_out`, skill 0 to 1)? *sensitivity*: how far does z move when only this factor changes, in
-    units of the mean angle between unrelated images? *consistency*: does it move the same way every time?
-    *recovery*: is the factor read off images decoded from z, beside *unconditional*, the same reader on what the decoder
-    draws when told nothing, *reader*, on the true images, *cycle*, the linear read-out on E(D(z)), and *fitted reader*, one
-    that learns from decodes (`recovery.fitted_read_out`)? Where cycle falls far below linear, the decoder cannot draw the
-    factor, and recovery says nothing of CLIP. *erased*: do decodes lose the factor, and it alone, once it is erased from z
-    (`erased.erasure_control`)? *retention*, which orders
-    the table, is the mean of linear, neighbours and (where the factor can be changed) sensitivity, each cut to [0, 1];
-    it asks the encoder only.
+    The keys are ``layer``, ``component`` and ``factor``. *Availability* is the answer to "kept or ignored":
 
-    The keys are ``component`` and ``factor``; ``result.table.pivot("factor", "component")`` has a row for each factor.
-    ``labels["factors"]`` are the factors in order, ``arrays["draws"]`` the bootstrap draws of each row of the table, and with
-    ``decoded`` ``arrays["cycle agreement"]`` and ``arrays["reciprocal rank"]`` are of whole decodes (`decoded.of_decoder`).
+    - ``linear``, ``neighbours``, ``mlp``: held-out skill of read-outs of rising capacity (0 is chance, 1 no error), on each layer;
+      ``best``: of these, chosen on other folds.
+    - ``availability``: best over the ceiling, the highest best skill of any layer. It orders the factors.
+    - ``selectivity``: best minus the skill on a control task of equal size (`cross_fitting`).
+    - ``bits``, ``usable``: bits per image that z saves when the values are sent, learning included; and in the last block.
+
+    *Salience* is another question, for what moves z little may be kept perfectly:
+
+    - ``sensitivity``: how far z moves when this factor alone is drawn again, in units of the angle between unrelated images.
+    - ``consistency``: whether it moves the same way every time.
+    - ``variance``: the share of z's variance that the factor explains.
+
+    The layers are "embedding" (z), "features" (before the projection, where the encoder has them), the same of each control
+    ("untrained embedding", …), "pixels", and of scenes "code", which loses nothing. A factor that no layer but the code finds
+    (best of `availability.POSITIVE`, interval above 0) has no positive control: "not measurable here", neither kept nor ignored,
+    with no availability. Layer "decodes" asks decoded images: *recovery*: is the factor read off images decoded from z, beside
+    *unconditional*, the same reader on what the decoder draws when told nothing, *reader*, on the true images, *cycle*, the
+    linear read-out on E(D(z)), and *fitted reader*, one that learns from decodes (`recovery.fitted_read_out`)? Where cycle falls
+    far below linear, the decoder cannot draw the factor, and recovery says nothing of CLIP. *erased*: do decodes lose the factor,
+    and it alone, once it is erased from z (`erased.erasure_control`)?
+
+    ``labels["factors"]`` are the factors by falling availability, those not measurable last, ``labels["not measurable"]``
+    these, and ``labels["ceilings"]`` the layer that is the ceiling of each factor. ``arrays["errors"]`` is the standard error of
+    each row; ``arrays["curve"]`` ``(factors, 4, 4)`` number of images, best skill, low, high on an eighth, a quarter, half and
+    all of the images (without ``curve`` the last alone); with ``decoded`` ``arrays["cycle agreement"]`` and
+    ``arrays["reciprocal rank"]`` are of whole decodes (`decoded.of_decoder`).
 
     Parameters
     ----------
     images : `Scene` objects, whose factors are known; or images, on which the augmentations are tried
     factors : names of those to measure, all when None
     columns : metadata of the images, ``{name: one value per image}``; they are read out, but cannot be changed
+    controls : other spaces whose layers are read beside, by name, such as ``{"untrained": untrained_space(…)}``
+    capacities : of the read-outs; "mlp" takes most of the time
+    curve : whether to repeat the best read-out on parts of the images
     pairs : counterfactual pairs for each factor
     decoded, decodes : number of images to decode, and of decodes of each; needs a decoder and scenes. Intervals of 40
         scenes are .2 wide: take 200. ``decoded * (decodes + 7)`` images are drawn, 200 scenes of three decodes in 14
@@ -77,33 +107,69 @@ def retention(
     if decoded:
         _check_decodable(space, chosen, decoded)
 
-    @cache  # factors that share a function of images share their embeddings
-    def encode(image: Callable[[int], Any]) -> np.ndarray:
-        return _encode(space, (image(i) for i in range(len(images))), batch_size)
+    @cache  # factors that share a function of images share their layers
+    def layers(image: Callable[[int], Any]) -> dict[str, np.ndarray]:
+        code = {CODE: scene_code(images)} if isinstance(images[0], Scene) else {}
+        return layers_of(space, controls or {}, (image(i) for i in range(len(images))), batch_size) | code
 
-    measures, of_decodes = {}, {}
+    kept, found, of_decodes = {}, {}, {}
     for factor in chosen:
-        measures |= _of_encoder(space, factor, encode(factor.image), pairs, seed, batch_size)
-    options: dict[str, Any] = {"images": len(images), "pairs": pairs}
+        every = dict(layers(factor.image))
+        raw = every.pop("raw")
+        _check_values(raw, factor)
+        kept[factor.name] = availability(factor, every, capacities=capacities, curve=curve, seed=seed)
+        found |= {(*key, factor.name): value for key, value in kept[factor.name].estimates().items()}
+        salient = salience(space, factor, raw, pairs=pairs, seed=seed, batch_size=batch_size)
+        found |= {(EMBEDDING, component, factor.name): value for component, value in salient.items()}
+    options: dict[str, Any] = {"images": len(images), "pairs": pairs, "capacities": list(capacities)}
+    if controls:
+        options["controls"] = {name: str(control.stamp) for name, control in controls.items()}
     if decoded:
         steps = space.num_inference_steps if num_inference_steps is None else num_inference_steps
         looking = {"decoded": decoded, "decodes": decodes, "num_inference_steps": steps}
-        parts, of_decodes = of_decoder(space, chosen, encode(chosen[0].image), seed=seed, **looking)
-        measures, options = measures | parts, options | looking | drawn_with(space, steps)
+        parts, of_decodes = of_decoder(space, chosen, layers(chosen[0].image)["raw"], seed=seed, **looking)
+        found |= {(DECODES, *key): value for key, value in parts.items()}
+        options |= looking | drawn_with(space, steps)
     made = provenance("retention", space if decoded else None, stamp=space.stamp, seed=seed, **options)
-    return _result(measures, of_decodes, made)
+    return _result(kept, found, of_decodes, made)
 
 
 def _result(
-    measures: Mapping[tuple[str, str], Measure], of_decodes: Mapping[str, np.ndarray], made: Provenance
+    kept: Mapping[str, Availability],
+    found: Mapping[tuple[str, str, str], Measure | Estimate],
+    of_decodes: Mapping[str, np.ndarray],
+    made: Provenance,
 ) -> Result:
-    """One row for each component and factor, factors from kept to ignored, and the draws of each."""
-    kept = {factor: measure.value for (name, factor), measure in measures.items() if name == "retention"}
-    factors = sorted(kept, key=lambda factor: -kept[factor])
-    keys = [(name, factor) for name in COMPONENTS for factor in factors if (name, factor) in measures]
-    arrays = {"draws": np.stack([measures[key].draws for key in keys]), **of_decodes}
-    rows = [measures[name, factor].row(component=name, factor=factor) for name, factor in keys]
-    return Result("retention", rows, _of_whole_decodes(of_decodes, made), arrays, {"factors": factors}, made)
+    """One row for each layer, component and factor, factors from available to not."""
+    unmeasured = [name for name, factor in kept.items() if not factor.is_measurable]
+    shares = {name: found[EMBEDDING, "availability", name].value for name in kept if name not in unmeasured}
+    factors = [*sorted(shares, key=lambda name: -shares[name]), *unmeasured]
+    layers = list(dict.fromkeys([*_ORDER, *(layer for layer, _, _ in found)]))
+    keys = [
+        (layer, component, factor)
+        for layer in layers
+        for component in COMPONENTS
+        for factor in factors
+        if (layer, component, factor) in found
+    ]
+    arrays = {
+        "errors": np.array([found[key].error for key in keys]),
+        "curve": np.stack([kept[factor].curve for factor in factors]),
+    }
+    findings = []
+    if unmeasured:
+        findings.append(
+            f"not measurable here (no read-out of any layer of the images finds them): {', '.join(unmeasured)}"
+        )
+    arrays |= of_decodes
+    findings += _of_whole_decodes(of_decodes, made)
+    rows = [
+        _row(found[layer, component, factor], layer=layer, component=component, factor=factor)
+        for layer, component, factor in keys
+    ]
+    ceilings = [kept[factor].ceiling for factor in factors]
+    labels = {"factors": factors, "not measurable": unmeasured, "ceilings": ceilings}
+    return Result("retention", rows, findings, arrays, labels, made)
 
 
 def _of_whole_decodes(of_decodes: Mapping[str, np.ndarray], made: Provenance) -> list[str]:
@@ -118,25 +184,13 @@ def _of_whole_decodes(of_decodes: Mapping[str, np.ndarray], made: Provenance) ->
     ]
 
 
-def _of_encoder(
-    space: Space, factor: Factor, vectors: np.ndarray, pairs: int, seed: int, batch_size: int
-) -> dict[tuple[str, str], Measure]:
-    """The components that ask the encoder alone, of one factor."""
-    rows = factor.rows
-    values = [factor.values[i] for i in rows]
-    linear, neighbours = read_out_skills(vectors[rows], values, period=factor.period, seed=seed)
-    parts = {"linear": linear, "neighbours": neighbours}
-    if factor.change is not None:
-        rng = np.random.default_rng([seed, 8])
-        taken = rng.permutation(rows)[:pairs]
-        changed = [factor.change(int(i), np.random.default_rng([seed, 9, int(i)])) for i in taken]
-        after = _encode(space, (image for image, _ in changed), batch_size)
-        old, new = [factor.values[i] for i in taken], [value for _, value in changed]
-        typical = typical_angle(vectors, seed=seed)
-        parts["sensitivity"] = sensitivity(vectors[taken], after, typical=typical, seed=seed)
-        parts["consistency"] = consistency(vectors[taken], after, old, new, period=factor.period, seed=seed)
-    parts["retention"] = mean_of([parts[name] for name in ("linear", "neighbours", "sensitivity") if name in parts])
-    return {(name, factor.name): part for name, part in parts.items()}
+def _row(found: Measure | Estimate, **keys: str) -> Row:
+    return found.row(**keys) if isinstance(found, Measure) else row_of(found, **keys)
+
+
+def _check_values(vectors: np.ndarray, factor: Factor) -> None:
+    """Refuse, and warn of, what `read_out` would."""
+    checked(vectors[factor.rows], [factor.values[i] for i in factor.rows], period=factor.period)
 
 
 def _factors_of(space: Space, images: Sequence, columns: Mapping[str, Sequence], seed: int) -> list[Factor]:
@@ -182,11 +236,3 @@ def _check_decodable(space: Space, factors: list[Factor], decoded: int) -> None:
             f"retention: expected decoded from 2 to {max(2, len(rows) - FEWEST)} with these images, got {decoded}; only "
             f"scenes of one thing can be read off pictures, here {len(rows)}, and {FEWEST} of them must stay undecoded"
         )
-
-
-def _encode(space: Space, images: Iterable, batch_size: int) -> np.ndarray:
-    """Raw embeddings ``(n, d)``, holding no more than a few hundred pictures at a time."""
-    waiting, parts = iter(images), []
-    while chunk := list(islice(waiting, _CHUNK)):
-        parts.append(space.encode_images(chunk, batch_size=batch_size).vectors)
-    return np.concatenate(parts)

@@ -1,4 +1,4 @@
-"""Read-out: how much of a factor a linear map, or the nearest neighbours, can tell from z."""
+"""Read-out: how much of a factor can be told from points, by read-outs of stated capacity."""
 
 from __future__ import annotations
 
@@ -9,34 +9,40 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipspace.errors import InputError, SampleWarning, shortened
+from clipspace.measure.cross_fitting import FOLDS, REPEATS, Skills, cross_fit
+from clipspace.measure.estimate import Estimate
+from clipspace.measure.read_outs import STRENGTHS
 from clipspace.points import sphere
 from clipspace.points.arrays import as_points
 from clipspace.probes.factors.factor import features
-from clipspace.probes.factors.resampled import Measure, measured
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
+from clipspace.results.table import Row, scored
 
 if TYPE_CHECKING:
     from clipspace.points.embeddings import Embeddings
     from clipspace.points.store import Store
 
-STRENGTHS = np.logspace(-2, 4, 13)
-NEIGHBOURS = 10
-SHUFFLES = 3
 FEWEST = 20
 
 
 def read_out(
-    points: Embeddings | Store | np.ndarray, values: Sequence[Any], *, period: float | None = None, seed: int = 0
+    points: Embeddings | Store | np.ndarray,
+    values: Sequence[Any],
+    *,
+    period: float | None = None,
+    capacities: Sequence[str] = ("linear", "neighbours"),
+    seed: int = 0,
 ) -> Result:
-    """Skill of a linear and of a nearest-neighbour read-out of ``values`` from ``points``, on held-out halves.
+    """Skill of read-outs of ``values`` from ``points``, cross-fitted: every point is held out once in each of two divisions.
 
-    The key is ``component``: "linear" and "neighbours".
+    The key is ``component``: a capacity each, "linear", "neighbours" or "mlp".
 
     Skill is ``1 - loss / chance``, where loss is the error rate for labels and the squared error for amounts,
     and chance the loss of the same read-out trained on shuffled values: 0 is chance, 1 is perfect, below 0 is
     worse than chance. Linear is ridge regression on standardised directions (labels as one column each), its
-    strength chosen by leave-one-out on the training half; neighbours vote by cosine, 10 of them.
+    strength chosen by leave-one-out; neighbours vote by cosine, 10 of them; mlp is a perceptron of one hidden layer.
+    The intervals are of the skill over other samples of this size (`clipspace.measure.cross_fitting`).
 
     Raises `InputError` for values of another length, one value only, a label that occurs once, NaN, or fewer
     than 20 points; warns for fewer training points than dimensions, and for duplicate points.
@@ -47,16 +53,29 @@ def read_out(
     True
     """
     points = as_points(points)[:]
-    linear, neighbours = read_out_skills(points.vectors, values, period=period, seed=seed)
-    rows = [linear.row(component="linear"), neighbours.row(component="neighbours")]
-    options = {"neighbours": NEIGHBOURS, "period": period}
+    vectors, targets, labels = checked(points.vectors, values, period=period)
+    found = cross_fit(vectors, targets, labels=labels, capacities=capacities, control=False, seed=seed)
+    rows = [row_of(found.skill[name], component=name) for name in capacities]
+    options = {"capacities": list(capacities), "folds": FOLDS, "repeats": REPEATS, "period": period}
     return Result("read_out", rows, provenance=provenance("read_out", stamp=points.stamp, seed=seed, **options))
 
 
-def read_out_skills(
-    vectors: np.ndarray, values: Sequence[Any], *, period: float | None = None, seed: int = 0
-) -> tuple[Measure, Measure]:
-    """The linear and the nearest-neighbour skill from directions of ``vectors``; see `read_out`."""
+def row_of(estimate: Estimate, **keys: Any) -> Row:
+    """An estimate as a row of a table, whose chance is 0."""
+    interval = {"low": estimate.low, "high": estimate.high}
+    return scored(**keys, value=estimate.value, chance=0.0, **interval, n=estimate.n)
+
+
+def skills(x: np.ndarray, values: Sequence[Any], *, period: float | None, seed: int, **options: Any) -> Skills:
+    """`cross_fit` of a factor's values, without the checks; ``options`` go to it."""
+    targets, labels = features(values, period=period)
+    return cross_fit(x, targets, labels=labels, seed=seed, **options)
+
+
+def checked(
+    vectors: np.ndarray, values: Sequence[Any], *, period: float | None = None
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Directions, targets and whether these are labels; see `read_out` for what is refused."""
     if len(values) != len(vectors):
         raise InputError(f"read-out: expected {len(vectors)} values, one per point, got {len(values)}")
     if len(vectors) < FEWEST:
@@ -71,17 +90,7 @@ def read_out_skills(
         )
     vectors = sphere.unit(vectors)
     _warn_of(vectors)
-    rng = np.random.default_rng([seed, 1])
-    train, test = halves(targets, labels, rng)
-    skills = []
-    for fit in (linear_map, _neighbours):
-        loss = _loss(fit(vectors[train], targets[train])(vectors[test]), targets[test], labels)
-        shuffled = [
-            _loss(fit(vectors[train], rng.permutation(targets[train]))(vectors[test]), targets[test], labels)
-            for _ in range(SHUFFLES)
-        ]
-        skills.append(measured(loss, np.mean(shuffled, axis=0), seed=seed))
-    return skills[0], skills[1]
+    return vectors, targets, labels
 
 
 def linear_map(vectors: np.ndarray, targets: np.ndarray):
@@ -93,34 +102,12 @@ def linear_map(vectors: np.ndarray, targets: np.ndarray):
     return make_pipeline(StandardScaler(), RidgeCV(STRENGTHS)).fit(vectors, targets).predict
 
 
-def halves(targets: np.ndarray, labels: bool, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Two halves of the rows, each label shared out evenly between them."""
-    order = rng.permutation(len(targets))
-    if labels:
-        order = order[np.argsort(targets[order].argmax(axis=1), kind="stable")]
-    return np.sort(order[0::2]), np.sort(order[1::2])
-
-
-def _neighbours(vectors: np.ndarray, targets: np.ndarray):
-    from sklearn.neighbors import KNeighborsRegressor
-
-    fitted = KNeighborsRegressor(min(NEIGHBOURS, len(vectors)), algorithm="brute").fit(vectors, targets)
-    return fitted.predict
-
-
-def _loss(predicted: np.ndarray, targets: np.ndarray, labels: bool) -> np.ndarray:
-    """Loss of each row: 1 for a wrong label, the squared error of an amount."""
-    predicted = predicted.reshape(targets.shape)
-    if labels:
-        return (predicted.argmax(axis=1) != targets.argmax(axis=1)).astype(float)
-    return ((predicted - targets) ** 2).sum(axis=1)
-
-
 def _warn_of(vectors: np.ndarray) -> None:
     n, d = vectors.shape
-    if n // 2 < d:
+    learned = n - n // FOLDS
+    if learned < d:
         warnings.warn(
-            f"read-out: {n // 2} points to learn from in {d} dimensions; a factor that is there may be missed: add images",
+            f"read-out: {learned} points to learn from in {d} dimensions; a factor that is there may be missed: add images",
             SampleWarning,
             stacklevel=4,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +23,11 @@ class Measure:
 
     __repr__ = brief
 
+    @property
+    def error(self) -> float:
+        """Standard error."""
+        return float(self.draws.std())
+
     def row(self, **keys: Any) -> Row:
         """As a row of a table under ``keys``, with its 95 % interval; chance is 0."""
         low, high = np.percentile(self.draws, [2.5, 97.5])
@@ -44,10 +48,3 @@ def measured(values: np.ndarray, chance: np.ndarray | None = None, *, seed: int)
 
     whole = np.ones((1, len(values)))
     return Measure(float(statistic(whole)[0]), statistic(counts), len(values))
-
-
-def mean_of(parts: Sequence[Measure]) -> Measure:
-    """The mean of several measures, each first cut to [0, 1]."""
-    value = np.mean([np.clip(part.value, 0, 1) for part in parts])
-    draws = np.mean([np.clip(part.draws, 0, 1) for part in parts], axis=0)
-    return Measure(float(value), draws, min(part.n for part in parts))
