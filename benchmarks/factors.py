@@ -1,8 +1,8 @@
-"""Score five encoders on exported scenes with the exported scorer, and write docs/benchmark.md.
+"""Score five encoders on exported scenes with the exported scorer.
 
     clipspace export-factors -o runs/factors
-    python benchmarks/factors.py runs/factors --places runs/places/clip --looks runs/looks/clip -o docs/benchmark.md
-    python benchmarks/factors.py runs/factors --vectors docs/benchmark -o docs/benchmark.md     # from vectors that are there
+    python benchmarks/factors.py runs/factors --places runs/places/clip --looks runs/looks/clip
+    python benchmarks/factors.py runs/factors --vectors runs/vectors     # from vectors that are there
 
 The encoders are the mini CLIP, the two CLIPs of `benchmarks/causal.py`, an untrained CLIP and the pixels. Vectors are saved as
 float16 and scored from there, so that whoever has the files has the table.
