@@ -18,9 +18,6 @@ from pathlib import Path
 
 import numpy as np
 from calibration import markdown, write
-from clipspace.probes.factors.availability import Availability, availability
-from clipspace.probes.factors.ceilings import scene_code
-from clipspace.probes.factors.layers import CODE, EMBEDDING, layers_of
 from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
@@ -28,7 +25,10 @@ from sklearn.metrics import roc_auc_score
 from clipspace.measure.cross_fitting import CAPACITIES
 from clipspace.measure.estimate import Estimate
 from clipspace.plot import COLORS, paper, save_figure, width
+from clipspace.probes.factors.availability import Availability, availability
+from clipspace.probes.factors.ceilings import scene_code
 from clipspace.probes.factors.factor import scene_factors
+from clipspace.probes.factors.layers import CODE, EMBEDDING, layers_of
 from clipspace.scenes import POLICIES, UNSEEN, render, sample_scenes
 from clipspace.space import Space, load_space, untrained_space
 

@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 from calibration import markdown, write
-from clipspace.probes.factors.ceilings import pixel_code
 from PIL import Image
 
+from clipspace.probes.factors.ceilings import pixel_code
 from clipspace.scenes import POLICIES
 from clipspace.space import load_space, untrained_space
 
