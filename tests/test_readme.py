@@ -16,7 +16,7 @@ COMPARISON = ROOT / "docs" / "comparison.md"
 pytestmark = pytest.mark.skipif(not COMPARISON.exists(), reason="the tests were copied away from the repository")
 
 SMALLER = {
-    "probe retention": ["--scenes", "200", "--pairs", "4", "--no-perceptron"],
+    "probe retention": ["--scenes", "400", "--pairs", "4", "--no-perceptron"],
     "probe typographic": ["--scenes", "20"],
 }
 """Options that keep a command short here; without them it does the same, to more scenes."""
