@@ -13,7 +13,6 @@ from itertools import pairwise
 import numpy as np
 
 from clipspace.measure.estimate import Estimate
-from clipspace.measure.logistic import fit_logistic
 from clipspace.measure.read_outs import ridge_path
 from clipspace.reprs import brief
 from clipspace.seeds import stream
@@ -133,6 +132,8 @@ def _logistic(x: np.ndarray, y: np.ndarray, at: np.ndarray, now: np.ndarray) -> 
 
     One row of each label at the mean is added, so that a label not yet seen has some probability.
     """
+    from clipspace.measure.logistic import fit_logistic  # loads torch, which drawing a result does without
+
     mean, scale = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-9)
     k = y.shape[1]
     rows = np.concatenate([(x - mean) / scale, np.zeros((k, x.shape[1]))])
