@@ -67,12 +67,9 @@ def retention(
         decodes=decodes,
         seed=seed,
     )
-    tables = [f"{layer}\n{result.table.where(layer=layer).pivot('factor', 'component')}" for layer in _layers(result)]
+    layers = dict.fromkeys(result.table.column("layer"))
+    tables = [f"{layer}\n{result.table.where(layer=layer).pivot('factor', 'component')}" for layer in layers]
     report(replace(result, arrays={}).to_dict(), as_json, "\n\n".join(["\n".join(result.findings), *tables]).lstrip())
-
-
-def _layers(result) -> list[str]:
-    return list(dict.fromkeys(result.table.column("layer")))
 
 
 @app.command()

@@ -58,12 +58,12 @@ def _embeddings(space: Space, chunk: list[Image.Image], *, batch_size: int) -> n
 
 
 def _features(space: Space, chunk: list[Image.Image], *, batch_size: int) -> np.ndarray:
-    return np.concatenate([space.encoder.features(chunk[i : i + batch_size]) for i in range(0, len(chunk), batch_size)])
+    return space.encode_features(chunk, batch_size=batch_size).vectors
 
 
 def _has_features(space: Space) -> bool:
     try:
-        space.encoder.features([Image.new("RGB", (64, 64))])
+        space.encode_features([Image.new("RGB", (64, 64))])
     except (CapabilityError, AttributeError):
         return False
     return True

@@ -129,6 +129,7 @@ def score(folder, vectors, changed=None, ceiling=None):
 
 
 def main():
+    """Write the table of the vectors that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("vectors", type=Path)
     parser.add_argument("--changed", type=Path)
