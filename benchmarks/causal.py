@@ -58,6 +58,11 @@ def measure(spaces: Mapping[str, Space], n: int) -> dict[str, Availability]:
 
 def share(found: Availability, name: str) -> Estimate:
     """Availability over its ceiling in the space of one policy."""
+    return found.share(layer(name))
+
+
+def over_one_ceiling(found: Availability, name: str) -> Estimate:
+    """The same over a ceiling that all spaces share, so that differences of spaces know that they share their rows."""
     return found.skills[layer(name)].best.over(found.skills[found.ceiling].best)
 
 
@@ -106,7 +111,7 @@ def highest(said: list[float]) -> float:
 def differences(found: Mapping[str, Availability]) -> list[tuple[str, str, str, float, Estimate]]:
     """Of each two spaces and each factor that their policies mention unlike: both names, factor, difference said and kept."""
     return [
-        (a, b, factor, POLICIES[a][factor] - POLICIES[b][factor], share(one, a) - share(one, b))
+        (a, b, factor, POLICIES[a][factor] - POLICIES[b][factor], over_one_ceiling(one, a) - over_one_ceiling(one, b))
         for a, b in combinations(POLICIES, 2)
         for factor, one in found.items()
         if one.is_measurable and POLICIES[a][factor] != POLICIES[b][factor]

@@ -6,7 +6,7 @@ Samples are drawn from worlds of known structure. The truth is the mean over all
 skill at this n" means; a sample counts where its interval holds that mean.
 
 100 samples of n = 200, linear, neighbours and best of the two: .91 to 1.00 of intervals cover, but for .89 of linear at
-R2 .1 (nominal .95; 100 samples tell ± .04). Half widths are from .9 to 2.1 times those of the true spread. Bits saved
+R2 .1 (nominal .95; 100 samples tell ± .04). Half widths are from .87 to 1.66 times those of the true spread. Bits saved
 (`code_length`) cover .90 to 1.00, usable bits .86 (nothing there) to .99.
 """
 

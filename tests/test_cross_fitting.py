@@ -62,6 +62,32 @@ def test_the_difference_of_two_spaces_has_an_interval(spaces):
     assert share.value == pytest.approx(spaces["B"].best.value / spaces["A"].best.value)
 
 
+def test_the_share_of_the_larger_of_two_knows_that_the_smaller_may_be_larger():
+    """Simulated: two layers that keep a factor equally well; the share of either is 1, and intervals say so."""
+    pairs = []
+    for seed in range(40):
+        rng = stream(seed, "two layers")
+        factor = rng.standard_normal(200)
+        layers = [rng.standard_normal((200, 4)) for _ in range(2)]
+        for x in layers:
+            x[:, 0] = (factor + x[:, 0]) / np.sqrt(2)
+        options = {"labels": False, "capacities": ("linear",), "repeats": 1, "control": False, "seed": seed}
+        pairs.append([cross_fit(x, factor[:, None], **options).best for x in layers])
+    shares = [one.share_of(other) for one, other in pairs]
+    assert np.mean([share.low <= 1 <= share.high + 1e-9 for share in shares]) > 0.85
+    larger = [share for share, (one, other) in zip(shares, pairs, strict=True) if one.value > other.value]
+    assert all(share.value == 1 for share in larger)
+    assert np.mean([share.error > 0 for share in larger]) > 0.9
+
+
+def test_the_share_of_what_is_far_above_the_other_is_certain(spaces):
+    best = {name: found.best for name, found in spaces.items()}
+    assert (best["A"].share_of(best["B"]).low, best["A"].share_of(best["B"]).value) == (1, 1)
+    assert best["A"].share_of(best["E"]).error == 0  # whatever a skill of about 0 is, it is not above
+    behind = best["B"].share_of(best["A"])
+    assert (behind.value, behind.error) == (best["B"].over(best["A"]).value, best["B"].over(best["A"]).error)
+
+
 def test_the_xor_of_two_bits_needs_a_perceptron():
     rng, points, turn = _planted(1000)
     bits = rng.integers(2, size=(len(points), 2))

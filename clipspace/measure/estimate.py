@@ -63,6 +63,15 @@ class Estimate:
         share = self.value / other.value
         return Estimate(share, (self.influence - share * other.influence) / other.value, self.splits / other.splits)
 
+    def share_of(self, other: Estimate) -> Estimate:
+        """This quantity over the larger of it and ``other``: 1 where it is the larger, and the lower end says how sure that is."""
+        if other.value > self.value:
+            return self.over(other)
+        ahead = self - other
+        missing, half_width = max(0.0, -ahead.low) / self.value, ahead.value - ahead.low
+        scale = missing / half_width if half_width else 0.0
+        return Estimate(1.0, ahead.influence * scale, 1.0 + (ahead.splits - ahead.splits.mean()) * scale)
+
 
 def share_of_chance(loss: np.ndarray, chance: np.ndarray, *, error_rate: bool, correction: np.ndarray) -> Estimate:
     """``1 - mean(loss) / mean(chance)`` over splits ``(repeats, n)`` of n rows; 0 is chance, 1 is no loss.

@@ -1,4 +1,4 @@
-"""Availability: how much of a factor can be told from each layer, over the most that any layer lets be told."""
+"""Availability: how much of a factor can be told from a layer, over the most that any layer lets be told."""
 
 from __future__ import annotations
 
@@ -42,6 +42,11 @@ class Availability:
         """The layer of the highest best skill; scenes have their own code, which loses nothing."""
         return max(self.skills, key=lambda layer: self.skills[layer].best.value)
 
+    def share(self, layer: str) -> Estimate:
+        """Best skill on ``layer`` over the best of any layer. Where it is the best itself, its interval looks at the second."""
+        others = [found.best for name, found in self.skills.items() if name != layer]
+        return self.skills[layer].best.share_of(max(others, key=lambda best: best.value))
+
     @property
     def is_measurable(self) -> bool:
         """Whether something that sees images alone finds the factor, at this number of images: a positive control."""
@@ -55,7 +60,7 @@ class Availability:
             out |= {(layer, capacity): estimate for capacity, estimate in found.skill.items()}
             out[layer, "best"] = found.best
             if self.is_measurable and layer not in (CODE, PIXELS):
-                out[layer, "availability"] = found.best.over(self.skills[self.ceiling].best)
+                out[layer, "availability"] = self.share(layer)
         out[EMBEDDING, "selectivity"] = self.skills[EMBEDDING].selectivity
         return out | {(EMBEDDING, "bits"): self.bits, (EMBEDDING, "usable"): self.usable}
 
