@@ -23,7 +23,7 @@ def linear(x: np.ndarray, targets: np.ndarray, folds: np.ndarray, *, labels: boo
     for which, tasks in _alike(folds):
         for fold in range(which.max() + 1):
             test = which == fold
-            out[np.ix_(tasks, test)] = _ridge(x[~test], targets[tasks][:, ~test], x[test])
+            out[np.ix_(tasks, test)] = ridge_predictions(x[~test], targets[tasks][:, ~test], x[test])
     return out
 
 
@@ -64,7 +64,7 @@ def _alike(folds: np.ndarray) -> list[tuple[np.ndarray, list[int]]]:
     return [(folds[tasks[0]], tasks) for tasks in groups.values()]
 
 
-def _ridge(x: np.ndarray, targets: np.ndarray, at: np.ndarray) -> np.ndarray:
+def ridge_predictions(x: np.ndarray, targets: np.ndarray, at: np.ndarray) -> np.ndarray:
     """Predictions ``(b, m, k)`` of b tasks at the rows ``at``; each task has the strength of its least leave-one-out error."""
     out = np.empty((len(targets), len(at), targets.shape[2]))
     errors, predicted = ridge_path(x, targets, at, STRENGTHS)

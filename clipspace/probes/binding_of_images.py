@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from clipspace.errors import CapabilityError, InputError
+from clipspace.measure.read_outs import linear
 from clipspace.probes.binding import KINDS, Kind, scene_pairs, traded
-from clipspace.probes.factors.readout import linear_map
 from clipspace.probes.rows import share_row
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
@@ -138,8 +138,5 @@ def hit_share(code: np.ndarray, seed: int, combination: int) -> float:
     """Share of images that a probe which never saw their pair takes for what they are."""
     sign = np.tile([1.0, -1.0], len(code) // 2)
     fold = np.repeat(stream(seed, "folds of pairs", combination).permutation(len(sign) // 2) % FOLDS, 2)
-    predicted = np.empty(len(sign))
-    for k in range(FOLDS):
-        train = fold != k
-        predicted[~train] = linear_map(code[train], sign[train])(code[~train])
-    return float(np.mean(predicted * sign > 0))
+    predicted = linear(code, sign[None, :, None], fold[None], labels=True, seed=seed)
+    return float(np.mean(predicted[0, :, 0] * sign > 0))

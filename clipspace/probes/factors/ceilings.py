@@ -33,17 +33,6 @@ def pixel_code(image: Image.Image) -> np.ndarray:
     return (np.asarray(small, dtype=np.float32) / 255).ravel()
 
 
-def reduced(x: np.ndarray, width: int = WIDTH) -> np.ndarray:
-    """The first ``width`` principal components of more columns than that; fewer columns stay as they are."""
-    if x.shape[1] <= width:
-        return x
-    centred = x - x.mean(axis=0)
-    if len(x) < x.shape[1]:
-        moments, left = np.linalg.eigh(centred @ centred.T)
-        return left[:, ::-1][:, :width] * np.sqrt(np.maximum(moments[::-1][:width], 0))
-    return centred @ np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :width]
-
-
 def _code(scene: Scene) -> np.ndarray:
     slots = [_slot(scene.things[i] if i < len(scene.things) else None) for i in (0, 1)]
     words, card = ("", *WORDS), scene.card

@@ -46,13 +46,14 @@ def of_decoder(
     decodes: int,
     num_inference_steps: int,
     seed: int,
+    batch_size: int = 64,
 ) -> tuple[dict[tuple[str, str], Measure], dict[str, np.ndarray]]:
     """`OF_DECODES` for the factors that have a reader, and what is known of whole decodes.
 
     Of each of ``decoded`` scenes it draws ``decodes`` images, one for each factor that has a reader, and one without a
     condition. The second answer holds *cycle agreement* (`recovery.cycle_agreement`), and *reciprocal rank*: value, lower
     and upper end of the mean over scenes of 1 / the rank of z among up to `CANDIDATES` points by cosine to E(D(z)), its
-    chance, and the number of candidates.
+    chance, and the number of candidates. ``batch_size`` decodes are encoded at a time.
     """
     readable = [factor for factor in factors if factor.read is not None]
     taken, others = _taken(factors, decoded, seed)
@@ -61,7 +62,7 @@ def of_decoder(
     images = decode_often(space, points, decodes, **drawing)
     drawn = draw_unconditionally(space, points, **drawing) if space.decoder.guides else None
     flat = [image for row in images for image in row]
-    again = space.encode_images(flat).vectors.reshape(len(taken), decodes, -1)
+    again = space.encode_images(flat, batch_size=batch_size).vectors.reshape(len(taken), decodes, -1)
 
     def cycle(factor: Factor, encoded: np.ndarray) -> Measure:
         known = sphere.unit(vectors[others]), [factor.values[i] for i in others]
@@ -82,7 +83,7 @@ def of_decoder(
     first = {factor.name: cycle(factor, again[:, :1]) for factor in readable}
     for factor in readable:
         rest = [other for other in readable if other is not factor]
-        parts = erasure_control(space, factor, vectors, taken, cycle, first, rest, **drawing)
+        parts = erasure_control(space, factor, vectors, taken, cycle, first, rest, batch_size=batch_size, **drawing)
         measures |= {(name, factor.name): part for name, part in parts.items()}
     agreement = cycle_agreement(vectors[taken], again, typical=typical_angle(vectors, seed=seed), seed=seed)
     return measures, {

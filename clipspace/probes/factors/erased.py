@@ -32,6 +32,7 @@ def erasure_control(
     *,
     seed: int,
     num_inference_steps: int,
+    batch_size: int,
 ) -> dict[str, Measure]:
     """What becomes of ``factor`` in decodes of the rows ``taken`` once it is erased from z (LEACE, `fit_eraser`).
 
@@ -44,7 +45,7 @@ def erasure_control(
     points = Embeddings(eraser.apply(vectors[taken]).vectors, space.stamp)
     drawn_with: dict[str, Any] = {"seed": child_seed(seed, "erased"), "num_inference_steps": num_inference_steps}
     images = decode_often(space, points, 1, **drawn_with)
-    again = space.encode_images([row[0] for row in images]).vectors[:, None]
+    again = space.encode_images([row[0] for row in images], batch_size=batch_size).vectors[:, None]
     truth = [factor.values[i] for i in taken]
     measures = {"erased cycle": read(factor, again), "erased recovery": recovery(factor, truth, images, seed=seed)}
     if others:

@@ -12,7 +12,8 @@ from PIL import Image
 
 from clipspace.errors import CapabilityError
 from clipspace.points import sphere
-from clipspace.probes.factors.ceilings import pixel_code, reduced
+from clipspace.points.pca import PCA
+from clipspace.probes.factors.ceilings import WIDTH, pixel_code
 
 if TYPE_CHECKING:
     from clipspace.space import Space
@@ -42,7 +43,8 @@ def layers_of(
             takes[f"{prefix}{FEATURES}"] = partial(_features, other, batch_size=batch_size)
     found = _collected(takes, images)
     raw, pixels = found[EMBEDDING], found.pop(PIXELS)
-    return {"raw": raw, **{name: sphere.unit(vectors) for name, vectors in found.items()}, PIXELS: reduced(pixels)}
+    directions = PCA(min(WIDTH, *pixels.shape), normalize=False).fit_transform(pixels)
+    return {"raw": raw, **{name: sphere.unit(vectors) for name, vectors in found.items()}, PIXELS: directions}
 
 
 def _collected(takes: Mapping[str, Callable], images: Iterable) -> dict[str, np.ndarray]:

@@ -94,6 +94,7 @@ def retention(
     capacities : of the read-outs; "mlp" takes most of the time
     curve : whether to repeat the best read-out on parts of the images
     pairs : counterfactual pairs for each factor
+    batch_size : images encoded at a time, decodes too
     decoded, decodes : number of images to decode, and of decodes of each; needs a decoder and scenes. Intervals of 40
         scenes are .2 wide: take 200. ``decoded * (decodes + 7)`` images are drawn, 200 scenes of three decodes in 14
         minutes at 20 steps on a core (mini)
@@ -127,7 +128,8 @@ def retention(
     if decoded:
         steps = space.num_inference_steps if num_inference_steps is None else num_inference_steps
         looking = {"decoded": decoded, "decodes": decodes, "num_inference_steps": steps}
-        parts, of_decodes = of_decoder(space, chosen, layers(chosen[0].image)["raw"], seed=seed, **looking)
+        vectors = layers(chosen[0].image)["raw"]
+        parts, of_decodes = of_decoder(space, chosen, vectors, seed=seed, batch_size=batch_size, **looking)
         found |= {(DECODES, *key): value for key, value in parts.items()}
         options |= looking | drawn_with(space, steps)
     made = provenance("retention", space if decoded else None, stamp=space.stamp, seed=seed, **options)

@@ -11,7 +11,6 @@ import numpy as np
 from clipspace.errors import InputError, SampleWarning, shortened
 from clipspace.measure.cross_fitting import FOLDS, REPEATS, Skills, cross_fit
 from clipspace.measure.estimate import Estimate
-from clipspace.measure.read_outs import STRENGTHS
 from clipspace.points import sphere
 from clipspace.points.arrays import as_points
 from clipspace.probes.factors.factor import features
@@ -91,15 +90,6 @@ def checked(
     vectors = sphere.unit(vectors)
     _warn_of(vectors)
     return vectors, targets, labels
-
-
-def linear_map(vectors: np.ndarray, targets: np.ndarray):
-    """A ridge regression from ``vectors`` to ``targets``, as a function of other vectors."""
-    from sklearn.linear_model import RidgeCV
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    return make_pipeline(StandardScaler(), RidgeCV(STRENGTHS)).fit(vectors, targets).predict
 
 
 def _warn_of(vectors: np.ndarray) -> None:

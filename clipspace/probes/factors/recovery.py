@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipspace.errors import InputError
+from clipspace.measure.read_outs import linear, ridge_predictions
 from clipspace.points import sphere
 from clipspace.points.embeddings import Embeddings
 from clipspace.probes.factors.factor import Factor, features
-from clipspace.probes.factors.readout import linear_map
 from clipspace.probes.factors.resampled import Measure, measured
 from clipspace.seeds import child_seed, stream
 
@@ -85,9 +85,8 @@ def cycle_read_out(
     pictures say nothing of what CLIP keeps.
     """
     coded, labels = features([*values, *truth], period=period)
-    predict = linear_map(known, coded[: len(values)])
-    predicted = predict(again.reshape(-1, again.shape[-1])).reshape(*again.shape[:2], -1)
-    return _skill(predicted, coded[len(values) :], labels, seed)
+    predicted = ridge_predictions(known, coded[None, : len(values)], again.reshape(-1, again.shape[2]))
+    return _skill(predicted.reshape(*again.shape[:2], -1), coded[len(values) :], labels, seed)
 
 
 def fitted_read_out(again: np.ndarray, truth: Sequence[Any], *, period: float | None, seed: int) -> Measure:
@@ -98,12 +97,10 @@ def fitted_read_out(again: np.ndarray, truth: Sequence[Any], *, period: float | 
     """
     coded, labels = features(truth, period=period)
     fold = stream(seed, "folds of decodes").permutation(len(coded)) % FOLDS
-    predicted = np.empty((*again.shape[:2], coded.shape[1]))
-    for k in range(FOLDS):
-        train, test = fold != k, fold == k
-        predict = linear_map(again[train].reshape(-1, again.shape[2]), np.repeat(coded[train], again.shape[1], axis=0))
-        predicted[test] = predict(again[test].reshape(-1, again.shape[2])).reshape(test.sum(), again.shape[1], -1)
-    return _skill(predicted, coded, labels, seed)
+    flat = again.reshape(-1, again.shape[2])
+    targets, folds = (np.repeat(of_scenes, again.shape[1], axis=0) for of_scenes in (coded, fold))
+    predicted = linear(flat, targets[None], folds[None], labels=labels, seed=seed)
+    return _skill(predicted.reshape(*again.shape[:2], -1), coded, labels, seed)
 
 
 def _skill(predicted: np.ndarray, target: np.ndarray, labels: bool, seed: int) -> Measure:
