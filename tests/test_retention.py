@@ -210,6 +210,18 @@ def test_real_photos_through_an_untrained_vit(vit_b_32):
 # Bad input.
 
 
+def test_a_label_that_one_image_has_alone_is_left_out_with_a_warning(space):
+    scenes = sample_scenes(60, seed=SEED + 5, layout="one")
+    shelf = ["left", "right"] * 29 + ["attic", "cellar"]
+    options = {"factors": ["shelf"], "columns": {"shelf": shelf}, "capacities": ("linear",)}
+    with pytest.warns(UserWarning, match=r"'shelf' has 2 labels that one image has alone, \['attic', 'cellar'\]"):
+        result = retention(space, scenes, **options)
+    assert result["embedding", "linear", "shelf"].n == 58
+    numbered = options | {"columns": {"shelf": [f"image {i}" for i in range(60)]}}
+    with pytest.warns(UserWarning, match="60 labels"), pytest.raises(InputError, match="at least 20 images"):
+        retention(space, scenes, **numbered)
+
+
 def test_retention_refuses_what_it_cannot_measure(space):
     one = [Scene("white", (Thing("apple", "red", x=x),)) for x in np.linspace(0.3, 0.7, 30)]
     with pytest.raises(InputError, match=r"factors that vary.*\['color'\]"):

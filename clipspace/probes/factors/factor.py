@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from clipspace.errors import InputError, shortened
+from clipspace.errors import InputError, SampleWarning, shortened
 from clipspace.reprs import brief
 from clipspace.scenes import SYMMETRIC, Scene, Thing, counterfactual, factor_table, render
 from clipspace.scenes.reading import read_color, read_ground, read_size, read_thing, read_x, read_y
@@ -98,6 +100,21 @@ def column_factors(images: Callable[[int], Any], n: int, columns: Mapping[str, S
         if len(values) != n:
             raise InputError(f"retention: expected {n} values in the column {name!r}, one per image, got {len(values)}")
     return [Factor(name, list(in_order(values, f"retention: {name!r}")), images) for name, values in columns.items()]
+
+
+def without_single_labels(factor: Factor) -> Factor:
+    """The factor without the images whose label no other image has: none can be learned from and tested on. Warns of them."""
+    labels = [value for value in factor.values if value is not None and not isinstance(value, float | np.floating)]
+    single = {value for value, count in Counter(labels).items() if count == 1}
+    if not single:
+        return factor
+    warnings.warn(
+        f"retention: {factor.name!r} has {len(single)} labels that one image has alone, {shortened(sorted(map(str, single)))}; "
+        "these images are left out of this factor: merge rare labels, or give amounts as floats",
+        SampleWarning,
+        stacklevel=3,
+    )
+    return replace(factor, values=[None if value in single else value for value in factor.values])
 
 
 def features(values: Sequence[Any], *, period: float | None = None) -> tuple[np.ndarray, bool]:

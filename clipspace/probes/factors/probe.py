@@ -15,7 +15,7 @@ from clipspace.probes.factors.augmentations import augmentation_factors
 from clipspace.probes.factors.availability import Availability, availability
 from clipspace.probes.factors.ceilings import scene_code
 from clipspace.probes.factors.decoded import OF_DECODES, of_decoder, readable_rows
-from clipspace.probes.factors.factor import Factor, column_factors, scene_factors
+from clipspace.probes.factors.factor import Factor, column_factors, scene_factors, without_single_labels
 from clipspace.probes.factors.layers import CODE, EMBEDDING, FEATURES, layers_of
 from clipspace.probes.factors.readout import FEWEST, checked, row_of
 from clipspace.probes.factors.resampled import Measure
@@ -99,8 +99,8 @@ def retention(
         scenes are .2 wide: take 200. ``decoded * (decodes + 7)`` images are drawn, 200 scenes of three decodes in 14
         minutes at 20 steps on a core (mini)
 
-    Raises `InputError` for fewer than 20 images of a factor, constant factors, unknown names and columns of another
-    length, `CapabilityError` for ``decoded`` without a decoder.
+    Images whose label no other has are left out of that factor, with a warning. Raises `InputError` for fewer than 20
+    images of a factor, constant factors, unknown names and columns of another length, `CapabilityError` for ``decoded`` without a decoder.
     """
     if pairs < 2:
         raise InputError(f"retention: expected at least 2 pairs for each factor, got {pairs}")
@@ -220,7 +220,7 @@ def _choose(every: list[Factor], names: Sequence[str] | None) -> list[Factor]:
             f"retention: expected factors that vary in these images {shortened(known)}, got {shortened(unknown)}; "
             "a factor that is the same in all of them cannot be measured"
         )
-    chosen = [factor for factor in every if names is None or factor.name in names]
+    chosen = [without_single_labels(factor) for factor in every if names is None or factor.name in names]
     for factor in chosen:
         if len(factor.rows) < FEWEST:
             raise InputError(
