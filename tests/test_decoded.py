@@ -19,7 +19,7 @@ class Planted:
     def __init__(self, fixed=False):
         self.fixed = fixed
 
-    def encode_images(self, images):
+    def encode_images(self, images, batch_size):
         return Embeddings(np.stack(images))
 
     def decode(self, points, *, seed, num_inference_steps):
