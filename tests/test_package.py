@@ -24,7 +24,7 @@ LAYERS = [
     {"results"},
     {"space"},
     {"manipulate"},
-    {"plot", "probes"},
+    {"plot", "probes", "training"},
     {"analyses"},
     {"report"},
     {"cli"},

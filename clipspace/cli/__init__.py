@@ -23,6 +23,7 @@ from clipspace.cli import (
     probe_images,
     reports,
     store,
+    training,
     vectors,
 )
 from clipspace.errors import ClipspaceError
@@ -34,7 +35,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (reports, checking, analyses, manipulations, probe, store, vectors, erasing, exporting):
+for commands in (reports, checking, analyses, manipulations, probe, store, vectors, erasing, exporting, training):
     app.add_typer(commands.app)
 probe.app.add_typer(probe_images.app)
 

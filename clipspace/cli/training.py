@@ -1,0 +1,87 @@
+"""The command that trains a decoder for the vectors of a store."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clipspace.cli.options import ImageColumn, Json, Kind, Seed, report
+from clipspace.cli.store import StorePath
+
+app = typer.Typer()
+
+
+@app.command()
+def train_decoder(
+    store: StorePath,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="Folder of the decoder; a run that is in it goes on from its checkpoint."),
+    ],
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--source",
+            help="Images that the store was encoded from, as given to `encode`; by default the paths it names.",
+        ),
+    ] = None,
+    kind: Kind = None,
+    image_column: ImageColumn = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            "--encoder",
+            help="Encoder that made the vectors, as --space takes it. Not needed: it adds a perceptual term, and the cycle to the card.",
+        ),
+    ] = None,
+    preset: Annotated[
+        str,
+        typer.Option(
+            "--preset", help="Size: tiny (64 px, an hour on a CPU), small or small-128 (64 and 128 px, hours on a GPU)."
+        ),
+    ] = "tiny",
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Length of the run in steps.")] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="Length of the run in minutes, earlier sessions included; by default the preset's."),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=2, help="Images of a step, over all processes; by default the preset's.")
+    ] = None,
+    perceptual: Annotated[
+        float | None,
+        typer.Option(
+            help="Weight of what the encoder sees of a guess; 0 leaves it out. By default 0.3 with --encoder."
+        ),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", help="Device, such as cpu or cuda; by default a GPU when there is one.")
+    ] = None,
+    compile: Annotated[
+        bool,
+        typer.Option("--compile", help="Compile the network; needs a C++ compiler, and is 1.3 times as fast on a CPU."),
+    ] = False,
+    *,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Train a diffusion decoder for the vectors of a store of any encoder, continuing a run that was stopped.
+
+    Writes a folder for --decoder, with its card. Several GPUs or cores: torchrun --nproc-per-node 2 -m clipspace.cli train-decoder …
+    (clipspace.training.decoder.train_decoder).
+    """
+    from clipspace.results.loading import load_result
+    from clipspace.training.decoder import train_decoder as call
+    from clipspace.training.processes import join_processes
+
+    where = {"source": source, "kind": kind, "image_column": image_column, "encoder": encoder, "device": device}
+    size = {"preset": preset, "steps": steps, "minutes": minutes, "batch_size": batch_size, "perceptual": perceptual}
+    say = partial(typer.echo, err=True)
+    folder = call(store, output, **where, **size, seed=seed, compile=compile, say=say)
+    if join_processes()[0] == 0:
+        card = load_result(folder / "card.json")
+        answer = {"folder": str(folder), "findings": list(card.findings), "table": list(card)}
+        report(answer, as_json, f"{card}\nwrote {folder}")
