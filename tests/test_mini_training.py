@@ -1,6 +1,7 @@
 """The training scripts, on a handful of scenes: they resume exactly, and write folders the library loads."""
 
 import itertools
+import json
 import shutil
 import subprocess
 import sys
@@ -16,11 +17,14 @@ import two_processes
 from diffusers import DDIMScheduler
 from safetensors.torch import load_file
 
-from clipspace.errors import CheckpointError
-from clipspace.mini import train_clip, train_decoder, train_prior, training
+from clipspace.mini import train_clip, train_decoder, train_prior
 from clipspace.models.catalogue import MINI
 from clipspace.scenes import render, sample_scenes
+from clipspace.seeds import child_seed
 from clipspace.space import load_space
+from clipspace.training import loop, loss, noise, task
+from clipspace.training.presets import network_config
+from clipspace.training.showing import pixels_of
 
 SIZE = {"scenes": 24, "steps": 4, "batch_size": 8, "lr": 1e-3, "device": torch.device("cpu")}
 
@@ -31,10 +35,11 @@ def small(monkeypatch):
     text = train_clip.MODEL_CFG["text_cfg"] | {"width": 16, "heads": 2, "layers": 1}
     vision = train_clip.MODEL_CFG["vision_cfg"] | {"width": 8, "head_width": 32}
     monkeypatch.setattr(train_clip, "MODEL_CFG", {"embed_dim": 128, "vision_cfg": vision, "text_cfg": text})
-    monkeypatch.setattr(train_decoder, "UNET", train_decoder.UNET | two_processes.SMALL)
+    monkeypatch.setattr(train_decoder, "PRESET", two_processes.SMALL)
     monkeypatch.setattr(train_prior, "PRIOR", train_prior.PRIOR | {"num_layers": 1})
-    for script in (train_clip, train_decoder, train_prior):
-        monkeypatch.setattr(script, "SAVE_EVERY", 2)
+    monkeypatch.setattr(train_clip, "SAVE_EVERY", 2)
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "LOOKS", 1)
 
 
 def _work(tmp_path, name):
@@ -45,18 +50,18 @@ def _work(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    ("script", "step", "weights"),
+    ("script", "home", "step", "weights"),
     [
-        (train_clip, "caption", "open_clip_model.safetensors"),
+        (train_clip, train_clip, "caption", "open_clip_model.safetensors"),
         pytest.param(
-            train_decoder, "denoising_loss", "unet/diffusion_pytorch_model.safetensors", marks=pytest.mark.slow
+            train_decoder, task, "denoising_loss", "unet/diffusion_pytorch_model.safetensors", marks=pytest.mark.slow
         ),
-        (train_prior, "sample_loss", "prior/diffusion_pytorch_model.safetensors"),
+        (train_prior, train_prior, "sample_loss", "prior/diffusion_pytorch_model.safetensors"),
     ],
 )
-def test_a_killed_run_resumes_to_the_same_weights(small, tmp_path, monkeypatch, script, step, weights):
+def test_a_killed_run_resumes_to_the_same_weights(small, tmp_path, monkeypatch, script, home, step, weights):
     whole = load_file(script.train(_work(tmp_path, "whole"), **SIZE) / weights)
-    work, calls, original = _work(tmp_path, "killed"), [], getattr(script, step)
+    work, calls, original = _work(tmp_path, "killed"), [], getattr(home, step)
     last = 3 * SIZE["batch_size"] - 2 if step == "caption" else 3
 
     def dies(*arguments, **more):
@@ -66,7 +71,7 @@ def test_a_killed_run_resumes_to_the_same_weights(small, tmp_path, monkeypatch, 
         return original(*arguments, **more)
 
     with monkeypatch.context() as patched:
-        patched.setattr(script, step, dies)
+        patched.setattr(home, step, dies)
         with pytest.raises(KeyboardInterrupt):
             script.train(work, **SIZE)
     resumed = load_file(script.train(work, **SIZE) / weights)
@@ -82,20 +87,14 @@ def test_what_is_trained_loads_as_a_space(small, tmp_path):
     assert len(space.decode(space.prior(["a red apple"], seed=0), num_inference_steps=2)) == 1
 
 
-def test_a_corrupt_checkpoint_is_named(tmp_path):
-    path, parts = tmp_path / "x.ckpt", {"network": torch.nn.Linear(10, 10)}
-    training.save_checkpoint(path, 3, parts)
-    assert training.resume(path, parts) == 3
-    path.write_bytes(path.read_bytes()[:300])
-    with pytest.raises(CheckpointError, match=r"x\.ckpt.*delete it"):
-        training.resume(path, parts)
-    assert training.resume(tmp_path / "none.ckpt", parts) == 0
-
-
-def test_rows_of_a_step_do_not_depend_on_where_it_was_resumed():
-    whole = [rows.tolist() for _, rows in training.batches(20, 4, range(12))]
-    assert [rows.tolist() for _, rows in training.batches(20, 4, range(7, 12))] == whole[7:]
-    assert sorted(row for rows in whole[:5] for row in rows) == list(range(20))
+def test_the_network_of_the_recipe_is_that_of_the_shipped_weights():
+    shipped = json.loads((MINI / "decoder/unet/config.json").read_text())
+    config = network_config(train_decoder.PRESET, 128)
+    assert {name: list(value) if isinstance(value, tuple) else value for name, value in config.items()} == {
+        name: shipped[name] for name in config
+    }
+    scheduler = json.loads((MINI / "decoder/scheduler/scheduler_config.json").read_text())
+    assert {name: scheduler[name] for name in noise.SCHEDULER} == noise.SCHEDULER
 
 
 @pytest.mark.slow
@@ -111,7 +110,7 @@ def test_a_run_starts_from_the_weights_of_another(small, tmp_path):
 def scenes(space):
     """Eight pictures as the decoder's training sees them, and their embeddings."""
     pictures = [render(scene) for scene in sample_scenes(8, seed=3)]
-    x0 = torch.nn.functional.pixel_unshuffle(training.to_pixels(np.stack(pictures)), train_decoder.UNSHUFFLE)
+    x0 = torch.nn.functional.pixel_unshuffle(pixels_of(np.stack(pictures), torch.device("cpu")), 2)
     return pictures, x0, torch.from_numpy(space.encode_images(pictures).unit * 128**0.5)
 
 
@@ -126,27 +125,27 @@ def test_what_is_seen_ends_in_the_embedding_of_the_encoder(space, scenes):
 def test_the_loss_of_a_guess_is_its_error_and_what_the_clip_sees_of_it(space, scenes, monkeypatch):
     """None for the picture itself; of another picture more; pixels alone where no embedding is given, or all is noise."""
     _, x0, z = scenes
-    look = partial(train_decoder.seen, space.encoder.model.visual.float())
-    scheduler = DDIMScheduler(**train_decoder.SCHEDULER)
+    look = partial(train_decoder.unlikeness, space.encoder.model.visual.float())
+    scheduler, null = DDIMScheduler(**noise.SCHEDULER), torch.zeros(1, 128)
 
-    def loss(guess, z=z, perceptual=0.3):
+    def loss_of(guess, z=z, perceptual=0.3):
         def network(x_t, t, encoder_hidden_states, class_labels):
             return SimpleNamespace(sample=guess)
 
         rng = torch.Generator().manual_seed(0)
-        how = {"look": look, "perceptual": perceptual}
-        return train_decoder.denoising_loss(network, scheduler, x0, z, rng, **how).item()
+        how = {"z": z, "look": look, "perceptual": perceptual}
+        return loss.denoising_loss(network, scheduler, x0, z, null, rng, **how).item()
 
     another = x0.roll(1, dims=0)
-    assert loss(x0) < 0.01
-    told = loss(another)
-    assert loss(another, z.roll(1, dims=0)) < told
-    pixels = loss(another, perceptual=0.0)
+    assert loss_of(x0) < 0.01
+    told = loss_of(another)
+    assert loss_of(another, z.roll(1, dims=0)) < told
+    pixels = loss_of(another, perceptual=0.0)
     assert 0 < pixels < told
     for name, none in (("NULL_RATE", 1.1), ("LOOK_BELOW", 0)):
         with monkeypatch.context() as patched:
-            patched.setattr(train_decoder, name, none)
-            assert loss(another) == pixels
+            patched.setattr(loss, name, none)
+            assert loss_of(another) == pixels
 
 
 @pytest.mark.slow
@@ -171,21 +170,22 @@ def test_rounded_weights_are_near_exact_in_float16_and_compress():
 
 @pytest.mark.slow
 def test_two_processes_train_as_one_on_both_their_draws(small, tmp_path, monkeypatch):
-    work, steps, original = _work(tmp_path, "two"), itertools.count(), train_decoder.denoising_loss
+    work, steps, original = _work(tmp_path, "two"), itertools.count(), loss.denoising_loss
     script = [Path(two_processes.__file__), work]
     subprocess.run([sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", *script], check=True)
 
-    def on_both(unet, scheduler, x0, z, rng, **perceptual):
+    def on_both(unet, scheduler, x0, told, null, rng, *, z, **perceptual):
         step, losses = next(steps), []
         for rank in range(2):
-            rng.manual_seed(2 * step + rank)
-            losses.append(original(unet, scheduler, x0[rank::2], z[rank::2], rng, **perceptual))
+            rng.manual_seed(child_seed(0, "denoising", 2 * step + rank))
+            parts = (x0[rank::2], told[rank::2], null, rng)
+            losses.append(original(unet, scheduler, *parts, z=z[rank::2], **perceptual))
         return sum(losses) / 2
 
-    monkeypatch.setattr(train_decoder, "muon", two_processes.gradient_descent)
-    monkeypatch.setattr(train_decoder, "rounded", two_processes.as_it_is)
+    monkeypatch.setattr(task, "muon", two_processes.gradient_descent)
+    monkeypatch.setattr(train_decoder, "coarsened", two_processes.as_it_is)
     train_decoder.train(_work(tmp_path, "other"), **two_processes.SIZE)
-    monkeypatch.setattr(train_decoder, "denoising_loss", on_both)
+    monkeypatch.setattr(task, "denoising_loss", on_both)
     train_decoder.train(_work(tmp_path, "one"), **two_processes.SIZE)
 
     one, two, other = (_weights(tmp_path / name / "decoder") for name in ("one", "two", "other"))

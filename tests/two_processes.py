@@ -5,26 +5,28 @@ hang on the order of a sum, to the size of the greatest, and rounding makes a ju
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from clipspace.mini import train_decoder
+from clipspace.training import task
 
 SIZE = {"scenes": 24, "steps": 4, "batch_size": 8, "lr": 50.0, "device": torch.device("cpu")}
-SMALL = {"block_out_channels": (32, 32, 32, 32), "attention_head_dim": 16}
+SMALL = replace(train_decoder.PRESET, channels=(32, 32, 32, 32), heads=16)
 
 
-def gradient_descent(unet, lr):
-    return torch.optim.SGD([{"params": list(unet.parameters()), "use_muon": True}], lr=lr)
+def gradient_descent(network, lr):
+    return torch.optim.SGD(network.parameters(), lr=lr)
 
 
-def as_it_is(weight):
-    return weight
+def as_it_is(network):
+    pass
 
 
 if __name__ == "__main__":
-    train_decoder.UNET |= SMALL
-    train_decoder.muon = gradient_descent
-    train_decoder.rounded = as_it_is
+    train_decoder.PRESET = SMALL
+    task.muon = gradient_descent
+    train_decoder.coarsened = as_it_is
     train_decoder.train(Path(sys.argv[1]), **SIZE)

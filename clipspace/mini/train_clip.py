@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import time
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,11 @@ import open_clip
 import torch
 from safetensors.torch import save_file
 
-from clipspace.mini.training import TRAIN_SEED, arguments, batches, rendered_scenes, resume, save_checkpoint, to_pixels
+from clipspace.mini.training import TRAIN_SEED, arguments, rendered_scenes
 from clipspace.scenes import POLICIES, caption
+from clipspace.training.batches import batches
+from clipspace.training.checkpoint import read_checkpoint, save_checkpoint
+from clipspace.training.showing import pixels_of
 
 MODEL_CFG = {
     "embed_dim": 128,
@@ -48,11 +52,11 @@ def train(
     optimizer = torch.optim.AdamW(_param_groups(model), lr=lr, betas=(0.9, 0.98), eps=1e-6)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps, pct_start=0.1)
     path, parts = work / "clip.ckpt", {"model": model, "optimizer": optimizer, "schedule": schedule}
-    first = resume(path, parts)
+    first = read_checkpoint(path, parts)["step"]
     begun = time.monotonic()
-    for step, rows in batches(len(specs), batch_size, range(first, steps)):
+    for step, rows in islice(batches(len(specs), batch_size, first, seed=TRAIN_SEED), max(steps - first, 0)):
         texts = [caption(specs[i], np.random.default_rng([TRAIN_SEED, step, i]), mentions).text for i in rows]
-        images = to_pixels(pictures[rows], device).contiguous(memory_format=torch.channels_last)
+        images = pixels_of(pictures[rows], device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16):
             image_embeds = model.encode_image(images, normalize=True)
             text_embeds = model.encode_text(tokenizer(texts).to(device), normalize=True)

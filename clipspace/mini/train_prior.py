@@ -18,17 +18,12 @@ from diffusers import DDIMScheduler, PriorTransformer
 from diffusers.training_utils import EMAModel
 
 from clipspace.mini.train_decoder import encoded
-from clipspace.mini.training import (
-    TRAIN_SEED,
-    arguments,
-    batches,
-    export_folder,
-    rendered_scenes,
-    resume,
-    save_checkpoint,
-    to_pixels,
-)
+from clipspace.mini.training import TRAIN_SEED, arguments, rendered_scenes, stamp_of
 from clipspace.scenes import caption
+from clipspace.seeds import child_seed
+from clipspace.training.loop import Bound, Trained, run
+from clipspace.training.saving import save_folder
+from clipspace.training.showing import line, pixels_of
 
 PRIOR = {
     "num_attention_heads": 3,
@@ -39,7 +34,8 @@ PRIOR = {
     "additional_embeddings": 4,
     "encoder_hid_proj_type": None,
 }
-SAVE_EVERY = 500
+DECAY = 0.5
+"""Share of the steps over which the learning rate falls."""
 SCHEDULER = {
     "beta_schedule": "squaredcos_cap_v2",
     "prediction_type": "sample",
@@ -60,28 +56,19 @@ def train(work: Path, *, scenes: int, steps: int, batch_size: int, lr: float, de
     ema = EMAModel(network.parameters(), decay=0.999, use_ema_warmup=True, power=0.8)
     scheduler = DDIMScheduler(**SCHEDULER)
     optimizer = torch.optim.AdamW(network.parameters(), lr=lr, weight_decay=0.01)
-    path, parts = work / "prior.ckpt", {"network": network, "ema": ema, "optimizer": optimizer}
-    first = resume(path, parts)
-    ema.to(device)
-    for step, rows in batches(len(specs), batch_size, range(first, steps)):
-        for group in optimizer.param_groups:
-            group["lr"] = lr * min(1.0, (step + 1) / 100, max(0.01, 2 * (1 - step / steps)))
+
+    def loss(step: int, rows: np.ndarray) -> torch.Tensor:
         texts = [caption(specs[i], np.random.default_rng([TRAIN_SEED, step, i])).text for i in rows]
         with torch.inference_mode():
             text = (
                 clip.encode_text(tokenizer(texts).to(device), normalize=True).float()
                 * clip.text_projection.shape[-1] ** 0.5
             )
-        loss = sample_loss(network, scheduler, torch.from_numpy(image_embeds[rows]).to(device), text.clone(), step)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        ema.step(network.parameters())
-        if step % 100 == 0:
-            print(f"step {step:5d}  loss {loss.item():.4f}", flush=True)
-        if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
-            save_checkpoint(path, step + 1, parts)
+        return sample_loss(network, scheduler, torch.from_numpy(image_embeds[rows]).to(device), text.clone(), step)
+
+    trained = Trained(network, ema, optimizer, loss, len(specs), batch_size, TRAIN_SEED)
+    said = {"on_report": lambda report: print(line(report), flush=True)}
+    run(trained, Bound(steps=steps, decay=DECAY), work / "prior.ckpt", **said)
     with torch.inference_mode():
         image_norm = mean_norm(clip, pictures)
     return export(ema, scheduler, work, image_norm)
@@ -89,7 +76,7 @@ def train(work: Path, *, scenes: int, steps: int, batch_size: int, lr: float, de
 
 def sample_loss(network, scheduler, image: torch.Tensor, text: torch.Tensor, step: int) -> torch.Tensor:
     """E |z - f(z_t, t, z_text)|^2."""
-    rng = torch.Generator().manual_seed(TRAIN_SEED * 1_000_003 + step)
+    rng = torch.Generator().manual_seed(child_seed(TRAIN_SEED, "prior", step))
     n = len(image)
     t = torch.randint(0, 1000, (n,), generator=rng).to(image.device)
     noise = torch.randn(image.shape, generator=rng).to(image)
@@ -102,12 +89,12 @@ def export(ema: EMAModel, scheduler: DDIMScheduler, work: Path, image_norm: floa
     """Write the averaged weights as a folder that `load_space` takes as ``prior=``."""
     network = PriorTransformer(**PRIOR)
     ema.copy_to(network.parameters())
-    return export_folder(work, "prior", network, scheduler, {"image_norm": image_norm})
+    return save_folder(work / "prior", "prior", network.half(), scheduler, stamp_of(work), {"image_norm": image_norm})
 
 
 def mean_norm(clip, pictures: np.ndarray, n: int = 1000) -> float:
     """Mean norm of the raw image embeddings of ``n`` training pictures, which the prior's unit vectors get back."""
-    pixels = to_pixels(pictures[:n], next(clip.parameters()).device)
+    pixels = pixels_of(pictures[:n], next(clip.parameters()).device)
     return round(float(clip.encode_image(pixels).norm(dim=1).mean()), 4)
 
 
