@@ -92,6 +92,7 @@ def test_the_sentence_says_how_many_of_how_many(whole, folder, tmp_path):
         ("spectrum", images): f"60 images of {folder}",
         ("spectrum", whole): "60 rows of store mine (mini)",
         ("retention", whole): "60 images of store mine (mini)",
+        ("compare", whole): "60 images of store mine (mini)",
         ("modality_gap", whole): "60 rows of store mine (mini), and their captions",
         ("prior_ablation", whole): "12 captions of store mine (mini), evenly spaced",
         ("neighbours", whole): "6 of 60 images of store mine (mini), evenly spaced; neighbours among 60 rows of store "

@@ -3,7 +3,7 @@
 Each analysis lists in its row (`clipspace.analyses.Analysis`) what it takes of them:
 
 - ``rows``: a few images, each a row of the figure
-- ``images``: more images, and their embeddings where ``run`` takes them
+- ``images``: more images, and their embeddings and columns where ``run`` takes them
 - ``points``: embeddings with their columns, and images of some of them where images can be read
 - ``others``: embeddings of all but the few images
 - ``among``: embeddings whose images are looked up
@@ -175,7 +175,9 @@ def _shown(name: str, brought: Brought) -> dict[str, Any]:
 
 def _images(space: Space, brought: Brought) -> dict[str, Any]:
     positions = evenly(len(brought.images), MOST_IMAGES)
-    return {"images": brought.images.read(positions), "points": brought.images.points(space)[positions]}
+    columns = {name: [values[i] for i in positions] for name, values in brought.images.columns.items()}
+    points = brought.images.points(space)[positions]
+    return {"images": brought.images.read(positions), "points": points, "columns": columns}
 
 
 def _points(space: Space, brought: Brought) -> dict[str, Any]:

@@ -23,15 +23,12 @@ from clipspace.analyses import Analysis
 from clipspace.analyses.examples import pictures, unseen_scenes
 from clipspace.errors import InputError, check_count
 from clipspace.manipulate import metamers
-from clipspace.measure.cone import centred
 from clipspace.points.embeddings import Embeddings
-from clipspace.probes.pairs import blind_pairs as probe
-from clipspace.probes.pairs import pixel_points
+from clipspace.probes.pairs import cosine_levels, pairs_each_way, pixel_points
 from clipspace.results.pictures import Pictures
 from clipspace.results.provenance import drawn_with, provenance
 from clipspace.results.result import Result
 from clipspace.scenes import Scene, factor_table, render
-from clipspace.seeds import stream
 from clipspace.sources.images import list_images, read_image, square
 
 if TYPE_CHECKING:
@@ -57,8 +54,6 @@ ANALYSIS = Analysis(
 
 _SIDE = 64
 _SOURCES = 2
-_ROWS = 2000
-"""Largest number of images from which the levels of cosines are computed."""
 _FACTORS = {"thing": "thing1", "color": "color1", "texture": "texture1", "size": "size1", "ground": "ground"}
 
 
@@ -92,8 +87,8 @@ def run(
         raise InputError(f"blind_pairs: expected two images or more, got {len(sources)}")
     z = space.encode_images(sources) if points is None else replace(points, names=names)
     second = replace(pixel_points(sources), names=names) if other is None else other
-    ways = _pairs_of(z, second, same, k, seed)
-    (agreeing,) = _levels(z.unit, (1 - agree,), seed)
+    ways = pairs_each_way(z, second, same=same, k=k, seed=seed)
+    (agreeing,) = cosine_levels(z.unit, (1 - agree,), seed)
     options = {"n": decodes, "keep": min(4, decodes), "same": agreeing}
     options |= {"num_inference_steps": num_inference_steps, "seed": seed}
     sheets = _metamers(space, None if images is None else sources, options) if space.decoder is not None else []
@@ -116,24 +111,8 @@ def run(
     )  # fmt: skip
 
 
-def _pairs_of(z: Embeddings, second: Embeddings, same: float, k: int, seed: int) -> dict[str, Result]:
-    """The pairs that are the same to z and different to the other set, and the reverse."""
-    same_z, half_z = _levels(centred(z.unit), (1 - same, 0.5), seed)
-    same_other, half_other = _levels(centred(second.unit), (1 - same, 0.5), seed)
-    return {
-        "z": probe(z, second, same=same_z, different=half_other, k=k, centred=True),
-        "other": probe(second, z, same=same_other, different=half_z, k=k, centred=True),
-    }
-
-
 def _pairs_drawn(sources: Sequence, scores: Result) -> np.ndarray:
     return _pixels([[sources[i] for i in pair] for pair in scores.arrays["pairs"]])
-
-
-def _levels(x: np.ndarray, shares: Sequence[float], seed: int) -> list[float]:
-    """Cosines that these shares of all pairs of unit vectors ``(n, d)`` lie below."""
-    sample = x[stream(seed, "sample").permutation(len(x))[:_ROWS]]
-    return [float(level) for level in np.quantile((sample @ sample.T)[np.triu_indices(len(sample), 1)], shares)]
 
 
 def _metamers(space: Space, images: Sequence | None, options: dict[str, Any]) -> list[Pictures]:
@@ -233,15 +212,8 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
 
 def _draw_pairs(result: Result, way: str, title: str, ax: Axes) -> None:
     """Each pair a column."""
-    from clipspace.plot import grid
-    from clipspace.plot.axes import AS_WRITTEN
+    from clipspace.plot import pair_columns
 
-    ax.set_title(title, **AS_WRITTEN)
-    images = result.arrays[f"same to {way}"]
     cosines = [(row["cosine"], row["other cosine"]) for row in result.table if row["same to"] == way]
-    if not cosines:
-        ax.set_axis_off()
-        ax.text(0.5, 0.5, "no such pair", ha="center", transform=ax.transAxes)
-        return
     ordered = [pair if way == "z" else pair[::-1] for pair in cosines]
-    grid(images.swapaxes(0, 1), column_labels=[f"{of_z:.2f}\n{of_other:.2f}" for of_z, of_other in ordered], ax=ax)
+    pair_columns(result.arrays[f"same to {way}"], labels=[f"{a:.2f}\n{b:.2f}" for a, b in ordered], title=title, ax=ax)

@@ -20,7 +20,7 @@ from clipspace.points.store.layout import PLACE
 from clipspace.points.store.showing import plain_columns
 from clipspace.seeds import stream
 from clipspace.sources import Source, open_source
-from clipspace.sources.images import content, decode_image, expand_folders, list_images, read_image
+from clipspace.sources.images import content, decode_image, expand_folders, folders_of, list_images, read_image
 from clipspace.sources.named import each_named
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def given_images(images: Sequence) -> Given:
         len(readable),
         rows,
         names,
-        columns=_folders(kept_images),
+        columns=folders_of(kept_images),
         read=lambda positions: {names[i]: kept_images[i] for i in positions},
         each=lambda positions: ((i, read_image(kept_images[i])) for i in positions),
     )
@@ -246,9 +246,3 @@ def _apart(names: Sequence[str]) -> list[str]:
         unique_names.append(name if name not in used else f"{name} ({i + 1})")
         used.update((name, unique_names[-1]))
     return unique_names
-
-
-def _folders(sources: Sequence) -> dict[str, list[str]]:
-    """The folder of each file, where they are in more than one."""
-    folders = [Path(source).parent.name for source in sources if isinstance(source, (str, Path))]
-    return {"folder": folders} if len(folders) == len(sources) and len(set(folders)) > 1 else {}

@@ -13,7 +13,6 @@ in the space, which would be an artefact of the map.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,8 +20,7 @@ import numpy as np
 from clipspace.analyses import Analysis
 from clipspace.analyses.examples import unseen_scenes
 from clipspace.errors import InputError
-from clipspace.measure.column_structure import column as read_column
-from clipspace.measure.column_structure import most_structured, shared
+from clipspace.measure.column_structure import drawn_values, most_structured, shared, that_group
 from clipspace.points.embeddings import Embeddings
 from clipspace.results.pictures import stacked
 from clipspace.results.provenance import provenance
@@ -31,7 +29,7 @@ from clipspace.scenes import Scene, factor_table, render
 from clipspace.search.exact import neighbours
 from clipspace.search.maps import pca_map, umap_map
 from clipspace.seeds import stream
-from clipspace.sources.images import list_images, read_image, square
+from clipspace.sources.images import folders_of, list_images, read_image, square
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,15 +80,15 @@ def run(
     if count < _NEAR + 2:
         raise InputError(f"map: expected {_NEAR + 2} images or more, got {count}")
     if points is None:
-        columns, points = _factors(scenes) if scenes else _folders(sources), space.encode_images(sources)
+        columns, points = _factors(scenes) if scenes else folders_of(sources), space.encode_images(sources)
         rows = range(count)
     else:
-        columns, names = _that_group(columns or {}), list(points.names)
+        columns, names = that_group(columns or {}), list(points.names)
     placed = pca_map(points) if method == "pca" else umap_map(points, seed=seed)
     near = neighbours(points.unit.astype(np.float64), _NEAR)[1]
     table = _shared(near, placed.coordinates, columns)
     colored = most_structured(near, columns)
-    labels, numbers = _values(columns.get(colored, ()))
+    labels, numbers = drawn_values(columns.get(colored, ()))
     thumbnail_rows = stream(seed, "images shown").permutation(len(sources))[:_SHOWN]
     pictures = [square(read_image(sources[i]), _SIDE) for i in thumbnail_rows]
     thumbnails = stacked([pictures])[0] if pictures else np.zeros((0, _SIDE, _SIDE, 3), np.uint8)
@@ -113,30 +111,6 @@ def _factors(scenes: Sequence[Scene]) -> dict[str, list]:
     """What captions may say of scenes of one thing."""
     table = factor_table(scenes)
     return {name: table[column] for name, column in _COLUMNS.items()}
-
-
-def _that_group(columns: Mapping[str, Sequence]) -> dict[str, list]:
-    """The columns that can group points: numbers, and labels of two values or more with two points each on average."""
-    lists = {name: list(values) for name, values in columns.items()}
-    return {
-        name: values
-        for name, values in lists.items()
-        if "numbers" in (structure := read_column(values)) or 2 <= len(structure["labels"]) <= len(values) / 2
-    }
-
-
-def _folders(sources: Sequence) -> dict[str, list]:
-    """The folder of each file, where they are in more than one."""
-    folders = [Path(source).parent.name for source in sources if isinstance(source, (str, Path))]
-    return {"folder": folders} if len(folders) == len(sources) and len(set(folders)) > 1 else {}
-
-
-def _values(values: Sequence) -> tuple[list[str | None], dict[str, np.ndarray]]:
-    """The column that colours the map: as labels, or as an array of numbers, by what `measure.column_structure.column` takes it for."""
-    structure = read_column(values) if len(values) else {"labels": [], "codes": ()}
-    if "numbers" in structure:
-        return [], {"numbers": structure["numbers"]}
-    return [structure["labels"][code] if code >= 0 else None for code in structure["codes"]], {}
 
 
 def _shared(near: np.ndarray, coordinates: np.ndarray, columns: dict[str, list]) -> list[dict[str, Any]]:

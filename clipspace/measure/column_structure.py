@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,24 @@ def column(values: Sequence) -> dict[str, Any]:
     place = {value: code for code, value in enumerate(order)}
     codes = [-1 if gone else place[value] for value, gone in zip(series, missing, strict=True)]
     return {"labels": [str(value) or "(empty)" for value in order], "codes": np.array(codes, np.int32)}
+
+
+def that_group(columns: Mapping[str, Sequence]) -> dict[str, list]:
+    """The columns that can group points: numbers, and labels of two values or more with two points each on average."""
+    lists = {name: list(values) for name, values in columns.items()}
+    return {
+        name: values
+        for name, values in lists.items()
+        if "numbers" in (structure := column(values)) or 2 <= len(structure["labels"]) <= len(values) / 2
+    }
+
+
+def drawn_values(values: Sequence) -> tuple[list[str | None], dict[str, np.ndarray]]:
+    """A column as a result holds it for its figure: labels, None where missing, or an array "numbers"; neither of no values."""
+    structure = column(values) if len(values) else {"labels": [], "codes": ()}
+    if "numbers" in structure:
+        return [], {"numbers": structure["numbers"]}
+    return [structure["labels"][code] if code >= 0 else None for code in structure["codes"]], {}
 
 
 def shared(near: np.ndarray, values: Sequence) -> tuple[float, float]:

@@ -15,7 +15,7 @@ def linear_cka(x: np.ndarray, y: np.ndarray, *, unbiased: bool = False) -> float
 
     1 for equal up to rotation and scale. The plain form is biased: unrelated sets score about
     sqrt(d e) / n or more, towards 1 when d and e exceed n. ``unbiased`` uses the U-statistic HSIC_1 (Song et al. 2012),
-    whose mean is 0 for unrelated sets at any n > 3; prefer it below a few thousand rows. Cost n d e, no n x n matrix.
+    whose mean is 0 for unrelated sets at any n > 3; prefer it below a few thousand rows. Cost n d e, or n^2 (d + e) where that is less.
     """
     x, y = _pairs(x, y, "linear_cka", 4)
     form = _hsic_unbiased if unbiased else _hsic
@@ -59,15 +59,23 @@ def shared_neighbours(near: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def _hsic(x: np.ndarray, y: np.ndarray) -> float:
+    return _squares(x, y)
+
+
+def _squares(x: np.ndarray, y: np.ndarray) -> float:
+    """Sum of the squares of x' y, by products of columns, or of rows where these are fewer: few points in many dimensions."""
+    n, d, e = len(x), x.shape[1], y.shape[1]
+    if n * (d + e) < d * e:
+        return float(((x @ x.T) * (y @ y.T)).sum())
     return float(((x.T @ y) ** 2).sum())
 
 
 def _hsic_unbiased(x: np.ndarray, y: np.ndarray) -> float:
-    """HSIC_1 of linear kernels with their diagonals removed, from products of d x e and n only."""
+    """HSIC_1 of linear kernels with their diagonals removed, from inner products alone."""
     n = len(x)
     own_x, own_y = (x**2).sum(axis=1), (y**2).sum(axis=1)
     sums_x, sums_y = x @ x.sum(axis=0) - own_x, y @ y.sum(axis=0) - own_y
-    trace = ((x.T @ y) ** 2).sum() - own_x @ own_y
+    trace = _squares(x, y) - own_x @ own_y
     return float(
         (trace + sums_x.sum() * sums_y.sum() / ((n - 1) * (n - 2)) - 2 / (n - 2) * (sums_x @ sums_y)) / (n * (n - 3))
     )

@@ -7,7 +7,7 @@ from clipspace.plot.errorbars import intervals
 from clipspace.plot.grids import grid
 from clipspace.plot.heatmaps import heatmap
 from clipspace.plot.histograms import histogram
-from clipspace.plot.image_pairs import pairs
+from clipspace.plot.image_pairs import pair_columns, pairs
 from clipspace.plot.ladders import ladder
 from clipspace.plot.lines import curves
 from clipspace.plot.pages import page, trim
@@ -26,6 +26,7 @@ __all__ = [
     "intervals",
     "ladder",
     "page",
+    "pair_columns",
     "pairs",
     "paper",
     "probabilities",

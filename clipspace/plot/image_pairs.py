@@ -1,4 +1,4 @@
-"""Images before and after something was done to them, with an arrow from the one to the other."""
+"""Pairs of images: before and after something was done to them, with an arrow; or one above the other."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from clipspace.plot.axes import AS_WRITTEN, axes_of
 from clipspace.plot.grids import grid
 
 
@@ -32,4 +33,22 @@ def pairs(
         ax.annotate(
             "", (right - 0.5, y), (left + 0.5, y), arrowprops={"arrowstyle": "-|>", "color": "black", "lw": 0.8}
         )
+    return ax
+
+
+def pair_columns(
+    images: np.ndarray,
+    *,
+    labels: Sequence[str],
+    title: str,
+    row_labels: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Images uint8 ``(pairs, rows, h, w, 3)``, each pair a column under its label; where there is none, the Axes says so."""
+    ax = axes_of(ax)
+    ax.set_title(title, **AS_WRITTEN)
+    if len(images):
+        return grid(images.swapaxes(0, 1), row_labels=row_labels, column_labels=labels, ax=ax)
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, "no such pair", ha="center", transform=ax.transAxes)
     return ax

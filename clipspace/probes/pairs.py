@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from clipspace.points.embeddings import Embeddings
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
 from clipspace.results.table import scored
+from clipspace.seeds import stream
 from clipspace.sources.images import list_images, read_image, read_images, square
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 SAME, DIFFERENT = 0.95, 0.6
 """Cosines of CLIP above, and of DINOv2 below, which MMVP calls a pair blind."""
 _BLOCK = 1024
+_ROWS = 2000
+"""Largest number of rows from which the levels of cosines are computed."""
 
 
 def blind_pairs(
@@ -73,6 +77,28 @@ def blind_pairs(
         arrays={"pairs": np.column_stack([rows, columns]).astype(int), "cosine": cosine, "other_cosine": others},
         provenance=provenance("blind_pairs", stamp=points.stamp, **options),
     )
+
+
+def pairs_each_way(
+    points: Embeddings, other: Embeddings, *, same: float = 0.0005, k: int = 5, seed: int = 0
+) -> dict[str, Result]:
+    """`blind_pairs` of centred sets by shares of pairs instead of cosines: those the same to "z" alone, and to "other" alone.
+
+    The same are the share ``same`` of all pairs with the highest cosines, different the lower half; so of unrelated sets
+    ``same / 2`` of all pairs are blind, each way. Raises `InputError` as `blind_pairs` does.
+    """
+    same_z, half_z = cosine_levels(cone.centred(points.unit), (1 - same, 0.5), seed)
+    same_other, half_other = cosine_levels(cone.centred(other.unit), (1 - same, 0.5), seed)
+    return {
+        "z": blind_pairs(points, other, same=same_z, different=half_other, k=k, centred=True),
+        "other": blind_pairs(other, points, same=same_other, different=half_z, k=k, centred=True),
+    }
+
+
+def cosine_levels(x: np.ndarray, shares: Sequence[float], seed: int) -> list[float]:
+    """Cosines that these shares of all pairs of unit vectors ``(n, d)`` lie below; of more rows a sample of `_ROWS`."""
+    sample = x[stream(seed, "sample").permutation(len(x))[:_ROWS]]
+    return [float(level) for level in np.quantile((sample @ sample.T)[np.triu_indices(len(sample), 1)], shares)]
 
 
 def pixel_points(images, *, side: int = 32) -> Embeddings:

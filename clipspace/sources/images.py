@@ -67,6 +67,12 @@ def list_images(sources) -> tuple[list, list[str]]:
     return listed, names
 
 
+def folders_of(sources: Sequence) -> dict[str, list[str]]:
+    """The column "folder" of files, where they are in more than one; no column of anything else."""
+    folders = [Path(source).parent.name for source in sources if isinstance(source, (str, Path))]
+    return {"folder": folders} if len(folders) == len(sources) and len(set(folders)) > 1 else {}
+
+
 def images_below(folder: Path) -> list[Path]:
     """The image files of a folder and of those below it, sorted; see `sort_out`."""
     return sort_out(folder)[0]
