@@ -177,3 +177,33 @@ def test_a_new_probe_of_points_and_labels_is_a_command(arrays, capsys, monkeypat
     assert json.loads(capsys.readouterr().out)["table"][0]["value"] == 0.99
     assert run("--help") == 0
     assert "How common is a label?" in capsys.readouterr().out
+
+
+def test_text_vectors_and_their_words_take_the_place_of_a_model(arrays, capsys, monkeypatch):
+    monkeypatch.setattr("clipspace.space.load_space", lambda *a, **k: pytest.fail("a model was loaded"))
+    axes = np.eye(6, dtype=np.float32)
+    np.save("words.npy", np.stack([axes[0], -axes[0], axes[1]]))
+    (arrays / "words.txt").write_text("b\na\nother")
+    texts = ["--texts", "words.npy", "--words", "words.txt"]
+    assert run("zero-shot", "x.npy", "--labels", "labels.txt", *texts, "--json") == 0
+    rows = json.loads(capsys.readouterr().out)["table"]
+    assert rows[0]["value"] == 1.0
+    assert run("concepts", "x.npy", *texts, "--json") == 0
+    images = json.loads(capsys.readouterr().out)["images"]
+    assert {word for image in images for word, _ in image["words"]} == {"a", "b", "other"}
+    assert run("zero-shot", "x.npy", "--labels", "labels.txt", "--texts", "words.npy") == 1
+    assert "name the vectors by their labels" in capsys.readouterr().err
+    np.save("flat.npy", np.eye(5))
+    assert run("concepts", "x.npy", "--texts", "flat.npy") == 1
+    assert "expected vectors of 6 dimensions" in capsys.readouterr().err
+
+
+def test_labels_of_vectors_are_matched_by_their_names(arrays, capsys):
+    """A shuffled table gives what the ordered one gives, once the vectors have names."""
+    labels = (arrays / "labels.txt").read_text().split("\n")
+    (arrays / "names.txt").write_text("\n".join(f"{i}.jpg" for i in range(120)))
+    rows = [f"{i}.jpg,{label}" for i, label in enumerate(labels)]
+    (arrays / "meta.csv").write_text("\n".join(["file,kind", *rows[::-1]]))
+    expected = run("knn", "x.npy", "--labels", "labels.txt", "--json"), capsys.readouterr().out
+    command = ["knn", "x.npy", "--labels", "meta.csv:kind", "--names", "names.txt", "--json"]
+    assert (run(*command), capsys.readouterr().out) == expected

@@ -120,7 +120,7 @@ def test_rows_of_a_file_are_taken_as_those_of_the_space_asked_for(folder, space,
         (["map", "x.npy", "-o", "m", "--source", "."], "leave --source out"),
         (["map", "x.npy", "-o", "m", "--kind", "folder"], "expected it, got none"),
         (["pca", "none.npy", "-o", "p"], "none.npy"),
-        (["pca", "empty.npy", "-o", "p"], "expected a .npy file"),
+        (["pca", "empty.npy", "-o", "p"], "expected a .npy,"),
         (["pca", "x.npy", "-o", "x.npy"], "exists"),
         (["pca", "x.npy", "-o", "p", "--components", "129"], "n_components"),
         (["index", "x.npy", "-o", "taken"], "exists"),
@@ -170,3 +170,25 @@ def test_sizes(text, size):
 def test_what_is_no_size():
     with pytest.raises(InputError, match="4G"):
         _bytes("G4")
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".parquet"])
+def test_a_map_keeps_names_labels_and_columns_of_any_file(folder, suffix, capsys):
+    x = np.load("x.npy")
+    meta = pd.DataFrame({"file": [f"{i}.jpg" for i in range(300)], "kind": [f"k{i % 3}" for i in range(300)]})
+    meta[::-1].to_csv("meta.csv", index=False)
+    pd.DataFrame({"name": meta["file"], "vector": list(x), "year": range(300)}).to_parquet("x.parquet")
+    meta["file"].to_csv("names.csv", index=False)
+    names = ["--names", "names.csv"] if suffix == ".npy" else []
+    labels = ["--labels", "meta.csv:kind"]
+    assert run("map", f"x{suffix}", "-o", "map.parquet", "--method", "pca", *names, *labels) == 0
+    placed = pd.read_parquet("map.parquet")
+    assert placed["name"].tolist() == meta["file"].tolist()
+    assert placed["kind"].tolist() == meta["kind"].tolist()
+    assert ("year" in placed) == (suffix == ".parquet")
+    assert run("index", f"x{suffix}", "-o", "index", *names) == 0
+    capsys.readouterr()
+    assert run("search", "index", "--vectors", "x.parquet", "-k", "1", "--json") == 0
+    assert [row["name"] for row in json.loads(capsys.readouterr().out)] == meta["file"].tolist()
+    assert run("map", f"x{suffix}", "-o", "m.parquet", "--labels", "meta.csv:none") == 1
+    assert "'file', 'kind'" in capsys.readouterr().err

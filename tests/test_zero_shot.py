@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from clipspace import Embeddings, zero_shot
 from clipspace.errors import InputError, SampleWarning, SpaceMismatchError
@@ -148,3 +149,42 @@ def test_bad_labels_and_templates_are_refused(space, things):
             zero_shot(space, things, ["a", "b"], templates=templates)
     with pytest.raises(SpaceMismatchError):
         zero_shot(space, Embeddings(things.vectors), ["a", "b"])
+
+
+def test_text_vectors_in_place_of_a_space_give_what_the_space_gives(space):
+    labels = ["apple", "house", "star"]
+    images = space.encode_images([render(scene) for scene in sample_scenes(12, seed=3)])
+    texts = space.encode_texts([f"a photo of {label}" for label in labels])
+    given = Embeddings(texts.vectors, texts.stamp, "text", labels)
+    expected = zero_shot(space, images, labels)
+    assert zero_shot(given, images, labels).best == expected.best
+    scale = space.encoder.logit_scale / 100
+    assert np.allclose(
+        softmax(np.log(zero_shot(given, images, labels).probabilities) * scale, axis=1), expected.probabilities
+    )
+    assert zero_shot(given, images, labels[::-1]).best == expected.best
+
+
+def test_text_vectors_of_one_label_are_averaged_as_templates_are(space):
+    labels, templates = ["apple", "house"], ["a photo of {}", "a {} on white"]
+    images = space.encode_images([render(scene) for scene in sample_scenes(6, seed=3)])
+    texts = space.encode_texts([template.format(label) for label in labels for template in templates])
+    given = Embeddings(texts.vectors, texts.stamp, "text", ["apple", "apple", "house", "house"])
+    assert np.allclose(label_weights(given, labels), label_weights(space, labels, templates))
+    assert zero_shot(given, images, labels).best == zero_shot(space, images, labels, templates=templates).best
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": ["apple", "horse"]}, r"got none of \['horse'\]"),
+        ({"templates": "imagenet-7"}, "expected none beside text vectors"),
+        ({"probability": "sigmoid"}, "no logit bias"),
+        ({"images": ["a.png"]}, "no model is there to encode images"),
+    ],
+)
+def test_what_text_vectors_cannot_do_is_refused(change, message):
+    given = Embeddings(np.eye(2), None, "text", ["apple", "house"])
+    call = {"images": Embeddings(np.eye(2)), "labels": ["apple", "house"], **change}
+    with pytest.raises(InputError, match=message):
+        zero_shot(given, **call)

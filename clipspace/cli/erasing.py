@@ -10,7 +10,7 @@ import typer
 
 from clipspace.cli.chosen import Chosen, takes_space
 from clipspace.cli.options import Json, Output, Overwrite, Seed, report
-from clipspace.cli.sets import Labels, Points, labelled_at
+from clipspace.cli.sets import Labels, Names, Points, labelled_at
 from clipspace.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def erase(
     points: Points,
     output: Output,
     labels: Labels = None,
+    names: Names = None,
     amounts: Annotated[bool, typer.Option("--amounts", help="Take the labels as numbers, not as classes.")] = False,
     period: Annotated[
         float | None,
@@ -52,7 +53,7 @@ def erase(
     _check_output(output, overwrite)
     if eraser is not None:
         check_writable(eraser, overwrite=overwrite)
-    images, truth = labelled_at(points, labels, space)
+    images, truth = labelled_at(points, labels, space, names=names)
     truth = _numbers(truth) if amounts or period is not None else truth.astype(str)
     fitted = fit_eraser(images, truth, period=period, normalize=not raw)
     scores = erasure_scores(images, truth, fitted, period=period, seed=seed)

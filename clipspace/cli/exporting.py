@@ -1,4 +1,4 @@
-"""The command that writes a benchmark for other encoders."""
+"""Commands that write for others: vectors as tables, and a benchmark for other encoders."""
 
 from __future__ import annotations
 
@@ -7,9 +7,61 @@ from typing import Annotated
 
 import typer
 
-from clipspace.cli.options import Json, Seed, report
+from clipspace.cli.options import Json, Overwrite, Seed, report
+from clipspace.cli.sets import Columns, Names, Vectors
 
 app = typer.Typer()
+
+
+@app.command()
+def export(
+    points: Vectors,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="A .parquet, .arrow or .lance file; any other name is a new store.")
+    ],
+    names: Names = None,
+    labels: Columns = None,
+    norms: Annotated[
+        Path | None,
+        typer.Option("--norms", help="Lengths that the encoder gave, where the vectors are unit; as --names."),
+    ] = None,
+    space: Annotated[
+        str | None,
+        typer.Option("--space", help="Space that the vectors come from, where they do not say and you know it."),
+    ] = None,
+    modality: Annotated[
+        str | None, typer.Option("--modality", help="What was encoded, image or text, where the vectors do not say.")
+    ] = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Write vectors with names, columns, stamp and norms for other programs, or as a store (clipspace.points.interchange).
+
+    Says what the vectors lack, and which option adds it.
+    """
+    from clipspace.points.interchange import limits, open_points, write_points
+    from clipspace.points.interchange.writing import SUFFIXES, check_output, embedded
+    from clipspace.points.store import write_store
+
+    is_table = output.suffix.lower() in SUFFIXES
+    if is_table:
+        check_output(output, overwrite=overwrite)
+    stamp = None if space is None else _stamp_of(space)
+    opened = open_points(points, names=names, labels=labels, norms=norms, space=stamp, modality=modality)
+    if is_table:
+        write_points(output, opened, overwrite=overwrite)
+    else:
+        write_store(output, embedded(opened))
+    lacking = limits(opened)
+    summary = {"output": str(output), "rows": len(opened), "dim": opened.dim, "limits": list(lacking)}
+    text = [f"wrote {output}: {len(opened):,} x {opened.dim}, {opened.stamp or 'no stamp'}", *lacking]
+    report(summary, as_json, "\n".join(text))
+
+
+def _stamp_of(space: str):
+    from clipspace.space import load_space
+
+    return load_space(space, prior=False).stamp
 
 
 @app.command()

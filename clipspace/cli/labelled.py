@@ -13,11 +13,12 @@ from typer.core import TyperGroup
 from clipspace import probes
 from clipspace.cli.chosen import Chosen, takes_space
 from clipspace.cli.options import Json, Seed, listed, option_of, show
-from clipspace.cli.sets import Before, Labels, Points, labelled_at
+from clipspace.cli.sets import Before, Labels, Names, Points, labelled_at
 from clipspace.probes import LABELLED, PROBES, Probe
 
 _FIRST = {"points": (Points, Parameter.empty), "labels": (Labels, None)}
 _LAST = {
+    "names": (Names, None),
     "before": (Before, False),
     "space": (Chosen, Parameter.empty),
     "seed": (Seed, 0),
@@ -60,13 +61,14 @@ def _call(probe: Probe) -> Callable[..., None]:
     def call(
         points: Path,
         labels: Path | None,
+        names: Path | None,
         before: bool,
         space: Chosen,
         seed: int,
         as_json: bool,
         **options: Any,
     ) -> None:
-        images, truth = labelled_at(points, labels, space, before=before)
+        images, truth = labelled_at(points, labels, space, names=names, before=before)
         if "device" in parameters:
             options["device"] = space.device
         show(function(images, truth, seed=seed, **options), as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,12 +10,23 @@ import numpy as np
 import typer
 
 from clipspace.cli.chosen import Chosen, takes_space
-from clipspace.cli.files import values_at
 from clipspace.cli.labelled import Probes
 from clipspace.cli.options import Json, Seed, check_space, report, show
-from clipspace.cli.sets import Before, Labels, Points, Texts, images_at, labelled_at, labels_at, with_texts_at
+from clipspace.cli.sets import (
+    Before,
+    Labels,
+    Names,
+    Points,
+    Texts,
+    Words,
+    images_at,
+    labelled_at,
+    labels_at,
+    text_vectors_at,
+    with_texts_at,
+)
 from clipspace.errors import InputError
-from clipspace.points.embeddings import Embeddings
+from clipspace.points.interchange import values_at
 
 SHOWN = 20
 """Number of images that `concepts` prints."""
@@ -31,6 +43,12 @@ app = typer.Typer(
 def zero_shot(
     points: Points,
     labels: Labels = None,
+    names: Names = None,
+    texts: Annotated[
+        Path | None,
+        typer.Option("--texts", help="Vectors of the labels' texts, in place of a model that encodes them."),
+    ] = None,
+    words: Words = None,
     classes: Annotated[
         list[str] | None,
         typer.Option("--class", help="A label to choose from; may be repeated. By default all labels of the set."),
@@ -58,20 +76,23 @@ def zero_shot(
 ) -> None:
     """Zero-shot accuracy: is the text of the right label the nearest? (clipspace.probes.zero_shot_accuracy)
 
-    Vectors of a file are taken to be of --space.
+    Vectors of a file are taken to be of --space. With --texts no model is loaded.
     """
     from clipspace.probes import zero_shot_accuracy
 
-    images, truth = labelled_at(points, labels, space)
-    check_space(space.space, images.dim, images.stamp, str(points))
-    loaded = space.load()
-    images = images if images.stamp else Embeddings(images.vectors, loaded.stamp)
+    images, truth = labelled_at(points, labels, space, names=names)
+    if texts is not None:
+        judge: Any = text_vectors_at(texts, words, images)
+    else:
+        check_space(space.space, images.dim, images.stamp, str(points))
+        judge = space.load()
+        images = images if images.stamp else replace(images, stamp=judge.stamp)
     template_option: Any = templates or ["photo"]
     template_option = (
         template_option[0] if len(template_option) == 1 and "{" not in template_option[0] else template_option
     )
     options = {"templates": template_option, "probability": probability, "k": top, "per_class": per_class, "seed": seed}
-    show(zero_shot_accuracy(loaded, images, truth, classes or None, **options), as_json)
+    show(zero_shot_accuracy(judge, images, truth, classes or None, **options), as_json)
 
 
 @app.command()
@@ -79,6 +100,7 @@ def zero_shot(
 def ridge(
     points: Points,
     labels: Labels = None,
+    names: Names = None,
     before: Before = False,
     *,
     space: Chosen,
@@ -88,7 +110,7 @@ def ridge(
     """How well does a linear map predict a quantity? The labels are numbers (clipspace.probes.ridge)."""
     from clipspace.probes import ridge as call
 
-    images, values = labelled_at(points, labels, space, before=before)
+    images, values = labelled_at(points, labels, space, names=names, before=before)
     try:
         numbers = values.astype(np.float64)
     except ValueError as error:
@@ -120,6 +142,8 @@ def geometry(
 def modality_gap(
     points: Points,
     texts: Texts,
+    names: Names = None,
+    words: Words = None,
     ids: Annotated[
         Path | None,
         typer.Option(
@@ -135,7 +159,7 @@ def modality_gap(
     from clipspace.probes import modality_gap as call
 
     together = None if ids is None else values_at(ids).tolist()
-    show(call(*with_texts_at(points, texts, space), ids=together, seed=seed), as_json)
+    show(call(*with_texts_at(points, texts, space, names=names, words=words), ids=together, seed=seed), as_json)
 
 
 @app.command()
@@ -173,6 +197,8 @@ def compare(
 def concepts(
     points: Points,
     texts: Texts,
+    names: Names = None,
+    words: Words = None,
     strength: Annotated[float, typer.Option(help="Strength of the penalty; a larger one gives fewer words.")] = 0.25,
     top: Annotated[int, typer.Option("--top", help="Number of words to print for each image.")] = 5,
     *,
@@ -182,7 +208,7 @@ def concepts(
     """Describe images as weighted sums of words (clipspace.probes.decompose)."""
     from clipspace.probes import Vocabulary, decompose
 
-    images, vocabulary = with_texts_at(points, texts, space)
+    images, vocabulary = with_texts_at(points, texts, space, names=names, words=words)
     decomposition = decompose(images, Vocabulary.of(vocabulary, images), strength=strength, device=space.device)
     rows = [{"name": name, "words": row} for name, row in zip(images.names, decomposition.top(top), strict=True)]
     lines = [f"{e['name']}: " + ", ".join(f"{word} {weight:.2f}" for word, weight in e["words"]) for e in rows[:SHOWN]]
@@ -198,6 +224,8 @@ def concepts(
 def text_span(
     points: Points,
     texts: Texts,
+    names: Names = None,
+    words: Words = None,
     k: Annotated[int, typer.Option("-k", help="Number of texts to choose.")] = 20,
     *,
     space: Chosen,
@@ -206,4 +234,4 @@ def text_span(
     """Choose texts, one after the other, whose directions explain most of a set's variance (clipspace.probes.text_span)."""
     from clipspace.probes import text_span as call
 
-    show(call(*with_texts_at(points, texts, space), k).scores, as_json)
+    show(call(*with_texts_at(points, texts, space, names=names, words=words), k).scores, as_json)

@@ -1,4 +1,4 @@
-"""Commands that take many vectors, as a .npy file or a store, and reduce, index, search and map them."""
+"""Commands that take many vectors, in a file or a store, and reduce, index, search and map them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from clipspace.cli.chosen import Chosen, takes_space
-from clipspace.cli.files import vectors_at
 from clipspace.cli.options import (
     Engine,
     ImageColumn,
@@ -24,14 +23,12 @@ from clipspace.cli.options import (
     encoded_from,
     report,
 )
+from clipspace.cli.sets import Columns, Names, Vectors
 from clipspace.errors import InputError
+from clipspace.points.interchange import open_points
 
 app = typer.Typer()
 
-Points = Annotated[
-    Path,
-    typer.Argument(help="File of n x d vectors (.npy, .npz[:array] or .parquet[:column]), or the folder of a store."),
-]
 MAP_COLUMNS = ("name", "x", "y", "neighbors", "image")
 """Names of the map's own columns."""
 MOST_IMAGES = 20_000
@@ -41,7 +38,7 @@ Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Number of
 
 @app.command()
 def pca(
-    points: Points,
+    points: Vectors,
     output: Output,
     components: Annotated[int | None, typer.Option(help="Number of components to keep; all by default.")] = None,
     raw: Annotated[
@@ -61,7 +58,7 @@ def pca(
 
     check_writable(output, overwrite=overwrite)
     compute = {"device": device, "engine": engine, "workers": workers}
-    fitted = PCA(components, normalize=not raw, **compute).fit(_read(points))
+    fitted = PCA(components, normalize=not raw, **compute).fit(open_points(points))
     fitted.save(output, overwrite=overwrite)
     shares = fitted.explained_variance_ratio_
     scaling = "vectors as they are" if raw else "directions (vectors scaled to norm 1)"
@@ -74,8 +71,9 @@ def pca(
 
 @app.command()
 def index(
-    points: Points,
+    points: Vectors,
     output: Output,
+    names: Names = None,
     recall: Annotated[
         float, typer.Option(help="Share of the true nearest neighbours that the index must find.")
     ] = 0.95,
@@ -93,7 +91,7 @@ def index(
 
     check_target(output, overwrite=overwrite)
     options = {"recall": recall, "k": k, "seed": seed, "threads": threads, "engine": engine, "workers": workers}
-    built = build_index(_read(points), memory=_bytes(memory), **options)
+    built = build_index(open_points(points, names=names), memory=_bytes(memory), **options)
     built.save(output, overwrite=overwrite)
     report({"output": str(output), "rows": len(built), **built.facts}, as_json, f"wrote {output}: {built}")
 
@@ -126,7 +124,7 @@ def search(
         )
     opened = open_index(index, mmap=True)
     if vectors is not None:
-        neighbours = opened.search(_read(vectors), k)
+        neighbours = opened.search(_queries(vectors, opened), k)
     else:
         from clipspace.search.retrieval import retrieve
         from clipspace.sources.image_or_text import Text
@@ -143,9 +141,11 @@ def search(
 
 @app.command("map")
 def map_(
-    points: Points,
+    points: Vectors,
     output: Output,
     method: Annotated[str, typer.Option(help="Layout method: 'umap' or 'pca'.")] = "umap",
+    names: Names = None,
+    labels: Columns = None,
     index: Annotated[Path | None, typer.Option(help="Folder of an index of these points; built by default.")] = None,
     n_neighbors: Annotated[int, typer.Option(help="Number of neighbours of each point that UMAP keeps near it.")] = 15,
     source: Source = None,
@@ -166,12 +166,12 @@ def map_(
     if method not in ("umap", "pca"):
         raise InputError(f"map: expected --method 'umap' or 'pca', got {method!r}")
     check_writable(output, overwrite=overwrite)
-    rows = _read(points)
+    rows = open_points(points, names=names, labels=labels)
     if source is not None:
         _check_images_fit(rows)
     listed = encoded_from(source, kind, image_column)
     if listed is not None:
-        places = rows.places
+        places = getattr(rows, "places", None)
         told_apart(rows.names, places)
         read_named(listed, rows.names[:1], places and places[:1])
     if method == "pca":
@@ -189,24 +189,25 @@ def map_(
 
 
 def _columns_of(points: Any) -> dict[str, Any]:
-    """All columns of a store, those called as a map calls its own with "store_" before; none of an array."""
-    from clipspace.points.arrays import is_points
+    """All columns of points but where their rows came from, those called as a map calls its own with "store_" before."""
+    from clipspace.points.store import Store
     from clipspace.points.store.layout import PLACE
 
-    if not is_points(points):
-        return {}
-    table = points.metadata()
-    names = [name for name in table.column_names if name != PLACE]
-    return {f"store_{name}" if name in MAP_COLUMNS else name: table[name] for name in names}
+    columns = points.columns
+    if isinstance(points, Store):  # as Arrow columns, of their own types
+        table = points.metadata()
+        columns = {name: table[name] for name in table.column_names}
+    return {f"store_{name}" if name in MAP_COLUMNS else name: columns[name] for name in columns if name != PLACE}
 
 
 def _check_images_fit(points: Any) -> None:
     """Raise `InputError` unless ``points`` have names to find images by, and memory holds the images of all."""
-    from clipspace.points.arrays import is_points
+    from clipspace.points.embeddings import RowNumbers
 
-    if not is_points(points):
+    if isinstance(points.names, RowNumbers):
         raise InputError(
-            "map: expected a store with --source, got a file of vectors, which has no names; leave --source out"
+            "map: expected named points with --source, got vectors that are called by their numbers; give --names, or leave "
+            "--source out"
         )
     if len(points) > MOST_IMAGES:
         raise InputError(
@@ -215,13 +216,10 @@ def _check_images_fit(points: Any) -> None:
         )
 
 
-def _read(path: Path) -> Any:
-    """The vectors at a path: a store when it is a folder, else those of a file, a .npy file mapped into memory."""
-    if path.is_dir():
-        from clipspace.points.store import open_store
-
-        return open_store(path)
-    return vectors_at(path)
+def _queries(path: Path, index: Any) -> Any:
+    """Vectors to search for; those that do not say their space are taken to be of the index's, as an array is."""
+    points = open_points(path)
+    return points if points.stamp is not None or index.stamp is None else points[:].vectors
 
 
 def _bytes(text: str | None) -> int | None:

@@ -26,10 +26,13 @@ from clipspace.results.table import Row, Table, scored
 from clipspace.sequences import in_order
 
 if TYPE_CHECKING:
+    from clipspace.points.store import Store
     from clipspace.space import Space
 
 
 Probability = Literal["softmax", "sigmoid"]
+LOGIT_SCALE = 100.0
+"""Scale of cosines where there are text vectors and no model: the largest that CLIP's training allows, which it reaches."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +61,7 @@ class ZeroShot:
 
 
 def zero_shot(
-    space: Space,
+    space: Space | Embeddings | Store,
     images,
     labels: Sequence[str],
     *,
@@ -71,7 +74,11 @@ def zero_shot(
     are cosines times the model's own scale, and of a model trained by the sigmoid plus its bias (Zhai et al. 2023, arXiv
     2303.15343, equation 1). ``probability`` is as the model was trained when None: "sigmoid" where it has a bias (SigLIP),
     else "softmax". A label that is given twice (ImageNet has two missiles) is two classes of one text, hence of equal
-    probabilities; a `SampleWarning` names it. Raises `InputError` for fewer than two labels that differ, for empty ones,
+    probabilities; a `SampleWarning` names it.
+
+    In place of a space, text vectors do: points whose names are the labels, with no model. Those of one label, as of
+    several templates, are averaged; the scale is 100, CLIP's own, so that only the probabilities depend on it, not the
+    answers. Raises `InputError` for fewer than two labels that differ, for empty ones,
     and for "sigmoid" of a model without a bias.
     """
     probability = _probability(space, probability)
@@ -83,7 +90,8 @@ def zero_shot(
     points = _points(space, images)
     check_same_space(space.stamp, points.stamp, "zero_shot")
     texts = list(dict.fromkeys(labels))
-    logits = space.encoder.logit_scale * points.unit @ label_weights(space, texts, templates).T
+    scale = LOGIT_SCALE if is_points(space) else space.encoder.logit_scale
+    logits = scale * points.unit @ label_weights(space, texts, templates).T
     logits = logits[:, [texts.index(label) for label in labels]]  # equal to the bit for labels of one text
     if probability == "sigmoid":
         return ZeroShot(expit(logits + space.encoder.logit_bias), labels, probability)
@@ -93,17 +101,18 @@ def zero_shot(
 def _probability(space: Space, asked: Probability | None) -> Probability:
     if asked not in (None, "softmax", "sigmoid"):
         raise InputError(f"zero_shot: expected probability 'softmax' or 'sigmoid', got {asked!r}")
-    bias = getattr(space.encoder, "logit_bias", None)
+    bias = None if is_points(space) else getattr(space.encoder, "logit_bias", None)
     if asked == "sigmoid" and bias is None:
+        whose = "a set of text vectors" if is_points(space) else repr(space.name)
         raise InputError(
-            f"zero_shot: {space.name!r} has no logit bias, so it was not trained by the sigmoid, and cosines times its scale "
+            f"zero_shot: {whose} has no logit bias, so it was not trained by the sigmoid, and cosines times its scale "
             "are no logits of one pair; use probability='softmax'"
         )
     return asked or ("softmax" if bias is None else "sigmoid")
 
 
 def zero_shot_accuracy(
-    space: Space,
+    space: Space | Embeddings | Store,
     images,
     truth: Sequence[str] | str,
     labels: Sequence[str] | None = None,
@@ -119,6 +128,7 @@ def zero_shot_accuracy(
     Parameters
     ----------
     images : images, image `Embeddings` or a store
+    space : the space, or text vectors in its place (see `zero_shot`)
     truth : label of each image, or the name of a column of the embeddings. Integers beside ``labels`` that are no
         numbers are positions among them, as class numbers of data sets are
     labels : to choose from; those that occur in ``truth`` when None
@@ -144,7 +154,8 @@ def zero_shot_accuracy(
     order = np.argsort(-read.probabilities, axis=1, kind="stable")
     confidence, right = _confidence(read, order[:, 0], ids)
     confusion = confusion_matrix(order[:, 0], ids, len(labels))
-    options = {"labels": list(labels), "templates": list(read_templates(templates)), "k": min(k, len(labels))}
+    used = [] if is_points(space) else list(read_templates(templates))
+    options = {"labels": list(labels), "templates": used, "k": min(k, len(labels))}
     return Result(
         "zero_shot_accuracy",
         Table(
@@ -255,5 +266,10 @@ def _calibration(confidence: np.ndarray, right: np.ndarray, seed: int) -> Row:
     return scored(score="calibration error", value=value, chance=float(noise), low=low, high=high, n=len(right))
 
 
-def _points(space: Space, images) -> Embeddings:
+def _points(space: Space | Embeddings | Store, images) -> Embeddings:
+    if is_points(space) and not is_points(images):
+        raise InputError(
+            f"zero_shot: expected image Embeddings or a store beside text vectors, got {type(images).__name__}; no model is "
+            "there to encode images: wrap their vectors in Embeddings"
+        )
     return images[:] if is_points(images) else space.encode_images(images)

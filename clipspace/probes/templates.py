@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipspace.errors import InputError
+from clipspace.errors import InputError, shortened
 from clipspace.points import sphere
+from clipspace.points.arrays import is_points
 
 if TYPE_CHECKING:
+    from clipspace.points.embeddings import Embeddings
+    from clipspace.points.store import Store
     from clipspace.space import Space
 
 PHOTO = ("a photo of {}",)
@@ -36,12 +39,40 @@ def read_templates(templates: str | Sequence[str]) -> tuple[str, ...]:
     return listed
 
 
-def label_weights(space: Space, labels: Sequence[str], templates: str | Sequence[str] = PHOTO) -> np.ndarray:
-    """Unit vectors of labels, averaged over templates: float64 ``(k, d)``. For names, see `read_templates`."""
+def label_weights(
+    space: Space | Embeddings | Store, labels: Sequence[str], templates: str | Sequence[str] = PHOTO
+) -> np.ndarray:
+    """Unit vectors of labels, averaged over templates: float64 ``(k, d)``. For names, see `read_templates`.
+
+    Of text vectors in place of a space, the rows called by the label are averaged, whatever templates they were made with.
+    Raises `InputError` for a label that no row is called by, and for templates beside vectors.
+    """
+    if is_points(space):
+        return _given_weights(space, labels, templates)
     chosen = read_templates(templates)
     texts = [template.format(label) for label in labels for template in chosen]
     each = space.encode_texts(texts).unit.reshape(len(labels), len(chosen), -1)
     return sphere.unit(each.mean(axis=1))
+
+
+def _given_weights(texts: Embeddings | Store, labels: Sequence[str], templates: str | Sequence[str]) -> np.ndarray:
+    if templates not in (PHOTO, "photo"):
+        raise InputError(
+            "templates: expected none beside text vectors, which are made already; call the vectors of several templates "
+            "by one label, and they are averaged"
+        )
+    rows: dict[str, list[int]] = {label: [] for label in labels}
+    for row, name in enumerate(texts.names):
+        if name in rows:
+            rows[name].append(row)
+    missing = [label for label, own in rows.items() if not own]
+    if missing:
+        raise InputError(
+            f"zero_shot: expected a text vector of each label, got none of {shortened(missing)} among {shortened(texts.names)}; "
+            "name the vectors by their labels (names=, --words)"
+        )
+    unit = texts[:].unit
+    return sphere.unit(np.stack([unit[rows[label]].mean(axis=0) for label in labels]))
 
 
 def _named(name: str) -> tuple[str, ...]:

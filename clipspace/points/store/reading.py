@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 
 from clipspace.errors import CapabilityError, InputError, check_count, shortened
 from clipspace.points.embeddings import Embeddings, Stamp, row_numbers
+from clipspace.points.lazy_columns import LazyColumns
 from clipspace.points.protocol import BLOCK_ROWS, PART_ROWS
 from clipspace.points.store import layout, metadata
 from clipspace.points.store.runs import Run, Shard
@@ -20,31 +21,10 @@ from clipspace.points.store.runs import Run, Shard
 if TYPE_CHECKING:
     import pyarrow
 
-
-class StoredColumns(Mapping):
-    """The columns of a store but for the names of its rows, each read when it is asked for."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        names = store.schema.names
-        self._names = [name for name in names if name != metadata.name_column(names, store.modality)]
-
-    def __getitem__(self, name: str) -> list:
-        if name not in self:
-            raise KeyError(name)
-        return self._store.metadata([name])[name].to_pylist()
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._names
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def __repr__(self) -> str:
-        return f"StoredColumns({shortened(self._names)})"
+NO_STAMP = "it has no stamp, so it is not compared with other embeddings: "
+NO_NORMS = "it holds directions without their norms, so decoders that want raw vectors cannot take it: "
+HALF = "it holds float16: cosines are good to about 0.001, exact reconstruction is not possible"
+"""What cannot be done with points that lack something; what to do follows the first two."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,16 +70,13 @@ class Store:
         limits = []
         if self.stamp is None:
             limits.append(
-                "it has no stamp, so it is not compared with other embeddings: open it with the stamp of the space "
-                "that you know it comes from, open_store(path, stamp=space.stamp)"
+                NO_STAMP
+                + "open it with the stamp of the space that you know it comes from, open_store(path, stamp=space.stamp)"
             )
         if not self.raw:
-            limits.append(
-                "it holds directions without their norms, so decoders that want raw vectors cannot take it: encode "
-                "the images again, or choose a length yourself (with_vectors)"
-            )
+            limits.append(NO_NORMS + "encode the images again, or choose a length yourself (with_vectors)")
         if self.dtype == np.float16:
-            limits.append("it holds float16: cosines are good to about 0.001, exact reconstruction is not possible")
+            limits.append(HALF)
         return tuple(limits)
 
     @cached_property
@@ -128,9 +105,13 @@ class Store:
         return self.metadata([layout.PLACE])[layout.PLACE].to_pylist() if layout.PLACE in self._schema.names else None
 
     @cached_property
-    def columns(self) -> StoredColumns:
+    def columns(self) -> LazyColumns:
         """Values of each row by the name of their column, as of ``store[:]``; each is read when it is asked for."""
-        return StoredColumns(self)
+        names = self.schema.names
+        name_column = metadata.name_column(names, self.modality)
+        return LazyColumns(
+            [name for name in names if name != name_column], lambda name: self.metadata([name])[name].to_pylist()
+        )
 
     @property
     def schema(self) -> pyarrow.Schema:

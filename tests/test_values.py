@@ -8,8 +8,9 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from clipspace.cli.files import split_name, texts_at, values_at, vectors_at
 from clipspace.errors import InputError
+from clipspace.points.interchange import texts_at, values_at
+from clipspace.points.interchange.paths import split_name
 
 WORDS = ["chat", "garçon", "naïve", "NA", "007"]
 
@@ -100,69 +101,6 @@ def test_categories_and_missing_values_of_parquet_are_read(folder):
     pd.DataFrame({"kind": [[1], [2]]}).to_parquet("lists.parquet")
     with pytest.raises(InputError, match="expected one value a row in 'kind'"):
         values_at(folder / "lists.parquet")
-
-
-def test_vectors_are_read_from_arrays_and_lists(folder, rng):
-    x = rng.normal(size=(6, 4)).astype(np.float32)
-    np.save("x.npy", x)
-    np.savez("one.npz", x=x)
-    np.savez("two.npz", x=x, y=x + 1)
-    pd.DataFrame({"name": list("abcdef"), "embedding": list(x)}).to_parquet("x.parquet")
-    for path in ("x.npy", "one.npz", "one.npz:x", "two.npz:x", "x.parquet", "x.parquet:embedding"):
-        assert np.array_equal(vectors_at(folder / path), x)
-    assert isinstance(vectors_at(folder / "x.npy"), np.memmap)
-    np.save("whole.npy", np.arange(6).reshape(3, 2))
-    assert vectors_at(folder / "whole.npy").tolist() == [[0, 1], [2, 3], [4, 5]]
-
-
-@pytest.mark.parametrize(
-    ("array", "message"),
-    [
-        (np.zeros(5), r"shape \(5,\); one vector is x\[None\]"),
-        (np.zeros((2, 3, 4)), r"shape \(2, 3, 4\); x.reshape"),
-        (np.zeros((2, 3), complex), "complex128; save them as float32"),
-        (np.zeros((2, 3), bool), "bool; save them as float32"),
-        (np.array([["a"]]), "<U1; save them as float32"),
-        (np.array([[1], None], dtype=object), "Python objects"),
-        (np.zeros((0, 3)), "at least one"),
-        (np.zeros((3, 0)), "at least one"),
-    ],
-)
-def test_arrays_that_are_no_vectors_are_refused(folder, array, message):
-    np.save("x.npy", array)
-    np.savez("x.npz", x=array)
-    for path in ("x.npy", "x.npz"):
-        with pytest.raises(InputError, match=message):
-            vectors_at(folder / path)
-
-
-@pytest.mark.parametrize(
-    ("path", "message"),
-    [
-        ("none.npy", "not a file"),
-        ("none.npz:x", "not a file|cannot be read"),
-        ("empty.npy", "expected a .npy file of vectors"),
-        ("text.npy", "expected a .npy file of vectors"),
-        ("cut.npy", "get a whole copy"),
-        ("text.npz", "get a whole copy"),
-        ("text.parquet", "cannot be read as Parquet"),
-        ("ragged.parquet", "of one length in every row of 'v'"),
-        ("holes.parquet", "of one length in every row of 'v'"),
-        ("two.npz", r"\['x', 'y'\], got none named; give it as two.npz:NAME"),
-        (".", "expected a .npy file of vectors"),
-    ],
-)
-def test_files_that_are_no_vectors_are_refused(folder, path, message):
-    (folder / "empty.npy").touch()
-    for name in ("text.npy", "text.npz", "text.parquet"):
-        write(folder / name, b"not what its name says")
-    np.save("whole.npy", np.eye(3))
-    write(folder / "cut.npy", (folder / "whole.npy").read_bytes()[:-8])
-    np.savez("two.npz", x=np.eye(2), y=np.eye(2))
-    pd.DataFrame({"v": [[1.0], [2.0, 3.0], [4.0]]}).to_parquet("ragged.parquet")
-    pd.DataFrame({"v": [[1.0, 2.0], None]}).to_parquet("holes.parquet")
-    with pytest.raises(InputError, match=message):
-        vectors_at(folder / path)
 
 
 def test_a_colon_in_a_name_that_is_there_is_part_of_it(folder):
