@@ -83,7 +83,7 @@ def with_beside(
     by name where a column has the names. ``norms`` comes with the name of its column.
     """
     if names is not None:
-        names = [str(name) for name in _values(names, points, None, "names")[1].tolist()]
+        names = [str(name) for name in _values(names, points, None, "names")[1]]
     known_names = names or (None if isinstance(points.names, RowNumbers) else points.names)
     added = dict(_labelled(labels, points, known_names))
     if norms is not None:
@@ -96,7 +96,7 @@ def with_beside(
     return points if is_as_it_is else Labelled(points, names, added, stamp, modality)
 
 
-def _labelled(labels: Any, points: Points, names: Sequence[str] | None) -> Iterator[tuple[str, np.ndarray]]:
+def _labelled(labels: Any, points: Points, names: Sequence[str] | None) -> Iterator[tuple[str, Sequence]]:
     """Names and values of the columns of labels: of one, of several in a list of files, or of a mapping."""
     if labels is None:
         return
@@ -110,36 +110,31 @@ def _labelled(labels: Any, points: Points, names: Sequence[str] | None) -> Itera
         yield _values(labels, points, names, "labels")
 
 
-def _values(given: Any, points: Points, names: Sequence[str] | None, what: str) -> tuple[str, np.ndarray]:
+def _values(given: Any, points: Points, names: Sequence[str] | None, what: str) -> tuple[str, Sequence]:
     """The name of a column, and its values, one for each of ``points``."""
     column, where = LABEL, ""
     if isinstance(given, (str, Path)):
         if str(given) in points.columns:
-            return str(given), _array(points.columns[str(given)])
+            return str(given), points.columns[str(given)]
         file, name = split_name(Path(given))
         if not file.exists():
             raise InputError(
                 f"open_points: expected {what} as a sequence, a column among {shortened(points.columns, 30)} or a file:column, "
                 f"got {str(given)!r}, which is not a file and no column; check the name"
             )
-        column, where, given = name or LABEL, f" in {str(given)!r}", values_at(Path(given), names)
+        column, where, given = name or LABEL, f" in {str(given)!r}", values_at(Path(given), names).tolist()
     values = in_order(given, f"open_points: {what}")
     if len(values) != len(points):
         raise InputError(
             f"open_points: expected {len(points)} {what}, one for each vector, got {len(values)}{where}; rows must be those of "
             "the vectors, in their order, or be named in a column as the vectors are"
         )
-    return column, _array(values)
+    return column, values
 
 
-def _array(values: Sequence) -> np.ndarray:
-    array = np.asarray(values)
-    return array if array.ndim == 1 else np.array([*values], dtype=object)
-
-
-def _lengths(values: np.ndarray) -> np.ndarray:
+def _lengths(values: Sequence) -> np.ndarray:
     try:
-        lengths = values.astype(np.float64)
+        lengths = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"open_points: expected numbers as norms, got {error}; name another column") from None
     if not (np.isfinite(lengths).all() and (lengths > 0).all()):
