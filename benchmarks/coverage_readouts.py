@@ -18,6 +18,7 @@ from functools import partial
 
 import numpy as np
 
+from clipspace.measure.code_length import code_length
 from clipspace.measure.cross_fitting import CAPACITIES, cross_fit
 from clipspace.measure.estimate import QUANTILE, Estimate
 from clipspace.seeds import stream
@@ -47,20 +48,24 @@ WORLDS: dict[str, Callable] = {
 }
 
 
-def estimates(world: str, n: int, samples: int, repeats: int) -> dict[str, list[Estimate]]:
+def estimates(world: str, n: int, samples: range, repeats: int, capacities: list[str]) -> dict[str, list[Estimate]]:
     out: dict[str, list[Estimate]] = {}
-    for sample in range(samples):
+    for sample in samples:
         x, targets, are_labels = WORLDS[world](stream(sample, world), n)
-        skills = cross_fit(x, targets, labels=are_labels, repeats=repeats, control=False, seed=sample)
-        for name in CAPACITIES:
-            out.setdefault(name, []).append(skills.skill[name])
-        out.setdefault("best", []).append(skills.best)
+        how = {"capacities": capacities, "repeats": repeats, "control": False}
+        skills = cross_fit(x, targets, labels=are_labels, seed=sample, **how)
+        code = code_length(x, targets, labels=are_labels, seed=sample)
+        found = {**skills.skill, "best": skills.best, "bits": code.saved, "usable bits": code.usable}
+        for name, estimate in found.items():
+            out.setdefault(name, []).append(estimate)
     return out
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=200)
+    parser.add_argument("--first", type=int, default=0, help="number of the first sample; others are other draws")
+    parser.add_argument("--capacities", nargs="+", choices=CAPACITIES, default=list(CAPACITIES))
     parser.add_argument("--n", type=int, nargs="+", default=[200, 1000])
     parser.add_argument("--worlds", nargs="+", choices=list(WORLDS), default=list(WORLDS))
     parser.add_argument("--repeats", type=int, default=2)
@@ -69,7 +74,8 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|")
     for world in args.worlds:
         for n in args.n:
-            for name, found in estimates(world, n, args.samples, args.repeats).items():
+            samples = range(args.first, args.first + args.samples)
+            for name, found in estimates(world, n, samples, args.repeats, args.capacities).items():
                 values, errors = np.array([[e.value, e.error] for e in found]).T
                 covered = np.mean(np.abs(values - values.mean()) <= QUANTILE * errors)
                 cells = f"{values.mean():.3f} | {values.std(ddof=1):.4f} | {errors.mean():.4f} | {covered:.3f}"
