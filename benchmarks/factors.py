@@ -2,10 +2,10 @@
 
     clipspace export-factors -o runs/factors
     python benchmarks/factors.py runs/factors --places runs/places/clip --looks runs/looks/clip
-    python benchmarks/factors.py runs/factors --vectors runs/vectors     # from vectors that are there
+    python benchmarks/factors.py runs/factors --vectors docs/benchmark     # from the vectors that were measured
 
 The encoders are the mini CLIP, the two CLIPs of `benchmarks/causal.py`, an untrained CLIP and the pixels. Vectors are saved as
-float16 and scored from there, so that whoever has the files has the table.
+float16 and scored from there, so that whoever has the files has the table; those of the pixels are computed from the images.
 """
 
 from __future__ import annotations
@@ -42,25 +42,30 @@ def encoders(places: Path, looks: Path) -> dict[str, Callable[[list[Image.Image]
         "looks": load_space(f"local-dir:{looks}"),
         "untrained": untrained_space("mini", seed=0),
     }
-    encode = {name: lambda some, space=space: space.encode_images(some).vectors for name, space in spaces.items()}
-    return encode | {PIXELS: lambda some: np.stack([pixel_code(image) for image in some])}
+    return {name: lambda some, space=space: space.encode_images(some).vectors for name, space in spaces.items()}
 
 
-def save_vectors(folder: Path, vectors: Path, places: Path, looks: Path) -> None:
+def of_pixels(some: list[Image.Image]) -> np.ndarray:
+    return np.stack([pixel_code(image) for image in some])
+
+
+def save_vectors(folder: Path, vectors: Path, encode: dict[str, Callable[[list[Image.Image]], np.ndarray]]) -> None:
     """Vectors of all images and of all pairs by every encoder, float16."""
     vectors.mkdir(parents=True, exist_ok=True)
     for kind in ("images", "pairs"):
         shown = list(images(folder / f"{kind}.parquet"))
-        for name, encode in encoders(places, looks).items():
-            np.save(vectors / f"{name}-{kind}.npy", encode(shown).astype(np.float16))
+        for name, of_images in encode.items():
+            np.save(vectors / f"{name}-{kind}.npy", of_images(shown).astype(np.float16))
             print(name, kind, flush=True)
 
 
 def score(folder: Path, vectors: Path, name: str) -> dict[str, dict[str, str]]:
-    """The scorer's table, by factor; that of the pixels is the ceiling of all others."""
-    out = vectors / f"{name}.csv"
+    """The scorer's table, by factor; that of the pixels is the ceiling of all others. Tables are written to ``folder/tables``."""
+    tables = folder / "tables"
+    tables.mkdir(exist_ok=True)
     given = [str(vectors / f"{name}-images.npy"), "--changed", str(vectors / f"{name}-pairs.npy")]
-    top = [] if name == PIXELS else ["--ceiling", str(vectors / f"{PIXELS}.csv")]
+    top = [] if name == PIXELS else ["--ceiling", str(tables / f"{PIXELS}.csv")]
+    out = tables / f"{name}.csv"
     subprocess.run([sys.executable, str(folder / "score.py"), *given, *top, "-o", str(out)], check=True)
     with out.open(newline="") as file:
         return {row["factor"]: row for row in csv.DictReader(file)}
@@ -89,8 +94,10 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path)
     args = parser.parse_args()
     if args.places and args.looks:
-        save_vectors(args.folder, args.vectors, args.places, args.looks)
-    scored = {name: score(args.folder, args.vectors, name) for name in (PIXELS, *POLICIES, "untrained")}
+        save_vectors(args.folder, args.vectors, encoders(args.places, args.looks))
+    save_vectors(args.folder, args.folder / PIXELS, {PIXELS: of_pixels})
+    scored = {PIXELS: score(args.folder, args.folder / PIXELS, PIXELS)}
+    scored |= {name: score(args.folder, args.vectors, name) for name in (*POLICIES, "untrained")}
     write({"encoders": table(scored)}, args.output)
 
 
