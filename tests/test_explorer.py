@@ -1,13 +1,12 @@
 """The text of the explorer; what it does in a browser is in test_report_in_a_browser.py."""
 
-import base64
-import json
 import re
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from hostile_names import NAMES
+from packed import Payload
 from PIL import Image
 
 from clipspace.errors import InputError
@@ -27,38 +26,47 @@ def a_map(n=8):
     return Map(coordinates, [f"p{i}" for i in range(n)], rows, distances)
 
 
-def payload(text):
-    return json.loads(re.search(r'id="explorer-data">(.*?)</script>', text, re.DOTALL)[1])
-
-
-def unpacked(text, dtype):
-    return np.frombuffer(base64.b64decode(text), dtype)
-
-
 def test_the_text_carries_the_map():
     points = a_map()
-    data = payload(explorer(points, captions=["c"] * 8, columns={"label": list("abababab"), "x": np.arange(8) / 2}))
-    assert np.array_equal(unpacked(data["x"], "<f4"), points.coordinates[:, 0])
-    assert np.array_equal(unpacked(data["y"], "<f4"), points.coordinates[:, 1])
-    assert data["neighbours"]["k"] == 3
-    assert np.array_equal(unpacked(data["neighbours"]["rows"], "<i4").reshape(8, 3), points.neighbours)
-    assert np.array_equal(unpacked(data["neighbours"]["distances"], "<f4").reshape(8, 3), points.distances)
-    assert (data["names"], data["captions"]) == (list(points.names), ["c"] * 8)
-    label, x = data["columns"]
-    assert (label["name"], label["labels"], unpacked(label["codes"], "<i4")[1]) == ("label", ["a", "b"], 1)
-    assert np.array_equal(unpacked(x["numbers"], "<f8"), np.arange(8) / 2)
+    page = Payload(explorer(points, captions=["c"] * 8, columns={"label": list("abababab"), "x": np.arange(8) / 2}))
+    assert np.array_equal(page.array(page["x"]), points.coordinates[:, 0])
+    assert np.array_equal(page.array(page["y"]), points.coordinates[:, 1])
+    near = page["neighbours"]
+    assert near["k"] == 3
+    assert np.array_equal(page.array(near["rows"]).reshape(8, 3), points.neighbours)
+    cosines = 1 - points.distances.astype(np.float64) ** 2 / 2
+    assert np.abs(page.array(near["cosines"]).reshape(8, 3) / 1000 - cosines).max() <= 0.0005
+    assert (page["n"], page.texts(page["names"]), page.texts(page["captions"])) == (8, list(points.names), ["c"] * 8)
+    label, x = page["columns"]
+    assert (label["name"], page.texts(label["labels"]), page.array(label["codes"])[1]) == ("label", ["a", "b"], 1)
+    assert np.array_equal(page.array(x["numbers"]), np.arange(8) / 2)
+
+
+def test_neighbours_that_are_not_known_stay_unknown():
+    points = Map(np.eye(2, dtype=np.float32), ["a", "b"], np.array([[1, -1], [0, -1]]), np.array([[1.0, np.inf]] * 2))
+    page = Payload(explorer(points))
+    assert page.array(page["neighbours"]["rows"]).tolist() == [1, -1, 0, -1]
+    assert page.array(page["neighbours"]["cosines"]).tolist() == [500, 0, 500, 0]
 
 
 def test_it_opens_on_the_column_that_neighbours_share_and_named_colours_are_their_own():
     columns = {"noise": list("abababab"), "colour": ["black"] * 4 + ["red"] * 4}
     text = explorer(a_map(), columns=columns)
-    data = payload(text)
+    data = Payload(text)
     assert data["first"] == 1
     assert re.findall(r"<option value=\"(\d)\" selected>(\w+)<", text) == [("1", "colour")]
     assert [column["own"] for column in data["columns"]] == [None, ["#18181c", "#d4262a"]]
-    assert payload(explorer(a_map()))["first"] is None
+    assert Payload(explorer(a_map()))["first"] is None
     groups = Map(np.repeat(np.eye(2), 6, axis=0), list("abcdefghijkl"))  # a map without neighbours: those on it
-    assert payload(explorer(groups, columns={"id": list(range(12)), "group": [0] * 6 + [1] * 6}))["first"] == 1
+    assert Payload(explorer(groups, columns={"id": list(range(12)), "group": [0] * 6 + [1] * 6}))["first"] == 1
+
+
+def test_a_large_map_without_neighbours_is_coloured_by_those_of_some_of_its_points():
+    side = 210
+    y, x = np.divmod(np.arange(side**2), side)
+    points = Map(np.stack([x, y], axis=1).astype(np.float32), list(map(str, range(side**2))))
+    columns = {"noise": np.random.default_rng(0).integers(2, size=side**2), "half": x > side / 2}
+    assert Payload(explorer(points, columns=columns))["first"] == 1
 
 
 def test_hostile_text_stays_text():
@@ -66,9 +74,9 @@ def test_hostile_text_stays_text():
     text = explorer(points, captions=NAMES, columns={NAMES[0]: NAMES}, title=NAMES[1])
     assert "<script>window.hacked" not in text
     assert "<img" not in text
-    data = payload(text)
-    assert data["names"] == data["captions"] == NAMES
-    assert sorted(data["columns"][0]["labels"]) == sorted(NAMES)
+    page = Payload(text)
+    assert page.texts(page["names"]) == page.texts(page["captions"]) == NAMES
+    assert sorted(page.texts(page["columns"][0]["labels"])) == sorted(NAMES)
 
 
 class Parts(HTMLParser):

@@ -17,6 +17,7 @@ from clipspace.search.maps import Map
 N, K = 20_000, 6
 LONE = [(20, 0), (25, 1), (21, 6), (15, -1), (19, -6), (32, 0)]  # middle, right, up, left, down, far right
 MAP = "document.querySelector('#explorer .map')"
+DRESS = f"{MAP}.explorer.look.dress"
 LEFT = f"(({{ x, unit, width }}) => x - (unit * width) / 2)({MAP}.explorer.view)"  # of the map, in units of the data
 DRAWN = "performance.getEntriesByName('explorer-drawn').length"
 
@@ -88,11 +89,11 @@ def where(browser, i):
 
 def lit(browser):
     """The points that are not dimmed; None when none is."""
-    return browser.js(f"const {{ lit }} = {MAP}.explorer.state; return lit.length < {N} ? lit : null")
+    return browser.js(f"const {{ lit }} = {MAP}.explorer.state; return lit && [...lit]")
 
 
 def colours(browser):
-    return browser.js(f"return {MAP}.explorer.state.colours")
+    return browser.js(f"const {{ inks, tints }} = {DRESS}; return Array.from(tints, (tint) => inks[tint].colour)")
 
 
 def shows(browser, i):
@@ -186,7 +187,7 @@ def test_search_highlights_and_steps_through_its_matches(opened):
     assert opened.text("#explorer .count") == "3 of 3"
     assert "Match 3 of 3" in opened.text("#explorer [role=status]")
     box.send_keys(Keys.ESCAPE)
-    opened.until(f"{MAP}.explorer.state.lit.length === {N}")
+    opened.until(f"{MAP}.explorer.state.lit === null")
     box.send_keys("nothing has this name")
     opened.until("document.querySelector('#explorer .count').textContent === '0 of 20,000'")
 
@@ -233,7 +234,7 @@ def test_colours_and_the_legend(opened, crowd):
     assert lit(opened) == [i for i, heap in enumerate(heaps) if heap == labels[3]]
     assert button.get_attribute("aria-pressed") == "true"
     opened.find("#explorer-colour").send_keys("place")
-    opened.until(f"{MAP}.explorer.state.colours.includes('{SCALE[-1]}')")
+    opened.until(f"{DRESS}.inks.some(({{ colour }}) => colour === '{SCALE[-1]}')")
     steps = np.array([SCALE.index(colour) for colour in colours(opened)])
     assert (np.diff(steps[np.argsort(place)]) >= 0).all()
     assert (steps.min(), steps.max()) == (0, len(SCALE) - 1)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 from PIL import Image
 
 from clipspace.errors import InputError
 from clipspace.measure.column_structure import column, most_structured
 from clipspace.plot.colors import PALETTE, SCALE, SHAPES, named_colors
+from clipspace.report.packing import pack_array, pack_codes, pack_numbers, pack_texts
 from clipspace.report.page import render, write_page
 from clipspace.report.sprites import Sprites, pack
 from clipspace.search.exact import neighbours
 from clipspace.search.maps import Map
 
 _NEIGHBOURS = 10  # number of neighbours shown for each point
+_COMPARED = 20_000  # number of points whose neighbours on the map are found, to choose a column
 
 
 def explorer(
@@ -51,13 +53,15 @@ def explorer(
     if n == 0 or not np.isfinite(points.coordinates).all():
         raise InputError(f"explorer: expected finite coordinates of one point or more, got {n} points; map them again")
     sprites = None if thumbnails is None else pack(thumbnails)
+    parts: list[str] = []
     data = {
-        "x": _packed(points.coordinates[:, 0], "<f4"),
-        "y": _packed(points.coordinates[:, 1], "<f4"),
-        "names": [str(name) for name in points.names],
-        "captions": None if captions is None else [str(caption) for caption in captions],
-        "neighbours": _neighbours(points),
-        "columns": [_column(name, values) for name, values in (columns or {}).items()],
+        "n": n,
+        "x": pack_array(points.coordinates[:, 0].astype(np.float32), parts),
+        "y": pack_array(points.coordinates[:, 1].astype(np.float32), parts),
+        "names": pack_texts(map(str, points.names), parts),
+        "captions": None if captions is None else pack_texts(map(str, captions), parts),
+        "neighbours": _neighbours(points, parts),
+        "columns": [_column(name, values, parts) for name, values in (columns or {}).items()],
         "first": _first(points, columns or {}),
         "tiles": _tiles(sprites),
         "palette": PALETTE,
@@ -71,7 +75,8 @@ def explorer(
         columns=list(columns or {}),
         first=data["first"],
         data=data,
-        sheets=sprites.sheets if sprites else [],
+        parts=[Markup(part) for part in parts],
+        sheets=[Markup(sheet) for sheet in sprites.sheets] if sprites else [],
     )
 
 
@@ -83,42 +88,46 @@ def write_explorer(
     return write_page(path, title, [], intro=intro, explorer=explorer(points, title="", **options), overwrite=overwrite)
 
 
-def _packed(values: np.ndarray, dtype: str) -> str:
-    """An array as base64 of its little-endian values, row by row."""
-    return base64.b64encode(np.ascontiguousarray(values, dtype=dtype).tobytes()).decode()
-
-
-def _neighbours(points: Map) -> dict[str, Any] | None:
+def _neighbours(points: Map, parts: list[str]) -> dict[str, Any] | None:
+    """The nearest other points, and their cosines in thousandths, which is what the page shows of them."""
     if points.neighbours is None or points.distances is None:
         return None
-    rows, distances = points.neighbours[:, :_NEIGHBOURS], points.distances[:, :_NEIGHBOURS]
-    return {"k": rows.shape[1], "rows": _packed(rows, "<i4"), "distances": _packed(distances, "<f4")}
+    rows, distances = points.neighbours[:, :_NEIGHBOURS], points.distances[:, :_NEIGHBOURS].astype(np.float64)
+    cosines = np.where(rows < 0, 0, 1 - np.where(rows < 0, 0, distances) ** 2 / 2)
+    thousandths = np.round(1000 * cosines).astype(np.int16)
+    return {
+        "k": rows.shape[1],
+        "rows": pack_array(rows.astype(np.int32), parts),
+        "cosines": pack_array(thousandths, parts),
+    }
 
 
-def _column(name: str, values: Sequence) -> dict[str, Any]:
+def _column(name: str, values: Sequence, parts: list[str]) -> dict[str, Any]:
     try:
         structure = column(values)
     except TypeError as error:
         raise InputError(f"explorer: expected text or numbers in the column {name!r} ({error})") from None
     if "numbers" in structure:
-        return {"name": name, "numbers": _packed(structure["numbers"], "<f8")}
-    label_colors = named_colors(structure["labels"])
+        return {"name": name, "numbers": pack_numbers(structure["numbers"], parts)}
+    labels = structure["labels"]
     return {
         "name": name,
-        "labels": structure["labels"],
-        "codes": _packed(structure["codes"], "<i4"),
-        "own": label_colors,
+        "labels": pack_texts(labels, parts),
+        "codes": pack_codes(structure["codes"], parts),
+        "own": (named_colors(labels) or [])[: len(PALETTE) * len(SHAPES)] or None,
     }
 
 
 def _first(points: Map, columns: Mapping[str, Sequence]) -> int | None:
     """The column that first colours the map; None without columns."""
-    near = points.neighbours
-    if near is None and len(points) > 1:
-        near = neighbours(points.coordinates.astype(np.float64), min(_NEIGHBOURS, len(points) - 1))[1]
-    if not columns or near is None:
+    if not columns or len(points) < 2:
         return 0 if columns else None
-    return list(columns).index(most_structured(near[:, :_NEIGHBOURS], columns))
+    near, every = points.neighbours, max(len(points) // _COMPARED, 1)
+    if near is None:  # those on the map, of some of its points
+        columns = {name: list(values)[::every] for name, values in columns.items()}
+        places = points.coordinates[::every].astype(np.float64)
+        near = neighbours(places, min(_NEIGHBOURS, len(places) - 1))[1]
+    return list(columns).index(most_structured(near[:, : max(_NEIGHBOURS // every, 2)], columns))
 
 
 def _tiles(sprites: Sprites | None) -> dict[str, int] | None:

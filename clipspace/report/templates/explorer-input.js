@@ -7,13 +7,17 @@ let typing = 0; // the timer of a search that waits for the next letter
 
 /** The point nearest to the middle of the map, where stepping starts. */
 function middle() {
-  const far = (i) => Math.hypot(xs[i] - view.x, ys[i] - view.y);
-  return state.lit.reduce((best, i) => (best === null || far(i) < far(best) ? i : best), null);
+  let [best, least] = [null, Infinity];
+  for (const i of litRows()) {
+    const far = (xs[i] - view.x) ** 2 + (ys[i] - view.y) ** 2;
+    if (far < least) [best, least] = [i, far];
+  }
+  return best;
 }
 
 function mapKey(event) {
   const { key } = event;
-  if (key in ARROWS) keep(state.kept === null ? middle() : towards(state.kept, ...ARROWS[key], state.lit));
+  if (key in ARROWS) keep(state.kept === null ? middle() : towards(state.kept, ...ARROWS[key], litRows()));
   else if (key in ZOOMS) zoomBy(ZOOMS[key]);
   else if (key === "0") showAll();
   else if (key === "Enter") panel.querySelector(".neighbours button")?.focus();
@@ -21,14 +25,15 @@ function mapKey(event) {
   event.preventDefault();
 }
 
-function searchKey(event) {
+async function searchKey(event) {
   const by = { Enter: event.shiftKey ? -1 : 1, ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (!by && event.key !== "Escape") return;
   event.preventDefault();
   clearTimeout(typing);
   if (event.key === "Escape") box.value = "";
-  if (typing || !by) find();
+  const waits = typing || !by;
   typing = 0;
+  if (waits) await find();
   if (by) step(by);
 }
 

@@ -13,8 +13,7 @@ function measure() {
 }
 
 function fit() {
-  const [left, right] = extent(xs);
-  const [bottom, top] = extent(ys);
+  const [[left, right], [bottom, top]] = [bounds.x, bounds.y];
   const unit = 1.08 * Math.max((right - left) / view.width, (top - bottom) / view.height);
   Object.assign(view, { x: (left + right) / 2, y: (bottom + top) / 2, unit: unit || 1 });
   view.widest = 4 * view.unit;
@@ -85,12 +84,25 @@ function spread(candidates) {
 }
 
 let chosen = { candidates: null, unit: 0, points: [] };
+const TILED = 20_000; // points among which all places for pictures are sought; of more, a sample of those that are seen
 
-function drawTiles(candidates, colours) {
-  if (chosen.candidates !== candidates || chosen.unit !== view.unit) {
-    chosen = { candidates, unit: view.unit, points: spread(candidates) };
+function tiled(grid) {
+  const { order } = grid;
+  if (order.length <= TILED) {
+    if (chosen.candidates !== order || chosen.unit !== view.unit) {
+      chosen = { candidates: order, unit: view.unit, points: spread([...order].sort((a, b) => a - b)) };
+    }
+    return chosen.points;
   }
-  const wanted = new Set(chosen.points.filter((i) => inside(place(i), -TILE)));
+  const around = 4 * TILE;
+  const slices = Math.ceil(countSeen(grid, around) / (TILED / 4)) || 1;
+  return spread([...gather(grid, 0, slices, around)].sort((a, b) => a - b));
+}
+
+/** Pictures of points of a grid, null for none, in frames of their colour. */
+function drawTiles(grid, dress) {
+  const points = grid ? tiled(grid) : [];
+  const wanted = new Set(points.filter((i) => inside(place(i), -TILE)));
   for (const [i, tile] of drawn) {
     if (!wanted.has(i)) drawn.delete(i) && tile.remove();
   }
@@ -104,7 +116,7 @@ function drawTiles(candidates, colours) {
     const [px, py] = place(i);
     const tile = drawn.get(i);
     tile.style.transform = `translate(${px - TILE / 2}px, ${py - TILE / 2}px)`;
-    tile.style.borderColor = colours[i];
+    tile.style.borderColor = inkOf(dress, i).colour;
   }
 }
 

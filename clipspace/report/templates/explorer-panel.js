@@ -16,43 +16,45 @@ function thumbnail(i, size) {
   return tile;
 }
 
-/** The mark of a point: its colour and, where it has a label, the label's shape. */
-function dot(colour, code, column) {
-  const mark = make("span", { class: `dot ${code === undefined ? "" : (shapeOf(code, column) ?? "")}` });
-  if (rimOf(column)) mark.style.outline = `1px solid ${NOTHING}`;
+/** The mark of an ink: its colour and shape. */
+function dot({ colour, shape }, rim) {
+  const mark = make("span", { class: `dot ${data.shapes[shape]}` });
+  if (rim) mark.style.outline = `1px solid ${NOTHING}`;
   mark.style.background = colour;
   return mark;
 }
 
-function facts(i, colours, active) {
+function facts(i, dress) {
   const list = make("dl");
   for (const column of columns) {
+    if (!column) continue;
     const value = make("dd", {}, valueOf(column, i));
-    if (column === active) value.prepend(dot(colours[i], column.codes?.[i], column));
+    if (column === dress.column) value.prepend(dot(inkOf(dress, i), dress.rim));
     list.append(make("dt", {}, column.name), value);
   }
   return list;
 }
 
 function neighbourButton({ row, cosine }) {
-  const label = `${data.names[row]}, cosine ${cosine.toFixed(3)}`;
-  const button = make("button", { type: "button", "data-row": row, "aria-label": label, title: data.names[row] });
+  const name = nameOf(row);
+  const label = `${name}, cosine ${cosine.toFixed(3)}`;
+  const button = make("button", { type: "button", "data-row": row, "aria-label": label, title: name });
   if (data.tiles) button.append(thumbnail(row, 46));
-  else button.append(make("span", { class: "name" }, data.names[row]));
+  else button.append(make("span", { class: "name" }, name));
   button.append(make("span", { class: "cosine" }, cosine.toFixed(2)));
   return button;
 }
 
 /** Shows point i in the panel; null empties it. */
-function showPoint(i, colours, active) {
+function showPoint(i, dress) {
   if (i === null) {
     const hint = matchMedia("(hover: none)").matches ? "Tap a point of the map." : "Point at the map.";
     panel.replaceChildren(make("p", { class: "hint" }, hint));
     return;
   }
-  const words = make("div", { class: "words" }, make("h3", {}, data.names[i]));
-  const caption = data.captions?.[i];
-  if (caption && caption !== data.names[i]) words.append(make("p", { class: "caption" }, caption));
+  const words = make("div", { class: "words" }, make("h3", {}, nameOf(i)));
+  const caption = captionOf(i);
+  if (caption && caption !== nameOf(i)) words.append(make("p", { class: "caption" }, caption));
   const top = make("div", { class: "point" });
   if (data.tiles) top.append(thumbnail(i, 120));
   top.append(words);
@@ -63,5 +65,5 @@ function showPoint(i, colours, active) {
     list.append(...others.map(neighbourButton));
     panel.append(make("h4", {}, "Nearest neighbours", make("span", {}, "cosine")), list);
   }
-  panel.append(facts(i, colours, active));
+  panel.append(facts(i, dress));
 }

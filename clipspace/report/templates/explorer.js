@@ -7,7 +7,6 @@ const status = root.querySelector("[role=status]");
 const legend = root.querySelector(".legend");
 const picker = document.getElementById("explorer-colour");
 const pictures = document.getElementById("explorer-pictures");
-const everything = Array.from(xs.keys());
 const state = {
   kept: null, // the point that was clicked, or stepped to
   under: null, // the point under the pointer
@@ -15,9 +14,13 @@ const state = {
   at: -1, // which of them was stepped to
   label: null, // the code of the one label that is shown
   column: columns[data.first] ?? null,
-  colours: coloursOf(columns[data.first]),
-  lit: everything, // the points that are neither searched nor labelled away
+  lit: null, // the points that are neither searched nor labelled away; null for all
 };
+
+/** The points that are shown, as row numbers. */
+function litRows() {
+  return state.lit ?? rowsWhere(() => true);
+}
 
 let frame = 0;
 let moved = false;
@@ -30,7 +33,7 @@ function draw(mapMoved = false) {
     if (moved) paint();
     moved = false;
     const i = state.under ?? state.kept;
-    drawTiles(pictures?.checked ? state.lit : [], state.colours);
+    drawTiles(pictures?.checked ? (look.lit ?? cells) : null, look.dress);
     drawMarks(i, i === null ? [] : neighboursOf(i).map(({ row }) => row));
   });
 }
@@ -46,7 +49,7 @@ function showAll() {
 }
 
 function show() {
-  showPoint(state.under ?? state.kept, state.colours, state.column);
+  showPoint(state.under ?? state.kept, look.dress);
   draw();
 }
 
@@ -56,23 +59,31 @@ function keep(i, said = "") {
   bring(i);
   show();
   draw(true);
-  status.textContent = [data.names[i], data.captions?.[i], said].filter(Boolean).join(". ");
+  status.textContent = [nameOf(i), captionOf(i), said].filter(Boolean).join(". ");
 }
 
 /** Dims every point that the search or the legend leaves out. */
 function light() {
-  const labelled = (i) => state.label === null || state.column.codes[i] === state.label;
-  state.lit = state.found || state.label !== null ? (state.found ?? everything).filter(labelled) : everything;
-  lightUp(state.lit === everything ? null : state.lit);
+  const { found, label, column } = state;
+  state.lit = found;
+  if (label !== null) {
+    const labelled = (i) => column.codes[i] === label;
+    state.lit = found ? found.filter(labelled) : rowsWhere(labelled);
+  }
+  lightUp(state.lit);
   draw(true);
 }
 
-function find() {
+let folded = null; // a promise of the text that is searched
+
+async function find() {
   const query = box.value.trim();
-  state.found = query ? search(query) : null;
+  const found = query ? search(query, await folded) : null;
+  if (query !== box.value.trim()) return; // it waited for the names, and another letter came
+  state.found = found;
   state.at = -1;
-  count.textContent = query ? `${format(state.found.length)} of ${format(n)}` : "";
-  for (const button of root.querySelectorAll(".step")) button.disabled = !state.found?.length;
+  count.textContent = found ? `${format(found.length)} of ${format(n)}` : "";
+  for (const button of root.querySelectorAll(".step")) button.disabled = !found?.length;
   light();
 }
 
@@ -85,21 +96,20 @@ function step(by) {
   keep(state.found[state.at], `Match ${state.at + 1} of ${total}`);
 }
 
-function labelButton(name, code, size, column) {
+function labelButton(code, size) {
+  const { column, inks, rim } = look.dress;
   const button = make("button", { type: "button", "data-code": code, "aria-pressed": "false" });
-  button.append(dot(colourOf(code, column), code, column), name);
-  button.append(make("small", {}, format(size)));
+  button.append(dot(inks[code] ?? inks.at(-1), rim), labelOf(column, code), make("small", {}, format(size)));
   return button;
 }
 
 function labelLegend(column) {
-  const { labels, codes } = column;
-  const sizes = new Map();
-  for (const code of codes) sizes.set(code, (sizes.get(code) ?? 0) + 1);
-  const most = data.palette.length * data.shapes.length;
-  const parts = labels.slice(0, most).map((name, code) => labelButton(name, code, sizes.get(code), column));
-  if (sizes.has(-1)) parts.push(labelButton("missing", -1, sizes.get(-1), column));
-  if (labels.length > most) parts.push(make("span", {}, `${format(labels.length - most)} more in grey`));
+  const most = Math.min(column.size, look.dress.inks.length - 1);
+  const sizes = new Uint32Array(column.size + 1); // the first: points without a label
+  for (const code of column.codes) sizes[code + 1]++;
+  const parts = Array.from({ length: most }, (_, code) => labelButton(code, sizes[code + 1]));
+  if (sizes[0]) parts.push(labelButton(-1, sizes[0]));
+  if (column.size > most) parts.push(make("span", {}, `${format(column.size - most)} more in grey`));
   return parts;
 }
 
@@ -115,11 +125,11 @@ function drawLegend() {
   legend.replaceChildren(...(!column ? [] : column.codes ? labelLegend(column) : numberLegend(column)));
 }
 
-function colour() {
+async function colour() {
+  await unpacked;
   state.column = columns[Number(picker.value)] ?? null;
-  state.colours = coloursOf(state.column);
   state.label = null;
-  dress(state.colours, shapesOf(state.column), rimOf(state.column));
+  dress(dressOf(state.column));
   drawLegend();
   light();
   show();
@@ -138,11 +148,15 @@ function chooseLabel(event) {
 
 measure();
 fit();
-drawLegend();
-showPoint(null);
-dress(state.colours, shapesOf(state.column), rimOf(state.column));
+dress(dressOf(state.column));
 lightUp(null);
 paint();
+drawLegend();
+showPoint(null);
 performance.mark("explorer-drawn");
+const unpacked = nextFrame().then(rest).then(unpackTheRest);
+folded = unpacked.then(async () => [names, captions].filter(Boolean)).then(foldAll);
+unpacked.then(show);
 listen();
-map.explorer = { state, view, place }; // for scripts beside the page, and for tests
+folded.then(() => performance.mark("explorer-ready"));
+map.explorer = { state, view, place, look }; // for scripts beside the page, and for tests
