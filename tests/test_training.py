@@ -44,7 +44,7 @@ def test_decodes_of_what_is_learned_by_heart_are_nearest_to_their_own_image(tmp_
     monkeypatch.setattr(optimiser, "WARMUP", 20)
     images, vectors = trained.planted(6)
     task = trained.task(tmp_path, images, vectors)
-    train(task, Bound(steps=90))
+    train(task, Bound(steps=60))
     decoder = decoder_at(task.output, 2, trained.STAMP, task.device)
     drawings = np.stack([np.asarray(x, float) for x in drawn(decoder, vectors, seed=0, num_inference_steps=6)])
     apart = np.square(drawings[:, None] - images[None]).mean(axis=(2, 3, 4))
@@ -69,14 +69,14 @@ def _killed(task, bound, at, monkeypatch, clock):
 def test_a_run_killed_twice_anywhere_ends_in_the_same_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "SAVE_SECONDS", 7.0)
     images, vectors = trained.planted(30)
-    train(trained.task(tmp_path / "whole", images, vectors), Bound(steps=16), clock=Clock())
+    train(trained.task(tmp_path / "whole", images, vectors), Bound(steps=12), clock=Clock())
     rng = np.random.default_rng(1)
     for trial in range(2):
         task = trained.task(tmp_path / str(trial), images, vectors)
         for _ in range(2):
-            _killed(task, Bound(steps=16), int(rng.integers(3, 7)), monkeypatch, Clock())
-        report = train(task, Bound(steps=16), clock=Clock())
-        assert (report.step, report.images) == (16, 128)
+            _killed(task, Bound(steps=12), int(rng.integers(3, 6)), monkeypatch, Clock())
+        report = train(task, Bound(steps=12), clock=Clock())
+        assert (report.step, report.images) == (12, 96)
         assert _bytes(tmp_path / str(trial)) == _bytes(tmp_path / "whole")
 
 
@@ -206,3 +206,16 @@ def test_presets_build_on_squares_that_their_levels_halve(name):
             torch.zeros(1, 3 * preset.unshuffle**2, size, size), 3, None, class_labels=torch.zeros(1, 512)
         ).sample
     assert out.shape == (1, 3 * preset.unshuffle**2, size, size)
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_ten_random_moments_ends_in_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 5.0)
+    images, vectors = trained.planted(30)
+    train(trained.task(tmp_path / "whole", images, vectors), Bound(steps=60), clock=Clock())
+    task, rng = trained.task(tmp_path / "killed", images, vectors), np.random.default_rng(2)
+    for _ in range(10):
+        _killed(task, Bound(steps=60), int(rng.integers(2, 7)), monkeypatch, Clock())
+    assert 10 < read_checkpoint(task.checkpoint, {})["step"] < 60
+    train(task, Bound(steps=60), clock=Clock())
+    assert _bytes(tmp_path / "killed") == _bytes(tmp_path / "whole")

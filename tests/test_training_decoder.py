@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tiny
 import trained
+from command_line import run
 from PIL import Image
 from test_training import Clock
 
@@ -21,9 +22,10 @@ from clipspace.results.loading import load_result
 from clipspace.seeds import stream
 from clipspace.space import load_space
 from clipspace.space.encoding import encode
-from clipspace.training import decoder, loop
+from clipspace.training import decoder, loop, presets
 from clipspace.training.batches import held_out
 from clipspace.training.decoder import train_decoder
+from clipspace.training.folder import training_alone
 
 N = 1000
 
@@ -232,7 +234,7 @@ def test_images_that_are_not_those_that_were_encoded_are_refused(place, tmp_path
     assert not (tmp_path / "decoder").exists()
 
 
-def test_a_folder_of_another_run_or_of_other_things_is_left_alone(made, place, tmp_path):
+def test_a_folder_of_another_run_or_of_other_things_is_left_alone(made, place, clip, tmp_path):
     folder, _ = made
     (tmp_path / "thesis.txt").write_text("x")
     with pytest.raises(InputError, match="which holds other files; choose another"):
@@ -243,6 +245,11 @@ def test_a_folder_of_another_run_or_of_other_things_is_left_alone(made, place, t
         _train(place, folder, seed=4)
     with pytest.raises(InputError, match=r"differs in .*preset \(.*'batch_size': 16"):
         _train(place, folder, batch_size=16)
+    with (
+        training_alone(folder / "run", 0),
+        pytest.raises(InputError, match=r"another process is writing.*another folder"),
+    ):
+        _train(place, folder, encoder=clip, steps=8)
     with pytest.raises(InputError, match="got the file"):
         _train(place, tmp_path / "thesis.txt")
 
@@ -268,3 +275,24 @@ def test_what_is_asked_for_wrongly_is_refused_before_work(place, tmp_path, monke
     with pytest.raises(CapabilityError, match=r"pip install 'clipspace\[train\]'"):
         _train(place, output)
     assert not output.exists()
+
+
+def test_the_command_trains_and_says_what_it_reached_or_what_is_wrong(place, tmp_path, quickly, monkeypatch, capsys):
+    monkeypatch.setitem(presets.PRESETS, "tiny", trained.TOY)
+    command = [
+        "train-decoder",
+        str(place / "store"),
+        "--source",
+        str(place / "images"),
+        "-o",
+        str(tmp_path / "decoder"),
+    ]
+    assert run(*command, "--steps", "2", "--device", "cpu", "--json") == 0
+    printed = capsys.readouterr()
+    answer = json.loads(printed.out)
+    assert answer["folder"] == str(tmp_path / "decoder")
+    assert answer["table"][0]["score"] == "rank of the image"
+    assert "step 2 of 2" in printed.err
+    assert run(*command, "--steps", "2", "--seed", "1") == 1
+    assert "clipspace: train_decoder:" in (error := capsys.readouterr().err)
+    assert "seed (it has 0, got 1)" in error

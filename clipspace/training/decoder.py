@@ -19,7 +19,7 @@ from clipspace.space import load_space
 from clipspace.training import showing
 from clipspace.training.batches import held_out
 from clipspace.training.card import has_card, write_card
-from clipspace.training.folder import begin_run, check_room, check_run
+from clipspace.training.folder import begin_run, check_room, check_run, training_alone
 from clipspace.training.images import check_encoder, decoded, images_of
 from clipspace.training.looking import look_of
 from clipspace.training.loop import Bound, Report
@@ -102,25 +102,28 @@ def train_decoder(
     check_room(output, _sizes(output, opened, chosen))
     if reader is not None:
         check_encoder(reader, opened, each)
+    rank, _ = join_processes()
     with first_process_first():
         folder = begin_run(output, described)
-        images = decoded(each, len(opened), chosen.resolution, folder / "images.npy")
-        conditions = stored_conditions(opened, folder / "vectors.npy")
-    rows, held = held_out(len(opened), seed=seed)
-    where = {"output": output, "checkpoint": folder / "checkpoint.pt", "device": usual_device(device)}
-    data = {"images": images, "conditions": conditions, "rows": rows, "stamp": stamp, "standard": standard}
-    task = Task(chosen, **where, **data, seed=seed, look=look, perceptual=weight, compile=compile)
-    report = train(
-        task,
-        bound,
-        on_report=lambda report: say(showing.line(report)),
-        on_look=lambda report: say(_shown(task, held[:_WATCHED], reader, report)),
-    )
-    with first_process_first():
-        if join_processes()[0] == 0:
-            say(showing.line(report))
-            if not has_card(output, report):
-                write_card(task, held, report, opened, encoder=reader)
+    with training_alone(folder, rank):
+        with first_process_first():
+            images = decoded(each, len(opened), chosen.resolution, folder / "images.npy")
+            conditions = stored_conditions(opened, folder / "vectors.npy")
+        rows, held = held_out(len(opened), seed=seed)
+        where = {"output": output, "checkpoint": folder / "checkpoint.pt", "device": usual_device(device)}
+        data = {"images": images, "conditions": conditions, "rows": rows, "stamp": stamp, "standard": standard}
+        task = Task(chosen, **where, **data, seed=seed, look=look, perceptual=weight, compile=compile)
+        report = train(
+            task,
+            bound,
+            on_report=lambda report: say(showing.line(report)),
+            on_look=lambda report: say(_shown(task, held[:_WATCHED], reader, report)),
+        )
+        with first_process_first():
+            if rank == 0:
+                say(showing.line(report))
+                if not has_card(output, report):
+                    write_card(task, held, report, opened, encoder=reader)
     return output
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from clipspace.errors import InputError
 from clipspace.plain import to_plain
 from clipspace.points.store.layout import read_json, write_json
+from clipspace.points.store.locking import alone
 
 RUN = "run"
 """Name of the folder, inside that of the decoder, of what training alone needs: it can be deleted once training has ended."""
@@ -49,6 +51,19 @@ def begin_run(folder: Path, described: Mapping[str, Any]) -> Path:
     if not (run / _RUN_FILE).is_file():
         write_json(run / _RUN_FILE, to_plain(dict(described)))
     return run
+
+
+@contextmanager
+def training_alone(run: Path, rank: int) -> Iterator[None]:
+    """Hold the folder of a run, so that no other process trains in it; one of several joined processes holds it for all.
+
+    Raises `InputError` while another holds it.
+    """
+    if rank:
+        yield
+        return
+    with alone(run / ".training", what="train_decoder", cure="choose another folder"):
+        yield
 
 
 def check_room(folder: Path, files: Mapping[Path, int]) -> None:

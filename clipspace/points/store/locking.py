@@ -18,22 +18,23 @@ _NO_LOCKS = (ENOLCK, ENOTSUP, EOPNOTSUPP)
 """Error codes of file systems without locks; of ENOSYS, filelock itself falls back to the lock file's existence."""
 _GLANCE = 1.0
 """Longest time in seconds that a run waits while another run looks at the lock of a store."""
+_SHARES = "give each of several runs its share of one count (--shard i/n)"
 _SOFT = ".held"
 """Ending of a lock file whose existence is the lock."""
 
 
 @contextmanager
-def alone(path: Path, *, wait: float = 0) -> Iterator[None]:
+def alone(path: Path, *, wait: float = 0, what: str = "store", cure: str = _SHARES) -> Iterator[None]:
     """Hold the lock file ``path``, which is removed again.
 
-    Raises `InputError` while another holds it, after ``wait`` seconds.
+    Raises `InputError` while another holds it, after ``wait`` seconds; it names ``what`` and how two can work side by side.
     """
     try:
         lock = _acquired(path, wait)
     except Timeout as held:
         raise InputError(
-            f"store: another process is writing into {str(path.parent)!r}; wait for it, or give each of several runs its "
-            f"share of one count (--shard i/n); where none is running, delete {held.lock_file!r}"
+            f"{what}: another process is writing into {str(path.parent)!r}; wait for it, or {cure}; where none is running, "
+            f"delete {held.lock_file!r}"
         ) from None
     try:
         yield
