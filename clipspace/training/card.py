@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,10 +51,11 @@ def write_card(
     inverted, noise = measuring.inversion_rows(
         decoder, z[few], images[few], num_inference_steps=INVERSION_STEPS, seed=task.seed
     )
+    table = Table([*rows, *inverted], ("score", "of"))
     result = Result(
         "card",
-        Table([*rows, *inverted], ("score", "of")),
-        _findings(Table([*rows, *inverted], ("score", "of"))),
+        table,
+        _findings(table, len(arrays["others"]) + 1),
         {**arrays, **noise},
         provenance=provenance(
             "train_decoder",
@@ -95,7 +98,7 @@ def _facts(task: Task, held: np.ndarray, report: Report) -> dict:
     }
 
 
-def _findings(table: Table) -> list[str]:
+def _findings(table: Table, candidates: int) -> list[str]:
     found = []
     if any(row.score == CYCLE for row in table):
         cycle, ceiling = table[CYCLE, DECODES], table[CYCLE, RESIZED]
@@ -113,7 +116,8 @@ def _findings(table: Table) -> list[str]:
     rank = table[score, DECODES]
     thing = "z" if score == RANK else "their own image, by pixels"
     found.append(
-        f"The mean reciprocal rank of {thing} is {rank.value:.3f} [{rank.low:.3f}, {rank.high:.3f}] (chance {rank.chance:.3f}, "
+        f"The mean reciprocal rank of {thing} among {candidates:,} held-out rows is {rank.value:.3f} [{rank.low:.3f}, {rank.high:.3f}] "
+        f"(chance {rank.chance:.3f}, "
         f"another row's z {table[score, SHUFFLED].value:.3f}, no z {table[score, UNCONDITIONAL].value:.3f})."
     )
     return found
@@ -142,7 +146,7 @@ def markdown(result: Result) -> str:
         "## Training",
         "",
         f"{options['parameters'] / 1e6:.1f} M weights, {options['steps']:,} steps, {options['images seen']:,} images in "
-        f"{options['minutes']:g} minutes on {options['device']} ({options['processes']} processes of {options['threads']} threads); "
+        f"{options['minutes']:g} minutes on {options['device']} (processes {options['processes']}, threads of each {options['threads']}); "
         f"perceptual weight {options['perceptual']:g}, seed {made.seed}.",
         "",
         "## What it does on held-out rows",
@@ -156,11 +160,21 @@ def markdown(result: Result) -> str:
         "",
         "## Limits",
         "",
+        *_judges(options),
         "It knows what its training images show, and nothing else: of other images it draws the nearest that it knows. The first "
         "row of `card.png` are held-out images, the second what it draws of their vectors.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _judges(options: Mapping[str, Any]) -> list[str]:
+    if not options["perceptual"]:
+        return []
+    return [
+        "The encoder that judges *cycle* and *rank of z* is the one that the loss asked. *rank of the image* knows no encoder.",
+        "",
+    ]
 
 
 def _as_table(cells: list[list[str]]) -> list[str]:

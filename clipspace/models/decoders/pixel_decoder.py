@@ -1,7 +1,8 @@
-"""The mini decoder: a diffusers UNet on unshuffled pixels, conditioned on the embedding alone."""
+"""The mini decoder, and those that `clipspace train-decoder` makes: a diffusers UNet on unshuffled pixels, told z alone."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,8 +40,6 @@ FACTS = (MINI,)
 class PixelDecoder(DiffusionDecoder):
     """z -> image in pixel space. The latents are the pixels themselves, unshuffled: exact and invertible."""
 
-    facts = MINI
-
     def __init__(self, unet: UNet2DConditionModel, schedule, *, unshuffle: int, clip: Stamp | str) -> None:
         self.unet, self.schedule, self.unshuffle, self.clip = unet, schedule, unshuffle, clip
         side = side_of(unet, "unet")
@@ -48,6 +47,13 @@ class PixelDecoder(DiffusionDecoder):
         self.dim = int(unet.config.projection_class_embeddings_input_dim)
         self.resolution = side * unshuffle
         self.device, self.dtype = device_of(unet), unet.dtype
+        self.facts = MINI if isinstance(clip, str) or clip.model == MINI.name else self._own_facts(clip)
+
+    def _own_facts(self, clip: Stamp) -> DecoderFacts:
+        """What is known of a decoder that `clipspace train-decoder` made."""
+        output = f"{self.resolution} px, pixels"
+        own = {"licence": "its owner's", "status": "trained by its user"}
+        return replace(MINI, name="pixel", clip=(clip.model,), dim=self.dim, output=output, **own)
 
     def condition(self, z: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.normalize(z, dim=-1).mul(self.dim**0.5).to(self.device, self.unet.dtype)
