@@ -56,7 +56,7 @@ def _work(tmp_path, name):
         pytest.param(
             train_decoder, task, "denoising_loss", "unet/diffusion_pytorch_model.safetensors", marks=pytest.mark.slow
         ),
-        (train_prior, train_prior, "sample_loss", "prior/diffusion_pytorch_model.safetensors"),
+        (train_prior, train_prior, "prior_loss", "prior/diffusion_pytorch_model.safetensors"),
     ],
 )
 def test_a_killed_run_resumes_to_the_same_weights(small, tmp_path, monkeypatch, script, home, step, weights):

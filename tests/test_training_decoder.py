@@ -294,5 +294,5 @@ def test_the_command_trains_and_says_what_it_reached_or_what_is_wrong(place, tmp
     assert answer["table"][0]["score"] == "rank of the image"
     assert "step 2 of 2" in printed.err
     assert run(*command, "--steps", "2", "--seed", "1") == 1
-    assert "clipspace: train_decoder:" in (error := capsys.readouterr().err)
+    assert "clipspace: train:" in (error := capsys.readouterr().err)
     assert "seed (it has 0, got 1)" in error

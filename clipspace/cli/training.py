@@ -1,4 +1,4 @@
-"""The command that trains a decoder for the vectors of a store."""
+"""The commands that train a decoder, or a prior, for the vectors of a store."""
 
 from __future__ import annotations
 
@@ -12,15 +12,23 @@ from clipspace.cli.options import ImageColumn, Json, Kind, Seed, report
 from clipspace.cli.store import StorePath
 
 app = typer.Typer()
+Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Length of the run in steps.")]
+Minutes = Annotated[
+    float | None,
+    typer.Option("--minutes", help="Length of the run in minutes, earlier sessions included; this or --steps."),
+]
+Device = Annotated[
+    str | None, typer.Option("--device", help="Device, such as cpu or cuda; by default a GPU when there is one.")
+]
+Trained = Annotated[
+    Path, typer.Option("--output", "-o", help="Folder to write; a run that is in it goes on from its checkpoint.")
+]
 
 
 @app.command()
 def train_decoder(
     store: StorePath,
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", help="Folder of the decoder; a run that is in it goes on from its checkpoint."),
-    ],
+    output: Trained,
     source: Annotated[
         str | None,
         typer.Option(
@@ -43,11 +51,8 @@ def train_decoder(
             "--preset", help="Size: tiny (64 px, an hour on a CPU), small or small-128 (64 and 128 px, hours on a GPU)."
         ),
     ] = "tiny",
-    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Length of the run in steps.")] = None,
-    minutes: Annotated[
-        float | None,
-        typer.Option(help="Length of the run in minutes, earlier sessions included; by default the preset's."),
-    ] = None,
+    steps: Steps = None,
+    minutes: Minutes = None,
     batch_size: Annotated[
         int | None, typer.Option(min=2, help="Images of a step, over all processes; by default the preset's.")
     ] = None,
@@ -57,9 +62,7 @@ def train_decoder(
             help="Weight of what the encoder sees of a guess; 0 leaves it out. By default 0.3 with --encoder."
         ),
     ] = None,
-    device: Annotated[
-        str | None, typer.Option("--device", help="Device, such as cpu or cuda; by default a GPU when there is one.")
-    ] = None,
+    device: Device = None,
     compile: Annotated[
         bool,
         typer.Option("--compile", help="Compile the network; needs a C++ compiler, and is 1.3 times as fast on a CPU."),
@@ -73,7 +76,6 @@ def train_decoder(
     Writes a folder for --decoder, with its card. Several GPUs or cores: torchrun --nproc-per-node 2 -m clipspace.cli train-decoder …
     (clipspace.training.decoder.train_decoder).
     """
-    from clipspace.results.loading import load_result
     from clipspace.training.decoder import train_decoder as call
     from clipspace.training.processes import join_processes
 
@@ -82,6 +84,34 @@ def train_decoder(
     say = partial(typer.echo, err=True)
     folder = call(store, output, **where, **size, seed=seed, compile=compile, say=say)
     if join_processes()[0] == 0:
-        card = load_result(folder / "card.json")
-        answer = {"folder": str(folder), "findings": list(card.findings), "table": list(card)}
-        report(answer, as_json, f"{card}\nwrote {folder}")
+        _tell(folder, as_json)
+
+
+@app.command()
+def train_prior(
+    store: StorePath,
+    output: Trained,
+    steps: Steps = None,
+    minutes: Minutes = None,
+    device: Device = None,
+    *,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Train a prior, from the embeddings of texts to those of images, on a store that was encoded with --texts.
+
+    Writes a folder for --prior, continuing a run that was stopped; ten minutes by default (clipspace.training.prior.train_prior).
+    """
+    from clipspace.training.prior import train_prior as call
+
+    say = partial(typer.echo, err=True)
+    _tell(call(store, output, steps=steps, minutes=minutes, seed=seed, device=device, say=say), as_json)
+
+
+def _tell(folder: Path, as_json: bool) -> None:
+    """Print the card of a trained folder."""
+    from clipspace.results.loading import load_result
+
+    card = load_result(folder / "card.json")
+    answer = {"folder": str(folder), "findings": list(card.findings), "table": list(card)}
+    report(answer, as_json, f"{card}\nwrote {folder}")

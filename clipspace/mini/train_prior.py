@@ -22,26 +22,11 @@ from clipspace.mini.training import TRAIN_SEED, arguments, rendered_scenes, stam
 from clipspace.scenes import caption
 from clipspace.seeds import child_seed
 from clipspace.training.loop import Bound, Trained, run
+from clipspace.training.prior import BATCH, DECAY, RATE, SCHEDULER, prior_config, prior_loss
 from clipspace.training.saving import save_folder
 from clipspace.training.showing import line, pixels_of
 
-PRIOR = {
-    "num_attention_heads": 3,
-    "attention_head_dim": 64,
-    "num_layers": 4,
-    "embedding_dim": 128,
-    "num_embeddings": 0,
-    "additional_embeddings": 4,
-    "encoder_hid_proj_type": None,
-}
-DECAY = 0.5
-"""Share of the steps over which the learning rate falls."""
-SCHEDULER = {
-    "beta_schedule": "squaredcos_cap_v2",
-    "prediction_type": "sample",
-    "clip_sample": False,
-    "timestep_spacing": "trailing",
-}
+PRIOR = prior_config(128)
 
 
 def train(work: Path, *, scenes: int, steps: int, batch_size: int, lr: float, device: torch.device) -> Path:
@@ -64,7 +49,9 @@ def train(work: Path, *, scenes: int, steps: int, batch_size: int, lr: float, de
                 clip.encode_text(tokenizer(texts).to(device), normalize=True).float()
                 * clip.text_projection.shape[-1] ** 0.5
             )
-        return sample_loss(network, scheduler, torch.from_numpy(image_embeds[rows]).to(device), text.clone(), step)
+        rng = torch.Generator().manual_seed(child_seed(TRAIN_SEED, "prior", step))
+        image = torch.from_numpy(image_embeds[rows]).to(device)
+        return prior_loss(network, scheduler, image, text.clone(), rng)
 
     trained = Trained(network, ema, optimizer, loss, len(specs), batch_size, TRAIN_SEED)
     said = {"on_report": lambda report: print(line(report), flush=True)}
@@ -72,17 +59,6 @@ def train(work: Path, *, scenes: int, steps: int, batch_size: int, lr: float, de
     with torch.inference_mode():
         image_norm = mean_norm(clip, pictures)
     return export(ema, scheduler, work, image_norm)
-
-
-def sample_loss(network, scheduler, image: torch.Tensor, text: torch.Tensor, step: int) -> torch.Tensor:
-    """E |z - f(z_t, t, z_text)|^2."""
-    rng = torch.Generator().manual_seed(child_seed(TRAIN_SEED, "prior", step))
-    n = len(image)
-    t = torch.randint(0, 1000, (n,), generator=rng).to(image.device)
-    noise = torch.randn(image.shape, generator=rng).to(image)
-    text = text * (torch.rand(n, 1, generator=rng) >= 0.1).to(text)
-    guess = network(scheduler.add_noise(image, noise, t), t, proj_embedding=text).predicted_image_embedding
-    return torch.nn.functional.mse_loss(guess, image)
 
 
 def export(ema: EMAModel, scheduler: DDIMScheduler, work: Path, image_norm: float) -> Path:
@@ -99,5 +75,5 @@ def mean_norm(clip, pictures: np.ndarray, n: int = 1000) -> float:
 
 
 if __name__ == "__main__":
-    parser = arguments(__doc__, steps=1500, batch_size=256, lr=1e-3)
+    parser = arguments(__doc__, steps=1500, batch_size=BATCH, lr=RATE)
     print(train(**vars(parser.parse_args())))

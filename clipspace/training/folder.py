@@ -22,13 +22,13 @@ _RUN_FILE = "run.json"
 def check_run(folder: Path, described: Mapping[str, Any]) -> None:
     """Raise `InputError` unless ``folder`` is new, empty, or holds the run that is ``described``."""
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"train_decoder: expected a folder, got the file {str(folder)!r}; choose another name")
+        raise InputError(f"train: expected a folder, got the file {str(folder)!r}; choose another name")
     if not folder.exists() or not any(folder.iterdir()):
         return
     path = folder / RUN / _RUN_FILE
     if not path.is_file():
         raise InputError(
-            f"train_decoder: expected a new folder, or one with a run to go on with, got {str(folder)!r}, which holds other files; "
+            f"train: expected a new folder, or one with a run to go on with, got {str(folder)!r}, which holds other files; "
             "choose another"
         )
     there, plain = read_json(path), to_plain(dict(described))
@@ -39,7 +39,7 @@ def check_run(folder: Path, described: Mapping[str, Any]) -> None:
     ]
     if differ:
         raise InputError(
-            f"train_decoder: {str(folder)!r} holds another run, which differs in {'; '.join(differ)[:600]}; give the same again to "
+            f"train: {str(folder)!r} holds another run, which differs in {'; '.join(differ)[:600]}; give the same again to "
             "go on with it, or another folder"
         )
 
@@ -62,7 +62,7 @@ def training_alone(run: Path, rank: int) -> Iterator[None]:
     if rank:
         yield
         return
-    with alone(run / ".training", what="train_decoder", cure="choose another folder"):
+    with alone(run / ".training", what="train", cure="choose another folder"):
         yield
 
 
@@ -71,11 +71,11 @@ def check_room(folder: Path, files: Mapping[Path, int]) -> None:
     needed = sum(size for path, size in files.items() if not path.exists())
     place = next(path for path in (folder, *folder.resolve().parents) if path.exists())
     if not os.access(place, os.W_OK):
-        raise InputError(f"train_decoder: expected a folder that can be written, got {str(place)!r}; choose another")
+        raise InputError(f"train: expected a folder that can be written, got {str(place)!r}; choose another")
     free = shutil.disk_usage(place).free
     if needed > free:
         raise InputError(
-            f"train_decoder: expected {needed / 1e9:.2f} GB of free disk for the decoded images, the vectors and the checkpoints in "
+            f"train: expected {needed / 1e9:.2f} GB of free disk for the decoded images, the vectors and the checkpoints in "
             f"{str(folder)!r}, got {free / 1e9:.2f} GB; make room, choose another disk, a smaller preset, or fewer rows "
             "(clipspace select)"
         )

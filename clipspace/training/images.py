@@ -83,7 +83,7 @@ def _naming_what_to_do() -> Iterator[None]:
         yield
     except (ClipspaceError, OSError) as error:
         raise InputError(
-            f"train_decoder: expected the images that the store was encoded from, got: {error}; put them back, or encode what is "
+            f"train: expected the images that the store was encoded from, got: {error}; put them back, or encode what is "
             "there now"
         ) from error
 
@@ -97,7 +97,7 @@ def _from_paths(store: Store) -> Each:
     names = store.names
     if any(name is None or not Path(name).is_file() for name in (names[0], names[-1])):
         raise InputError(
-            f"train_decoder: expected the images of {str(store.path)!r}, got none: its rows are called {names[0]!r}, …, which are "
+            f"train: expected the images of {str(store.path)!r}, got none: its rows are called {names[0]!r}, …, which are "
             "no paths of files here; say what it was encoded from (source, --source)"
         )
     return lambda rows: ((row, Path(names[row]).read_bytes()) for row in rows)
@@ -128,7 +128,7 @@ def _check_same_input(store: Store, source: Source) -> None:
     if source.rows is not None and rows < source.rows and source.first(rows).digest == noted:
         return
     raise InputError(
-        f"train_decoder: expected the files that {str(store.path)!r} was encoded from, got others (digest {source.digest}, "
+        f"train: expected the files that {str(store.path)!r} was encoded from, got others (digest {source.digest}, "
         f"expected {noted}): some were added, moved, or are of another size; put them back, or encode what is there now"
     )
 
@@ -144,7 +144,7 @@ def check_encoder(encoder: Encoder, store: Store, each: Each) -> None:
     if cosines.min() < _SAME:
         worst = int(cosines.argmin())
         raise InputError(
-            f"train_decoder: expected the images that {str(store.path)!r} was encoded from, got {store.names[rows[worst]]!r}, whose "
+            f"train: expected the images that {str(store.path)!r} was encoded from, got {store.names[rows[worst]]!r}, whose "
             f"embedding has a cosine of {cosines[worst]:.2f} to its row (1 where it is the same image); give the source that was "
             "encoded, or encode what is there now"
         )

@@ -46,6 +46,6 @@ def _check_gradient(look: Look, encoder: Encoder, unshuffle: int) -> None:
 
 def _no_gradient(encoder: Encoder, got: str) -> CapabilityError:
     return CapabilityError(
-        f"train_decoder: expected an encoder with a gradient for the perceptual term, got {encoder.stamp}: {got}; "
+        f"train: expected an encoder with a gradient for the perceptual term, got {encoder.stamp}: {got}; "
         "train without it (perceptual=0, --perceptual 0)"
     )

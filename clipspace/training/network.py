@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,14 @@ def drawn_network(config: dict[str, Any], *, seed: int, weights: Path | None = N
 
     if weights is not None:
         return UNet2DConditionModel.from_pretrained(weights, subfolder="unet", torch_dtype=torch.float32)
+    return drawn_by(lambda: UNet2DConditionModel(**config), seed=seed)
+
+
+def drawn_by(build: Callable[[], torch.nn.Module], *, seed: int) -> torch.nn.Module:
+    """What ``build`` builds, its weights drawn by the seed alone; the state of torch's generator is left as it was."""
     with torch.random.fork_rng():
         torch.manual_seed(child_seed(seed, "weights"))
-        return UNet2DConditionModel(**config)
+        return build()
 
 
 def size_of(config: dict[str, Any]) -> int:

@@ -23,7 +23,7 @@ def check_extra() -> None:
         import pytorch_optimizer  # noqa: F401
     except ImportError as error:
         raise CapabilityError(
-            f"train_decoder: expected the package pytorch-optimizer, got: {error}; pip install 'clipspace[train]'"
+            f"train: expected the package pytorch-optimizer, got: {error}; pip install 'clipspace[train]'"
         ) from None
 
 

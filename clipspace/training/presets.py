@@ -56,7 +56,7 @@ PRESETS = {
 def preset_of(name: str) -> Preset:
     """The preset of a name. Raises `InputError` for an unknown one."""
     if name not in PRESETS:
-        raise InputError(f"train_decoder: expected preset out of {sorted(PRESETS)}, got {name!r}")
+        raise InputError(f"train: expected preset out of {sorted(PRESETS)}, got {name!r}")
     return PRESETS[name]
 
 

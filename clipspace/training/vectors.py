@@ -43,7 +43,7 @@ def check_vectors(store: Store, *, fewest: int) -> Standard:
     """
     if len(store) < fewest:
         raise InputError(
-            f"train_decoder: expected at least {fewest:,} rows in {str(store.path)!r}, got {len(store):,}; encode more images"
+            f"train: expected at least {fewest:,} rows in {str(store.path)!r}, got {len(store):,}; encode more images"
         )
     bad, total, squares, start = [], np.zeros(store.dim), 0.0, 0
     for block in store.blocks(BLOCK_ROWS):
@@ -56,14 +56,14 @@ def check_vectors(store: Store, *, fewest: int) -> Standard:
         start += len(block)
     if bad:
         raise InputError(
-            f"train_decoder: expected finite vectors of non-zero norm in {str(store.path)!r}, got NaN, infinity or zero in "
+            f"train: expected finite vectors of non-zero norm in {str(store.path)!r}, got NaN, infinity or zero in "
             f"{len(bad):,} rows ({shortened(bad)}); leave them out (clipspace select), or encode those images again"
         )
     mean = total / len(store)
     spread = float(np.sqrt(max(squares / len(store) - mean @ mean, 0.0)))
     if spread < LEAST_SPREAD:
         raise InputError(
-            f"train_decoder: expected vectors that differ, got {len(store):,} of one direction in {str(store.path)!r} (their root "
+            f"train: expected vectors that differ, got {len(store):,} of one direction in {str(store.path)!r} (their root "
             f"mean square distance from the mean is {spread:.1e} of their length): nothing can be told by them; check the encoder"
         )
     return Standard((mean * store.dim**0.5).astype(np.float32), max(spread, _NARROWEST))
