@@ -2,11 +2,14 @@
 
 Winoground (Thrush et al. 2022, arXiv 2204.03162), two-way choices as in ARO (arXiv 2210.01936), and figure 15 of
 DALL-E 2 (arXiv 2204.06125): two images of the same two things, which differ in which attribute belongs to which thing,
-and a caption of each.
+and a caption of each. Beside these scores, which compare images with texts, a linear probe of images alone (Koishigarina
+et al. 2025, arXiv 2502.03566).
 
-Look for scores at chance: then the embedding is a bag of words, which knows what is there and not what belongs to what.
-With a decoder, the figure also shows how often decodes keep, swap or lose the binding, beside the readers' own errors on
-true images.
+Look for scores at chance: there images and texts do not agree on what belongs to what. Whether the embedding of an image
+knows it, the probe of z tells: what it scores above a histogram of the image's colours, since colours and sizes that are
+traded change areas too. "bag" and "bound" are the same probe on codes that count things and attributes apart, and
+together. With a decoder, the figure also shows how often decodes keep, swap or lose the binding, beside the readers' own
+errors on true images.
 
 A surprise would be a group score far above chance for relations; or decodes that keep a binding which the scores do not find.
 """
@@ -19,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from clipspace.analyses import Analysis
 from clipspace.errors import InputError
 from clipspace.probes.binding import KINDS, OUTCOMES, binding_quartets, choice_accuracy, decoded_binding, group_scores
+from clipspace.probes.binding_of_images import unimodal_binding
 from clipspace.probes.datasets import Choice, Quartet
 from clipspace.results.pictures import stacked
 from clipspace.results.provenance import drawn_with, provenance
@@ -40,12 +44,14 @@ ANALYSIS = Analysis(
     scenes="{n:,} rendered examples of each kind",
     options={
         "n": "Rendered examples of each kind of binding.",
+        "probed": "Pairs of each of six combinations that the probe of images alone learns from; 0 leaves it out.",
         "decoded": "Examples of each kind that are decoded and read again.",
     },
-    quick={"n": 6, "decoded": 2, "num_inference_steps": 2},
+    quick={"n": 6, "probed": 0, "decoded": 2, "num_inference_steps": 2},
 )
 
 _SIDE = 128
+_ALONE = "images alone"
 _SAYS = {"text": "text", "image": "image", "group": "group", "accuracy": "two-way"}
 
 
@@ -54,13 +60,15 @@ def run(
     quartets: Mapping[str, Sequence[Quartet]] | None = None,
     *,
     n: int = 100,
+    probed: int = 100,
     decoded: int = 16,
     num_inference_steps: int = 20,
     seed: int = 0,
 ) -> Result:
     """Scores of ``quartets`` by name (`probes.binding.read_winoground`), or of ``n`` rendered ones of each kind.
 
-    Decodes are read, where there is a decoder, on ``decoded`` rendered images of two kinds: readers need known things.
+    Of rendered ones also `probes.binding_of_images.unimodal_binding` of ``probed`` pairs; and, where there is a decoder,
+    what is read off ``decoded`` decodes of two kinds: readers need known things.
     """
     rendered = quartets is None
     by_kind = {kind: binding_quartets(kind, n, seed=UNSEEN + seed) for kind in KINDS} if rendered else quartets
@@ -72,7 +80,13 @@ def run(
     for kind, examples in by_kind.items():
         scores = [*group_scores(space, examples), *choice_accuracy(space, _choices(examples))]
         table += [{"kind": kind, "view": "examples", **row, "score": _SAYS[row.score]} for row in scores]
-    if quartets is None and space.decoder is not None:
+    if rendered and probed:
+        alone = unimodal_binding(space, n=probed, seed=UNSEEN + seed)
+        table += [
+            {"kind": row.kind, "view": _ALONE, "score": row.view, **{name: row[name] for name in MEASURES}}
+            for row in alone
+        ]
+    if rendered and space.decoder is not None:
         options = {"n": decoded, "num_inference_steps": num_inference_steps, "seed": UNSEEN + seed}
         for kind in ("color", "size"):
             outcomes = decoded_binding(space, kind, **options)
@@ -87,7 +101,9 @@ def run(
         _findings(table),
         {"examples": stacked([[square(read_image(image), _SIDE) for image in first.images] for first in firsts])},
         {"kinds": list(by_kind), "captions": [caption for first in firsts for caption in first.captions]},
-        provenance("binding", space, n=n, decoded=decoded, seed=seed, **drawn_with(space, num_inference_steps)),
+        provenance(
+            "binding", space, n=n, probed=probed, decoded=decoded, seed=seed, **drawn_with(space, num_inference_steps)
+        ),
     )
 
 
@@ -113,67 +129,93 @@ def _findings(table: list[dict[str, Any]]) -> list[str]:
         f"{', '.join(above) or 'no kind'}; of two captions the true one is nearer in {choices[worst]:.0%} ({worst}) to "
         f"{choices[best]:.0%} ({best})."
     ]
+    sentences += _alone(rows, [kind for kind in kinds if (kind, _ALONE, "z") in rows])
     for kind in [kind for kind in kinds if (kind, "decoded", "kept") in rows]:
         share_kept, share_swapped, share_lost = (rows[kind, "decoded", outcome]["value"] for outcome in OUTCOMES)
         sentences.append(
             f"Decodes keep which thing has which {kind} in {share_kept:.0%}, swap it in {share_swapped:.0%}, lose it in {share_lost:.0%}; "
-            f"of the true pictures readers get {rows[kind, 'true image', 'kept']['value']:.0%}."
+            f"of the true images readers get {rows[kind, 'true image', 'kept']['value']:.0%}."
         )
     return sentences
 
 
-_MARKERS = {
-    ("examples", "text"): "o",
-    ("examples", "image"): "s",
-    ("examples", "group"): "D",
-    ("examples", "two-way"): "^",
+def _alone(rows: Mapping[tuple[str, str, str], dict[str, Any]], kinds: Sequence[str]) -> list[str]:
+    """What the probe of z tells apart, beside what areas of colour give away."""
+    if not kinds:
+        return []
+    of = {view: {kind: rows[kind, _ALONE, view] for kind in kinds} for view in ("z", "histogram")}
+    told = [f"{of['z'][kind]['value']:.0%} of {kind} ({of['histogram'][kind]['value']:.0%})" for kind in kinds]
+    bound = [kind for kind in kinds if of["z"][kind]["low"] > max(1 / 2, of["histogram"][kind]["high"])]
+    return [
+        f"Of images alone a linear probe of z tells the binding in {', '.join(told)}; in brackets the same of a histogram of "
+        f"colours, which knows areas and no places. Above that, z binds {', '.join(bound) or 'nothing'}."
+    ]
+
+
+_PANELS = {
+    "with texts": {
+        ("examples", "text"): "o",
+        ("examples", "image"): "s",
+        ("examples", "group"): "D",
+        ("examples", "two-way"): "^",
+    },
+    _ALONE: {
+        (_ALONE, "z"): "o",
+        (_ALONE, "before projection"): "s",
+        (_ALONE, "histogram"): "P",
+        (_ALONE, "bag"): "v",
+        (_ALONE, "bound"): "D",
+    },
+    "decodes": {
+        ("decoded", "kept"): "o",
+        ("decoded", "swapped"): "X",
+        ("decoded", "lost"): "v",
+        ("true image", "kept"): "|",
+    },
 }
-_OUTCOMES = {
-    ("decoded", "kept"): "o",
-    ("decoded", "swapped"): "X",
-    ("decoded", "lost"): "v",
-    ("true image", "kept"): "|",
-}
-"""Marker of each view and score in the figure."""
+"""Marker of each view and score in the figure, by panel."""
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
-    """One row per kind: two images; four scores, chance a grey tick; how decodes end, where there are any."""
+    """One row per kind: two images; scores with texts and of images alone, chance a grey tick; how decodes end."""
     from matplotlib.figure import Figure
 
-    from clipspace.plot import COLORS, grid, paper, width
+    from clipspace.plot import grid, paper, width
 
     kinds, across = result.labels["kinds"], width(venue)
     rows = {(row["kind"], row["view"], row["score"]): row for row in result.table}
-    decoded = any((kind, "decoded", "kept") in rows for kind in kinds)
+    known = {(view, score) for _, view, score in rows}
+    panels = {title: {key: mark for key, mark in marks.items() if key in known} for title, marks in _PANELS.items()}
+    panels = {title: marks for title, marks in panels.items() if marks}
     with paper(venue):
-        figure = Figure(figsize=(across, 0.6 * len(kinds) + 0.9))
-        left, *score_axes = figure.subplots(1, 2 + decoded, width_ratios=[1.3, 2, *[1.3] * decoded])
+        heights = [0.52 * len(kinds) + 0.8, 0.16 * max(map(len, panels.values())) + 0.1]
+        figure = Figure(figsize=(across, sum(heights)))
+        columns = {"width_ratios": [1.7, *[1.3] * len(panels)], "height_ratios": heights}
+        (left, *score_axes), (corner, *keys) = figure.subplots(2, 1 + len(panels), **columns)
+        corner.set_axis_off()
         grid(result.arrays["examples"], row_labels=kinds, ax=left).set_anchor("E")
-        series = ((_MARKERS, COLORS, "told apart"), (_OUTCOMES, COLORS[4:], "decodes"))
-        for ax, (scores, colors, title) in zip(score_axes, series, strict=False):
-            _draw_dots(rows, kinds, scores, colors, ax)
-            ax.set(title=title, xlim=(-0.04, 1.04), xlabel="share; chance is grey" if scores is _MARKERS else "share")
+        for ax, key, (title, marks) in zip(score_axes, keys, panels.items(), strict=True):
+            _draw_dots(rows, kinds, marks, ax)
+            ax.set(title=title, xlim=(-0.04, 1.04), xlabel="share" if title == "decodes" else "share\n(grey: chance)")
+            ax.set_yticks([])
             for border in range(1, len(kinds)):
                 ax.axhline(border - 0.5, color="0.85", linewidth=0.6)
-        handles = [ax.get_legend_handles_labels()[0] for ax in score_axes]
-        handles_by_row = [
-            handle for column in zip(*handles, strict=True) for handle in column
-        ]  # a legend fills columns first
-        figure.legend(handles=handles_by_row, loc="outside lower center", ncols=4, handletextpad=0.2, columnspacing=1.2)
+            key.set_axis_off()
+            key.legend(
+                *ax.get_legend_handles_labels(), loc="upper left", handletextpad=0.2, borderpad=0, borderaxespad=0
+            )
     return figure
 
 
-def _draw_dots(
-    rows: dict, kinds: list[str], scores: dict[tuple[str, str], str], colors: tuple[str, ...], ax: Axes
-) -> None:
+def _draw_dots(rows: dict, kinds: list[str], marks: dict[tuple[str, str], str], ax: Axes) -> None:
     """One series of dots for each score, one under the other in the row of a kind."""
-    from clipspace.plot import intervals
+    from clipspace.plot import COLORS, intervals
 
-    for i, ((view, score), marker) in enumerate(scores.items()):
+    step = 0.76 / len(marks)
+    for i, ((view, score), marker) in enumerate(marks.items()):
         score_rows = [rows.get((kind, view, score), {}) for kind in kinds]
-        label = score if view == "examples" else f"{view}: {score}"
+        label = f"{view}: {score}" if view in ("decoded", "true image") else score
         series = {name: [row.get(name) for row in score_rows] for name in ("low", "high", "chance")}
-        style = {"color": colors[i % len(colors)], "marker": marker, "size": 5, "offset": 0.19 * (i - 1.5)}
+        style = {"color": COLORS[i % len(COLORS)], "marker": marker, "size": 4.5, "offset": step * (i + 0.5) - 0.38}
         values = [row.get("value") for row in score_rows]
-        intervals([""] * len(kinds), values, **series, **style, height=0.17, label=label, ax=ax)
+        intervals([""] * len(kinds), values, **series, **style, height=0.9 * step, label=label, ax=ax)
