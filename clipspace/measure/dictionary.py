@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy import sparse
 from tqdm import tqdm
 
 from clipspace.errors import InputError
@@ -18,11 +19,20 @@ _AUXILIARY = 0.25
 
 @dataclass(frozen=True, eq=False)
 class Dictionary:
-    """``directions`` (m, d), unit, and the layer that computes their activations: ``encoder`` (m, d), ``bias`` (m,)."""
+    """Directions, and the layer that computes how much each fires.
+
+    Parameters
+    ----------
+    directions : (m, d), unit where they were learnt here
+    encoder, bias : of the layer, (m, d) and (m,)
+    threshold : activation (m,) that a feature must exceed to fire (JumpReLU, Rajamanoharan et al. 2024, arXiv 2407.14435); 0 when
+        None
+    """
 
     directions: np.ndarray
     encoder: np.ndarray
     bias: np.ndarray
+    threshold: np.ndarray | None = None
 
     __repr__ = brief
 
@@ -31,6 +41,18 @@ class Dictionary:
         before = x @ self.encoder.T + self.bias
         most = np.argpartition(-before, k - 1, axis=1)[:, :k]
         return most, np.maximum(np.take_along_axis(before, most, axis=1), 0)
+
+    def codes(self, x: np.ndarray, k: int | None) -> sparse.csr_array:
+        """How much each feature fires on each row of ``x`` (n, d), sparse (n, m): the ``k`` that fire most, or all that do."""
+        if k is not None:
+            columns, weights = self.activations(x, k)
+            rows = np.repeat(np.arange(len(x)), k)
+            codes = sparse.csr_array((weights.ravel(), (rows, columns.ravel())), (len(x), len(self.directions)))
+            codes.eliminate_zeros()
+            return codes
+        before = x @ self.encoder.T + self.bias
+        least = 0 if self.threshold is None else np.maximum(self.threshold, 0)
+        return sparse.csr_array(np.where(before > least, before, 0))
 
 
 def learn_dictionary(

@@ -99,6 +99,7 @@ _HOMES = {
     "modalities": ("modality_gap",),
     "nearest_neighbours": ("knn",),
     "pairs": ("blind_pairs", "pair_rows", "pixel_points"),
+    "published_autoencoder": ("load_published",),
     "ridge_regression": ("ridge",),
     "sparse_autoencoder": ("SparseAutoencoder", "fit_autoencoder", "load_autoencoder"),
     "text_basis": ("TextSpan", "text_span"),

@@ -1,8 +1,7 @@
 """Sparse autoencoder: embeddings as few of many learnt directions, and what each direction looks like decoded.
 
-Own code, and small: the library made for this (overcomplete 0.3.0) cannot be imported beside matplotlib 3.11, does not
-install on Python 3.13, and brings OpenCV; others bring whole language model tools. Its top-k autoencoder is the same
-two layers, so one that it trained can be put into a `SparseAutoencoder` as it is (benchmarks/sparse_autoencoder.py).
+Own code, and small: overcomplete 0.3.0 cannot be imported beside matplotlib 3.11 nor installed on Python 3.13, and other
+libraries bring whole language model tools. What they trained is read by `probes.published_autoencoder`.
 """
 
 from __future__ import annotations
@@ -37,31 +36,37 @@ from clipspace.results.table import Table, scored
 if TYPE_CHECKING:
     from clipspace.points.store import Store
 
-_ROWS = 4096
+_ROWS, _ACTIVATIONS = 4096, 2**26
+"""Rows, and activations, that are computed at once."""
+_PLAIN = ("k", "scale", "norm", "modality", "normalize", "reach")
 
 
 @dataclass(frozen=True, eq=False)
 class SparseAutoencoder:
-    """``unit(z) = mean + scale * sum(codes * directions)``, at most ``k`` codes a row above 0. See `fit_autoencoder`.
+    """``unit(z) = mean + scale * sum(codes * directions)``, few codes above 0: of `fit_autoencoder`, or `load_published`.
 
     Parameters
     ----------
     dictionary : unit directions (m, d), and the layer that finds how much of each there is
-    k : features that may fire on one row
-    mean, scale : of the unit vectors it was fitted to, (d,), and their root mean square distance to that mean
-    norm : mean length of the raw vectors it was fitted to, which single features are given
+    k : features that may fire on one row; None for all above their thresholds
+    mean, scale : offset (d,) and unit of the codes; here, the mean of unit vectors and their root mean square distance to it
+    norm : mean length of the raw vectors, which single features are given
     stamp, modality : of the points it was fitted to
     scores : on held-out rows; None for one made by hand
+    normalize : whether it takes unit vectors; raw ones where not
+    reach : usual distance of points to the mean, of which ``strength`` counts; ``scale`` when None
     """
 
     dictionary: Dictionary
-    k: int
+    k: int | None
     mean: np.ndarray
     scale: float
     norm: float
     stamp: Stamp | None
     modality: Modality = "image"
     scores: Result | None = None
+    normalize: bool = True
+    reach: float | None = None
 
     __repr__ = brief
 
@@ -71,18 +76,16 @@ class SparseAutoencoder:
 
     def codes(self, points: Embeddings | Store) -> sparse.csr_array:
         """How much each feature fires on each row, sparse (n, m), none negative; in units of ``scale``."""
-        points = embeddings_of(points, "SparseAutoencoder")
-        check_same_space(self.stamp, points.stamp, "SparseAutoencoder")
         return self._codes(self._centred(points))
 
     def rebuilt(self, points: Embeddings | Store) -> Embeddings:
         """The same rows as their features alone give them, at their own norms."""
         points = embeddings_of(points, "SparseAutoencoder")
         made = self.mean + self.scale * (self.codes(points) @ self.directions)
-        return points.with_vectors(sphere.unit(made) * points.norm[:, None])
+        return points.with_vectors(sphere.unit(made) * points.norm[:, None] if self.normalize else made)
 
     def embeddings(self, features: Sequence[int] | None = None, *, strength: float = 1.0) -> Embeddings:
-        """Points that hold one feature each, to be decoded: ``mean + strength * scale * direction``, at the usual norm.
+        """Points that hold one feature each, to be decoded: ``mean + strength * reach * unit(direction)``, at the usual norm.
 
         A ``strength`` of 1 lies as far from the mean as points usually do; 0 is the mean, and below 0 is the feature's
         opposite. All features when None.
@@ -97,7 +100,8 @@ class SparseAutoencoder:
             raise InputError(f"SparseAutoencoder: expected features from 0 to {m - 1}, got {features}")
         if not np.isfinite(strength):
             raise InputError(f"SparseAutoencoder: expected a finite strength, got {strength}")
-        made = sphere.unit(self.mean + strength * self.scale * self.directions[rows]) * self.norm
+        made = self.mean + strength * (self.reach or self.scale) * sphere.unit(self.directions[rows])
+        made = sphere.unit(made) * self.norm if self.normalize else made
         return Embeddings(made.astype(np.float32), self.stamp, self.modality, [f"feature {i}" for i in rows])
 
     def evaluate(self, points: Embeddings | Store, *, seed: int = 0) -> Result:
@@ -106,8 +110,6 @@ class SparseAutoencoder:
 
         Arrays: ``cosine`` (n,), and ``activity`` (m,), the share of rows that each feature fires on.
         """
-        points = embeddings_of(points, "SparseAutoencoder")
-        check_same_space(self.stamp, points.stamp, "SparseAutoencoder")
         x = self._centred(points)
         codes, n = self._codes(x), len(x)
         rebuilt = codes @ self.directions
@@ -134,23 +136,25 @@ class SparseAutoencoder:
         from safetensors.numpy import save_file
 
         scores = None if self.scores is None else {**self.scores.to_dict(), "arrays": {}}
-        header = {"k": self.k, "scale": self.scale, "norm": self.norm, "modality": self.modality, "scores": scores}
+        header = {name: getattr(self, name) for name in _PLAIN} | {"scores": scores}
         header["stamp"] = None if self.stamp is None else self.stamp.to_dict()
-        arrays = {**vars(self.dictionary), "mean": self.mean}
+        arrays = {name: array for name, array in vars(self.dictionary).items() if array is not None} | {
+            "mean": self.mean
+        }
         with atomically(path, overwrite=overwrite) as part:
             save_file(arrays, part, {"clipspace.sparse_autoencoder": json.dumps(header)})
 
-    def _centred(self, points: Embeddings) -> np.ndarray:
-        unit = sphere.unit(finite_vectors(points, "SparseAutoencoder"))
-        return ((unit - self.mean) / self.scale).astype(np.float32)
+    def _centred(self, points: Embeddings | Store) -> np.ndarray:
+        """What the layer takes, float32 (n, d). Raises `SpaceMismatchError` for points of another space."""
+        points = embeddings_of(points, "SparseAutoencoder")
+        check_same_space(self.stamp, points.stamp, "SparseAutoencoder")
+        vectors = finite_vectors(points, "SparseAutoencoder")
+        vectors = sphere.unit(vectors) if self.normalize else vectors
+        return ((vectors - self.mean) / self.scale).astype(np.float32)
 
     def _codes(self, x: np.ndarray) -> sparse.csr_array:
-        parts = [self.dictionary.activations(x[i : i + _ROWS], self.k) for i in range(0, len(x), _ROWS)]
-        columns, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
-        rows = np.repeat(np.arange(len(x)), self.k)
-        codes = sparse.csr_array((weights.ravel(), (rows, columns.ravel())), (len(x), len(self.directions)))
-        codes.eliminate_zeros()
-        return codes
+        rows = max(1, min(_ROWS, _ACTIVATIONS // len(self.directions)))
+        return sparse.vstack([self.dictionary.codes(x[i : i + rows], self.k) for i in range(0, len(x), rows)], "csr")
 
 
 def fit_autoencoder(
@@ -215,7 +219,7 @@ def load_autoencoder(path: str | Path) -> SparseAutoencoder:
             header = json.loads((file.metadata() or {})["clipspace.sparse_autoencoder"])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         stamp, scores = read_stamp(header["stamp"]), header["scores"] and result_of(header["scores"], {})
-        plain = {name: header[name] for name in ("k", "scale", "norm", "modality")}
+        plain = {name: header[name] for name in _PLAIN if name in header}
         mean = arrays.pop("mean")
         return SparseAutoencoder(Dictionary(**arrays), mean=mean, stamp=stamp, scores=scores, **plain)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
