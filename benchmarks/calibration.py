@@ -152,7 +152,7 @@ def plain_table(result: Result) -> str:
 def scores_table(table: Table) -> str:
     rows = [
         [
-            *(str(row[key]) for key in table.keys),
+            *("" if row[key] is None else str(row[key]) for key in table.keys),
             f"{row.value:.3f}",
             "" if row.chance is None else f"{row.chance:.3f}",
             interval(row),

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from clipspace.measure.estimate import Estimate
+from clipspace.measure.estimate import Estimate, at_least
 from clipspace.measure.read_outs import ridge_path
 from clipspace.reprs import brief
 from clipspace.seeds import stream
@@ -23,6 +23,8 @@ STRENGTHS = np.logspace(-1, 4, 6)
 """Of L2 regularisation, on standardised directions; each is one of the read-outs that are mixed."""
 _CORRECTION = 2.0
 """Of the variance of a row's bits: a row is sent, and is learned from; see ``benchmarks/coverage_readouts.py``."""
+_LEAST = 2.0
+"""Least error of the bits, over the number of rows sent: where the plain code wins, bits hardly differ between rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +64,7 @@ class CodeLength:
         saved = (self.plain - self.coded)[sent]
         influence = np.zeros(len(sent))
         influence[self.order[sent]] = (saved - saved.mean()) / len(saved) * np.sqrt(_CORRECTION)
-        return Estimate(float(saved.mean()), influence, np.array([saved.mean()]))
+        return Estimate(float(saved.mean()), at_least(influence, (_LEAST / len(saved)) ** 2), np.array([saved.mean()]))
 
 
 def code_length(x: np.ndarray, targets: np.ndarray, *, labels: bool, seed: int = 0) -> CodeLength:

@@ -12,6 +12,9 @@ QUANTILE = 1.96
 """Of the normal distribution, two-sided, 95 %."""
 FEW_ERRORS = 10
 """Errors below which their count says little of how often they happen."""
+_LEAST = 3.0
+"""Least error of a skill of amounts, in shares of the loss over the number of rows. A read-out that shrinks to the mean has losses
+that hardly differ from chance in any row, but on other rows it might not have shrunk (``benchmarks/coverage_readouts.py``)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +82,7 @@ def share_of_chance(loss: np.ndarray, chance: np.ndarray, *, error_rate: bool, c
     The training rows are a draw too, and splits share them, so that the losses are not independent. The variance of
     a row's loss is multiplied by ``correction`` ``(n,)``, and the variance between splits is added. With
     ``error_rate`` losses are 0 or 1, and the variance is never below that of two errors more (Agresti & Coull 1998):
-    no errors in n rows is no proof of none.
+    no errors in n rows is no proof of none. Without, the error is never below `_LEAST` / n of the loss.
     """
     n = loss.shape[1]
     value = 1 - loss.mean() / chance.mean()
@@ -87,11 +90,14 @@ def share_of_chance(loss: np.ndarray, chance: np.ndarray, *, error_rate: bool, c
     rows = -(loss.mean(axis=0) - (1 - value) * chance.mean(axis=0)) / (n * chance.mean())
     if error_rate and loss.mean() * n < FEW_ERRORS:
         wrong = (loss.mean() * n + 2) / (n + 4)
-        rows = _at_least(rows, wrong * (1 - wrong) / (n + 4) / chance.mean() ** 2)
-    return Estimate(float(value), rows * np.sqrt(correction), splits)
+        rows = at_least(rows, wrong * (1 - wrong) / (n + 4) / chance.mean() ** 2)
+    influence = rows * np.sqrt(correction)
+    if not error_rate:
+        influence = at_least(influence, (_LEAST / n * (1 - value)) ** 2)
+    return Estimate(float(value), influence, splits)
 
 
-def _at_least(rows: np.ndarray, variance: float) -> np.ndarray:
+def at_least(rows: np.ndarray, variance: float) -> np.ndarray:
     """Influences of that variance or more: those of ``rows``, made longer where they are too short."""
     present = float((rows**2).sum())
     if present >= variance:
