@@ -20,6 +20,7 @@ from clipspace.errors import InputError
 from clipspace.measure.cross_fitting import CAPACITIES
 from clipspace.points.sphere import angle
 from clipspace.probes.binding import KINDS, binding_quartets, choice_accuracy, decoded_binding, group_scores
+from clipspace.probes.binding_of_images import unimodal_binding
 from clipspace.probes.datasets import Choice
 from clipspace.probes.factors import rank_agreement, retention
 from clipspace.probes.factors.sensitivity import typical_angle
@@ -142,6 +143,17 @@ def binding_table(space: Space, n: int) -> str:
     return markdown(["traded", "text", "image", "group", "two captions"], [*rows, chances])
 
 
+def unimodal_table(space: Space, n: int) -> str:
+    """How often a probe of images alone tells a binding from the traded one, in z and in each control."""
+    found = unimodal_binding(space, n=n, seed=SEED + 5)
+    views = list(dict.fromkeys(found.column("view")))
+    rows = []
+    for kind in KINDS:
+        row = [found[kind, view] for view in views]
+        rows.append([kind, *(f"{share.value:.2f} ({interval(share)})" for share in row)])
+    return markdown(["traded", *views], rows)
+
+
 def plain_table(result: Result) -> str:
     """Factors and components, without what captions say."""
     frame = result.table.where(layer="embedding").pivot("factor", "component").to_frame().astype(float)
@@ -195,7 +207,7 @@ def attack_part(args: argparse.Namespace) -> dict[str, str]:
 
 def binding_part(args: argparse.Namespace) -> dict[str, str]:
     space = load_space("mini")
-    table = binding_table(space, 400)
+    table = binding_table(space, 400) + "\n\n" + unimodal_table(space, 100)
     if args.decoded:
         swaps = decoded_binding(space, "color", n=args.decoded, decodes=2, num_inference_steps=STEPS, seed=SEED + 4)
         table += f"\n\n{scores_table(swaps.table)}"
