@@ -22,6 +22,7 @@ from clipspace.cli.options import (
     check_space,
     encoded_from,
     report,
+    show,
 )
 from clipspace.cli.sets import Columns, Names, Vectors
 from clipspace.errors import InputError
@@ -137,6 +138,30 @@ def search(
         neighbours = retrieve(loaded, opened, [query], k=k)
     frame = neighbours.to_frame()
     report(frame.to_dict("records"), as_json, frame.to_string(index=False))
+
+
+@app.command()
+def duplicates(
+    points: Vectors,
+    other: Annotated[
+        Path | None, typer.Argument(help="Another set, such as a test set: which of its rows are in the first?")
+    ] = None,
+    false_rate: Annotated[
+        float, typer.Option("--false-rate", help="False pairs to expect for each row: 0.01 is one for every 100 rows.")
+    ] = 0.01,
+    index: Annotated[Path | None, typer.Option(help="Folder of an index of the first set; built by default.")] = None,
+    names: Names = None,
+    other_names: Annotated[Path | None, typer.Option("--other-names", help="As --names, of the other set.")] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Find copies within a set, or from one set in another, at a stated rate of false ones (clipspace.probes.duplicates)."""
+    from clipspace.probes import duplicates as call
+    from clipspace.search import open_index
+
+    opened = None if index is None else open_index(index)
+    second = None if other is None else open_points(other, names=other_names)
+    show(call(open_points(points, names=names), second, false_rate=false_rate, index=opened, seed=seed), as_json)
 
 
 @app.command("map")
