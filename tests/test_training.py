@@ -1,7 +1,11 @@
 """Training of a toy decoder from arrays: it learns what is planted, resumes to the byte, and never sees held-out rows."""
 
+import subprocess
+import sys
+import time
 from itertools import count, islice
 
+import killed_training
 import numpy as np
 import pytest
 import torch
@@ -218,4 +222,20 @@ def test_a_run_killed_at_ten_random_moments_ends_in_the_same_bytes(tmp_path, mon
         _killed(task, Bound(steps=60), int(rng.integers(2, 7)), monkeypatch, Clock())
     assert 10 < read_checkpoint(task.checkpoint, {})["step"] < 60
     train(task, Bound(steps=60), clock=Clock())
+    assert _bytes(tmp_path / "killed") == _bytes(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_by_the_system_ends_in_the_same_bytes(tmp_path):
+    """SIGKILL at random steps, while the next is computed or the checkpoint is written."""
+    script, rng = [sys.executable, killed_training.__file__], np.random.default_rng(3)
+    for _ in range(2):
+        with subprocess.Popen([*script, tmp_path / "killed"], stdout=subprocess.PIPE, text=True) as process:
+            for _ in range(int(rng.integers(3, 8))):
+                process.stdout.readline()
+            time.sleep(rng.random() / 50)
+            process.kill()
+    assert not (tmp_path / "killed/decoder/model_index.json").exists()
+    for name in ("killed", "whole"):
+        subprocess.run([*script, tmp_path / name], check=True, stdout=subprocess.DEVNULL)
     assert _bytes(tmp_path / "killed") == _bytes(tmp_path / "whole")

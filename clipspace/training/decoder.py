@@ -98,12 +98,12 @@ def train_decoder(
     look, weight = _look_of(reader, chosen, perceptual, say)
     described = _described(opened, stamp, chosen, perceptual=weight, seed=seed)
     output = Path(output)
-    check_run(output, described)
-    check_room(output, _sizes(output, opened, chosen))
-    if reader is not None:
-        check_encoder(reader, opened, each)
     rank, _ = join_processes()
     with first_process_first():
+        check_run(output, described)
+        check_room(output, _sizes(output, opened, chosen))
+        if reader is not None:
+            check_encoder(reader, opened, each)
         folder = begin_run(output, described)
     with training_alone(folder, rank):
         with first_process_first():

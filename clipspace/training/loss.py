@@ -13,7 +13,7 @@ NULL_RATE = 0.1
 """Share of the conditions that are dropped, for classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598)."""
 
 Look = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
-"""Guesses and clean images ``(n, c, h, w)``, both unshuffled, and rows that say which z they are of -> unlikeness ``(n,)``."""
+"""Guesses and clean images ``(n, c, h, w)``, both unshuffled, and z ``(n, d)`` -> how unlike each guess looks, ``(n,)``."""
 
 
 def denoising_loss(
