@@ -101,6 +101,7 @@ _HOMES = {
     "near_copies": ("duplicates",),
     "nearest_neighbours": ("knn",),
     "pairs": ("blind_pairs", "pair_rows", "pixel_points"),
+    "feature_names": ("name_features",),
     "published_autoencoder": ("load_published",),
     "ridge_regression": ("ridge",),
     "sparse_autoencoder": ("SparseAutoencoder", "fit_autoencoder", "load_autoencoder"),
