@@ -11,6 +11,7 @@ import pytest
 import torch
 import trained
 from diffusers import DDIMScheduler, UNet2DConditionModel
+from full_disk import full_disk
 
 from clipspace.errors import CheckpointError, InputError, PrecisionError
 from clipspace.training import loop, loss, noise, optimiser
@@ -160,6 +161,15 @@ def test_a_corrupt_checkpoint_is_named(tmp_path):
     with pytest.raises(CheckpointError, match=r"x\.ckpt.*delete it"):
         read_checkpoint(path, parts)
     assert read_checkpoint(tmp_path / "none.ckpt", parts) == {"step": 0}
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path):
+    path, parts = tmp_path / "x.ckpt", {"network": torch.nn.Linear(30, 30)}
+    save_checkpoint(path, 1, parts)
+    with full_disk(), pytest.raises(InputError, match=r"could not write the checkpoint .*x\.ckpt.* make room"):
+        save_checkpoint(path, 2, parts)
+    assert read_checkpoint(path, parts)["step"] == 1
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_folded_network_takes_plain_conditions_as_the_trained_one_took_standard_ones():
