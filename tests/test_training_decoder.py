@@ -7,6 +7,7 @@ from collections import namedtuple
 import numpy as np
 import pytest
 import tiny
+import torch
 import trained
 from command_line import run
 from PIL import Image
@@ -26,6 +27,9 @@ from clipspace.training import decoder, loop, presets
 from clipspace.training.batches import held_out
 from clipspace.training.decoder import train_decoder
 from clipspace.training.folder import training_alone
+from clipspace.training.looking import look_of
+from clipspace.training.showing import pixels_of
+from clipspace.training.vectors import Standard
 
 N = 1000
 
@@ -163,6 +167,20 @@ def test_a_finished_run_has_nothing_left_to_do(made, place, clip, quickly, monke
     monkeypatch.setattr("clipspace.training.task.denoising_loss", None)
     _train(place, folder, encoder=clip, steps=8)
     assert (folder / "unet/diffusion_pytorch_model.safetensors").read_bytes() == before
+
+
+def test_the_encoder_asks_for_what_differs_within_its_cone(clip):
+    """None for the images themselves, and much for others, though all cosines of this encoder are near 1."""
+    images, _ = trained.planted(12)
+    encoder = load_space(clip, device="cpu").encoder
+    unit = sphere.unit(encoder.images([Image.fromarray(image) for image in images]))
+    z = torch.from_numpy((unit * 32**0.5).astype(np.float32))
+    look = look_of(encoder, 2, Standard(z.mean(dim=0).numpy(), 0.1))
+    x = torch.nn.functional.pixel_unshuffle(pixels_of(images, torch.device("cpu")), 2)
+    own, other = look(x, x, z), look(x.roll(1, dims=0), x, z)
+    assert (unit @ unit.T).min() > 0.5
+    assert own.max() < 0.1
+    assert other.mean() > 0.6
 
 
 def test_no_encoder_is_needed_and_images_are_found_by_the_paths_that_name_rows(place, tmp_path, quickly):

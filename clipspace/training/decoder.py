@@ -29,7 +29,7 @@ from clipspace.training.optimiser import check_extra
 from clipspace.training.presets import Preset, network_config, preset_of
 from clipspace.training.processes import first_process_first, join_processes
 from clipspace.training.task import Task, train
-from clipspace.training.vectors import check_vectors, stored_conditions
+from clipspace.training.vectors import Standard, check_vectors, stored_conditions
 
 FEWEST = 1000
 """Rows below which a decoder learns its images by heart."""
@@ -76,7 +76,7 @@ def train_decoder(
     preset : "tiny" (64 px, an hour on a CPU), "small" or "small-128" (64 and 128 px, hours on a GPU), or a `Preset`
     steps, minutes : length of the run, one of them; the preset's usual minutes when both are None. Earlier sessions count
     batch_size : images of a step, over all processes; the preset's when None
-    perceptual : weight of 1 - cos(E(guess), z) in the loss; 0.3 where an encoder is given and None, else 0
+    perceptual : weight of 1 - cos(E(guess), z), both less the store's mean, in the loss; 0.3 where an encoder is given and None, else 0
     seed : of all draws
     compile : compile the network, which needs a C++ compiler, and is 1.3 times as fast on a CPU
     kind, image_column : of ``source``, as `open_source` takes them
@@ -95,7 +95,7 @@ def train_decoder(
     each = images_of(opened, source, kind=kind, image_column=image_column)
     reader = None if encoder is None else load_space(encoder, device=device).encoder
     stamp = _stamp(opened, reader)
-    look, weight = _look_of(reader, chosen, perceptual, say)
+    look, weight = _look_of(reader, chosen, standard, perceptual, say)
     described = _described(opened, stamp, chosen, perceptual=weight, seed=seed)
     output = Path(output)
     rank, _ = join_processes()
@@ -103,7 +103,7 @@ def train_decoder(
         check_run(output, described)
         check_room(output, _sizes(output, opened, chosen))
         if reader is not None:
-            check_encoder(reader, opened, each)
+            check_encoder(reader, opened, each, standard)
         folder = begin_run(output, described)
     with training_alone(folder, rank):
         with first_process_first():
@@ -165,7 +165,7 @@ def _stamp(store: Store, encoder: Encoder | None) -> Stamp:
 
 
 def _look_of(
-    encoder: Encoder | None, preset: Preset, perceptual: float | None, say: Callable[[str], object]
+    encoder: Encoder | None, preset: Preset, standard: Standard, perceptual: float | None, say: Callable[[str], object]
 ) -> tuple[Look | None, float]:
     """What an encoder is asked of guesses, and its weight; None and 0 where there is no encoder, or no weight."""
     if perceptual is not None and not 0 <= perceptual < np.inf:
@@ -177,7 +177,7 @@ def _look_of(
     if encoder is None or perceptual == 0:
         return None, 0.0
     try:
-        return look_of(encoder, preset.unshuffle), PERCEPTUAL if perceptual is None else float(perceptual)
+        return look_of(encoder, preset.unshuffle, standard), PERCEPTUAL if perceptual is None else float(perceptual)
     except CapabilityError as error:
         if perceptual is not None:
             raise

@@ -21,14 +21,15 @@ from clipspace.points.store import Store, layout
 from clipspace.sources import Source, open_source
 from clipspace.sources.images import decode_image, square
 from clipspace.sources.named import each_named
+from clipspace.training.vectors import Standard
 
 _AT_ONCE = 256
 """Images decoded at a time."""
 
 _CHECKED = 6
 """Images that are encoded to see whether they are those of the store."""
-_SAME = 0.98
-"""Smallest cosine between an image's embedding and its row of a store, in any precision."""
+_SAME = 0.7
+"""Smallest cosine between an image's embedding and its row of a store, both less the store's mean, in any precision."""
 
 Each = Callable[[Sequence[int]], Iterator[tuple[int, bytes]]]
 """Row numbers of a store -> (row number, image file), in any order."""
@@ -133,18 +134,19 @@ def _check_same_input(store: Store, source: Source) -> None:
     )
 
 
-def check_encoder(encoder: Encoder, store: Store, each: Each) -> None:
+def check_encoder(encoder: Encoder, store: Store, each: Each, standard: Standard) -> None:
     """Raise `InputError` where an encoder makes other vectors of some images than the store holds: they have changed."""
     rows = sorted(set(np.linspace(0, len(store) - 1, _CHECKED).round().astype(int).tolist()))
     with _naming_what_to_do():
         images = {row: decode_image(data, what=f"the image of row {row}") for row, data in each(rows)}
-    again = sphere.unit(encoder.images([images[row] for row in rows]))
-    stored = sphere.unit(gather(store, np.array(rows)))
+    centre = standard.mean / store.dim**0.5
+    again = sphere.unit(sphere.unit(encoder.images([images[row] for row in rows])) - centre)
+    stored = sphere.unit(sphere.unit(gather(store, np.array(rows))) - centre)
     cosines = np.einsum("nd,nd->n", again, stored)
     if cosines.min() < _SAME:
         worst = int(cosines.argmin())
         raise InputError(
             f"train: expected the images that {str(store.path)!r} was encoded from, got {store.names[rows[worst]]!r}, whose "
-            f"embedding has a cosine of {cosines[worst]:.2f} to its row (1 where it is the same image); give the source that was "
-            "encoded, or encode what is there now"
+            f"embedding has a cosine of {cosines[worst]:.2f} to its row, less the mean (1 where it is the same image); give the "
+            "source that was encoded, or encode what is there now"
         )

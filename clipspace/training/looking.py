@@ -7,12 +7,14 @@ import torch
 from clipspace.errors import CapabilityError
 from clipspace.models.contract import Encoder
 from clipspace.training.loss import Look
+from clipspace.training.vectors import Standard
 
 
-def look_of(encoder: Encoder, unshuffle: int) -> Look:
-    """1 - the cosine between z and the embedding of a guess, as the encoder sees it at its own size.
+def look_of(encoder: Encoder, unshuffle: int, standard: Standard) -> Look:
+    """1 - the cosine between z and the embedding of a guess, as the encoder sees it at its own size, both less the store's mean.
 
-    The encoder's weights are frozen. Raises `CapabilityError` for an encoder that has no gradient.
+    Vectors of most encoders lie in a narrow cone, in which plain cosines hardly differ. The encoder's weights are frozen.
+    Raises `CapabilityError` for an encoder that has no gradient.
     """
     model = getattr(encoder, "model", None)
     if isinstance(model, torch.nn.Module):
@@ -20,8 +22,9 @@ def look_of(encoder: Encoder, unshuffle: int) -> Look:
 
     def look(guess: torch.Tensor, x0: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         pixels = torch.nn.functional.pixel_shuffle(guess, unshuffle) / 2 + 0.5
-        seen = encoder.differentiable(resized(pixels, encoder.image_shape))
-        return 1 - torch.nn.functional.cosine_similarity(seen.float(), z)
+        seen = encoder.differentiable(resized(pixels, encoder.image_shape)).float()
+        unit = torch.nn.functional.normalize(seen, dim=1) * seen.shape[1] ** 0.5
+        return 1 - torch.nn.functional.cosine_similarity(standard(unit), standard(z))
 
     _check_gradient(look, encoder, unshuffle)
     return look
