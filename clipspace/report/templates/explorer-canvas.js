@@ -12,14 +12,10 @@ function outline(pen, shape, x, y, r) {
 
 function painterByHand(canvas) {
   const [seenPen, hiddenPen] = [canvas, document.createElement("canvas")].map((one) => one.getContext("2d"));
-  let [pen, dress, lit] = [seenPen, null, null];
+  let [pen, dress] = [seenPen, null];
   return {
-    slice: SLICE / 2,
     dress(given) {
       dress = given;
-    },
-    light(mask) {
-      lit = mask;
     },
     begin(seen) {
       pen = seen ? seenPen : hiddenPen;
@@ -29,12 +25,12 @@ function painterByHand(canvas) {
       pen.clearRect(0, 0, view.width, view.height);
       Object.assign(pen, { strokeStyle: NOTHING, lineWidth: dress.rim });
     },
-    draw(rows, { pass, size, opacity }) {
+    draw(rows, { size, opacity }) {
       const r = size / 2;
       pen.globalAlpha = opacity;
       for (const i of rows) {
         const [x, y] = place(i);
-        if ((pass >= 0 && lit[i] !== pass) || !inside([x, y], -r)) continue;
+        if (!inside([x, y], -r)) continue;
         const { colour, shape } = inkOf(dress, i);
         pen.fillStyle = colour;
         outline(pen, shape, x, y, r);
@@ -42,6 +38,7 @@ function painterByHand(canvas) {
         if (dress.rim) pen.stroke();
       }
     },
+    drawn: nextFrame,
     show() {
       seenPen.setTransform(1, 0, 0, 1, 0, 0);
       seenPen.clearRect(0, 0, canvas.width, canvas.height);

@@ -1,6 +1,5 @@
 // Grids over the map: they find the point under the pointer, and which points of the part that is seen to draw.
 
-const SLICE = 50_000; // points drawn at once: a frame of them, in software, takes less than a twentieth of a second
 const bounds = { x: extent(xs), y: extent(ys) };
 
 /** A stride that visits n rows in an order unlike theirs: rows near each other may be alike. */
@@ -11,50 +10,50 @@ function stride(count) {
   return step;
 }
 
-/** The rows of each cell of a grid, mixed: those of cell c are order[starts[c]] to order[starts[c + 1] - 1]. */
-function gridOf(rows) {
-  const count = rows ? rows.length : n; // null: all points
-  const side = Math.max(Math.ceil(Math.sqrt(count / 4)), 1);
+/** The points of each cell of a grid, mixed: those of cell c are order[starts[c]] to order[starts[c + 1] - 1]. */
+function sortIntoCells() {
+  const side = Math.max(Math.ceil(Math.sqrt(n / 4)), 1);
   const scale = [side / (bounds.x[1] - bounds.x[0] || 1), side / (bounds.y[1] - bounds.y[0] || 1)];
   const step = (value, low, factor) => Math.min(Math.max(Math.floor((value - low) * factor), 0), side - 1);
   const column = (x) => step(x, bounds.x[0], scale[0]);
   const row = (y) => step(y, bounds.y[0], scale[1]);
   const cellOf = (i) => row(ys[i]) * side + column(xs[i]);
   const starts = new Uint32Array(side * side + 1);
-  for (let k = 0; k < count; k++) starts[cellOf(rows ? rows[k] : k) + 1]++;
+  for (let i = 0; i < n; i++) starts[cellOf(i) + 1]++;
   for (let c = 0; c < side * side; c++) starts[c + 1] += starts[c];
   const next = starts.slice();
-  const order = new Uint32Array(count);
-  const by = stride(count);
-  for (let k = 0, at = 0; k < count; k++, at = (at + by) % count) {
-    const i = rows ? rows[at] : at;
-    order[next[cellOf(i)]++] = i;
-  }
+  const order = new Uint32Array(n);
+  const by = stride(n);
+  for (let k = 0, i = 0; k < n; k++, i = (i + by) % n) order[next[cellOf(i)]++] = i;
   return { side, column, row, starts, order };
 }
 
-/** The range of columns and rows of a grid's cells in the part of the map that is seen, and `margin` pixels around it. */
-function seenCells(grid, margin) {
+const cells = sortIntoCells();
+
+/** The range of columns and rows of the cells in the part of the map that is seen, and `margin` pixels around it. */
+function seenCells(margin) {
   const [dx, dy] = [view.width / 2 + margin, view.height / 2 + margin].map((pixels) => pixels * view.unit);
-  const [left, right] = [grid.column(view.x - dx), grid.column(view.x + dx)];
-  return { left, right, bottom: grid.row(view.y - dy), top: grid.row(view.y + dy) };
+  const [left, right] = [cells.column(view.x - dx), cells.column(view.x + dx)];
+  return { left, right, bottom: cells.row(view.y - dy), top: cells.row(view.y + dy) };
 }
 
-function countSeen(grid, margin = 0) {
-  const { left, right, bottom, top } = seenCells(grid, margin);
+function countSeen(margin = 0) {
+  const { left, right, bottom, top } = seenCells(margin);
+  const { side, starts } = cells;
   let count = 0;
-  for (let row = bottom; row <= top; row++) {
-    count += grid.starts[row * grid.side + right + 1] - grid.starts[row * grid.side + left];
-  }
+  for (let row = bottom; row <= top; row++) count += starts[row * side + right + 1] - starts[row * side + left];
   return count;
 }
 
 const gathered = new Uint32Array(n);
 
-/** Slice number `slice` of `slices` of the points in the part that is seen: the same share of every cell's. */
-function gather(grid, slice, slices, margin = 0) {
-  const { left, right, bottom, top } = seenCells(grid, margin);
-  const { side, starts, order } = grid;
+/**
+ * Slice number `slice` of `slices` of the points in the part that is seen: the same share of every cell's. With a mask,
+ * those of them that it marks with `wanted`.
+ */
+function gather(slice, slices, { mask = null, wanted = 1, margin = 0 } = {}) {
+  const { left, right, bottom, top } = seenCells(margin);
+  const { side, starts, order } = cells;
   let count = 0;
   for (let row = bottom; row <= top; row++) {
     for (let c = row * side + left; c <= row * side + right; c++) {
@@ -62,14 +61,15 @@ function gather(grid, slice, slices, margin = 0) {
       if (!size) continue;
       const shift = (Math.imul(c, 2654435761) >>> 0) / 2 ** 32; // rounds shares of few points up as often as they ask for
       const stop = from + Math.floor((size * (slice + 1)) / slices + shift);
-      for (let k = from + Math.floor((size * slice) / slices + shift); k < stop; k++) gathered[count++] = order[k];
+      for (let k = from + Math.floor((size * slice) / slices + shift); k < stop; k++) {
+        if (!mask || mask[order[k]] === wanted) gathered[count++] = order[k];
+      }
     }
   }
   return gathered.subarray(0, count);
 }
 
 const REACH = 20; // pixels from the pointer within which a point is found
-const cells = gridOf(null);
 
 /** The point nearest to a pixel of the map, null where none is within reach. */
 function pointAt(px, py) {

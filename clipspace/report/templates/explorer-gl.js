@@ -1,17 +1,15 @@
-// The painter by WebGL 2.
+// The painter by WebGL 2. It is handed the points to draw each time, where they are and in which ink: nothing is kept there.
 
 const VERTEX = `#version 300 es
-in vec2 place; in float tint; in float lit;
-uniform vec2 centre, pixels; uniform float unit, size, ratio, pass, opacity;
+in vec3 point; // pixels from the middle of the map, right and up; number of the ink
+uniform vec2 pixels; uniform float size, ratio, opacity;
 uniform vec4 inks[${data.scale.length + 1}]; // red, green, blue, shape
 out vec4 ink; flat out int kind; flat out float across;
 void main() {
-  bool shown = pass < 0.0 || lit == pass;
-  vec2 at = (place - centre) / unit * 2.0 / pixels;
-  gl_Position = shown ? vec4(at, 0.0, 1.0) : vec4(2.0, 2.0, 2.0, 1.0);
+  gl_Position = vec4(point.xy * 2.0 / pixels, 0.0, 1.0);
   across = size * ratio;
   gl_PointSize = across + 2.0;
-  vec4 own = inks[int(tint)];
+  vec4 own = inks[int(point.z)];
   kind = int(own.a);
   ink = vec4(own.rgb, 1.0) * opacity;
 }`;
@@ -30,14 +28,12 @@ void main() {
   painted = mix(ink, vec4(rimColour, 1.0) * ink.a, edge) * clamp(0.5 - outside, 0.0, 1.0);
 }`;
 
-const origin = [0.5 * (bounds.x[0] + bounds.x[1]), 0.5 * (bounds.y[0] + bounds.y[1])]; // float32 on the GPU is finest near 0
-
-const pen = document.createElement("canvas").getContext("2d");
+const swatch = document.createElement("canvas").getContext("2d");
 
 /** Red, green and blue, 0 to 1, of any colour of CSS. */
 function rgb(colour) {
-  pen.fillStyle = colour;
-  return [1, 3, 5].map((k) => parseInt(pen.fillStyle.slice(k, k + 2), 16) / 255);
+  swatch.fillStyle = colour;
+  return [1, 3, 5].map((k) => parseInt(swatch.fillStyle.slice(k, k + 2), 16) / 255);
 }
 
 function program(gl) {
@@ -52,84 +48,82 @@ function program(gl) {
   gl.useProgram(made);
   gl.enable(gl.BLEND);
   gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+  gl.bindBuffer(gl.ARRAY_BUFFER, gl.createBuffer());
+  const point = gl.getAttribLocation(made, "point");
+  gl.enableVertexAttribArray(point);
+  gl.vertexAttribPointer(point, 3, gl.FLOAT, false, 0, 0);
   return made;
+}
+
+/** A frame as large as the canvas, to draw on unseen. */
+function hiddenFrame(gl, { width, height }) {
+  const [buffer, colour] = [gl.createFramebuffer(), gl.createRenderbuffer()];
+  gl.bindRenderbuffer(gl.RENDERBUFFER, colour);
+  gl.renderbufferStorage(gl.RENDERBUFFER, gl.RGBA8, width, height);
+  gl.bindFramebuffer(gl.FRAMEBUFFER, buffer);
+  gl.framebufferRenderbuffer(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.RENDERBUFFER, colour);
+  return { buffer, colour, width, height };
 }
 
 /** What draws by WebGL; null where a browser has none. */
 function painterByGpu(canvas) {
   const gl = canvas.getContext("webgl2", { antialias: false, premultipliedAlpha: true });
   if (!gl) return null;
-  let [made, frame, buffers] = [null, null, {}];
-
-  /** Gives the GPU one attribute of all points. */
-  function send(name, values, size, type) {
-    const at = gl.getAttribLocation(made, name);
-    buffers[name] ??= gl.createBuffer();
-    gl.bindBuffer(gl.ARRAY_BUFFER, buffers[name]);
-    gl.bufferData(gl.ARRAY_BUFFER, values, gl.STATIC_DRAW);
-    gl.enableVertexAttribArray(at);
-    gl.vertexAttribPointer(at, size, type, false, 0, 0);
-  }
+  let [made, frame, dressed] = [program(gl), null, null];
+  let room = new Float32Array(0);
 
   function set(name, ...values) {
     gl[`uniform${values.length}f`](gl.getUniformLocation(made, name), ...values);
   }
 
-  function start() {
-    made = program(gl);
-    buffers = { rows: gl.createBuffer() };
-    frame = null;
-    const places = new Float32Array(2 * n);
-    for (let i = 0; i < n; i++) {
-      places[2 * i] = xs[i] - origin[0];
-      places[2 * i + 1] = ys[i] - origin[1];
-    }
-    send("place", places, 2, gl.FLOAT);
-    set("rimColour", ...rgb(NOTHING));
-  }
-
-  /** An image as large as the canvas, to draw on unseen. */
   function hidden() {
-    const { width, height } = canvas;
-    if (frame?.width === width && frame.height === height) return frame.buffer;
-    if (frame) gl.deleteFramebuffer(frame.buffer), gl.deleteRenderbuffer(frame.colour);
-    frame = { width, height, buffer: gl.createFramebuffer(), colour: gl.createRenderbuffer() };
-    gl.bindRenderbuffer(gl.RENDERBUFFER, frame.colour);
-    gl.renderbufferStorage(gl.RENDERBUFFER, gl.RGBA8, width, height);
-    gl.bindFramebuffer(gl.FRAMEBUFFER, frame.buffer);
-    gl.framebufferRenderbuffer(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.RENDERBUFFER, frame.colour);
+    if (frame?.width !== canvas.width || frame.height !== canvas.height) {
+      if (frame) gl.deleteFramebuffer(frame.buffer);
+      if (frame) gl.deleteRenderbuffer(frame.colour);
+      frame = hiddenFrame(gl, canvas);
+    }
     return frame.buffer;
   }
 
-  start();
   return {
-    slice: SLICE,
-    restart: start,
-    dress({ inks, tints, rim }) {
-      gl.uniform4fv(gl.getUniformLocation(made, "inks"), inks.flatMap(({ colour, shape }) => [...rgb(colour), shape]));
-      set("rim", rim * (devicePixelRatio || 1));
-      send("tint", tints, 1, gl.UNSIGNED_BYTE);
+    restart() {
+      [made, frame] = [program(gl), null];
     },
-    light(mask) {
-      send("lit", mask ?? new Uint8Array(n), 1, gl.UNSIGNED_BYTE);
+    dress(given) {
+      dressed = given;
     },
     begin(seen) {
       gl.bindFramebuffer(gl.FRAMEBUFFER, seen ? null : hidden());
       gl.viewport(0, 0, canvas.width, canvas.height);
       gl.clear(gl.COLOR_BUFFER_BIT);
-      set("centre", view.x - origin[0], view.y - origin[1]);
+      const { inks, rim } = dressed;
+      const ratio = devicePixelRatio || 1;
+      gl.uniform4fv(gl.getUniformLocation(made, "inks"), inks.flatMap(({ colour, shape }) => [...rgb(colour), shape]));
+      set("rimColour", ...rgb(NOTHING));
+      set("rim", rim * ratio);
       set("pixels", view.width, view.height);
-      set("unit", view.unit);
-      set("ratio", devicePixelRatio || 1);
+      set("ratio", ratio);
     },
-    draw(rows, { pass, size, opacity }) {
-      set("pass", pass);
+    draw(rows, { size, opacity }) {
+      if (room.length < 3 * rows.length) room = new Float32Array(3 * rows.length);
+      for (let k = 0, at = 0; k < rows.length; k++) {
+        const i = rows[k];
+        room[at++] = (xs[i] - view.x) / view.unit;
+        room[at++] = (ys[i] - view.y) / view.unit;
+        room[at++] = dressed.tints[i];
+      }
       set("size", size);
       set("opacity", opacity);
-      gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, buffers.rows);
-      gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, rows, gl.STREAM_DRAW);
-      gl.drawElements(gl.POINTS, rows.length, gl.UNSIGNED_INT, 0);
+      gl.bufferData(gl.ARRAY_BUFFER, room.subarray(0, 3 * rows.length), gl.STREAM_DRAW);
+      gl.drawArrays(gl.POINTS, 0, rows.length);
+    },
+    /** Resolves once all that was asked for is drawn. */
+    async drawn() {
+      const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
       gl.flush();
+      do await nextFrame();
+      while (gl.getSyncParameter(fence, gl.SYNC_STATUS) !== gl.SIGNALED && !gl.isContextLost());
+      gl.deleteSync(fence);
     },
     /** Shows what was drawn unseen. */
     show() {

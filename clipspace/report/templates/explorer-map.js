@@ -86,22 +86,23 @@ function spread(candidates) {
 let chosen = { candidates: null, unit: 0, points: [] };
 const TILED = 20_000; // points among which all places for pictures are sought; of more, a sample of those that are seen
 
-function tiled(grid) {
-  const { order } = grid;
-  if (order.length <= TILED) {
-    if (chosen.candidates !== order || chosen.unit !== view.unit) {
-      chosen = { candidates: order, unit: view.unit, points: spread([...order].sort((a, b) => a - b)) };
+/** The points that have a picture on the map: of those that are lit, or of all. */
+function tiled(lit, mask) {
+  const count = lit ? lit.length : n;
+  if (count <= TILED) {
+    if (chosen.candidates !== lit || chosen.unit !== view.unit) {
+      chosen = { candidates: lit, unit: view.unit, points: spread(lit ? [...lit] : [...xs.keys()]) };
     }
     return chosen.points;
   }
-  const around = 4 * TILE;
-  const slices = Math.ceil(countSeen(grid, around) / (TILED / 4)) || 1;
-  return spread([...gather(grid, 0, slices, around)].sort((a, b) => a - b));
+  const around = { mask, margin: 4 * TILE };
+  const slices = Math.ceil((countSeen(around.margin) * count) / n / (TILED / 4)) || 1;
+  return spread([...gather(0, slices, around)].sort((a, b) => a - b));
 }
 
-/** Pictures of points of a grid, null for none, in frames of their colour. */
-function drawTiles(grid, dress) {
-  const points = grid ? tiled(grid) : [];
+/** Pictures of some points on the map, in frames of their colour; of none where they are not `shown`. */
+function drawTiles(shown, { lit, mask, dress }) {
+  const points = shown ? tiled(lit, mask) : [];
   const wanted = new Set(points.filter((i) => inside(place(i), -TILE)));
   for (const [i, tile] of drawn) {
     if (!wanted.has(i)) drawn.delete(i) && tile.remove();

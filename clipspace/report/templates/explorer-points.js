@@ -2,10 +2,14 @@
 
 const OPACITY = { ordinary: 0.85, lit: 1, dim: 0.1, least: 0.08 };
 const STILL = 120; // milliseconds without a movement after which all points are drawn
+const FRAME = 30; // milliseconds that drawing a slice should take
+const FEW = 20_000; // points that are drawn at once on every machine
+const nextFrame = () => new Promise((done) => requestAnimationFrame(done));
 const canvas = map.querySelector(".points");
 const painter = painterByGpu(canvas) ?? painterByHand(canvas);
-const look = { mask: null, lit: null, dress: null }; // mask: null when no point is dimmed
+const look = { mask: null, lit: null, dress: null }; // mask: 1 for the points that are lit; null when none is dimmed
 let painting = 0; // the number of the drawing that is wanted
+let slice = FEW; // points drawn at once: more where they turn out to be drawn fast
 
 /** Sets how the points look; see `dressOf`. */
 function dress(given) {
@@ -15,31 +19,37 @@ function dress(given) {
 
 /** Dims all points but these; null dims none. */
 function lightUp(rows) {
+  look.lit = rows;
   look.mask = rows && new Uint8Array(n);
-  for (const i of rows ?? []) look.mask[i] = 1;
-  look.lit = rows && gridOf(rows);
-  painter.light(look.mask);
+  if (rows) for (let k = 0; k < rows.length; k++) look.mask[rows[k]] = 1;
 }
 
 /** The width of a point in pixels, and its opacity: less where points lie over each other, so that the dense parts show. */
 function sizeAndOpacity() {
   const share = 0.5 * Math.sqrt((view.width * view.height) / n);
-  if (n <= SLICE) return { size: Math.min(Math.max(share, 3), 9), opacity: OPACITY.ordinary };
+  if (n <= LARGE) return { size: Math.min(Math.max(share, 3), 9), opacity: OPACITY.ordinary };
   const closer = view.widest / 4 / view.unit;
   const size = Math.min(Math.max(share * closer, 1.6), 7);
   const layers = (n * size * size) / (view.width * view.height * closer * closer); // points over a pixel, on average
   return { size, opacity: Math.min(Math.max((0.35 * OPACITY.ordinary) / layers, OPACITY.least), OPACITY.ordinary) };
 }
 
-/** What is drawn, the lowest first: which points, and how. */
+/** What is drawn, the lowest first: `rows(k)` of `slices`, and how. */
 function layers() {
   const { size, opacity } = sizeAndOpacity();
-  if (!look.mask) return [{ grid: cells, pass: -1, size, opacity, most: OPACITY.ordinary }];
-  const { dim, lit, ordinary } = OPACITY;
+  const { mask, lit } = look;
+  const { dim, ordinary } = OPACITY;
+  const seen = countSeen();
+  const inSlices = (share, options, style) => {
+    const slices = Math.ceil((seen * share) / slice) || 1;
+    return { slices, rows: (k) => gather(k, slices, options), ...style };
+  };
+  if (!mask) return [inSlices(1, {}, { size, opacity, most: ordinary })];
+  const style = { size: size + 2, opacity: OPACITY.lit, most: OPACITY.lit };
   return [
-    { grid: cells, pass: 0, size, opacity: (opacity / ordinary) * dim, most: dim },
-    { grid: look.lit, pass: 1, size: size + 2, opacity: lit, most: lit },
-  ].filter(({ grid }) => grid.order.length);
+    inSlices(1 - lit.length / n, { mask, wanted: 0 }, { size, opacity: (opacity / ordinary) * dim, most: dim }),
+    lit.length <= FEW ? { slices: 1, rows: () => lit, ...style } : inSlices(lit.length / n, { mask }, style),
+  ];
 }
 
 /** Draws what is seen at once: all points, or a sample where they are many, as dark as all of them. */
@@ -48,38 +58,37 @@ function paint() {
   const ratio = devicePixelRatio || 1;
   const [width, height] = [Math.round(view.width * ratio), Math.round(view.height * ratio)];
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-  const all = layers().map((layer) => ({ ...layer, slices: Math.ceil(countSeen(layer.grid) / painter.slice) || 1 }));
   painter.begin(true);
-  for (const layer of all) {
-    const opacity = Math.min(layer.opacity * layer.slices, layer.most);
-    painter.draw(gather(layer.grid, 0, layer.slices), { ...layer, opacity });
+  const all = layers();
+  for (const { rows, slices, size, opacity, most } of all) {
+    painter.draw(rows(0), { size, opacity: Math.min(opacity * slices, most) });
   }
-  if (all.some(({ slices }) => slices > 1)) setTimeout(() => job === painting && refine(all, job), STILL);
+  if (all.some(({ slices }) => slices > 1)) setTimeout(() => job === painting && refine(job), STILL);
 }
 
-const nextFrame = () => new Promise((done) => requestAnimationFrame(done));
-
-/** Draws all points unseen, a slice a frame, and shows them; leaves off when the map moves. */
-async function refine(all, job) {
-  let begun = false;
-  for (const layer of all) {
-    for (let slice = 0; slice < layer.slices; slice++) {
-      if (job !== painting) return;
-      if (!begun) painter.begin(false);
-      begun = true;
-      painter.draw(gather(layer.grid, slice, layer.slices), layer);
-      await nextFrame();
-    }
+/** Draws all points unseen, a slice at a time, and shows them; leaves off when the map moves. */
+async function refine(job) {
+  const all = layers().flatMap((layer) => Array.from({ length: layer.slices }, (_, k) => ({ ...layer, k })));
+  for (const [at, { rows, k, ...style }] of all.entries()) {
+    if (at === 0) painter.begin(false);
+    const [some, begun] = [rows(k), performance.now()];
+    painter.draw(some, style);
+    await painter.drawn();
+    if (job !== painting) return;
+    if (some.length > FEW / 2) adapt((performance.now() - begun) / some.length);
   }
-  if (job !== painting) return;
   painter.show();
   performance.mark("explorer-refined");
+}
+
+/** Takes larger slices where drawing a point takes few milliseconds, and smaller ones where it takes many. */
+function adapt(milliseconds) {
+  slice = Math.round(Math.min(Math.max(0.7 * slice + (0.3 * FRAME) / milliseconds, FEW), 20 * FEW));
 }
 
 canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
 canvas.addEventListener("webglcontextrestored", () => {
   painter.restart();
   painter.dress(look.dress);
-  painter.light(look.mask);
   paint();
 });

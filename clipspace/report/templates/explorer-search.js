@@ -45,7 +45,8 @@ function search(query, folded) {
   for (const word of query.toLowerCase().split(/\s+/).filter(Boolean)) {
     const marks = new Uint8Array(n);
     for (const chunk of folded) mark(chunk, word, marks);
-    all = all ? all.map((one, i) => one & marks[i]) : marks;
+    if (all) for (let i = 0; i < n; i++) marks[i] &= all[i];
+    all = marks;
   }
   return rowsWhere((i) => all[i]);
 }

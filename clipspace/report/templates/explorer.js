@@ -33,7 +33,7 @@ function draw(mapMoved = false) {
     if (moved) paint();
     moved = false;
     const i = state.under ?? state.kept;
-    drawTiles(pictures?.checked ? (look.lit ?? cells) : null, look.dress);
+    drawTiles(pictures?.checked, look);
     drawMarks(i, i === null ? [] : neighboursOf(i).map(({ row }) => row));
   });
 }
@@ -159,4 +159,11 @@ folded = unpacked.then(async () => [names, captions].filter(Boolean)).then(foldA
 unpacked.then(show);
 listen();
 folded.then(() => performance.mark("explorer-ready"));
-map.explorer = { state, view, place, look }; // for scripts beside the page, and for tests
+
+/** Resolves once what was asked for is drawn: its pixels are there. */
+async function settled() {
+  await nextFrame();
+  await painter.drawn();
+}
+
+map.explorer = { state, view, place, look, zoomBy, find, settled, paint, painter }; // for scripts beside the page, and for tests
