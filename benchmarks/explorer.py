@@ -27,6 +27,7 @@ from clipspace.search.maps import Map
 
 BARS = {20_000: (5, 1.5, 60), 200_000: (20, 3, 120), 1_000_000: (80, 8, 300)}
 """Largest page (MB), seconds to the first drawing, and heap (MB), for each number of points."""
+LARGE = 20_000  # points; more are drawn in slices
 ZOOM, SEARCH = 100, 300  # largest time of a zoom step and of a search, in ms
 EXPLORER = "document.querySelector('#explorer .map').explorer"
 QUERIES = ("photo-0004711", "harbour", "red bicycle", "photo", "e", "no such thing")
@@ -149,8 +150,12 @@ def shoot(browser: Browser, folder: Path, n: int) -> None:
         ("dark", lambda: browser.prefer("dark")),
         ("phone", browser.phone),
     ):
+        browser.js("performance.clearMarks('explorer-refined')")
         prepare()
-        time.sleep(4)
+        browser.js(f"{EXPLORER}.zoomBy(1)")
+        time.sleep(1)
+        if n > LARGE:
+            browser.until("performance.getEntriesByName('explorer-refined').length")
         browser.driver.save_screenshot(str(folder / f"{n}-{name}.png"))
 
 

@@ -1,11 +1,13 @@
 """Pages of the report as a person meets them, in a real browser."""
 
+import csv
 import json
 import re
+import time
 
 import numpy as np
 import pytest
-from browser import Keys, chromium
+from browser import PATIENCE, Keys, chromium
 from hostile_names import NAMES
 from PIL import Image
 
@@ -253,6 +255,45 @@ def test_the_wheel_zooms_and_a_drag_moves(opened):
     opened.until(f"{LEFT} > {before}")
     assert np.allclose(where(opened, 0), (x - 60, y + 40), atol=2)
     assert opened.text("#explorer [role=status]") == ""  # a drag is no click
+
+
+def circle(browser, middle, radius):
+    """Draws a line around a pixel with the mouse, Shift held down."""
+    corners = [np.add(middle, radius * np.array([np.cos(a), np.sin(a)])) for a in np.linspace(0, 2 * np.pi, 9)]
+    kinds = ["mousePressed", *["mouseMoved"] * 8, "mouseReleased"]
+    for kind, (x, y) in zip(kinds, [*corners, corners[-1]], strict=True):
+        event = {"type": kind, "x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1, "modifiers": 8}
+        browser.driver.execute_cdp_cmd("Input.dispatchMouseEvent", event)
+
+
+def test_the_lasso_selects_points_and_saves_them(opened, crowd, tmp_path):
+    x, y = where(opened, 0)
+    circle(opened, (x, y), 1.2 * np.hypot(*np.subtract(where(opened, 2), (x, y))))
+    within = [0, 1, 2, 3, 4]
+    opened.until(f"{MAP}.explorer.state.selected")
+    assert lit(opened) == within
+    assert opened.text("#explorer .shown output") == "5 shown"
+    opened.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    for kind in ("txt", "csv"):
+        opened.find(f"[data-save={kind}]").click()
+    saved = [tmp_path / "points.txt", tmp_path / "points.csv"]
+    end = time.monotonic() + PATIENCE
+    while not all(path.exists() for path in saved) and time.monotonic() < end:
+        time.sleep(0.05)
+    names = [f"image-{i:05}.jpg" for i in within]
+    assert saved[0].read_text().splitlines() == names
+    with saved[1].open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows] == names
+    assert [row["caption"] for row in rows] == [crowd["captions"][i] for i in within]
+    assert [row["heap"] for row in rows] == [crowd["columns"]["heap"][i] for i in within]
+    assert [(float(row["x"]), float(row["y"])) for row in rows] == LONE[:5]
+    box = opened.find("#explorer-search")
+    box.send_keys("needle")
+    opened.until(f"{MAP}.explorer.state.lit.length === 1")  # of those inside the lasso
+    box.send_keys(Keys.ESCAPE)
+    opened.find("[data-clear]").click()
+    assert lit(opened) is None
 
 
 def luminance(browser, selector, kind):

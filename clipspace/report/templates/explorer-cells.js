@@ -45,6 +45,13 @@ function countSeen(margin = 0) {
   return count;
 }
 
+/** A number from 0 to 1 that has nothing to do with those of the integers beside it. */
+function mixed(integer) {
+  let bits = Math.imul(integer ^ (integer >>> 16), 0x45d9f3b);
+  bits = Math.imul(bits ^ (bits >>> 16), 0x45d9f3b);
+  return ((bits ^ (bits >>> 16)) >>> 0) / 2 ** 32;
+}
+
 const gathered = new Uint32Array(n);
 
 /**
@@ -59,7 +66,7 @@ function gather(slice, slices, { mask = null, wanted = 1, margin = 0 } = {}) {
     for (let c = row * side + left; c <= row * side + right; c++) {
       const [from, size] = [starts[c], starts[c + 1] - starts[c]];
       if (!size) continue;
-      const shift = (Math.imul(c, 2654435761) >>> 0) / 2 ** 32; // rounds shares of few points up as often as they ask for
+      const shift = mixed(c); // rounds shares of few points up as often as they ask for
       const stop = from + Math.floor((size * (slice + 1)) / slices + shift);
       for (let k = from + Math.floor((size * slice) / slices + shift); k < stop; k++) {
         if (!mask || mask[order[k]] === wanted) gathered[count++] = order[k];

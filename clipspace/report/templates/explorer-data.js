@@ -1,5 +1,7 @@
 // What the page carries: packed columns, unpacked when they are wanted.
 
+const root = document.getElementById("explorer");
+const status = root.querySelector("[role=status]");
 const data = JSON.parse(document.getElementById("explorer-data").textContent);
 const parts = [...document.querySelectorAll("script.explorer-part")];
 const { n } = data;

@@ -20,6 +20,8 @@ function mapKey(event) {
   if (key in ARROWS) keep(state.kept === null ? middle() : towards(state.kept, ...ARROWS[key], litRows()));
   else if (key in ZOOMS) zoomBy(ZOOMS[key]);
   else if (key === "0") showAll();
+  else if (key === "l") setLasso(!lasso.on);
+  else if (key === "Escape") lasso.on ? setLasso(false) : dropSelection();
   else if (key === "Enter") panel.querySelector(".neighbours button")?.focus();
   else return;
   event.preventDefault();
@@ -77,7 +79,7 @@ function hover(i) {
   show();
 }
 
-/** One finger or the mouse moves the map; two fingers zoom it; so does the wheel. */
+/** One finger or the mouse moves the map, or draws the lasso; two fingers zoom it; so does the wheel. */
 function listenToPointers() {
   const down = new Map(); // pointer -> where it is
   const centre = (points) => [0, 1].map((axis) => points.reduce((sum, point) => sum + point[axis] / points.length, 0));
@@ -86,17 +88,23 @@ function listenToPointers() {
   let dragged = false; // since the first finger or button went down: a drag is no click
   map.addEventListener("pointerdown", (event) => {
     if (!down.size) dragged = false;
+    if (down.size) dropLasso(); // a second finger zooms
+    else if (lasso.on || event.shiftKey) extendLasso(at(event));
     down.set(event.pointerId, at(event));
   });
   map.addEventListener("click", (event) => dragged || keep(pointAt(...at(event))));
   for (const name of ["pointerup", "pointercancel"]) {
-    map.addEventListener(name, (event) => down.delete(event.pointerId));
+    map.addEventListener(name, (event) => {
+      down.delete(event.pointerId);
+      if (lasso.line) closeLasso();
+    });
   }
   map.addEventListener("pointermove", (event) => {
     const [from, to] = [down.get(event.pointerId), at(event)];
     if (!from || (!map.hasPointerCapture(event.pointerId) && distance([from, to]) < 4)) return;
     map.setPointerCapture(event.pointerId);
     dragged = true;
+    if (lasso.line) return extendLasso(to);
     const before = [...down.values()];
     down.set(event.pointerId, to);
     const after = [...down.values()];
@@ -136,6 +144,7 @@ function listen() {
   for (const button of root.querySelectorAll(".zoom button")) {
     button.addEventListener("click", zooms[button.dataset.zoom]);
   }
+  listenToLasso();
   panel.addEventListener("click", goToNeighbour);
   panel.addEventListener("keydown", neighbourKey);
   listenToMap();

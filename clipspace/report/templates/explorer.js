@@ -1,9 +1,7 @@
 // The explorer: what is chosen, searched and coloured.
 
-const root = document.getElementById("explorer");
 const box = document.getElementById("explorer-search");
 const count = root.querySelector(".count");
-const status = root.querySelector("[role=status]");
 const legend = root.querySelector(".legend");
 const picker = document.getElementById("explorer-colour");
 const pictures = document.getElementById("explorer-pictures");
@@ -12,9 +10,10 @@ const state = {
   under: null, // the point under the pointer
   found: null, // the points a search found, null without one
   at: -1, // which of them was stepped to
+  selected: null, // the points inside the lasso, null without one
   label: null, // the code of the one label that is shown
   column: columns[data.first] ?? null,
-  lit: null, // the points that are neither searched nor labelled away; null for all
+  lit: null, // the points that are left out by no search, lasso or label; null for all
 };
 
 /** The points that are shown, as row numbers. */
@@ -62,16 +61,22 @@ function keep(i, said = "") {
   status.textContent = [nameOf(i), captionOf(i), said].filter(Boolean).join(". ");
 }
 
-/** Dims every point that the search or the legend leaves out. */
+/** Dims every point that the search, the lasso or the legend leaves out. */
 function light() {
-  const { found, label, column } = state;
-  state.lit = found;
-  if (label !== null) {
-    const labelled = (i) => column.codes[i] === label;
-    state.lit = found ? found.filter(labelled) : rowsWhere(labelled);
-  }
+  const { found, selected, label, column } = state;
+  const lists = [found, selected].filter(Boolean);
+  if (label !== null) lists.push(rowsWhere((i) => column.codes[i] === label));
+  state.lit = lists.length ? lists.reduce(common) : null;
   lightUp(state.lit);
+  sayShown(state.lit);
   draw(true);
+}
+
+/** The rows of a list that are in another one too, in its order. */
+function common(rows, others) {
+  const marks = new Uint8Array(n);
+  for (const i of others) marks[i] = 1;
+  return rows.filter((i) => marks[i]);
 }
 
 let folded = null; // a promise of the text that is searched
