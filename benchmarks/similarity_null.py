@@ -1,6 +1,6 @@
 """How often does the permutation null call unrelated sets alike, and how high is plain CKA of them?
 
-python benchmarks/similarity_null.py [--repeats 400] [--permutations 19]
+python benchmarks/similarity_null.py [--repeats 400] [--permutations 19] [--sizes 200 1000] [--dimensions 64 256 1280]
 
 Of unrelated Gaussian sets of n rows in d dimensions, p should be .05 or below in 5 of 100. With 19 orders that is where the
 true order has the highest value.
@@ -18,10 +18,11 @@ if __name__ == "__main__":
     parser.add_argument("--repeats", type=int, default=400, help="pairs of sets of each size")
     parser.add_argument("--permutations", type=int, default=19, help="random orders of each pair")
     parser.add_argument("--sizes", type=int, nargs="+", default=(200, 1000), help="numbers of rows")
+    parser.add_argument("--dimensions", type=int, nargs="+", default=(64, 256, 1280), help="numbers of columns")
     options = parser.parse_args()
     print(f"{'n':>5} {'d':>5} {'plain CKA':>9}  false positives: {', '.join(MEASURES)}")
     for n in options.sizes:
-        for d in (64, 256, 1280):
+        for d in options.dimensions:
             rejected, cka = [], []
             for i in range(options.repeats):
                 rng = np.random.default_rng([n, d, i])

@@ -72,6 +72,22 @@ def test_saelens_activations_and_rebuilt_points_are_those_of_its_formula(
     assert found.rebuilt(points).stamp == STAMP
 
 
+@pytest.mark.parametrize("architecture", ["Standard", "JumpReLU", "TopK"])
+@pytest.mark.parametrize("normalized", ["none", "constant_norm_rescale"])
+def test_saelens_itself_says_the_same(architecture, normalized, points, tmp_path):
+    torch, theirs = pytest.importorskip("torch"), pytest.importorskip("sae_lens")
+    more = {"k": 5} if architecture == "TopK" else {}
+    config = getattr(theirs, f"{architecture}SAEConfig")(d_in=D, d_sae=M, normalize_activations=normalized, **more)
+    source = getattr(theirs, f"{architecture}SAE")(config)
+    torch.manual_seed(0)
+    for tensor in source.parameters():
+        tensor.data = torch.randn_like(tensor)
+    source.save_model(tmp_path)
+    with torch.no_grad():
+        codes = source.encode(torch.from_numpy(points.vectors.copy()))
+    near(load_published(tmp_path, points).codes(points).toarray(), codes.numpy())
+
+
 def test_saelens_rescales_rows_and_activations_where_it_says_so(tensors, points, saved):
     config = {"architecture": "standard", "normalize_activations": "constant_norm_rescale"}
     found = load_published(saved(config, tensors), points)
