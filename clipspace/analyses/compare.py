@@ -176,10 +176,10 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
     from clipspace.plot import pair_columns, paper, width
 
     (other,), rows = result.labels["other"], result.labels["pair rows"]
-    most = max(1, *(len(result.arrays[f"same to {way}"]) for way in ("z", "other")))
+    most = max(len(result.arrays[f"same to {way}"]) for way in ("z", "other"))
     with paper(venue):
         across = width(venue)
-        heights = [0.34 * across, 0.42 * across, 0.44 * across * len(rows) / max(most, 4) + 0.7]
+        heights = [0.34 * across, 0.42 * across, 0.44 * across * len(rows) / max(most, 4) * (most > 0) + 0.7]
         figure = Figure(figsize=(across, sum(heights)))
         scores, maps, pairs = figure.subfigures(3, 1, height_ratios=heights)
         _draw_scores(result, other, scores)
