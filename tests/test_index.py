@@ -394,5 +394,5 @@ def test_a_kind_is_named_in_any_case(rng):
     x = rng.normal(size=(800, 16))
     for name, factory in (("flat", "Flat"), ("HNSW", "HNSW32,Flat"), ("hnsw", "HNSW32,Flat"), ("ivf", "IVF16,SQfp16")):
         assert build_index(x, kind=name, recall=0.5, threads=1).facts["kind"] == factory
-    with pytest.raises(InputError, match=r"'flat', 'hnsw' or 'ivf', .* got 'annoy'"):
+    with pytest.raises(InputError, match=r"'flat', 'hnsw', 'ivf' or 'trial', .* got 'annoy'"):
         build_index(x, kind="annoy")

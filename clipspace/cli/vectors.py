@@ -80,6 +80,9 @@ def index(
     ] = 0.95,
     k: Annotated[int, typer.Option("-k", min=1, help="Number of nearest neighbours that recall is measured on.")] = 10,
     memory: Annotated[str | None, typer.Option(help="Upper limit of the index's memory, such as 500M or 4G.")] = None,
+    trial: Annotated[
+        bool, typer.Option("--trial", help="Try a few kinds on some of the rows, for minutes, and build the fastest.")
+    ] = False,
     seed: Seed = 0,
     threads: Threads = None,
     engine: Engine = "local",
@@ -92,9 +95,12 @@ def index(
 
     check_target(output, overwrite=overwrite)
     options = {"recall": recall, "k": k, "seed": seed, "threads": threads, "engine": engine, "workers": workers}
+    options["kind"] = "trial" if trial else None
     built = build_index(open_points(points, names=names), memory=_bytes(memory), **options)
     built.save(output, overwrite=overwrite)
-    report({"output": str(output), "rows": len(built), **built.facts}, as_json, f"wrote {output}: {built}")
+    report(
+        {"output": str(output), "rows": len(built), **built.facts}, as_json, f"{_trial(built)}wrote {output}: {built}"
+    )
 
 
 @app.command()
@@ -239,6 +245,19 @@ def _check_images_fit(points: Any) -> None:
             f"map: expected at most {MOST_IMAGES:,} points with --source, as all images are held in memory, got "
             f"{len(points):,}; leave --source out, or map a part of the store (clipspace select)"
         )
+
+
+def _trial(index: Any) -> str:
+    """The table of the kinds that were tried, with the time that it took; nothing where none were."""
+    from clipspace.results.table import Table
+
+    trial = index.facts.get("trial")
+    if trial is None:
+        return ""
+    rows = [
+        {**row, "query": f"{1e6 * row['query']:.1f} us", "build": f"{row['build']:.1f} s"} for row in trial["kinds"]
+    ]
+    return f"{len(rows)} kinds tried on {trial['rows']:,} rows in {trial['seconds']} s\n{Table(rows, ('kind',))}\n\n"
 
 
 def _queries(path: Path, index: Any) -> Any:

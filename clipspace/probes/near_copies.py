@@ -106,6 +106,11 @@ def duplicates(
         check_same_space(points.stamp, other.stamp, "duplicates")
     index = build_index(points, recall=0.99, seed=seed) if index is None else index
     index.holding(points, "duplicates")
+    if "SQ8" in index.facts["kind"] or "PQ" in index.facts["kind"]:
+        raise InputError(
+            f"duplicates: expected an index whose cosines are those of the vectors, got {index.facts['kind']}, which keeps 8 bits "
+            "of a number or fewer; build one that takes more memory"
+        )
     found = _copies_within(_near(index, points, itself=True), false_rate)
     if other is not None:
         found = _copies_across(_near(index, other, itself=False), found, false_rate)

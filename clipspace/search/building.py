@@ -15,6 +15,7 @@ from clipspace.search import faiss_backend
 from clipspace.search.index import Index
 from clipspace.search.kinds import Kind, choose_kind, kind_named
 from clipspace.search.recall import Truth, about_copies, measure, search_all, tune
+from clipspace.search.trial import fastest_kind
 
 
 def build_index(
@@ -47,7 +48,8 @@ def build_index(
     names : n strings; those of ``points``, or row numbers, when omitted
     memory : bytes the index may take; any when None
     recall : share of the true ``k`` nearest neighbours to be found
-    kind : instead of the one that `choose_kind` chooses: "flat", "hnsw", "ivf", or a `Kind`
+    kind : instead of the one that `choose_kind` chooses: "flat", "hnsw", "ivf", or a `Kind`; or "trial": the fastest of a few
+        on some of these rows (`search.trial`), which takes up to some minutes; the table is the fact ``trial``
     threads : all cores when None
     engine, workers : "local", or "ray" to fill parts on ``workers`` cores of a Ray cluster, which are merged here
         in order. A graph (HNSW) is grown here all the same, as graphs of parts do not make one of the whole
@@ -77,6 +79,11 @@ def _built_to_fit(
 ) -> tuple[Any, np.ndarray, dict[str, Any]]:
     """`_built` of the kind given, by itself or by name; else of the kind that suits, or of lists where a graph falls short."""
     size = {"n": len(points), "d": points.dim}
+    if kind == "trial":
+        options_of_trial = {name: options[name] for name in ("recall", "k", "seed", "threads")}
+        fastest, trial = fastest_kind(points, memory=memory, **options_of_trial)
+        built, ids, facts = _built(points, fastest, **options)
+        return built, ids, facts | {"trial": trial}
     if kind:
         return _built(points, kind if isinstance(kind, Kind) else kind_named(kind, **size), **options)
     suited = choose_kind(**size, memory=memory, recall=options["recall"])

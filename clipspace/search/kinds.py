@@ -69,20 +69,42 @@ def kind_named(name: str, n: int, d: int) -> Kind:
         case "flat":
             return Kind("Flat", 4 * d * n)
         case "hnsw":
-            settings = (16, 24, 32, 48, 64, 96, 128, 192, 256, 512)
-            return Kind(f"HNSW{_LINKS},Flat", n * (4 * d + 8 * _LINKS + 16), "efSearch", settings)
+            return graph_kind(n, d)
         case "ivf":
             return list_kind(n, d)
-    raise InputError(f"index: expected kind 'flat', 'hnsw' or 'ivf', or one that choose_kind gives, got {name!r}")
+    raise InputError(
+        f"index: expected kind 'flat', 'hnsw', 'ivf' or 'trial', or one that choose_kind gives, got {name!r}"
+    )
 
 
-def list_kind(n: int, d: int, codec: str = "SQfp16") -> Kind:
-    """Inverted lists with vectors as ``codec`` keeps them: "SQfp16", "SQ8" or "PQ".
+def graph_kind(n: int, d: int, codec: str = "Flat") -> Kind:
+    """A graph (HNSW) of vectors as ``codec`` keeps them: "Flat", or "SQfp16", half the bytes to be read at every step."""
+    settings = (10, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512)
+    size = {"Flat": 4 * d, "SQfp16": 2 * d}[codec]
+    training_rows = (
+        0 if codec == "Flat" else min(n, _POINTS_PER_LIST)
+    )  # which a float16 ignores, though it asks for some
+    return Kind(f"HNSW{_LINKS},{codec}", n * (size + 8 * _LINKS + 16), "efSearch", settings, training_rows)
+
+
+def kinds_to_try(n: int, d: int) -> list[Kind]:
+    """The kinds that can be fastest for ``n`` rows, whose cosines are good to half precision, in a fixed order."""
+    return [
+        kind_named("flat", n, d),
+        graph_kind(n, d),
+        graph_kind(n, d, "SQfp16"),
+        list_kind(n, d),
+        list_kind(n, d, lists=2),
+    ]
+
+
+def list_kind(n: int, d: int, codec: str = "SQfp16", *, lists: int = 1) -> Kind:
+    """Inverted lists with vectors as ``codec`` keeps them: "SQfp16", "SQ8" or "PQ"; ``lists`` times the usual number.
 
     Half precision loses no recall that matters and is read faster than float32, so whole vectors are not kept.
     """
     size = {"SQfp16": 2 * d, "SQ8": d, "PQ": _parts(d)}[codec]
-    count = 2 ** max(0, round(math.log2(min(4 * math.sqrt(n), n / _POINTS_PER_LIST))))
+    count = lists * 2 ** max(0, round(math.log2(min(4 * math.sqrt(n), n / _POINTS_PER_LIST))))
     steps = [2**i for i in range(int(math.log2(count)) + 1)]
     return Kind(
         f"IVF{count},{codec}{size if codec == 'PQ' else ''}",
