@@ -141,6 +141,7 @@ def test_thumbnails_are_in_the_page(written):
         ({"thumbnails": [Image.new("RGB", (8, 8))]}, "8 values in 'thumbnails'"),
         ({"columns": {"label": [1, 2]}}, "8 values in 'label'"),
         ({"captions": ["one"], "columns": {"captions": ["c"] * 8}}, "8 values in 'captions'"),
+        ({"vectors": np.eye(8)}, "vectors and words, both or neither"),
         ({"columns": {"label": [[1]] * 8}}, "text or numbers in the column 'label'"),
     ],
 )

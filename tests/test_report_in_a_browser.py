@@ -12,6 +12,7 @@ from hostile_names import NAMES
 from PIL import Image
 
 from clipspace.plot.colors import PALETTE, SCALE
+from clipspace.points.embeddings import Embeddings
 from clipspace.report.explorer import write_explorer
 from clipspace.report.page import Section, write_page
 from clipspace.search.maps import Map
@@ -353,6 +354,30 @@ def test_hostile_names_stay_text(browser, tmp_path):
     assert browser.text(".panel dt") == browser.text("#explorer-colour option") == NAMES[1]
     assert browser.text("h1") == NAMES[0]
     assert browser.js("return window.hacked ?? null") is None
+
+
+def test_search_by_meaning_steps_from_the_nearest_on_and_regions_have_words(browser, tmp_path):
+    words = Embeddings(np.eye(3, dtype=np.float32), names=["Dog", NAMES[0], "boat"])
+    angle = np.linspace(0, np.pi / 2, 90)
+    vectors = np.stack([np.cos(angle), 0 * angle, np.sin(angle)], axis=1).astype(np.float32)  # from dog to boat
+    points = Map(np.stack([angle, 0 * angle], axis=1).astype(np.float32), [f"image-{i:05}.jpg" for i in range(90)])
+    browser.open(write_explorer(tmp_path / "index.html", points, vectors=Embeddings(vectors), words=words))
+    browser.until(DRAWN)
+    browser.until("document.querySelectorAll('.signs span').length > 1")
+    signs = browser.js(
+        "return [...document.querySelectorAll('.signs span')].map((s) => [s.getBoundingClientRect().x, s.textContent])"
+    )
+    assert [text for _, text in sorted(signs)] == ["Dog", "boat"]
+    box = browser.find("#explorer-word")
+    box.send_keys("boat", Keys.ENTER)
+    shows(browser, 89)
+    box.send_keys(Keys.ENTER)
+    shows(browser, 88)
+    browser.find("#explorer-search").send_keys("image-0001")
+    browser.until(f"{MAP}.explorer.state.lit.length === 10")
+    assert lit(browser) == list(range(19, 9, -1))  # of those, the nearest first
+    box.send_keys("house")
+    browser.until("document.querySelector('#explorer .count').textContent === 'no such word'")
 
 
 def test_a_map_of_one_point_and_nothing_else(browser, tmp_path):

@@ -13,6 +13,8 @@ from PIL import Image
 from clipspace.errors import InputError
 from clipspace.measure.column_structure import column, most_structured
 from clipspace.plot.colors import PALETTE, SCALE, SHAPES, named_colors
+from clipspace.points.protocol import Points
+from clipspace.report.meaning import Meaning, meaning
 from clipspace.report.packing import pack_array, pack_codes, pack_numbers, pack_texts
 from clipspace.report.page import render, write_page
 from clipspace.report.sprites import Sprites, pack
@@ -29,14 +31,18 @@ def explorer(
     thumbnails: Sequence[Image.Image] | None = None,
     columns: Mapping[str, Sequence] | None = None,
     captions: Sequence[str] | None = None,
+    vectors: Points | None = None,
+    words: Points | None = None,
     title: str = "Explorer",
 ) -> str:
     """HTML of an interactive map of ``points``, for `write_page`; one of them a page.
 
     On the page: zoom and pan, colour by column, search over names and captions, and of the point under the pointer
     its thumbnail, name, caption, columns and nearest neighbours; all of it by keyboard too. It opens coloured by the
-    column that neighbours share most, chance apart. WebGL paints the points, a 2D canvas where a browser has none.
-    20,000 thumbnails add 5 to 10 MB to the text.
+    column that neighbours share most, chance apart.
+    What a lasso or a search finds is saved as names or CSV. WebGL paints the points, a 2D canvas where a browser has none.
+    20,000 thumbnails add 5 to 10 MB to the text. A million points take about 80 MB: beyond 20,000, the page draws a sample
+    of those that are seen while the map moves, and all of them once it rests; `benchmarks/explorer.py` measures it.
 
     Parameters
     ----------
@@ -44,6 +50,8 @@ def explorer(
     thumbnails : n images, one a point
     columns : n values each, by name; see `clipspace.measure.column_structure.column`. Labels that all name a colour have that colour
     captions : n texts, searched with the names
+    vectors, words : the mapped points, and texts of the same space (a vocabulary, their names the words), for search by
+        meaning and words on the regions of the map; see `clipspace.report.meaning.meaning`
     """
     n = len(points)
     per_point = {"names": points.names, "thumbnails": thumbnails, "captions": captions}
@@ -52,6 +60,8 @@ def explorer(
             raise InputError(f"explorer: expected {n} values in {name!r}, one per point, got {len(values)}")
     if n == 0 or not np.isfinite(points.coordinates).all():
         raise InputError(f"explorer: expected finite coordinates of one point or more, got {n} points; map them again")
+    if (vectors is None) != (words is None):
+        raise InputError("explorer: expected vectors and words, both or neither, got one of them")
     sprites = None if thumbnails is None else pack(thumbnails)
     parts: list[str] = []
     data = {
@@ -61,6 +71,7 @@ def explorer(
         "names": pack_texts(map(str, points.names), parts),
         "captions": None if captions is None else pack_texts(map(str, captions), parts),
         "neighbours": _neighbours(points, parts),
+        "meaning": None if words is None else _words(meaning(points.coordinates, vectors, words), parts),
         "columns": [_column(name, values, parts) for name, values in (columns or {}).items()],
         "first": _first(points, columns or {}),
         "tiles": _tiles(sprites),
@@ -74,6 +85,7 @@ def explorer(
         n=n,
         columns=list(columns or {}),
         first=data["first"],
+        words=[str(name) for name in words.names] if words is not None else [],
         data=data,
         parts=[Markup(part) for part in parts],
         sheets=[Markup(sheet) for sheet in sprites.sheets] if sprites else [],
@@ -99,6 +111,18 @@ def _neighbours(points: Map, parts: list[str]) -> dict[str, Any] | None:
         "k": rows.shape[1],
         "rows": pack_array(rows.astype(np.int32), parts),
         "cosines": pack_array(thousandths, parts),
+    }
+
+
+def _words(found: Meaning, parts: list[str]) -> dict[str, Any]:
+    """The points nearest to each word, and the words of regions."""
+    thousandths = np.round(1000 * found.cosines).astype(np.int16)
+    return {
+        "words": found.words,
+        "k": found.rows.shape[1],
+        "rows": pack_array(found.rows, parts),
+        "cosines": pack_array(thousandths, parts),
+        "regions": found.regions,
     }
 
 

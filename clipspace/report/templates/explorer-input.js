@@ -32,7 +32,7 @@ async function searchKey(event) {
   if (!by && event.key !== "Escape") return;
   event.preventDefault();
   clearTimeout(typing);
-  if (event.key === "Escape") box.value = "";
+  if (event.key === "Escape") event.target.value = "";
   const waits = typing || !by;
   typing = 0;
   if (waits) await find();
@@ -132,8 +132,10 @@ function listenToMap() {
 }
 
 function listen() {
-  box.addEventListener("input", typed);
-  box.addEventListener("keydown", searchKey);
+  for (const input of [box, wordBox].filter(Boolean)) {
+    input.addEventListener("input", typed);
+    input.addEventListener("keydown", searchKey);
+  }
   for (const button of root.querySelectorAll(".step")) {
     button.addEventListener("click", () => step(Number(button.dataset.step)));
   }

@@ -19,9 +19,14 @@ function fit() {
   view.widest = 4 * view.unit;
 }
 
+/** Where a place of the plane is, in pixels of the map. */
+function placeOf(x, y) {
+  return [view.width / 2 + (x - view.x) / view.unit, view.height / 2 - (y - view.y) / view.unit];
+}
+
 /** Where point i is, in pixels of the map. */
 function place(i) {
-  return [view.width / 2 + (xs[i] - view.x) / view.unit, view.height / 2 - (ys[i] - view.y) / view.unit];
+  return placeOf(xs[i], ys[i]);
 }
 
 function inside([px, py], margin = 0) {

@@ -33,6 +33,7 @@ function draw(mapMoved = false) {
     moved = false;
     const i = state.under ?? state.kept;
     drawTiles(pictures?.checked, look);
+    drawSigns();
     drawMarks(i, i === null ? [] : neighboursOf(i).map(({ row }) => row));
   });
 }
@@ -81,13 +82,16 @@ function common(rows, others) {
 
 let folded = null; // a promise of the text that is searched
 
+/** What is found: points that hold the words that were typed, near the word of the vocabulary, nearest first. */
 async function find() {
-  const query = box.value.trim();
-  const found = query ? search(query, await folded) : null;
-  if (query !== box.value.trim()) return; // it waited for the names, and another letter came
+  const [query, word] = [box.value.trim(), wordBox?.value.trim() ?? ""];
+  const [named, meant] = [query ? search(query, await folded) : null, await rowsOfWord(word)];
+  if (query !== box.value.trim() || word !== (wordBox?.value.trim() ?? "")) return; // more was typed while it waited
+  const found = meant && named ? common(meant, named) : (meant ?? named);
   state.found = found;
   state.at = -1;
-  count.textContent = found ? `${format(found.length)} of ${format(n)}` : "";
+  count.textContent = !found ? "" : `${format(found.length)} ${meant?.length ? "nearest" : `of ${format(n)}`}`;
+  if (meant && !meant.length) count.textContent = "no such word";
   for (const button of root.querySelectorAll(".step")) button.disabled = !found?.length;
   light();
 }
@@ -163,6 +167,7 @@ const unpacked = nextFrame().then(rest).then(unpackTheRest);
 folded = unpacked.then(async () => [names, captions].filter(Boolean)).then(foldAll);
 unpacked.then(show);
 listen();
+draw();
 folded.then(() => performance.mark("explorer-ready"));
 
 /** Resolves once what was asked for is drawn: its pixels are there. */
