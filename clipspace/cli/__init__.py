@@ -17,6 +17,7 @@ from clipspace.cli import (
     analyses,
     checking,
     erasing,
+    exploring,
     exporting,
     manipulations,
     probe,
@@ -35,7 +36,19 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (reports, checking, analyses, manipulations, probe, store, vectors, erasing, exporting, training):
+for commands in (
+    reports,
+    checking,
+    analyses,
+    manipulations,
+    probe,
+    store,
+    vectors,
+    exploring,
+    erasing,
+    exporting,
+    training,
+):
     app.add_typer(commands.app)
 probe.app.add_typer(probe_images.app)
 

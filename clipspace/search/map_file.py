@@ -96,15 +96,33 @@ def _read_neighbors(table: pa.Table) -> tuple[np.ndarray, np.ndarray] | tuple[No
     """Row numbers and distances (n, k), filled up with -1 and infinity; None where the map has no neighbours."""
     if "neighbors" not in table.column_names:
         return None, None
-    lists = table["neighbors"].to_pylist()
-    width = max((len(neighbour_list["ids"]) for neighbour_list in lists), default=0)
-    rows, distances = np.full((len(lists), width), -1), np.full((len(lists), width), np.inf, np.float32)
-    for i, neighbour_list in enumerate(lists):
-        rows[i, : len(neighbour_list["ids"])], distances[i, : len(neighbour_list["ids"])] = (
-            neighbour_list["ids"],
-            neighbour_list["distances"],
-        )
-    return rows, distances
+    lists = table["neighbors"].combine_chunks()
+    ids, distances = lists.field("ids"), lists.field("distances")
+    counts = np.diff(ids.offsets.to_numpy())
+    width = int(counts.max(initial=0))
+    is_known = np.arange(width) < counts[:, None]
+    rows, chords = np.full(is_known.shape, -1), np.full(is_known.shape, np.inf, np.float32)
+    rows[is_known], chords[is_known] = ids.flatten().to_numpy(), distances.flatten().to_numpy()
+    return rows, chords
+
+
+def read_beside(path: str | Path) -> dict[str, list]:
+    """The columns of a map's file beside its own, by name; lists, structs and binary columns are left out."""
+    own = {"name", "x", "y", "neighbors", "image"}
+    schema = parquet.read_schema(path)
+    names = [field.name for field in schema if field.name not in own and not _is_compound(field.type)]
+    return parquet.read_table(path, columns=names).to_pydict()
+
+
+def read_images(path: str | Path) -> list[bytes] | None:
+    """The image files that a map carries; None where it has none."""
+    if "image" not in parquet.read_schema(path).names:
+        return None
+    return [image["bytes"] for image in parquet.read_table(path, columns=["image"])["image"].to_pylist()]
+
+
+def _is_compound(kind: pa.DataType) -> bool:
+    return pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
 def _as_column(values: Any, name: str) -> pa.Array | pa.ChunkedArray:

@@ -12,7 +12,7 @@ function stride(count) {
 
 /** The points of each cell of a grid, mixed: those of cell c are order[starts[c]] to order[starts[c + 1] - 1]. */
 function sortIntoCells() {
-  const side = Math.max(Math.ceil(Math.sqrt(n / 4)), 1);
+  const side = Math.max(Math.ceil(Math.sqrt(n / 12)), 1);
   const scale = [side / (bounds.x[1] - bounds.x[0] || 1), side / (bounds.y[1] - bounds.y[0] || 1)];
   const step = (value, low, factor) => Math.min(Math.max(Math.floor((value - low) * factor), 0), side - 1);
   const column = (x) => step(x, bounds.x[0], scale[0]);
@@ -64,9 +64,10 @@ function gather(slice, slices, { mask = null, wanted = 1, margin = 0 } = {}) {
   let count = 0;
   for (let row = bottom; row <= top; row++) {
     for (let c = row * side + left; c <= row * side + right; c++) {
-      const [from, size] = [starts[c], starts[c + 1] - starts[c]];
+      const from = starts[c];
+      const size = starts[c + 1] - from;
       if (!size) continue;
-      const shift = mixed(c); // rounds shares of few points up as often as they ask for
+      const shift = slices > 1 ? mixed(c) : 0; // rounds shares of few points up as often as they ask for
       const stop = from + Math.floor((size * (slice + 1)) / slices + shift);
       for (let k = from + Math.floor((size * slice) / slices + shift); k < stop; k++) {
         if (!mask || mask[order[k]] === wanted) gathered[count++] = order[k];

@@ -63,7 +63,7 @@ function rowsWithin(line) {
     const to = starts[r * side + column(right) + 1];
     for (let k = starts[r * side + column(left)]; k < to; k++) marks[order[k]] = isWithin(place(order[k]), line);
   }
-  return rowsWhere((i) => marks[i]);
+  return rowsOf(marks);
 }
 
 /** Says how many points are shown, where not all are. */

@@ -48,7 +48,15 @@ function search(query, folded) {
     if (all) for (let i = 0; i < n; i++) marks[i] &= all[i];
     all = marks;
   }
-  return rowsWhere((i) => all[i]);
+  return rowsOf(all);
+}
+
+/** The rows, rising, that are marked. */
+function rowsOf(marks) {
+  const rows = new Uint32Array(n);
+  let count = 0;
+  for (let i = 0; i < n; i++) if (marks[i]) rows[count++] = i;
+  return rows.slice(0, count);
 }
 
 /** The rows, rising, of which something is so. */
