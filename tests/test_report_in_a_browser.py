@@ -13,6 +13,7 @@ from PIL import Image
 
 from clipspace.plot.colors import PALETTE, SCALE
 from clipspace.points.embeddings import Embeddings
+from clipspace.report import explorer as explorer_module
 from clipspace.report.explorer import write_explorer
 from clipspace.report.page import Section, write_page
 from clipspace.search.maps import Map
@@ -378,6 +379,20 @@ def test_search_by_meaning_steps_from_the_nearest_on_and_regions_have_words(brow
     assert lit(browser) == list(range(19, 9, -1))  # of those, the nearest first
     box.send_keys("house")
     browser.until("document.querySelector('#explorer .count').textContent === 'no such word'")
+
+
+def test_thumbnails_beside_the_page_are_fetched_as_they_are_seen(browser, tmp_path, monkeypatch):
+    monkeypatch.setattr(explorer_module, "_INSIDE", 4)
+    points = Map(np.eye(5, 2, dtype=np.float32), [f"image-{i:05}.jpg" for i in range(5)])
+    tiles = [Image.new("RGB", (32, 32), (40 * i, 100, 200)) for i in range(5)]
+    path = write_explorer(tmp_path / "a (1) page's.html", points, thumbnails=tiles)
+    assert "explorer-sheet" in path.read_text()
+    assert ";base64," not in path.read_text().split('class="explorer-sheet">')[1].split("<")[0]
+    browser.open(path)
+    browser.until(DRAWN)
+    browser.point_at(*where(browser, 1))
+    shows(browser, 1)
+    assert np.abs(colour_of(browser, browser.find(".panel .thumbnail")) - (40, 100, 200)).max() < 12
 
 
 def test_a_map_of_one_point_and_nothing_else(browser, tmp_path):

@@ -17,18 +17,19 @@ from clipspace.points.protocol import Points
 from clipspace.report.meaning import Meaning, meaning
 from clipspace.report.packing import pack_array, pack_codes, pack_numbers, pack_texts
 from clipspace.report.page import render, write_page
-from clipspace.report.sprites import Sprites, pack
+from clipspace.report.sprites import Sprites, beside, pack
 from clipspace.search.exact import neighbours
 from clipspace.search.maps import Map
 
 _NEIGHBOURS = 10  # number of neighbours shown for each point
+_INSIDE = 20_000  # thumbnails that a page holds itself
 _COMPARED = 20_000  # number of points whose neighbours on the map are found, to choose a column
 
 
 def explorer(
     points: Map,
     *,
-    thumbnails: Sequence[Image.Image] | None = None,
+    thumbnails: Sequence[Image.Image] | Sprites | None = None,
     columns: Mapping[str, Sequence] | None = None,
     captions: Sequence[str] | None = None,
     vectors: Points | None = None,
@@ -47,7 +48,7 @@ def explorer(
     Parameters
     ----------
     points : the map; its ``neighbours`` are shown where it has them
-    thumbnails : n images, one a point
+    thumbnails : n images, one a point; or what `clipspace.report.sprites` made of them
     columns : n values each, by name; see `clipspace.measure.column_structure.column`. Labels that all name a colour have that colour
     captions : n texts, searched with the names
     vectors, words : the mapped points, and texts of the same space (a vocabulary, their names the words), for search by
@@ -56,13 +57,13 @@ def explorer(
     n = len(points)
     per_point = {"names": points.names, "thumbnails": thumbnails, "captions": captions}
     for name, values in (*per_point.items(), *(columns or {}).items()):
-        if values is not None and len(values) != n:
+        if not (values is None or isinstance(values, Sprites)) and len(values) != n:
             raise InputError(f"explorer: expected {n} values in {name!r}, one per point, got {len(values)}")
     if n == 0 or not np.isfinite(points.coordinates).all():
         raise InputError(f"explorer: expected finite coordinates of one point or more, got {n} points; map them again")
     if (vectors is None) != (words is None):
         raise InputError("explorer: expected vectors and words, both or neither, got one of them")
-    sprites = None if thumbnails is None else pack(thumbnails)
+    sprites = thumbnails if thumbnails is None or isinstance(thumbnails, Sprites) else pack(thumbnails)
     parts: list[str] = []
     data = {
         "n": n,
@@ -93,11 +94,24 @@ def explorer(
 
 
 def write_explorer(
-    path: str | Path, points: Map, *, title: str = "Explorer", overwrite: bool = False, **options
+    path: str | Path,
+    points: Map,
+    *,
+    thumbnails: Sequence[Image.Image] | None = None,
+    title: str = "Explorer",
+    overwrite: bool = False,
+    **options,
 ) -> Path:
-    """Write a page of the explorer alone and return its path; ``options`` are those of `explorer`."""
-    intro = f"{len(points):,} points"
-    return write_page(path, title, [], intro=intro, explorer=explorer(points, title="", **options), overwrite=overwrite)
+    """Write a page of the explorer alone and return its path; ``options`` are those of `explorer`.
+
+    More than 20,000 thumbnails lie in a folder beside the page, ``NAME-thumbnails``, and are read as they are seen; the
+    page works without it, and shows none.
+    """
+    path, options = Path(path), options | {"title": "", "thumbnails": thumbnails}
+    if thumbnails is not None and len(thumbnails) == len(points) > _INSIDE:
+        options["thumbnails"] = beside(pack(thumbnails), path.with_name(f"{path.stem}-thumbnails"), overwrite=overwrite)
+    html = explorer(points, **options)
+    return write_page(path, title, [], intro=f"{len(points):,} points", explorer=html, overwrite=overwrite)
 
 
 def _neighbours(points: Map, parts: list[str]) -> dict[str, Any] | None:

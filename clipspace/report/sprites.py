@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from PIL import Image
 
+from clipspace.files import atomically
 from clipspace.report.page import data_uri
 from clipspace.sources.images import read_image, square
 
@@ -25,7 +29,7 @@ _FORMATS: tuple[dict[str, Any], ...] = (
 
 @dataclass(frozen=True)
 class Sprites:
-    """Square tiles of ``side`` pixels, ``across`` in a row, in ``sheets``: data URIs of ``per_sheet`` tiles each."""
+    """Square tiles of ``side`` pixels, ``across`` in a row, in ``sheets``: addresses of ``per_sheet`` tiles each."""
 
     side: int
     across: int
@@ -47,6 +51,19 @@ def pack(thumbnails: Sequence[Image.Image]) -> Sprites:
         options = options or min(_FORMATS, key=lambda tried: len(_encoded(sheet, tried)))
         sheets.append(data_uri(_encoded(sheet, options)))
     return Sprites(side, _ACROSS, _ACROSS**2, sheets)
+
+
+def beside(sprites: Sprites, folder: Path, *, overwrite: bool = False) -> Sprites:
+    """The same tiles with their sheets as files in ``folder``, whose addresses are relative to the folder it is in."""
+    folder.mkdir(parents=True, exist_ok=True)
+    addresses = []
+    for i, sheet in enumerate(sprites.sheets):
+        head, data = sheet.split(";base64,")
+        file = folder / f"{i:04}.{head.rpartition('/')[2]}"
+        with atomically(file, overwrite=overwrite) as part:
+            part.write_bytes(base64.b64decode(data))
+        addresses.append(quote(f"{folder.name}/{file.name}"))
+    return replace(sprites, sheets=addresses)
 
 
 def _sheet(images: Sequence[Image.Image], side: int) -> Image.Image:

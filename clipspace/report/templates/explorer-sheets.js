@@ -3,9 +3,11 @@
 const sheets = document.querySelectorAll("script.explorer-sheet");
 const urls = [];
 
+/** The address of a sheet: of a file beside the page, or of what the page holds. */
 function sheetUrl(k) {
   if (!urls[k]) {
     const [head, base64] = sheets[k].textContent.split(";base64,");
+    if (!base64) return (urls[k] = head);
     urls[k] = URL.createObjectURL(new Blob([bytes(base64)], { type: head.slice("data:".length) }));
   }
   return urls[k];
@@ -18,5 +20,5 @@ function showTile(element, i, size) {
   const [column, row] = [i % across, Math.floor((i % perSheet) / across)];
   const shift = (k) => `${-k * tile - (tile - size) / 2}px`;
   const sheet = sheetUrl(Math.floor(i / perSheet));
-  element.style.background = `url(${sheet}) ${shift(column)} ${shift(row)} / ${across * tile}px auto`;
+  element.style.background = `url("${sheet}") ${shift(column)} ${shift(row)} / ${across * tile}px auto`;
 }
