@@ -331,6 +331,12 @@ def test_on_a_phone_nothing_overflows_and_fingers_work(browser, page, crowd):
     to_map = "document.querySelector('#explorer .frame').scrollIntoView({ behavior: 'instant' })"
     fits = "return document.documentElement.scrollWidth <= innerWidth"
     assert browser.js(fits)
+    browser.find("#explorer-search").send_keys("image", Keys.ENTER)
+    browser.until("document.querySelector('#explorer .count').textContent === '1 of 20,000'")
+    count = "document.querySelector('#explorer .count').getBoundingClientRect().right"
+    assert browser.js(fits)
+    assert browser.js(f"return {count} <= innerWidth")
+    browser.find("#explorer-search").send_keys(Keys.ESCAPE)
     browser.js(to_map)
     browser.tap(*where(browser, 0))
     shows(browser, 0)
