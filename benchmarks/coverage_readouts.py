@@ -7,7 +7,7 @@ skill at this n" means; a sample counts where its interval holds that mean.
 
 The corrections (`cross_fitting._CORRECTION`, `code_length._CORRECTION`) were chosen on samples from 0 and from 1000 on. On others
 (from 5000, 7000 and 9000 on; 200 or 300 samples, which tell ± .02) with linear, neighbours and best of the two: .92 to 1.00 of
-intervals cover in 87 of 95 cases. Below: linear .905 at R2 .9 of 80 rows and at R2 .1 of 600, neighbours .91 at R2 .9 of 600; bits
+intervals cover in 86 of 95 cases. Below: linear .905 at R2 .9 of 80 rows and at R2 .1 of 600, neighbours .91 at R2 .9 of 600; bits
 .905 and usable bits .82 at R2 .1 of 600, where in some samples the plain code wins; usable bits .885 and .895 of 80 rows, .90 of four
 near labels. Half widths are .83 to 3.0 times 1.96 standard deviations of the samples, most often 1.2; 2 and more for usable bits
 where nothing is there, and for labels that are read nearly without error.
