@@ -41,24 +41,34 @@ def in_words(how_often: float) -> str:
     return {0.0: "never", 1.0: "always"}.get(how_often, f"{how_often:.1f}")
 
 
+READ_OUT = ("availability", "best", "linear", "neighbours", "mlp", "selectivity", "bits", "usable")
+"""Components of the first table; those of salience and of decodes are in the second."""
+
+
 def retention_table(result: Result) -> str:
-    """Factors from available to not, every component of the embedding and of decodes, and what captions say."""
+    """Two tables, factors from available to not: what read-outs find, beside what captions say; salience and decodes."""
     of_layer = {row.factor: dict(row) for row in result.where(layer="embedding").pivot("factor", "component")}
-    if "decodes" in result.column("layer"):
-        for row in result.where(layer="decodes").pivot("factor", "component"):
-            of_layer[row.factor] |= row
     for layer in ("features", "pixels", "code"):
         for row in result.where(layer=layer, component="best") if layer in result.column("layer") else ():
             of_layer[row.factor][f"best of {layer}"] = row.value
+    if "decodes" in result.column("layer"):
+        for row in result.where(layer="decodes").pivot("factor", "component"):
+            of_layer[row.factor] |= row
     components = list(dict.fromkeys(name for row in of_layer.values() for name in row if name != "factor"))
+    first = [name for name in components if name in READ_OUT or name.startswith("best of")]
+    second = [name for name in components if name not in first]
     intervals = {row.factor: interval(row) for row in result.where(layer="embedding", component="availability")}
-    rows = []
+    read, moved = [], []
     for name in result.labels["factors"]:
-        row = of_layer[name]
-        values = ["" if row.get(part) is None else f"{row[part]:.2f}" for part in components]
+        cells = {
+            part: "" if value is None else f"{value:.2f}" for part, value in of_layer[name].items() if part != "factor"
+        }
         n = str(result["embedding", "best", name].n)
-        rows.append([name, in_words(MENTIONS[name]), *values, intervals.get(name, "not measurable here"), n])
-    return markdown(["factor", "captions say it", *components, "95 % of availability", "n"], rows)
+        ends = intervals.get(name, "not measurable here")
+        read.append([name, in_words(MENTIONS[name]), *(cells.get(part, "") for part in first), ends, n])
+        moved.append([name, *(cells.get(part, "") for part in second)])
+    head = ["factor", "captions say it", *first, "95 % of availability", "n"]
+    return markdown(head, read) + "\n\n" + markdown(["factor", *second], moved)
 
 
 def agreement_table(results: dict[str, Result]) -> str:

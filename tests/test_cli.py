@@ -6,7 +6,6 @@ from importlib.metadata import version
 
 import pytest
 import torch
-import typer
 from command_line import run
 from PIL import Image
 
@@ -21,26 +20,6 @@ def files(tmp_path, apple, house, monkeypatch, loaded_once):
     apple.save("apple.png")
     house.save("house.png")
     return tmp_path
-
-
-def _commands(group, path=()):
-    """Every command of a command line with its words."""
-    for name, command in group.commands.items():
-        if hasattr(command, "commands"):
-            yield from _commands(command, (*path, name))
-        else:
-            yield " ".join([*path, name]), command
-
-
-def test_every_option_and_argument_is_explained():
-    explained = {
-        (command, option.name): option.help or ""
-        for command, made in _commands(typer.main.get_command(cli.app))
-        for option in made.params
-        if option.name != "help"
-    }
-    assert len(explained) > 200
-    assert [key for key, text in explained.items() if len(text.split()) < 4] == []
 
 
 def test_spaces_lists_mini_as_local(capsys):
