@@ -30,7 +30,7 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[s
 
 ALL = dict(commands(typer.main.get_command(cli.app)))
 NAMING = "export"
-"""Its --space names the space that vectors come from; no weights are loaded."""
+"""Its --space is asked for its stamp alone, so it has no options of decoding."""
 LOADING = [n for n, command in ALL.items() if n != NAMING and any("--space" in p.opts for p in command.params)]
 
 
