@@ -29,6 +29,7 @@ from clipspace.probes.factors.availability import Availability, availability
 from clipspace.probes.factors.ceilings import scene_code
 from clipspace.probes.factors.factor import scene_factors
 from clipspace.probes.factors.layers import CODE, EMBEDDING, layers_of
+from clipspace.probes.factors.salience import salience
 from clipspace.scenes import POLICIES, UNSEEN, render, sample_scenes
 from clipspace.space import Space, load_space, untrained_space
 
@@ -42,18 +43,23 @@ def layer(name: str) -> str:
     return EMBEDDING if name == FIRST else f"{name} {EMBEDDING}"
 
 
-def measure(spaces: Mapping[str, Space], n: int) -> dict[str, Availability]:
-    """`Availability` of each factor in the embeddings of all spaces, the scene's code and the pixels."""
+def measure(
+    spaces: Mapping[str, Space], n: int, pairs: int
+) -> tuple[dict[str, Availability], dict[str, dict[str, float]]]:
+    """`Availability` of each factor in the embeddings of all spaces, the scene's code and the pixels; sensitivity by space."""
     scenes = sample_scenes(n, seed=UNSEEN + SEED)
     others = {name: space for name, space in spaces.items() if name != FIRST}
     layers = layers_of(spaces[FIRST], others, map(render, scenes), batch_size=64)
     layers = {name: x for name, x in layers.items() if name == "pixels" or name.endswith(EMBEDDING)}
     layers[CODE] = scene_code(scenes)
-    found = {}
+    found, moved = {}, {name: {} for name in spaces}
     for factor in scene_factors(scenes):
         found[factor.name] = availability(factor, layers, capacities=CAPACITIES, curve=False, seed=SEED)
+        for name, space in spaces.items():
+            salient = salience(space, factor, layers[layer(name)], pairs=pairs, seed=SEED, batch_size=64)
+            moved[name][factor.name] = salient["sensitivity"].value
         print(factor.name, found[factor.name].is_measurable, flush=True)
-    return found
+    return found, moved
 
 
 def share(found: Availability, name: str) -> Estimate:
@@ -83,7 +89,7 @@ def shown(estimate: Estimate) -> str:
     return f"{estimate.value:.2f} ({estimate.low:.2f} to {estimate.high:.2f})"
 
 
-def agreement_table(found: Mapping[str, Availability]) -> str:
+def agreement_table(found: Mapping[str, Availability], moved: Mapping[str, Mapping[str, float]]) -> str:
     """Agreement of what each space keeps with what each policy mentions: Spearman's rho, and said beside never said.
 
     The second number is the chance that a factor which the policy mentions is kept better than one that it never mentions
@@ -92,15 +98,20 @@ def agreement_table(found: Mapping[str, Availability]) -> str:
     factors = [factor for factor, one in found.items() if one.is_measurable]
     rows = []
     for name in [*POLICIES, CONTROL]:
-        kept = [share(found[factor], name).value for factor in factors]
-        cells = []
-        for policy, mentions in POLICIES.items():
-            said = [mentions[factor] for factor in factors]
-            text = f"{spearmanr(kept, said)[0]:.2f}, {roc_auc_score(np.array(said) > 0, kept):.2f}"
-            cells.append(f"**{text}**" if name == policy else text)
-        rows.append([name, *cells])
-    rows.append(["highest possible", *(f"{highest([m[f] for f in factors]):.2f}, 1.00" for m in POLICIES.values())])
-    return markdown(["space", *(f"rho, area: with {name}" for name in POLICIES)], rows)
+        kept = {
+            "availability": [share(found[factor], name).value for factor in factors],
+            "sensitivity": [moved[name][factor] for factor in factors],
+        }
+        for measured, values in kept.items():
+            cells = []
+            for policy, mentions in POLICIES.items():
+                said = [mentions[factor] for factor in factors]
+                text = f"{spearmanr(values, said)[0]:.2f}, {roc_auc_score(np.array(said) > 0, values):.2f}"
+                cells.append(f"**{text}**" if name == policy else text)
+            rows.append([name, measured, *cells])
+    top = (f"{highest([mentions[factor] for factor in factors]):.2f}, 1.00" for mentions in POLICIES.values())
+    rows.append(["highest possible", "", *top])
+    return markdown(["space", "measure", *(f"rho, area: with {name}" for name in POLICIES)], rows)
 
 
 def highest(said: list[float]) -> float:
@@ -119,20 +130,24 @@ def differences(found: Mapping[str, Availability]) -> list[tuple[str, str, str, 
 
 
 def differences_table(rows: list[tuple[str, str, str, float, Estimate]]) -> str:
-    """How often the sign of the difference kept is that of the difference said; where the interval leaves 0 out, too."""
+    """How often the difference kept has the sign of the difference said; where the interval leaves 0 out, too.
+
+    Two spaces that read a factor off every image are equal to the last digit: such ties have no sign, and count as misses.
+    """
     lines = []
     for pair in [*combinations(POLICIES, 2), None]:
         chosen = [row for row in rows if pair in (None, row[:2])]
-        right = [np.sign(kept.value) == np.sign(said) for *_, said, kept in chosen]
-        clear = [np.sign(kept.value) == np.sign(said) for *_, said, kept in chosen if kept.low > 0 or kept.high < 0]
+        right = [said * kept.value > 0 for *_, said, kept in chosen]
+        clear = [said * kept.value > 0 for *_, said, kept in chosen if kept.low > 0 or kept.high < 0]
+        ties = [factor for _, _, factor, _, kept in chosen if kept.value == 0]
         wrong = [
             f"{factor} ({said:+.1f}, {kept.value:+.2f})" for _, _, factor, said, kept in chosen if kept.value * said < 0
         ]
         name = "all" if pair is None else f"{pair[0]} − {pair[1]}"
-        lines.append(
-            [name, f"{sum(right)} of {len(right)}", f"{sum(clear)} of {len(clear)}", ", ".join(wrong) if pair else ""]
-        )
-    return markdown(["spaces", "right sign", "of those whose interval leaves 0 out", "wrong sign (said, kept)"], lines)
+        told = [", ".join(ties), ", ".join(wrong)] if pair else [str(len(ties)), str(len(wrong))]
+        lines.append([name, f"{sum(right)} of {len(right)}", f"{sum(clear)} of {len(clear)}", *told])
+    head = ["spaces", "right sign", "of those whose interval leaves 0 out", "tied", "wrong sign (said, kept)"]
+    return markdown(head, lines)
 
 
 def draw(found: Mapping[str, Availability]) -> Figure:
@@ -172,6 +187,7 @@ def main() -> None:
     parser.add_argument("--places", type=Path, required=True, help="folder of the CLIP trained with --policy places")
     parser.add_argument("--looks", type=Path, required=True, help="folder of the CLIP trained with --policy looks")
     parser.add_argument("--scenes", type=int, default=4000)
+    parser.add_argument("--pairs", type=int, default=200, help="counterfactual pairs for each factor")
     parser.add_argument("-o", "--output", type=Path, help="document whose section <!-- causal --> is replaced")
     parser.add_argument("--figure", type=Path)
     args = parser.parse_args()
@@ -180,8 +196,8 @@ def main() -> None:
         **{name: load_space(f"local-dir:{getattr(args, name)}") for name in ("places", "looks")},
         CONTROL: untrained_space("mini", seed=SEED),
     }
-    found = measure(spaces, args.scenes)
-    tables = [shares_table(found), agreement_table(found), differences_table(differences(found))]
+    found, moved = measure(spaces, args.scenes, args.pairs)
+    tables = [shares_table(found), agreement_table(found, moved), differences_table(differences(found))]
     write({"causal": "\n\n".join(tables)}, args.output)
     if args.figure:
         save_figure(draw(found), args.figure)
