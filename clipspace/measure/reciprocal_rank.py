@@ -7,18 +7,26 @@ import numpy as np
 from clipspace.points import sphere
 
 
-def reciprocal_ranks(queries: np.ndarray, targets: np.ndarray, others: np.ndarray) -> np.ndarray:
+def reciprocal_ranks(queries: np.ndarray, targets: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
     """One over the rank of target i among itself and ``others`` by cosine to query i, float64 (n,): 1 is the nearest.
+
+    The others are the other targets where none are given.
 
     The instance retrieval of RCDM (Bordes et al. 2022, arXiv 2112.09164, section 4). Ties count half.
 
     >>> reciprocal_ranks(np.array([[1.0, 0.1]]), np.array([[1.0, 0.0]]), np.array([[1.0, 0.1], [0.0, 1.0]])).tolist()
     [0.5]
     """
-    queries, targets, others = (sphere.unit(vectors) for vectors in (queries, targets, others))
-    own = np.einsum("nd,nd->n", queries, targets)[:, None]
-    cosines = queries @ others.T
-    return 1 / (1 + (cosines > own).sum(axis=1) + (cosines == own).sum(axis=1) / 2)
+    queries, targets = sphere.unit(queries), sphere.unit(targets)
+    if others is None:
+        cosines = queries @ targets.T
+        own = np.diag(cosines)[:, None]
+        ties = (cosines == own).sum(axis=1) - 1
+    else:
+        cosines = queries @ sphere.unit(others).T
+        own = np.einsum("nd,nd->n", queries, targets)[:, None]
+        ties = (cosines == own).sum(axis=1)
+    return 1 / (1 + (cosines > own).sum(axis=1) + ties / 2)
 
 
 def chance_reciprocal_rank(n: int) -> float:

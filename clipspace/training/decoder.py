@@ -31,8 +31,6 @@ from clipspace.training.processes import first_process_first, join_processes
 from clipspace.training.task import Task, train
 from clipspace.training.vectors import Standard, check_vectors, stored_conditions
 
-FEWEST = 1000
-"""Rows below which a decoder learns its images by heart."""
 PERCEPTUAL = 0.3
 """Weight of what an encoder sees of a guess beside its squared error, where an encoder is given."""
 _WATCHED = 32
@@ -91,7 +89,7 @@ def train_decoder(
     bound = _bound(chosen, steps, minutes)
     opened = store if isinstance(store, Store) else open_store(store)
     _check_images(opened)
-    standard = check_vectors(opened, fewest=FEWEST)
+    standard = check_vectors(opened)
     each = images_of(opened, source, kind=kind, image_column=image_column)
     reader = None if encoder is None else load_space(encoder, device=device).encoder
     stamp = _stamp(opened, reader)

@@ -82,8 +82,8 @@ def held_out_rows(arrays: Mapping[str, np.ndarray], *, seed: int) -> list[Row]:
             UNCONDITIONAL: (arrays["unconditional again"], z),
             RESIZED: (arrays["resized again"], z),
         }
-        rows += [_cycle(name, again, own, seed) for name, (again, own) in by_name.items()]
-        rows += [_rank(RANK, name, again, own, others, seed) for name, (again, own) in by_name.items()]
+        rows += [cosine_row(CYCLE, name, again, own, seed=seed) for name, (again, own) in by_name.items()]
+        rows += [rank_row(RANK, name, again, own, others, seed=seed) for name, (again, own) in by_name.items()]
     centre = arrays["other images"].mean(axis=0, dtype=np.float64)
 
     def flat(images: np.ndarray) -> np.ndarray:
@@ -92,7 +92,7 @@ def held_out_rows(arrays: Mapping[str, np.ndarray], *, seed: int) -> list[Row]:
     own, others = flat(arrays["images"]), flat(arrays["other images"])
     decoded = flat(arrays["decoded"])
     shown = {DECODES: decoded, SHUFFLED: np.roll(decoded, 1, axis=0), UNCONDITIONAL: flat(arrays["unconditional"])}
-    return rows + [_rank(PIXELS, name, some, own, others, seed) for name, some in shown.items()]
+    return rows + [rank_row(PIXELS, name, some, own, others, seed=seed) for name, some in shown.items()]
 
 
 def inversion_rows(
@@ -117,24 +117,21 @@ def inversion_rows(
     return rows, {"inverted noise": found.noise, "inversion dB": quality}
 
 
-def _cycle(name: str, again: np.ndarray, z: np.ndarray, seed: int) -> Row:
-    cosines = sphere.unit(again) @ sphere.unit(z).T
+def cosine_row(score: str, of: str, drawn: np.ndarray, z: np.ndarray, *, seed: int) -> Row:
+    """The mean cosine of what was drawn for row i to z_i, both ``(n, d)``; chance is that to the z of other rows."""
+    cosines = sphere.unit(drawn) @ sphere.unit(z).T
     own = np.diag(cosines)
     unrelated = cosines[~np.eye(len(z), dtype=bool)].mean() if len(z) > 1 else None
     low, high = bootstrap(own, seed=seed)
-    return scored(
-        score=CYCLE,
-        of=name,
-        value=float(own.mean()),
-        chance=unrelated and float(unrelated),
-        low=low,
-        high=high,
-        n=len(z),
-    )
+    chance = unrelated and float(unrelated)
+    return scored(score=score, of=of, value=float(own.mean()), chance=chance, low=low, high=high, n=len(z))
 
 
-def _rank(score: str, name: str, again: np.ndarray, own: np.ndarray, others: np.ndarray, seed: int) -> Row:
-    ranks = reciprocal_ranks(again, own, others)
+def rank_row(
+    score: str, of: str, drawn: np.ndarray, own: np.ndarray, others: np.ndarray | None = None, *, seed: int
+) -> Row:
+    """The mean of `reciprocal_ranks`, with its chance."""
+    ranks = reciprocal_ranks(drawn, own, others)
     low, high = bootstrap(ranks, seed=seed)
-    chance = chance_reciprocal_rank(len(others) + 1)
-    return scored(score=score, of=name, value=float(ranks.mean()), chance=chance, low=low, high=high, n=len(ranks))
+    chance = chance_reciprocal_rank(len(own) if others is None else len(others) + 1)
+    return scored(score=score, of=of, value=float(ranks.mean()), chance=chance, low=low, high=high, n=len(ranks))

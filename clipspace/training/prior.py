@@ -10,8 +10,6 @@ import numpy as np
 import torch
 
 from clipspace.errors import InputError
-from clipspace.measure.bootstrap import bootstrap
-from clipspace.measure.reciprocal_rank import chance_reciprocal_rank, reciprocal_ranks
 from clipspace.models.devices import check_device, usual_device
 from clipspace.models.prior import EmbeddingPrior
 from clipspace.models.scheduler_config import load_schedule
@@ -19,24 +17,21 @@ from clipspace.points import sphere
 from clipspace.points.store import Store, open_beside, open_store
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
-from clipspace.results.table import Row, Table, scored
+from clipspace.results.table import Row, Table
 from clipspace.seeds import child_seed, stream, streams
 from clipspace.training import showing
 from clipspace.training.batches import held_out
 from clipspace.training.folder import begin_run, check_room, check_run, training_alone
 from clipspace.training.loop import Bound, Report, Trained, run
+from clipspace.training.measuring import CANDIDATES, cosine_row, rank_row
 from clipspace.training.network import drawn_by
 from clipspace.training.saving import save_folder
 from clipspace.training.vectors import check_vectors, stored_conditions
 
-FEWEST = 1000
-"""Rows below which a prior learns its pairs by heart."""
 MINUTES, DECAY = 10.0, 0.5
 """Usual length of a run, and the share of it over which the learning rate falls."""
 BATCH, RATE = 256, 1e-3
 """Pairs of a step, and the full learning rate of AdamW."""
-CANDIDATES = 1000
-"""Held-out rows among which the rank of an image's embedding is taken."""
 DRAWN, TEXT, SHUFFLED = "drawn from its text", "its text itself", "drawn from another text"
 SCHEDULER = {
     "beta_schedule": "squaredcos_cap_v2",
@@ -111,7 +106,7 @@ def train_prior(
     bound, output = Bound(steps, minutes, DECAY), Path(output)
     images, texts = _pairs(store if isinstance(store, Store) else open_store(store))
     for side in (images, texts):
-        check_vectors(side, fewest=FEWEST)
+        check_vectors(side)
     described = {"prior of store": images.hash, "rows": len(images), "space": images.stamp.weights, "seed": seed}
     check_run(output, described)
     check_room(output, _sizes(output, images))
@@ -154,10 +149,8 @@ def _trained(
 
     network = drawn_by(lambda: PriorTransformer(**prior_config(z.shape[1])), seed=seed).to(device)
     ema = EMAModel(network.parameters(), decay=0.999, use_ema_warmup=True, power=0.8)
-    optimizer, scheduler = (
-        torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=0.01),
-        DDIMScheduler(**SCHEDULER),
-    )
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=0.01)
+    scheduler = DDIMScheduler(**SCHEDULER)
 
     def loss(step: int, positions: np.ndarray) -> torch.Tensor:
         rng = torch.Generator().manual_seed(child_seed(seed, "prior", step))
@@ -208,24 +201,10 @@ def _card(output: Path, images: Store, z: np.ndarray, told: np.ndarray, report: 
 
 def prior_rows(arrays: dict[str, np.ndarray], *, seed: int) -> list[Row]:
     """Rows of `scored` by ``score`` (*cosine*, *rank*) and ``of``: what is drawn from a text, the text, another's text."""
-    z, drawn, text = (sphere.unit(arrays[name]) for name in ("z", "drawn", "texts"))
+    z, drawn, text = (arrays[name] for name in ("z", "drawn", "texts"))
     rows = []
     for name, some in ((DRAWN, drawn), (TEXT, text), (SHUFFLED, np.roll(drawn, 1, axis=0))):
-        cosines = some @ z.T
-        own = np.diag(cosines)
-        low, high = bootstrap(own, seed=seed)
-        unrelated = float(cosines[~np.eye(len(z), dtype=bool)].mean())
-        rows.append(
-            scored(score="cosine", of=name, value=float(own.mean()), chance=unrelated, low=low, high=high, n=len(z))
-        )
-        ranks = np.array(
-            [reciprocal_ranks(some[i : i + 1], z[i : i + 1], np.delete(z, i, axis=0))[0] for i in range(len(z))]
-        )
-        low, high = bootstrap(ranks, seed=seed)
-        chance = chance_reciprocal_rank(len(z))
-        rows.append(
-            scored(score="rank", of=name, value=float(ranks.mean()), chance=chance, low=low, high=high, n=len(z))
-        )
+        rows += [cosine_row("cosine", name, some, z, seed=seed), rank_row("rank", name, some, z, seed=seed)]
     return rows
 
 

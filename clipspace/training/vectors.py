@@ -14,6 +14,8 @@ from clipspace.points import sphere
 from clipspace.points.protocol import BLOCK_ROWS
 from clipspace.points.store import Store
 
+FEWEST = 1000
+"""Rows below which a network learns them by heart."""
 LEAST_SPREAD = 1e-3
 """Root mean square distance of directions from their mean below which they are taken for one vector."""
 _NARROWEST = 0.05
@@ -35,15 +37,15 @@ def as_they_are(dim: int) -> Standard:
     return Standard(np.zeros(dim, np.float32), 1.0)
 
 
-def check_vectors(store: Store, *, fewest: int) -> Standard:
+def check_vectors(store: Store) -> Standard:
     """What is to be subtracted of the store's conditions and what they are to be divided by, in one pass.
 
     CLIP's vectors lie in a cone: without their mean and at unit variance the network sees how they differ from the first
-    step on. Raises `InputError` for fewer than ``fewest`` rows, and for vectors that are not finite, zero, or all one.
+    step on. Raises `InputError` for fewer than `FEWEST` rows, and for vectors that are not finite, zero, or all one.
     """
-    if len(store) < fewest:
+    if len(store) < FEWEST:
         raise InputError(
-            f"train: expected at least {fewest:,} rows in {str(store.path)!r}, got {len(store):,}; encode more images"
+            f"train: expected at least {FEWEST:,} rows in {str(store.path)!r}, got {len(store):,}; encode more images"
         )
     bad, total, squares, start = [], np.zeros(store.dim), 0.0, 0
     for block in store.blocks(BLOCK_ROWS):

@@ -146,7 +146,7 @@ def _opened(source: Any, column: str | None, modality: Modality | None) -> Point
     if is_points(source):
         return source
     name = type(source).__name__
-    if type(source).__name__ in ("DataFrame", "Table", "Dataset"):
+    if name in ("DataFrame", "Table", "Dataset"):
         return _of_table(table_of(source, name), column)
     if _holds_lists(source):
         import pandas

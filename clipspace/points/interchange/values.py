@@ -58,10 +58,12 @@ def texts_at(path: Path, names: Sequence[str] | None = None) -> list[str]:
 
 def _places(names: Sequence[str] | None, columns: Iterable[list]) -> list[int] | None:
     """The row of each name in the first of ``columns`` that holds every name once; None where none does."""
-    if names is None or len(set(names)) < len(names):
+    if names is None:
+        return None
+    unique_names = set(names)
+    if len(unique_names) < len(names):
         return None
     for column in columns:
-        unique_names = set(names)
         rows = [(value, row) for row, value in enumerate(column) if value in unique_names]
         if len(rows) == len(unique_names) == len(dict(rows)):
             place = dict(rows)
