@@ -11,17 +11,14 @@ had, sampled every 10 ms: what is mapped from files is not in it. The file is as
 from __future__ import annotations
 
 import argparse
-import json
 import re
-import subprocess
-import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from children import answer, spawn, timed
 from pyarrow import parquet
 from vectors import clustered
 
@@ -63,7 +60,7 @@ METHODS = {"bare": bare, "clipspace": clipspace}
 def main() -> None:
     options = _options()
     if options.method:
-        print(json.dumps(_run(options)))
+        answer(**_run(options))
         return
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         options.file, options.few = Path(folder, "x.parquet"), Path(folder, "few.parquet")
@@ -82,7 +79,7 @@ def main() -> None:
     for method, run in best.items():
         ratio = run["wall"] / best["bare"]["wall"]
         per_row = 1e6 * run["wall"] / options.n
-        print(f"{method:12}{run['wall']:9.1f}{run['processor']:9.1f}{per_row:9.1f}{ratio:8.2f}{run['peak']:10.0f}")
+        print(f"{method:12}{run['wall']:9.1f}{run['cpu']:9.1f}{per_row:9.1f}{ratio:8.2f}{run['anonymous']:10.0f}")
     print("asked: at most 1.5 times bare, and a peak below 1,024 MiB")
 
 
@@ -101,23 +98,19 @@ def _options() -> argparse.Namespace:
 
 
 def _spawn(method: str, options: argparse.Namespace) -> dict:
-    command = [sys.executable, __file__, "--method", method, "--file", options.file, "--few", options.few]
-    done = subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    return spawn(__file__, "--method", method, "--file", options.file, "--few", options.few)
 
 
 def _run(options: argparse.Namespace) -> dict:
-    """One method once: wall seconds, processor seconds, peak MiB, after a run on few rows that loads the libraries."""
+    """One method once: seconds, and the most MiB of anonymous memory, after a run on few rows that loads the libraries."""
     METHODS[options.method](options.few)
     peak, done = [0.0], threading.Event()
     watcher = threading.Thread(target=_watch, args=(peak, done))
     watcher.start()
-    wall, processor = time.perf_counter(), time.process_time()
-    METHODS[options.method](options.file)
-    wall, processor = time.perf_counter() - wall, time.process_time() - processor
+    _, spent = timed(lambda: METHODS[options.method](options.file))
     done.set()
     watcher.join()
-    return {"wall": wall, "processor": processor, "peak": peak[0]}
+    return {**spent, "anonymous": peak[0]}
 
 
 def _watch(peak: list[float], done: threading.Event) -> None:

@@ -11,15 +11,11 @@ compared. ``angle`` is the largest angle to the subspace that exact float64 arit
 from __future__ import annotations
 
 import argparse
-import json
-import re
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
+from children import answer, spawn, timed
 from vectors import write_float16
 
 KEPT = (20, 80, 320)
@@ -69,7 +65,7 @@ PEERS = ("IncrementalPCA", "PCA(covariance_eigh)")
 def main() -> None:
     options = _options()
     if options.method:
-        print(json.dumps(_run(options)))
+        answer(**_run(options))
         return
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         options.file = Path(folder) / "x.npy"
@@ -96,28 +92,18 @@ def _options() -> argparse.Namespace:
 
 
 def _spawn(method: str, options: argparse.Namespace) -> dict:
-    command = [sys.executable, __file__, "--method", method, "--file", options.file, "--peer-rows", options.peer_rows]
-    done = subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    return spawn(__file__, "--method", method, "--file", options.file, "--peer-rows", options.peer_rows)
 
 
 def _run(options: argparse.Namespace) -> dict:
-    """One method once: wall seconds, processor seconds, peak MiB, without imports. Its components go beside the file."""
+    """One method once, without imports: seconds and rows. Its components go beside the file."""
     x = np.load(options.file, mmap_mode="r")
     x = x[: options.peer_rows] if options.method in PEERS else x
     METHODS[options.method](x[: x.shape[1] + 1])
-    wall, processor = time.perf_counter(), time.process_time()
-    components = METHODS[options.method](x)
-    wall, processor = time.perf_counter() - wall, time.process_time() - processor
+    components, spent = timed(lambda: METHODS[options.method](x))
     if components is not None:
         np.save(options.file.with_name(f"{options.method}.npy"), components)
-    return {"wall": wall, "processor": processor, "peak": _peak(), "rows": len(x)}
-
-
-def _peak() -> float:
-    """Most MiB this process had resident. Not ru_maxrss, which a child takes over from its parent."""
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
+    return {**spent, "rows": len(x)}
 
 
 def _angles(folder: Path, options: argparse.Namespace) -> dict[str, list[float]]:
@@ -141,7 +127,7 @@ def _report(runs: dict[str, list[dict]], angles: dict[str, list[float]], options
         per_row = run["wall"] / run["rows"]
         shown = "".join(f"{angle:10.1e}" for angle in angles.get(method, []))
         print(
-            f"{method:22}{run['rows']:9}{run['wall']:8.2f}{run['processor']:8.2f}{per_row * 1e6:8.2f}"
+            f"{method:22}{run['rows']:9}{run['wall']:8.2f}{run['cpu']:8.2f}{per_row * 1e6:8.2f}"
             f"{per_row / unit:8.2f}{run['peak']:10.0f}{shown}"
         )
     ours, peer = (best[m]["wall"] / best[m]["rows"] for m in ("clipspace", "IncrementalPCA"))

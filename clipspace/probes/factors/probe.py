@@ -94,10 +94,10 @@ def retention(
     capacities : of the read-outs; "mlp" takes most of the time
     curve : whether to repeat the best read-out on parts of the images
     pairs : counterfactual pairs for each factor
-    batch_size : images encoded at a time, decodes too
     decoded, decodes : number of images to decode, and of decodes of each; needs a decoder and scenes. Intervals of 40
         scenes are .2 wide: take 200. ``decoded * (decodes + 7)`` images are drawn, 200 scenes of three decodes in 14
         minutes at 20 steps on a core (mini)
+    batch_size : images encoded at a time, decodes too
 
     Images whose label no other has are left out of that factor, with a warning. Raises `InputError` for fewer than 20
     images of a factor, constant factors, unknown names and columns of another length, `CapabilityError` for ``decoded`` without a decoder.
