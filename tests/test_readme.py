@@ -76,7 +76,15 @@ def test_the_two_commands_are_where_they_are_looked_for():
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", *Path(ROOT, "docs").glob("*.md")]
+    "page",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+        "clipspace/mini/MODEL_CARD.md",
+        *Path(ROOT, "docs").glob("*.md"),
+    ],
 )
 def test_links_lead_somewhere(page):
     page = ROOT / page

@@ -78,7 +78,7 @@ def unlikeness(visual: torch.nn.Module, guess: torch.Tensor, x0: torch.Tensor, z
     """How unlike a guess and its picture look to the CLIP ``(n,)``: squared distance of maps, and 1 - cos to z.
 
     The embedding holds what is there and little of where; the maps hold both (Lin & Yang 2024, arXiv 2401.00110, where the
-    network itself looks). They make decodes truer to z in minutes: see the model card.
+    network itself looks). They make decodes truer to z in minutes: see docs/mini-history.md of the repository.
     """
     maps, embeds = seen(visual, guess)
     with torch.no_grad():
