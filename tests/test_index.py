@@ -15,7 +15,7 @@ from clipspace.errors import InputError, RecallError, SpaceMismatchError
 from clipspace.points.arrays import parts
 from clipspace.points.embeddings import Embeddings, Stamp
 from clipspace.points.store import append, write_store
-from clipspace.search import build_index, building, choose_kind, list_kind
+from clipspace.search import build_index, building, choose_kind, faiss_backend, list_kind
 from clipspace.search.kinds import Kind
 from clipspace.search.recall import Truth
 from clipspace.seeds import stream
@@ -59,6 +59,15 @@ def test_recall_is_what_brute_force_says(built, rows):
     assert verified["self_recall"] > 0.95
     with pytest.raises(RecallError, match=r"at least 1\.1"):
         built.verify(rows, queries=50, recall=1.1)
+
+
+def test_answers_are_the_same_bits_on_any_number_of_threads(built, rows):
+    one = built.search(rows, 10, threads=1)
+    for threads in (2, 3, 8):
+        with faiss_backend.thread_count(threads):
+            more = built.search(rows, 10, threads=threads)
+        assert more.cosines.tobytes() == one.cosines.tobytes()
+        assert more.rows.tobytes() == one.rows.tobytes()
 
 
 def test_names_ids_and_cosines_belong_together(built, rows):

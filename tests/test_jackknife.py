@@ -53,7 +53,7 @@ def test_every_score_of_a_set_has_an_interval_that_holds_it(rng):
 
 
 def test_intervals_of_a_set_hold_what_it_is_on_average():
-    """A small version of `benchmarks/coverage.py`, where they hold it in 92 of 100 sets or more."""
+    """A small version of `benchmarks/interval_coverage.py`, where they hold it in 92 of 100 sets or more."""
     sets = [unit(np.random.default_rng(i).normal(size=(80, 6)) * np.arange(1, 7) + 2) for i in range(60)]
     for statistic in (
         lambda x: spectrum.participation_ratio(spectrum.spectrum(x)),

@@ -6,12 +6,13 @@ import pytest
 import umap
 from pyarrow import parquet
 from sklearn.manifold import trustworthiness
+from threadpoolctl import threadpool_limits
 
 from clipspace import umap_map
 from clipspace.errors import InputError, SpaceMismatchError
 from clipspace.points.embeddings import Embeddings, Stamp
 from clipspace.points.pca import PCA
-from clipspace.search import build_index
+from clipspace.search import build_index, faiss_backend
 from clipspace.search.maps import _self_first, load_map, pca_map
 
 D = 16
@@ -84,13 +85,23 @@ def test_pca_map_is_the_first_two_components(points):
         made.transform(Embeddings(points.vectors, Stamp("b", "2" * 64, "1" * 64, D)))
 
 
+@pytest.mark.parametrize("threads", [1, 2, 4, 8])
+def test_one_map_on_any_number_of_threads(points, made, threads):
+    """To the last bit, whether the index is given or built, though FAISS and BLAS would use all that they are allowed."""
+    with faiss_backend.thread_count(threads), threadpool_limits(threads):
+        again = umap_map(points, threads=threads)
+    assert again.coordinates.tobytes() == made.coordinates.tobytes()
+    assert again.distances.tobytes() == made.distances.tobytes()
+    assert again.neighbours.tobytes() == made.neighbours.tobytes()
+
+
 def test_a_map_tells_the_threads_it_was_made_with_from_those_of_the_index(points, made):
     index = build_index(points, threads=2)
     three = umap_map(points, index=index, threads=3)
     assert (three.facts["threads"], three.facts["index"]["threads"]) == (3, 2)
-    assert umap_map(points, index=index).facts["threads"] == 2
+    assert umap_map(points, index=index).facts["threads"] == faiss_backend.all_threads()
     assert np.array_equal(three.coordinates, made.coordinates)
-    assert umap_map(points, threads=1).facts["index"]["threads"] == 1
+    assert umap_map(points, threads=2).facts["index"]["threads"] == 1
 
 
 @pytest.mark.parametrize("method", ["umap", "pca"])

@@ -6,7 +6,7 @@ import numpy as np
 
 from clipspace.errors import InputError
 from clipspace.points.arrays import check_finite
-from clipspace.search.faiss_backend import all_threads, thread_count
+from clipspace.search import faiss_backend
 
 _ROWS = 1024
 """Number of points whose distances are recomputed together."""
@@ -17,16 +17,16 @@ def nearest(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The ``k`` points (n, d) nearest to each query (m, d): inner products (m, k), falling, and rows (m, k).
 
-    With ``euclidean``, squared distances, rising. Computed in float32, on all threads when ``threads`` is None; vectors
-    must be finite. Raises `InputError` for k beyond n.
+    With ``euclidean``, squared distances, rising. Computed in float32, on all threads when ``threads`` is None, to the same bits
+    on any number of them; vectors must be finite. Raises `InputError` for k beyond n.
     """
     if not 1 <= k <= len(points):
         raise InputError(f"nearest: expected k from 1 to {len(points)}, the points, got {k}")
     points = np.ascontiguousarray(points, dtype=np.float32)
     queries = np.ascontiguousarray(queries, dtype=np.float32)
-    with thread_count(threads or all_threads()) as faiss:
-        metric = faiss.METRIC_L2 if euclidean else faiss.METRIC_INNER_PRODUCT
-        return faiss.knn(queries, points, k, metric=metric)
+    return faiss_backend.nearest(
+        points, queries, k, euclidean=euclidean, threads=threads or faiss_backend.all_threads()
+    )
 
 
 def neighbours(x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,8 @@ there rather than KMP_DUPLICATE_LIB_OK, which hides wrong results (faiss issues 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from typing import Any
 import numpy as np
 
 from clipspace.errors import InputError
+
+QUERIES = 128
+"""Number of queries that one thread compares together."""
 
 
 def all_threads() -> int:
@@ -79,9 +83,39 @@ def copy(index: Any) -> Any:
 
 def search(index: Any, ids: np.ndarray, queries: np.ndarray, k: int, *, threads: int) -> tuple[np.ndarray, np.ndarray]:
     """Inner products (q, k) falling, and the ``ids`` of their positions, -1 where fewer than ``k`` were found."""
-    with thread_count(threads):
-        products, positions = index.search(queries, k)
+    products, positions = _by_block(lambda block: index.search(block, k), queries, threads=threads)
     return products, np.where(positions < 0, -1, ids[positions])
+
+
+def nearest(
+    points: np.ndarray, queries: np.ndarray, k: int, *, euclidean: bool, threads: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The ``k`` of ``points`` nearest to each query: inner products or squared distances, and positions, both (q, k)."""
+    import faiss
+
+    metric = faiss.METRIC_L2 if euclidean else faiss.METRIC_INNER_PRODUCT
+    return _by_block(lambda block: faiss.knn(block, points, k, metric=metric), queries, threads=threads)
+
+
+def _by_block(
+    compare: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], queries: np.ndarray, *, threads: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """What ``compare`` says of all ``queries``: it gets `QUERIES` at a time, on one thread.
+
+    FAISS shares one matrix product among its threads, and the last bit of a product depends on its share. So no bit here
+    depends on ``threads``.
+    """
+    import faiss
+
+    blocks = [queries[start : start + QUERIES] for start in range(0, len(queries), QUERIES)] or [queries]
+    if threads == 1 or len(blocks) == 1:
+        with thread_count(1):
+            compared = [compare(block) for block in blocks]
+    else:
+        with ThreadPoolExecutor(threads, initializer=faiss.omp_set_num_threads, initargs=(1,)) as pool:
+            compared = list(pool.map(compare, blocks))
+    left, right = (np.concatenate(arrays) for arrays in zip(*compared, strict=True))
+    return left, right
 
 
 def range_search(index: Any, queries: np.ndarray, least: float, *, threads: int) -> list[tuple[np.ndarray, np.ndarray]]:

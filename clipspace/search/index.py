@@ -114,17 +114,19 @@ class Index:
         """The names of row numbers."""
         return self._names.take(pa.array(rows, pa.int64())).to_pylist()
 
-    def search(self, points: Points | np.ndarray, k: int = 10) -> Neighbours:
+    def search(self, points: Points | np.ndarray, k: int = 10, *, threads: int | None = None) -> Neighbours:
         """The ``k`` nearest rows of each of ``points`` (array (q, d), `Embeddings` or store; of any length).
 
+        The same to the last bit on any number of ``threads``, those it was built with when None.
         Raises `SpaceMismatchError` for embeddings or a store of another space, or without its stamp, `InputError` for
         zero or infinite ones.
         """
         if k < 1:
             raise InputError(f"search: expected k of at least 1, got {k}")
         points = self._in_space(points, "search")
+        threads = threads or self.facts["threads"]
         results = [
-            faiss_backend.search(self._faiss, self.ids, block, min(k, len(self)), threads=self.facts["threads"])
+            faiss_backend.search(self._faiss, self.ids, block, min(k, len(self)), threads=threads)
             for block in float32_blocks(points, unit=True)
         ]
         if not results:

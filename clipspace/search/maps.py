@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from clipspace.errors import InputError
 from clipspace.files import atomically
@@ -19,6 +20,7 @@ from clipspace.points.pca import PCA
 from clipspace.points.protocol import Points
 from clipspace.reprs import brief
 from clipspace.search import Index, build_index, list_kind, map_file
+from clipspace.search.faiss_backend import all_threads
 from clipspace.search.kinds import FLAT_ROWS
 
 _GRAPH_RECALL = 0.9
@@ -138,7 +140,8 @@ def umap_map(
     The graph of neighbours comes from ``index``, or from one built here (recall 0.9 or above, verified), its
     strengths from umap-learn, the places from `clipspace.search.umap_layout`. More epochs (by default, as in
     umap-learn, 500 up to 10,000 points and 200 above) take longer and keep a little more of the graph.
-    Two maps of one seed and thread count are the same; across machines and versions, keep the file, not the seed.
+    Two maps of one seed are the same on any number of threads; across machines and versions, keep the file, not the seed.
+    So what shares matrix products among threads (building the index, the start) runs on one thread, and the rest on ``threads``.
     """
     points = as_points(points)
     n, d = len(points), points.dim
@@ -147,14 +150,16 @@ def umap_map(
     if n_neighbors < 2:
         raise InputError(f"umap_map: expected n_neighbors of at least 2, got {n_neighbors}")
     if index is None:
-        index = _graph_index(points, seed, threads)
+        index = _graph_index(points, seed)
     index.holding(points, "umap_map")
     k, n_epochs = min(n_neighbors, n - 1), n_epochs or (500 if n <= 10_000 else 200)
-    near = index.search(points, k)
+    threads = threads or all_threads()
+    near = index.search(points, k, threads=threads)
     rows, distances = _self_first(near.rows, _chords(near.cosines))
-    rough = PCA(min(2, d), normalize=True).fit(points).transform(points)
+    with threadpool_limits(1):
+        rough = PCA(min(2, d), normalize=True).fit(points).transform(points)
     rough = np.pad(rough, ((0, 0), (0, 2 - rough.shape[1])))
-    layout = {"min_dist": min_dist, "n_epochs": n_epochs, "seed": seed, "threads": threads or index.facts["threads"]}
+    layout = {"min_dist": min_dist, "n_epochs": n_epochs, "seed": seed, "threads": threads}
     coordinates = _lay_out(rows, distances, rough, **layout)
     facts = {
         "method": "umap",
@@ -166,10 +171,10 @@ def umap_map(
     return Map(coordinates, _names(points), rows[:, 1:], distances[:, 1:], facts, points.stamp)
 
 
-def _graph_index(points: Points, seed: int, threads: int | None) -> Index:
+def _graph_index(points: Points, seed: int) -> Index:
     # Lists train and answer n queries sooner than a graph is linked.
     kind = list_kind(len(points), points.dim) if len(points) >= FLAT_ROWS else None
-    return build_index(points, recall=_GRAPH_RECALL, kind=kind, seed=seed, threads=threads)
+    return build_index(points, recall=_GRAPH_RECALL, kind=kind, seed=seed, threads=1)
 
 
 def _lay_out(
@@ -192,7 +197,8 @@ def _lay_out(
     neighbours = {"knn_indices": rows, "knn_dists": distances}
     graph = fuzzy_simplicial_set(np.empty((n, 0)), k, None, "euclidean", **neighbours)[0]
     a, b = find_ab_params(1.0, min_dist)
-    start = spectral_start(graph, rough, seed=seed)
+    with threadpool_limits(1):
+        start = spectral_start(graph, rough, seed=seed)
     return lay_out(graph, start, a=a, b=b, n_epochs=n_epochs, seed=seed, threads=threads)
 
 

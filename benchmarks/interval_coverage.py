@@ -1,6 +1,6 @@
 """How often does each interval hold what it should, and how wide is it?
 
-python benchmarks/coverage.py [--repeats 300] [--only geometry]
+python benchmarks/interval_coverage.py [--repeats 300] [--only geometry]
 
 Sets of known distributions are drawn again and again. An interval of a set of n rows should hold the mean of its
 statistic over sets of n rows (of a count the median) in at least 92 of 100 of them. Its width is printed over 3.92
