@@ -1,4 +1,4 @@
-"""What does guidance buy, and what does it cost? (DALL-E 2, figure 9)
+"""What does guidance improve, and what does it cost? (DALL-E 2, figure 9)
 
 python analyses/guidance.py [IMAGE ...]        QUICK=1 takes seconds
 

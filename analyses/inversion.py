@@ -1,4 +1,4 @@
-"""What does it cost to find the noise that gives an image back? (Dhariwal and Nichol 2021, arXiv 2105.05233, appendix F)
+"""What does it cost to find the noise that reproduces an image? (Dhariwal and Nichol 2021, arXiv 2105.05233, appendix F)
 
 python analyses/inversion.py [IMAGE ...]        QUICK=1 takes seconds
 

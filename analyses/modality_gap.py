@@ -1,4 +1,4 @@
-"""How far apart do images and their captions lie? (Liang et al. 2022, arXiv 2203.02053)
+"""How far apart are images and their captions? (Liang et al. 2022, arXiv 2203.02053)
 
 python analyses/modality_gap.py        QUICK=1 takes seconds
 

@@ -1,4 +1,4 @@
-"""Is an edited embedding still where images are, and which images are there?
+"""Is an edited embedding still close to the embeddings of real images?
 
 python analyses/neighbours.py [IMAGE BEFORE AFTER]        QUICK=1 takes seconds
 

@@ -1,4 +1,4 @@
-"""How should a decoder of image embeddings be told a text? (DALL-E 2, figure 8)
+"""How should a text be given to a decoder of image embeddings? (DALL-E 2, figure 8)
 
 python analyses/prior_ablation.py [TEXT ...]        QUICK=1 takes seconds
 

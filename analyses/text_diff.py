@@ -1,4 +1,4 @@
-"""Does an embedding that moves towards a text take the image with it? (DALL-E 2, figure 5)
+"""Does the image follow when its embedding moves towards a text? (DALL-E 2, figure 5)
 
 python analyses/text_diff.py [IMAGE BEFORE AFTER]        QUICK=1 takes seconds
 

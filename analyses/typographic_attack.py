@@ -1,4 +1,4 @@
-"""Does a printed word change what CLIP takes an image for? (DALL-E 2, figure 6; Goh et al. 2021)
+"""Does a printed word change what CLIP sees in an image? (DALL-E 2, figure 6; Goh et al. 2021)
 
 python analyses/typographic_attack.py [IMAGE ...]        QUICK=1 takes seconds
 

@@ -3,7 +3,7 @@
 A module holds ``run(space, ..., *, seed)``, which answers with a `Result` and needs no matplotlib; ``draw(result, *, venue)``,
 which makes the figure of a saved result and needs no model; and an entry `Analysis`, which is all that reports, commands and
 tests know of it. Its docstring says, paragraph by paragraph: the question; the figure or paper it follows; what to look
-for; what would be a surprise.
+for; what would contradict expectation.
 """
 
 from __future__ import annotations

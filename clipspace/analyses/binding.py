@@ -1,17 +1,18 @@
 """Does the space know which thing is red, and which is above the other?
 
-Winoground (Thrush et al. 2022, arXiv 2204.03162), two-way choices as in ARO (arXiv 2210.01936), and figure 15 of
-DALL-E 2 (arXiv 2204.06125): two images of the same two things, which differ in which attribute belongs to which thing,
-and a caption of each. Beside these scores, which compare images with texts, a linear probe of images alone (Koishigarina
-et al. 2025, arXiv 2502.03566).
+Winoground (Thrush et al. 2022, arXiv 2204.03162), two-way choices as in ARO (arXiv 2210.01936), and figure 15 of DALL-E 2
+(arXiv 2204.06125): two images of the same two things, which differ in which attribute belongs to which thing, and a caption
+of each. A linear probe of images alone is measured as well (Koishigarina et al. 2025, arXiv 2502.03566), because the other
+scores compare images with texts.
 
-Look for scores at chance: there images and texts do not agree on what belongs to what. Whether the embedding of an image
-knows it, the probe of z tells: what it scores above a histogram of the image's colours, since colours and sizes that are
-traded change areas too. "bag" and "bound" are the same probe on codes that count things and attributes apart, and
-together. With a decoder, the figure also shows how often decodes keep, swap or lose the binding, beside the readers' own
-errors on true images.
+Look for scores at chance: there, images and texts do not agree on which attribute belongs to which thing. The probe of z
+tells whether the embedding of the image knows it all the same. Compare the probe with a histogram of the image's colours,
+since exchanged colours and sizes also change areas. "bag" and "bound" are the same probe on two reference codes: one lists
+things and attributes separately, the other together. With a decoder, the figure also shows how often decodes keep, swap or
+lose the binding, and how often the readers fail on true images.
 
-A surprise would be a group score far above chance for relations; or decodes that keep a binding which the scores do not find.
+Would contradict expectation: a group score far above chance for relations, or decodes that keep a binding which the scores do
+not find.
 """
 
 from __future__ import annotations

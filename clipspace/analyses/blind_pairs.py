@@ -1,13 +1,13 @@
 """Which images are the same to CLIP and different to the eye?
 
-MMVP (Tong et al. 2024, arXiv 2401.06209) finds pairs that are the same to CLIP and different to another encoder, and
-the reverse; here the other encoder is the pixels, unless another is given. Metamers are decodes of one embedding that differ as much as
-they can while E agrees that they are that embedding.
+MMVP (Tong et al. 2024, arXiv 2401.06209) finds pairs of images that are the same to CLIP and different to another encoder,
+and the reverse. Here the other encoder is the pixels, unless another is given. Metamers are decodes of one embedding that
+differ as much as possible while their own embeddings agree with it.
 
-Look for what differs within a pair that is the same to z: CLIP does not see it, or weighs it little. The reverse
-pairs differ little in pixels and much to CLIP.
+Look at what differs within a pair that is the same to z: CLIP does not see it, or gives it little weight. The reverse pairs
+differ little in pixels and much to CLIP.
 
-A surprise would be a pair that is the same to CLIP and shows two different things.
+Would contradict expectation: a pair that is the same to CLIP and shows two different things.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """What did one encoder gain or lose against another, on the same images?
 
-CKA (Kornblith et al. 2019, arXiv 1905.00414) and mutual neighbours (Huh et al. 2024, arXiv 2405.07987) beside their
-permutation null (arXiv 2602.14486); factors by the difference of held-out read-outs; maps of both, the second turned onto
-the first; and pairs that one calls the same and the other does not, as MMVP (arXiv 2401.06209) finds them, with what decoders
-draw of them. The other encoder is an untrained twin unless another is named, so the question is what training changed.
+Similarity is CKA (Kornblith et al. 2019, arXiv 1905.00414) and the share of mutual neighbours (Huh et al. 2024, arXiv
+2405.07987), each with its permutation null (arXiv 2602.14486). Factors are compared by the difference of held-out read-outs.
+Both spaces are mapped, the second map rotated onto the first. Pairs that are the same to one encoder and different to the
+other are found as in MMVP (arXiv 2401.06209), and decoded. The other encoder is an untrained twin unless another is named, so
+the question is what training changed.
 
-Look for factors whose interval does not hold 0, for groups that are together on one map and apart on the other, and for
-what differs within a pair. A similarity says little without its null, which is high for few images in many dimensions.
+Look for factors whose interval leaves out 0, for groups that are together on one map and apart on the other, and for what
+differs within a pair. Compare each similarity with its null, which is high for few images in many dimensions.
 
-A surprise would be a factor that the other encoder reads better: this one was given no reason to keep it.
+Would contradict expectation: a factor that the other encoder shows better than this one.
 """
 
 from __future__ import annotations

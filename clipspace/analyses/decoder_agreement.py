@@ -1,14 +1,14 @@
 """Is what a decode shows in the embedding, or in the decoder?
 
-DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125) reads CLIP off one decoder. Here the same z is drawn by several: what they
-agree on came from z. Besides the space's own decoder there is always one without a learned prior of images: pixels
-optimised until E maps them to z (Kazemi et al. 2024, arXiv 2403.02580).
+DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125) studies CLIP through one decoder. Here several decoders draw the same z, and
+what they agree on comes from z. Besides the space's own decoder there is always one without a learned prior over images: it
+optimises pixels until their embedding is z (Kazemi et al. 2024, arXiv 2403.02580).
 
-Look at the cosine of E(D(z)) to z for each decoder, and at the cosine between two decoders' images of one z, both beside
-the same cosines of unlike images. These scores are circular: E judges what was drawn from E. An optimised image closes the
-cycle better than it looks: it satisfies E and not the eye.
+Look at the cosine of E(D(z)) to z for each decoder, and at the cosine between two decoders' images of one z. Compare both
+with the same cosines for unrelated images. These scores are circular, because E judges what was drawn from E. An optimised
+image has a higher cycle cosine than its look suggests: it satisfies E and not the eye.
 
-A surprise would be decoders that agree with each other more than with z: they would share a failure.
+Would contradict expectation: decoders that agree with each other more than with z, which means that they share an error.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""What does guidance buy, and what does it cost?
+"""What does guidance improve, and what does it cost?
 
-Figure 9 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 5.4): the same embeddings and the same x_T,
-decoded at guidance scales from 1 (none) to 4. z fixes the content of the image, so the paper finds that
-guidance makes images sharper without making them alike.
+Figure 9 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 5.4): the same embeddings and the same x_T, decoded at
+guidance scales from 1 (none) to 4. z fixes the content of the image, so the paper finds that guidance makes images sharper
+without making them alike.
 
 The cosine of E(image) to z should rise with the scale, and its baseline, the cosine to the z of other images, should not.
-This score is circular: guidance follows the CLIP that judges. On rendered scenes, readers without CLIP judge too. The
-diversity, 1 minus the mean cosine between draws of one embedding, need not fall; where it falls, guidance narrows what z
-leaves open.
+This score is circular, because guidance follows the CLIP that judges. On rendered scenes, readers without CLIP judge too.
+Diversity is 1 minus the mean cosine between draws of one embedding. Where it falls, guidance narrows what z leaves open.
 
-A surprise would be a cosine that falls: then the decoder reads z otherwise than CLIP does, and guidance follows the decoder.
+Would contradict expectation: a cosine that falls. Then the decoder reads z differently from CLIP, and guidance follows the
+decoder.
 """
 
 from __future__ import annotations

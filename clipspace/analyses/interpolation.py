@@ -1,14 +1,14 @@
 """What lies between images, when only their embeddings move and when the noise moves too?
 
-Figure 4 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 3.2): z moves on the great circle between
-keyframes. In the first row x_T moves between their inversions as well; in the others it is drawn once and held.
+Figure 4 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 3.2): z moves on the great circle between keyframes. In
+the first row x_T moves as well, between the inverted noise of the keyframes. In the other rows x_T is drawn once and kept.
 
-With inverted noise every keyframe is reproduced, to the pixel where the inversion is exact. With fixed noise none is, and
-what changes along a row is what z holds. The cosine of E(image) to z, beside its baseline, the cosine to the z of other
-images, measures how well the image follows z; it is circular, since the CLIP that steers the decoder judges.
+With inverted noise every keyframe is reproduced, to the pixel where the inversion is exact. With fixed noise none is, and the
+changes along a row come from z alone. The cosine of E(image) to z measures how well the image follows z; its baseline is the
+cosine to the z of other images. It is circular, because the CLIP that steers the decoder judges.
 
-A surprise would be a keyframe that inverted noise does not bring back, or a cosine that is higher between the
-keyframes, where no image ever was, than at them.
+Would contradict expectation: a keyframe that inverted noise does not reproduce, or a cosine that is higher between the
+keyframes, where there is no image, than at them.
 """
 
 from __future__ import annotations

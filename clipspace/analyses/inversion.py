@@ -1,14 +1,14 @@
-"""What does it cost to find the noise that gives an image back?
+"""What does it cost to find the noise that reproduces an image?
 
-Appendix F of Dhariwal & Nichol 2021 (arXiv 2105.05233) is the DDIM inversion that DALL-E 2 (arXiv 2204.06125,
-section 3) takes x_T from; it evaluates the network at the wrong point of every step. Solving each step
-as a fixed point repairs this (AIDI, ReNoise, and `diffusion.invert` here).
+DALL-E 2 (arXiv 2204.06125, section 3) finds x_T by the DDIM inversion of appendix F of Dhariwal & Nichol 2021 (arXiv
+2105.05233), which evaluates the network at the wrong point of every step. Solving each step as a fixed point corrects this
+(AIDI, ReNoise, and `diffusion.invert` here).
 
-Look at the error over network evaluations: that of DDIM falls slowly with the number of steps; the exact method is as good
-as the decoder's autoencoder allows, from a few steps on. An image that is equal to the last bit counts as 99 dB.
+Look at the error over the number of network evaluations. The error of DDIM falls slowly with the number of steps; the exact
+method is as good as the decoder's autoencoder allows from a few steps on. 99 dB stands for identical pixels.
 
-A surprise would be an exact inversion that fails (its residual says so), or a DDIM inversion that is as good for the
-same evaluations, which would mean that the repair is not worth its cost on this decoder.
+Would contradict expectation: an exact inversion that fails (its residual says so), or a DDIM inversion that is as good for
+the same number of evaluations. Then the correction is not worth its cost on this decoder.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Which points are neighbours, and what do they share?
 
-UMAP (McInnes et al. 2018, arXiv 1802.03426) or the first two principal components, with images drawn at their
-embeddings' places.
+UMAP (McInnes et al. 2018, arXiv 1802.03426) or the first two principal components, with images drawn at the positions of
+their embeddings.
 
-Look for what neighbours share: for each known column, how often an image's ten nearest neighbours have the same value, in
-the space itself and on the map, beside chance. Distances between far groups on a UMAP map mean nothing.
+Look at what neighbours share: for each known column, how often an image's ten nearest neighbours have the same value, in the
+space itself and on the map, compared with chance. Distances between distant groups on a UMAP map mean nothing.
 
-A surprise would be groups that share a column which captions never mention; or a column shared on the map and not
-in the space, which would be an artefact of the map.
+Would contradict expectation: groups that share a column which captions never mention, or a column that neighbours share on
+the map and not in the space. The latter is an artefact of the map.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
-"""How far apart do images and their captions lie?
+"""How far apart are images and their captions?
 
-Liang et al. 2022 (arXiv 2203.02053), figures 1 to 3: a gap between the two modalities, and what closing or widening it
-does to a task. Here the task is retrieval, beside its chance level.
+Liang et al. 2022 (arXiv 2203.02053), figures 1 to 3: a gap between the two modalities, and what closing or widening it does
+to a task. Here the task is retrieval, shown with its chance level.
 
-Look for two clouds with no overlap along the gap, and for paired cosines that are low and yet above unpaired ones:
-retrieval needs only that difference. A cosine between an image and a text is to be read against these, not against 1.
+Look for two clouds that do not overlap along the gap, and for cosines of pairs that are low and still above those of
+unrelated images and texts: retrieval needs only that difference. So compare the cosine of an image and a text with these, not
+with 1.
 
-A surprise would be no gap; or a recall that rises where the gap is closed, which would say that it only harms.
+Would contradict expectation: no gap, or a recall that rises when the gap is closed. Then the gap only does harm.
 """
 
 from __future__ import annotations

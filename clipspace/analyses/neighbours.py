@@ -1,14 +1,14 @@
-"""Is an edited embedding still where images are, and which images are there?
+"""Is an edited embedding still close to the embeddings of real images?
 
-This follows section 3.3 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125): each image's z is moved as in `text_diff`.
-The figure shows decodes of z and of the edited z, from one x_T, and the nearest neighbours of the edited z in a set, of
-scenes or of your own images.
+This follows section 3.3 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125): each image's z is moved as in `text_diff`. The
+figure shows decodes of z and of the edited z, from one x_T, and the nearest neighbours of the edited z in a set of scenes or
+of your own images.
 
-Neighbours are real images: they show what the edited z means to CLIP, whatever the decoder can draw. Where they
-show the edit and the decode does not, the decoder is at fault; where neither does, z has not moved enough.
+Neighbours are real images: they show what the edited z means to CLIP, whatever the decoder can draw. If they show the edit
+and the decode does not, the decoder is the cause. If neither does, z has not moved far enough. The cosine to the nearest
+neighbour, compared with that of the original z, says how far the edit left the set.
 
-A surprise would be decodes that show an edit which no neighbour shows. The cosine to the nearest neighbour, beside
-that of the unmoved z, says how far the edit left the set.
+Would contradict expectation: decodes that show an edit which no neighbour shows.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Which principal components of an embedding hold what of an image?
 
-Figure 7 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 4): images decoded from the first 2, 4, 8, …
-components of their embeddings, with one x_T, beside their sources. The paper takes 20 to 320 of 1,024.
+Figure 7 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 4): images decoded from the first 2, 4, 8, … components of
+their embeddings, with one x_T, below their sources. The paper uses 20 to 320 of 1,024.
 
-The first components hold what varies most over the set that they were fitted on. Below the images: the share of the
-variance, the cosine to the whole embedding, the cosine of E(decode) to it and to the z of others, and how often zero-shot
-reads colour, thing and ground of held-out scenes right from that many components, without a decoder.
+The first components hold what varies most in the set on which they were fitted. Below the images: the share of the variance,
+the cosine to the whole embedding, the cosine of E(decode) to it and to the z of other images, and how often zero-shot
+classification of that many components, without a decoder, finds the right colour, thing and background of held-out scenes.
 
-A surprise would be a factor that captions always name and that only the last components hold.
+Would contradict expectation: a factor that captions always mention and that only the last components hold.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""How should a decoder of image embeddings be told a text?
+"""How should a text be given to a decoder of image embeddings?
 
-Figure 8 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 5.1): one decoder, one x_T for each text, and
-three conditions: none, the text embedding in the image's place, and an image embedding that the prior draws. Below
-them, where the texts are captions of scenes, the true image embedding, which the prior tries to guess.
+Figure 8 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 5.1): one decoder, one x_T for each text, and three
+conditions: none, the text embedding in place of an image embedding, and an image embedding that the prior draws. Where the
+texts are captions of scenes, the last row shows the true image embedding, which the prior tries to predict.
 
-Each condition should be nearer to its text, and to the true image, than the one before. The cosine to the texts of
-the other images is the baseline: any image reaches it.
+Each condition should be nearer to its text, and to the true image, than the one before. The baseline is the cosine to the
+texts of the other images, which any image reaches.
 
-A surprise would be a text embedding that serves as well as the prior's: then the two modalities hardly differ, or
+Would contradict expectation: a text embedding that serves as well as the prior's. Then the two modalities hardly differ, or
 the decoder ignores the difference.
 """
 

@@ -1,20 +1,19 @@
-"""Which factors of an image are in its embedding, and does the decoder bring them back?
+"""Which factors of an image are in its embedding, and does the decoder draw them again?
 
-Section 3 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125) answers by looking: what stays the same over decodes of
-one embedding was in it.
-Here a factor has numbers on two axes. *Availability*: how much of it can be told from z, by the best of three read-outs
-(linear, nearest neighbours, a small perceptron), over the most that can be told from anything, the scene's own code and
-its pixels among it. *Salience*: how far z moves when the factor alone is drawn again. What moves z little may be kept
-perfectly, so the two are never averaged. Beside availability stand the same read-outs of the features before the
-projection, and of random weights of the same architecture.
+Section 3 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125) answers by looking: what stays the same over decodes of one
+embedding was in it. Here each factor has two numbers. *Availability*: how well it can be predicted from z. It is the skill (0
+is chance, 1 no error) of the best of three read-outs (linear, nearest neighbours, a small perceptron), divided by the best
+skill on anything, the scene's own description and its pixels included. *Sensitivity*: how far z moves when this factor alone
+is drawn again. A factor that moves z little may be kept perfectly, so the two are never averaged. The same read-outs of the
+features before the projection, and of random weights of the same architecture, are shown for comparison.
 
-Look for the order of the factors and, in scenes, for its agreement with what their captions say (those that the mini
-space was trained on; another CLIP was trained on others). A factor that features hold and z does not was lost by the last linear
-map alone. A factor that no read-out finds in anything made of the image is not measurable here: neither kept nor ignored.
-Where the cycle E(D(z)) falls short of the read-out, the decoder cannot draw the factor, and its images say nothing of CLIP.
+Look at the order of the factors and, for scenes, at its agreement with how often captions mention them (the captions of the
+mini space; another CLIP was trained on others). A factor that the features show and z does not was lost by the last linear
+map. A factor that no read-out finds in anything made from the image is "not measurable here": neither kept nor ignored. Where
+the cycle E(D(z)) shows less of a factor than z does, the decoder cannot draw it, and its images say nothing about CLIP.
 
-A surprise would be a factor that captions never mention above one that they always do; or a factor that random weights
-keep as well as trained ones, for then training did not put it there.
+Would contradict expectation: a factor that captions never mention above one that they always mention, or a factor that random
+weights keep as well as trained ones. Then training did not put it there.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """How many directions does the space use?
 
-DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 2.2) keeps 319 of 1,024 principal components and nearly all of
-the variance, and attributes that to training with SAM. Participation ratio, effective rank (Roy & Vetterli 2007) and
-estimates of the intrinsic dimension summarise this in one number each.
+DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 2.2) keeps 319 of 1,024 principal components and nearly all of the
+variance, and attributes this to training with SAM. Participation ratio, effective rank (Roy & Vetterli 2007) and estimates of
+the intrinsic dimension summarise the spectrum in one number each.
 
-Look for the place where the eigenvalues fall off: a PCA of embeddings may drop the components beyond it. Images and
-captions need different numbers of components where one of the two is richer than the other.
+Look for the place where the eigenvalues fall off: a PCA of embeddings can drop the components beyond it. Images and captions
+need different numbers of components where one of the two is richer than the other.
 
-A surprise would be a spectrum without a fall, that is as many components as dimensions; or one component that holds
+Would contradict expectation: a spectrum that does not fall, so that all dimensions are needed, or one component that holds
 nearly everything.
 """
 

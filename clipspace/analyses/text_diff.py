@@ -1,17 +1,17 @@
-"""Does an embedding that moves towards a text take the image with it?
+"""Does the image follow when its embedding moves towards a text?
 
-Figure 5 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 3.3): z moves towards what the second text says
-and the first does not, up to a fraction theta of the angle, while x_T is held at the inversion. Without texts of
-one's own, the first is the zero-shot reading of the image, and the second says another colour or ground. The edits of the
-bundled scenes are chosen: readers confirm 33 of the 48 that could be made, and these are four of them.
+Figure 5 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 3.3): z moves towards what the second text says and the
+first does not, up to a fraction theta of the angle, while x_T stays at the inverted noise. By default the first text is the
+zero-shot description of the image, and the second names another colour or background. The edits of the bundled scenes are
+chosen: readers confirm 33 of the 48 possible ones, and these are four of them.
 
-The first column is the reconstruction. x_T is held, and z moves in one direction only; whatever else changes in the
-image is the edit's doing too. The CLIP that steered the image is no judge of it: its own reading is circular. On
-rendered scenes readers that know no CLIP say whether the new value arrived and the others stayed, beside chance;
-elsewhere a second encoder or decoder can (``judge``).
+The first column is the reconstruction. x_T stays, and z moves in one direction only; whatever else changes in the image is an
+effect of the edit too. The CLIP that steered the image cannot judge it: its own reading is circular. On rendered scenes,
+readers without CLIP say whether the new value arrived and the others stayed, compared with chance; for other images a second
+encoder or decoder can judge (``judge``).
 
-A surprise would be an edit whose text CLIP knows well and whose image does not follow: then x_T holds on to what
-was there, or the decoder cannot draw what z says.
+Would contradict expectation: an edit whose text CLIP knows well and whose image does not follow. Then x_T preserves what was
+there, or the decoder cannot draw what z says.
 """
 
 from __future__ import annotations

@@ -1,13 +1,15 @@
-"""Does a printed word change what CLIP takes an image for, and what the decoder draws from it?
+"""Does a printed word change what CLIP sees in an image, and what the decoder draws from it?
 
-Figure 6 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 4), after Goh et al. 2021: an image bare, with
-a blank card, and with a card that reads a word; what zero-shot reads off the image, and off decodes of its embedding.
+Figure 6 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 4), after Goh et al. 2021: an image without a card, with a
+blank card, and with a word on the card; the zero-shot label of the image, and of decodes of its embedding.
 
-In the paper an apple labelled iPod is an iPod to CLIP (99.98 %), yet decodes to apples and never to iPods. One image
-shows little, so the shares are of many, with intervals. The blank card is the control: what it does, the card does and
-not the word. What CLIP reads off a decode is circular, for the decoder was steered by the same CLIP.
+In the paper an apple labelled iPod is an iPod to CLIP (99.98 %), and still decodes to apples and never to iPods. One image
+shows little, so the shares here are over many images, with intervals. The blank card is the control: it shows which part of
+the change comes from the card and not from the word. What CLIP reads in a decode is circular, because the same CLIP steered
+the decoder.
 
-A surprise would be a blank card that changes the reading as much as a word, or a decoder that draws the word's thing.
+Would contradict expectation: a blank card that changes the label as often as a word does, or a decoder that draws the thing
+that the word names.
 """
 
 from __future__ import annotations

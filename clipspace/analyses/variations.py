@@ -1,13 +1,14 @@
 """What stays the same over images that share one embedding, and what changes?
 
-Figure 3 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 3.1): every row starts from the code (z, x_T) of
-an image, and is decoded again with fresh noise.
+Figure 3 of DALL-E 2 (Ramesh et al. 2022, arXiv 2204.06125, section 3.1): every row starts from the code (z, x_T) of an image,
+and is decoded again with fresh noise.
 
-What stays was in z; what changes was not, or the decoder could not draw it: the cosine of E(variation) to z, beside
-that to the z of other images, is the control. It is circular, for the CLIP that steers the decoder judges; on rendered
-scenes readers that know no CLIP say what stayed.
+What stays was in z. What changes was not in z, or the decoder could not draw it. The control is the cosine of E(variation) to
+z, compared with that to the z of other images. It is circular, because the CLIP that steers the decoder judges; on rendered
+scenes, readers without CLIP say what stayed.
 
-A surprise would be a place or a rotation that stays though captions never speak of it, or a colour that changes.
+Would contradict expectation: a position or a rotation that stays although captions never mention it, or a colour that
+changes.
 """
 
 from __future__ import annotations

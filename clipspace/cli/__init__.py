@@ -31,7 +31,7 @@ from clipspace.errors import ClipspaceError
 
 app = typer.Typer(
     name="clipspace",
-    help="Study a CLIP embedding space through a decoder. Every command takes --debug to show a traceback.",
+    help="Study CLIP image embeddings: decode, edit, measure, search and map them. --debug shows the traceback of an error.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

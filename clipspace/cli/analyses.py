@@ -24,14 +24,14 @@ app = typer.Typer()
 Images = Annotated[
     list[Path] | None, typer.Argument(help="Your images, or folders of them; rendered scenes by default.")
 ]
-Texts = Annotated[list[str] | None, typer.Argument(help="Your captions; those of rendered scenes by default.")]
+Texts = Annotated[list[str] | None, typer.Argument(help="Your captions; captions of rendered scenes by default.")]
 StoreOf = Annotated[Path | None, typer.Option("--store", help="Store whose embeddings are analysed.")]
 Folder = Annotated[
     Path, typer.Option("--output", "-o", help="Folder to write the result to, as NAME.json, .csv and .npz.")
 ]
 Quick = Annotated[
     bool,
-    typer.Option("--quick", help="Finish in seconds, with fewer examples and steps; options that you set are kept."),
+    typer.Option("--quick", help="Take seconds, with fewer examples and steps; options that you set are kept."),
 ]
 _TYPED = {"seed": Seed}
 _FIRST = {"images": Images, "texts": Texts}
@@ -84,7 +84,7 @@ def draw(
 questions = typer.Typer(
     cls=_Questions,
     name="analyse",
-    help="Ask one question of a space and save the answer: numbers, findings, and the data that `clipspace draw` needs.",
+    help="Run one analysis and save its result: numbers, findings, and the data that `clipspace draw` needs.",
     no_args_is_help=True,
 )
 app.add_typer(questions)

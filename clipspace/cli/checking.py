@@ -23,14 +23,14 @@ def check(
     images: Annotated[
         list[Path] | None, typer.Argument(help="Your images, or folders of them; rendered scenes by default.")
     ] = None,
-    n: Annotated[int, typer.Option("-n", min=4, help="Largest number of images to check with.")] = 8,
+    n: Annotated[int, typer.Option("-n", min=4, help="Maximum number of images to check with.")] = 8,
     *,
     space: Chosen,
     as_json: Json = False,
 ) -> None:
-    """Does a space work on this machine? A line for each question: pass, doubt or fail (clipspace.probes.check).
+    """Check that a space works on this machine: one line per test, pass, doubt or fail (clipspace.probes.check).
 
-    Exits with 1 where a check fails. Takes two minutes on a GPU; of images that the decoder was made for, not of scenes alone.
+    Exits with 1 if a test fails. Give images of the kind that the decoder was made for; scenes suit the mini space alone.
     """
     from clipspace.probes.checkup import check as call
     from clipspace.sources.images import expand_folders

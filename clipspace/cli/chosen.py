@@ -28,7 +28,10 @@ class Chosen:
     space: Annotated[str, _option("--space", "Name of the space; see `clipspace spaces`.")] = "mini"
     encoder: Annotated[
         str | None,
-        _option("--encoder", "Encoder to use in place of the space's own; image_encoder is that beside the prior."),
+        _option(
+            "--encoder",
+            "Encoder to use in place of the space's own; image_encoder is the image tower that comes with the decoder or the prior.",
+        ),
     ] = None
     decoder: Annotated[
         str | None, _option("--decoder", "Decoder to use in place of the space's own; see `clipspace spaces`.")
@@ -37,7 +40,7 @@ class Chosen:
         str | None, _option("--prior", f"Prior to use in place of the space's own; '{NO_PRIOR}' loads none.")
     ] = None
     variant: Annotated[
-        str | None, _option("--variant", "Files of weights to read, such as fp16; the plain files by default.")
+        str | None, _option("--variant", "Variant of the weight files, such as fp16; the plain files by default.")
     ] = None
     dtype: Annotated[
         str | None,
@@ -47,21 +50,25 @@ class Chosen:
         str | None, _option("--device", "Device, such as cpu or cuda; by default a GPU when there is one.")
     ] = None
     offload: Annotated[
-        bool, _option("--offload", "Keep weights in main memory, and move each layer to the device to compute.")
+        bool,
+        _option(
+            "--offload",
+            "Keep the weights in main memory and move each layer to the device when it computes; slow, for small GPUs.",
+        ),
     ] = False
     steps: Annotated[
         int | None,
         _option(
             "--steps",
-            "Sampler steps, where images are drawn; by default the decoder's own, and fewer in analyses.",
+            "Number of sampler steps; by default the decoder's own, and fewer in analyses.",
         ),
     ] = None
     guidance: Annotated[
         float | None,
         _option(
             "--guidance",
-            "Guidance scale, where images are drawn; 1 is no guidance. By default the decoder's own where noise is drawn, "
-            "and 1 where an image is inverted.",
+            "Scale of classifier-free guidance; 1 is none. By default the decoder's own if the noise is random, and 1 if it is "
+            "inverted from an image.",
         ),
     ] = None
 

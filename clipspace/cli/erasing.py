@@ -26,16 +26,17 @@ def erase(
     output: Output,
     labels: Labels = None,
     names: Names = None,
-    amounts: Annotated[bool, typer.Option("--amounts", help="Take the labels as numbers, not as classes.")] = False,
+    amounts: Annotated[bool, typer.Option("--amounts", help="Treat the labels as numbers instead of classes.")] = False,
     period: Annotated[
         float | None,
-        typer.Option(help="Take the labels as numbers that go round with this period, such as 360 degrees."),
+        typer.Option(help="Treat the labels as numbers with this period, such as 360 for degrees."),
     ] = None,
     raw: Annotated[
-        bool, typer.Option("--raw", help="Erase the vectors as they are; by default their directions are erased.")
+        bool, typer.Option("--raw", help="Use the vectors as they are; by default each is scaled to norm 1 first.")
     ] = False,
     eraser: Annotated[
-        Path | None, typer.Option("--eraser", help="Also save the fitted map, for other vectors, as safetensors.")
+        Path | None,
+        typer.Option("--eraser", help="Also save the fitted map as safetensors, to apply it to other vectors."),
     ] = None,
     overwrite: Overwrite = False,
     *,
@@ -43,7 +44,7 @@ def erase(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Remove what labels say from vectors, linearly, and write the vectors (clipspace.probes.erase).
+    """Remove from vectors all that a linear map can predict of the labels, and write the result (clipspace.probes.erase).
 
     The output is a .npy file, or the folder of a new store.
     """

@@ -17,12 +17,14 @@ app = typer.Typer()
 def explore(
     placed: Annotated[Path, typer.Argument(metavar="MAP", help="Map that `clipspace map` wrote.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="HTML file to write.")] = Path("explorer.html"),
-    captions: Annotated[str | None, typer.Option(help="Column of the map to search with the names.")] = None,
+    captions: Annotated[
+        str | None, typer.Option(help="Column of the map that the search box searches, besides the names.")
+    ] = None,
     vectors: Annotated[
-        Path | None, typer.Option(help="The mapped vectors, for search by meaning; with --words.")
+        Path | None, typer.Option(help="The vectors that were mapped, for search by meaning; needs --words.")
     ] = None,
     words: Annotated[
-        Path | None, typer.Option(help="Store or table of text vectors of the same space, named by their words.")
+        Path | None, typer.Option(help="Vocabulary: a set of text vectors of the same space, each named by its word.")
     ] = None,
     title: Annotated[str, typer.Option(help="Heading of the page.")] = "Explorer",
     overwrite: Overwrite = False,

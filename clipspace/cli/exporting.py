@@ -23,21 +23,24 @@ def export(
     labels: Columns = None,
     norms: Annotated[
         Path | None,
-        typer.Option("--norms", help="Lengths that the encoder gave, where the vectors are unit; as --names."),
+        typer.Option(
+            "--norms",
+            help="Norms of the raw vectors, if these are scaled to norm 1; takes the same kinds of file as --names.",
+        ),
     ] = None,
     space: Annotated[
         str | None,
-        typer.Option("--space", help="Space that the vectors come from, where they do not say and you know it."),
+        typer.Option("--space", help="Space that the vectors were encoded in, if the file does not name it."),
     ] = None,
     modality: Annotated[
-        str | None, typer.Option("--modality", help="What was encoded, image or text, where the vectors do not say.")
+        str | None, typer.Option("--modality", help="What was encoded, image or text, if the file does not say.")
     ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Write vectors with names, columns, stamp and norms for other programs, or as a store (clipspace.points.interchange).
+    """Write vectors with their names, columns, model and norms, for other programs or as a store (clipspace.points.interchange).
 
-    Says what the vectors lack, and which option adds it.
+    Prints what is not known about the vectors, and which option adds it.
     """
     from clipspace.points.interchange import limits, open_points, write_points
     from clipspace.points.interchange.writing import SUFFIXES, check_output, embedded
@@ -68,11 +71,11 @@ def _stamp_of(space: str):
 def export_factors(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write; it must not exist.")],
     images: Annotated[int, typer.Option(help="Number of scenes to render.")] = 2000,
-    pairs: Annotated[int, typer.Option(help="Images of each factor in which that factor alone is changed.")] = 100,
+    pairs: Annotated[int, typer.Option(help="Number of images per factor in which only that factor is changed.")] = 100,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Write scenes of known factors as Parquet, and a scorer that takes any encoder's vectors (clipspace.probes.export_factors)."""
+    """Write rendered scenes with known factors, and a script that scores any encoder on them (clipspace.probes.export_factors)."""
     from clipspace.probes.factors.export import SCORER
     from clipspace.probes.factors.export import export_factors as call
 

@@ -34,7 +34,7 @@ def spaces(
     sizes: Annotated[
         bool,
         typer.Option(
-            "--sizes", help="Look up how much each downloads in all, its CLIP included, on the Hugging Face hub."
+            "--sizes", help="Look up on the Hugging Face hub how much each space downloads, its CLIP included."
         ),
     ] = False,
     as_json: Json = False,
@@ -61,7 +61,7 @@ def interpolate(
     noise: Annotated[
         str,
         typer.Option(
-            help="'inverted' inverts the keyframes' noise and reproduces them; 'fixed' draws one noise for all."
+            help="'inverted' finds the noise of each keyframe and reproduces it; 'fixed' draws one noise for all images."
         ),
     ] = "inverted",
     spacing: Annotated[
@@ -131,14 +131,16 @@ def vary(
     image: Annotated[str, typer.Argument(help=IMAGE_OR_TEXT)],
     output: Output,
     n: Annotated[int, typer.Option("-n", help="Number of variations to draw.")] = 8,
-    eta: Annotated[float, typer.Option(help="Fresh noise at each sampler step: 0 is none, 1 is most.")] = 1.0,
+    eta: Annotated[
+        float, typer.Option(help="Amount of fresh noise at each sampler step: 0 is none (DDIM), 1 is most (DDPM).")
+    ] = 1.0,
     *,
     space: Chosen,
     seed: Seed = 0,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Draw images that share one embedding: what differs between them, the embedding leaves open (clipspace.variations)."""
+    """Draw variations of an image: decodes of one embedding that differ in what it leaves open (clipspace.variations)."""
     from clipspace.manipulate import variations as call
 
     options = {"n": n, "eta": eta, "seed": seed}
@@ -179,9 +181,9 @@ def invert(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Find the code of images, their embedding z and noise x_T, and save it as safetensors (Space.invert).
+    """Invert images to their code, the embedding z and the noise x_T, and save it as safetensors (Space.invert).
 
-    Where float32 cannot invert an image, --dtype float64 does.
+    If float32 cannot invert an image, try --dtype float64.
     """
     from clipspace.files import atomically, check_writable
     from clipspace.points.code import save_code
@@ -209,9 +211,9 @@ def decode(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Draw the images of a saved code: one PNG file, or a folder of them for several images (Space.decode).
+    """Draw the images of a saved code: one PNG file, or a folder if there are several (Space.decode).
 
-    By default the decoder runs in the precision in which the code was found; its steps and its guidance are always the code's.
+    By default the decoder runs in the precision in which the code was found. Steps and guidance are always those of the code.
     """
     from clipspace.files import atomically, check_writable
     from clipspace.points.code import load_code

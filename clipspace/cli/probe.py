@@ -46,7 +46,9 @@ def zero_shot(
     names: Names = None,
     texts: Annotated[
         Path | None,
-        typer.Option("--texts", help="Vectors of the labels' texts, in place of a model that encodes them."),
+        typer.Option(
+            "--texts", help="Set of text vectors, one or more for each label; without it, --space encodes the labels."
+        ),
     ] = None,
     words: Words = None,
     classes: Annotated[
@@ -67,7 +69,7 @@ def zero_shot(
             help="How cosines become probabilities: softmax or sigmoid; by default as the model was trained.",
         ),
     ] = None,
-    top: Annotated[int, typer.Option("--top", help="Also give the top-k accuracy at this k.")] = 5,
+    top: Annotated[int, typer.Option("--top", help="Also report the top-k accuracy for this k.")] = 5,
     per_class: Annotated[bool, typer.Option("--per-class", help="Print a line for each label.")] = False,
     *,
     space: Chosen,
@@ -76,7 +78,7 @@ def zero_shot(
 ) -> None:
     """Zero-shot accuracy: is the text of the right label the nearest? (clipspace.probes.zero_shot_accuracy)
 
-    Vectors of a file are taken to be of --space. With --texts no model is loaded.
+    Vectors of a file are assumed to come from --space. With --texts no model is loaded.
     """
     from clipspace.probes import zero_shot_accuracy
 
@@ -131,7 +133,7 @@ def geometry(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Measure the spread, dimension and hubness of a set (clipspace.probes.geometry)."""
+    """Measure the spectrum, cone, dimension and hubness of a set (clipspace.probes.geometry)."""
     from clipspace.probes import geometry as call
 
     show(call(images_at(points, space), estimators=estimators or (), seed=seed), as_json)
@@ -147,7 +149,8 @@ def modality_gap(
     ids: Annotated[
         Path | None,
         typer.Option(
-            "--ids", help="File with one id per row. Rows of the same id match each other, as rows of the same text do."
+            "--ids",
+            help="File with one id per row; rows with the same id match each other, like rows with the same text.",
         ),
     ] = None,
     *,
@@ -155,7 +158,7 @@ def modality_gap(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """How far apart are images and their texts? Gap, cosines and retrieval, row i matching row i (clipspace.probes.modality_gap)."""
+    """How far apart are images and their texts? Gap, cosines and retrieval; row i matches row i (clipspace.probes.modality_gap)."""
     from clipspace.probes import modality_gap as call
 
     together = None if ids is None else values_at(ids).tolist()
@@ -171,17 +174,18 @@ def compare(
         list[Path] | None,
         typer.Option(
             "--factor",
-            help="Column of the first store, or file of values as for --labels of other probes, whose gain or loss is measured; "
-            "may be repeated.",
+            help="Column of the first set, or file of values as for --labels, whose gain or loss is measured; may be repeated.",
         ),
     ] = None,
-    permutations: Annotated[int, typer.Option(help="Random orders of the rows that make the null.")] = 199,
+    permutations: Annotated[
+        int, typer.Option(help="Number of random permutations of the rows, for the null distribution.")
+    ] = 199,
     *,
     space: Chosen,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """How alike are two embeddings of the same rows, which neighbours changed, which factors were gained and lost?
+    """Compare two embeddings of the same rows: similarity, changed neighbours, factors gained and lost.
 
     (clipspace.probes.compare)
     """
@@ -199,7 +203,9 @@ def concepts(
     texts: Texts,
     names: Names = None,
     words: Words = None,
-    strength: Annotated[float, typer.Option(help="Strength of the penalty; a larger one gives fewer words.")] = 0.25,
+    strength: Annotated[
+        float, typer.Option(help="Strength of the L1 penalty; a larger value gives fewer words.")
+    ] = 0.25,
     top: Annotated[int, typer.Option("--top", help="Number of words to print for each image.")] = 5,
     *,
     space: Chosen,
@@ -231,7 +237,7 @@ def text_span(
     space: Chosen,
     as_json: Json = False,
 ) -> None:
-    """Choose texts, one after the other, whose directions explain most of a set's variance (clipspace.probes.text_span)."""
+    """Choose the texts whose directions explain most of the variance of a set, one after the other (clipspace.probes.text_span)."""
     from clipspace.probes import text_span as call
 
     show(call(*with_texts_at(points, texts, space, names=names, words=words), k).scores, as_json)

@@ -40,11 +40,11 @@ def retention(
         int, typer.Option(help="Number of pairs of images that differ in one factor alone, for each factor.")
     ] = 200,
     perceptron: Annotated[
-        bool, typer.Option(help="Read with a small perceptron too, which takes most of the time.")
+        bool, typer.Option(help="Also use a small perceptron as read-out; it takes most of the time.")
     ] = True,
     decoded: Annotated[
         int,
-        typer.Option(help="Number of scenes to decode, to see whether decoded images show the factors; 0 for none."),
+        typer.Option(help="Number of scenes to decode, to measure whether the decoder draws the factors; 0 for none."),
     ] = 0,
     decodes: Decodes = 3,
     *,
@@ -52,7 +52,10 @@ def retention(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Which factors of an image does its embedding keep? Of scenes, or of changes to your images (clipspace.probes.retention)."""
+    """Which factors of an image can be predicted from its embedding? (clipspace.probes.retention)
+
+    The factors are those of rendered scenes, or known changes of your images, such as blur or a printed word.
+    """
     from clipspace.measure.cross_fitting import CAPACITIES
     from clipspace.probes import retention as call
     from clipspace.scenes import UNSEEN, sample_scenes
@@ -77,10 +80,10 @@ def retention(
 def typographic(
     images: Images = None,
     truth: Annotated[
-        list[str] | None, typer.Option("--label", help="Label of the images: give one for all, or one for each image.")
+        list[str] | None, typer.Option("--label", help="True label of the images: one for all, or one per image.")
     ] = None,
     words: Annotated[
-        list[str] | None, typer.Option("--word", help="Word to print: give one for all, or one for each image.")
+        list[str] | None, typer.Option("--word", help="Word to print: one for all, or one per image.")
     ] = None,
     rta: Annotated[
         Path | None, typer.Option(help="Folder of the RTA-100 data set, whose files are named label=…_text=….png.")
@@ -98,7 +101,7 @@ def typographic(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """How much does a printed word change what CLIP reads, compared with a blank card? (clipspace.probes.typographic_attack)."""
+    """How much does a printed word change the zero-shot label, compared with a blank card? (clipspace.probes.typographic_attack)"""
     from clipspace.probes import attack_scores, read_rta100, read_scam, typographic_attack
 
     options = {"decodes": decodes, "seed": seed}
@@ -141,7 +144,7 @@ def binding(
     images_alone: Annotated[
         bool,
         typer.Option(
-            "--images-alone", help="Probe the embeddings of images alone; -n pairs for each of 6 probes a kind."
+            "--images-alone", help="Probe the image embeddings without texts: -n pairs for each of 6 probes per kind."
         ),
     ] = False,
     *,
@@ -149,7 +152,7 @@ def binding(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Does the space know which attribute belongs to which object? (clipspace.probes.rendered_binding, group_scores, unimodal_binding)."""
+    """Does the space know which attribute belongs to which thing? (clipspace.probes.rendered_binding, group_scores, unimodal_binding)."""
     from clipspace.scenes import UNSEEN
 
     files = {"read_winoground": winoground, "read_aro": aro, "read_sugarcrepe": sugarcrepe}
@@ -206,7 +209,7 @@ def blind_pairs(
     space: Chosen,
     as_json: Json = False,
 ) -> None:
-    """Find pairs of images that are the same to the space and different to another encoder (clipspace.probes.blind_pairs)."""
+    """Find pairs of images that one encoder sees as the same and another as different (clipspace.probes.blind_pairs)."""
     from clipspace.files import atomically, check_writable
     from clipspace.probes import blind_pairs as call
     from clipspace.probes import pair_rows

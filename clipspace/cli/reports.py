@@ -39,7 +39,7 @@ def demo(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Draw every manipulation of DALL-E 2, as figures on one page (clipspace.report.building.write_report)."""
+    """Run every manipulation of the DALL-E 2 paper and show them on one page (clipspace.report.building.write_report)."""
 
     demos = [name for name in names() if about(name).demo]
     _write(images, output, as_json, space, only=demos, explore=False, seed=seed, overwrite=overwrite)
@@ -51,7 +51,7 @@ def report(
     images: Images = None,
     output: Output = Path("clipspace-report"),
     only: Annotated[
-        list[str] | None, typer.Option("--only", help="Name of an analysis; may be repeated. All by default.")
+        list[str] | None, typer.Option("--only", help="Name of an analysis to run; may be repeated. All by default.")
     ] = None,
     store: Annotated[Path | None, typer.Option("--store", help="Store whose embeddings are analysed.")] = None,
     source: Source = None,
@@ -64,9 +64,9 @@ def report(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Analyse your images, a store, or rendered scenes, and write one offline page with an interactive map.
+    """Run all analyses on your images, a store or rendered scenes, and write one offline page with an interactive map.
 
-    The first line of each section says what it was computed on. An analysis that needs more than you give is left out, and
+    The first line of each section says what it was computed on. An analysis that needs more input than given is left out, and
     the page says why (clipspace.report.building.write_report).
     """
     plain = not (kind or image_column) or (source and not store)  # refused before it is listed

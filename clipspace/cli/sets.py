@@ -37,37 +37,40 @@ Columns = Annotated[
     list[Path] | None,
     typer.Option(
         "--labels",
-        help="File of values to keep beside the points, such as meta.csv:label, whose rows are matched by name where a column "
-        "has the names, else in order; may be repeated. Columns of the set are kept anyhow.",
+        help="Further values to keep with the points, such as meta.csv:label; may be repeated. Rows of a table are matched by "
+        "name if one of its columns holds the names, else by order. Columns of the set are always kept.",
     ),
 ]
 Names = Annotated[
     Path | None,
     typer.Option(
         "--names",
-        help="Name of each vector: a text file of one name a line, file:column of a .csv, .tsv or .parquet, or a column of "
-        "the set. By default those of the set, else row numbers.",
+        help="Name of each vector: a text file with one name per line, file:column of a .csv, .tsv or .parquet, or a column of "
+        "the set. By default the names in the set, else row numbers.",
     ),
 ]
 Labels = Annotated[
     Path | None,
     typer.Option(
         "--labels",
-        help="File of labels: a text file of one label a line, .npy, .npz, or file:column of a .csv, .tsv or .parquet, whose "
-        "rows are matched by name where a column has the names, else in order. Or a column of the set. By default the "
-        "names of the folders of the images.",
+        help="Labels: a text file with one label per line, .npy, .npz, file:column of a .csv, .tsv or .parquet, or a column of "
+        "the set. Rows of a table are matched by name if one of its columns holds the names, else by order. By default the "
+        "name of each image's folder.",
     ),
 ]
 Texts = Annotated[
     Path,
     typer.Option(
         "--texts",
-        help="File of texts: one text a line, file:column of a .csv or .parquet; or vectors of texts, as for images.",
+        help="Texts: a file with one text per line, or file:column of a .csv or .parquet; or a set of text vectors.",
     ),
 ]
 Words = Annotated[
     Path | None,
-    typer.Option("--words", help="Text of each vector of --texts, where their file does not say; given as --names."),
+    typer.Option(
+        "--words",
+        help="Text of each vector in --texts, if the vectors have no names; takes the same kinds of file as --names.",
+    ),
 ]
 Before = Annotated[
     bool,

@@ -55,7 +55,7 @@ def encode(
         int, typer.Option(help="Rows per shard; an interrupted run repeats its unfinished shards.")
     ] = 4096,
     shard: Annotated[
-        str, typer.Option(help="Encode part i of n alone, written i/n, with i from 0 to n - 1: one job of an array.")
+        str, typer.Option(help="Encode only part i of n, written i/n with i from 0 to n - 1: one job of an array.")
     ] = "0/1",
     limit: Annotated[int | None, typer.Option(help="Number of rows to encode; all by default.")] = None,
     batch_size: Annotated[
@@ -72,7 +72,7 @@ def encode(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Encode images into a store of embeddings, continuing an interrupted run (clipspace.encode)."""
+    """Encode images into a store of embeddings; the same command continues an interrupted run (clipspace.encode)."""
     from clipspace.sources import open_source
     from clipspace.space.encoding import PASSING
     from clipspace.space.encoding import encode as call
@@ -113,7 +113,7 @@ def store(
     verify: Annotated[bool, typer.Option("--verify", help="Read every file and compare checksums.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what a store holds, and its limits (clipspace.points.store.open_store)."""
+    """Show the rows, columns, model and limits of a store (clipspace.points.store.open_store)."""
     from clipspace.points.store import open_store
 
     opened = open_store(path)
@@ -146,7 +146,7 @@ def select(
     space: Chosen,
     as_json: Json = False,
 ) -> None:
-    """Write a new store of some rows of a store (clipspace.points.store.select, export)."""
+    """Select rows of a store by a text, an image or a column, and write them as a new store (clipspace.points.store.select, export)."""
     from clipspace.points.store import export, open_store
     from clipspace.points.store import select as call
 

@@ -21,7 +21,7 @@ Device = Annotated[
     str | None, typer.Option("--device", help="Device, such as cpu or cuda; by default a GPU when there is one.")
 ]
 Trained = Annotated[
-    Path, typer.Option("--output", "-o", help="Folder to write; a run that is in it goes on from its checkpoint.")
+    Path, typer.Option("--output", "-o", help="Folder to write; a run in it continues from its checkpoint.")
 ]
 
 
@@ -33,7 +33,7 @@ def train_decoder(
         str | None,
         typer.Option(
             "--source",
-            help="Images that the store was encoded from, as given to `encode`; by default the paths it names.",
+            help="Images that the store was encoded from, as given to `encode`; by default the paths in the store.",
         ),
     ] = None,
     kind: Kind = None,
@@ -58,9 +58,7 @@ def train_decoder(
     ] = None,
     perceptual: Annotated[
         float | None,
-        typer.Option(
-            help="Weight of what the encoder sees of a guess; 0 leaves it out. By default 0.3 with --encoder."
-        ),
+        typer.Option(help="Weight of the perceptual loss, which needs --encoder; 0 for none, 0.3 by default with it."),
     ] = None,
     device: Device = None,
     compile: Annotated[
@@ -71,9 +69,10 @@ def train_decoder(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Train a diffusion decoder for the vectors of a store of any encoder, continuing a run that was stopped.
+    """Train a diffusion decoder for the vectors of a store, from any encoder. The same command continues a stopped run.
 
-    Writes a folder for --decoder, with its card. Several GPUs or cores: torchrun --nproc-per-node 2 -m clipspace.cli train-decoder …
+    Writes a folder that --decoder takes, with a model card. Several GPUs or cores:
+    torchrun --nproc-per-node 2 -m clipspace.cli train-decoder …
     (clipspace.training.decoder.train_decoder).
     """
     from clipspace.training.decoder import train_decoder as call
@@ -98,9 +97,9 @@ def train_prior(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Train a prior, from the embeddings of texts to those of images, on a store that was encoded with --texts.
+    """Train a prior, which predicts image embeddings from text embeddings, on a store that was encoded with --texts.
 
-    Writes a folder for --prior, continuing a run that was stopped; ten minutes by default (clipspace.training.prior.train_prior).
+    Writes a folder that --prior takes, and continues a run that was stopped. Ten minutes by default (clipspace.training.prior.train_prior).
     """
     from clipspace.training.prior import train_prior as call
 

@@ -78,10 +78,16 @@ def index(
     recall: Annotated[
         float, typer.Option(help="Share of the true nearest neighbours that the index must find.")
     ] = 0.95,
-    k: Annotated[int, typer.Option("-k", min=1, help="Number of nearest neighbours that recall is measured on.")] = 10,
+    k: Annotated[
+        int, typer.Option("-k", min=1, help="Number of nearest neighbours for which the recall is measured.")
+    ] = 10,
     memory: Annotated[str | None, typer.Option(help="Upper limit of the index's memory, such as 500M or 4G.")] = None,
     trial: Annotated[
-        bool, typer.Option("--trial", help="Try a few kinds on some of the rows, for minutes, and build the fastest.")
+        bool,
+        typer.Option(
+            "--trial",
+            help="Try several kinds of index on a sample first, for up to two minutes, and build the fastest.",
+        ),
     ] = False,
     seed: Seed = 0,
     threads: Threads = None,
@@ -119,7 +125,7 @@ def search(
 ) -> None:
     """Find the rows of an index nearest to a text, an image or vectors (clipspace.retrieve).
 
-    An index that was built from a .npy file is taken to be of --space.
+    If the index does not say which model made its vectors, they are assumed to come from --space.
     """
     from clipspace.search import open_index
 
@@ -150,18 +156,21 @@ def search(
 def duplicates(
     points: Vectors,
     other: Annotated[
-        Path | None, typer.Argument(help="Another set, such as a test set: which of its rows are in the first?")
+        Path | None, typer.Argument(help="Another set, such as a test set, whose rows are looked for in the first.")
     ] = None,
     false_rate: Annotated[
-        float, typer.Option("--false-rate", help="False pairs to expect for each row: 0.01 is one for every 100 rows.")
+        float,
+        typer.Option("--false-rate", help="Expected number of false pairs per row: 0.01 is one for every 100 rows."),
     ] = 0.01,
-    index: Annotated[Path | None, typer.Option(help="Folder of an index of the first set; built by default.")] = None,
+    index: Annotated[
+        Path | None, typer.Option(help="Folder of an existing index of the first set; built by default.")
+    ] = None,
     names: Names = None,
-    other_names: Annotated[Path | None, typer.Option("--other-names", help="As --names, of the other set.")] = None,
+    other_names: Annotated[Path | None, typer.Option("--other-names", help="Like --names, for the other set.")] = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Find copies within a set, or from one set in another, at a stated rate of false ones (clipspace.probes.duplicates)."""
+    """Find copies within a set, or between two sets, at a chosen rate of false pairs (clipspace.probes.duplicates)."""
     from clipspace.probes import duplicates as call
     from clipspace.search import open_index
 
@@ -177,8 +186,10 @@ def map_(
     method: Annotated[str, typer.Option(help="Layout method: 'umap' or 'pca'.")] = "umap",
     names: Names = None,
     labels: Columns = None,
-    index: Annotated[Path | None, typer.Option(help="Folder of an index of these points; built by default.")] = None,
-    n_neighbors: Annotated[int, typer.Option(help="Number of neighbours of each point that UMAP keeps near it.")] = 15,
+    index: Annotated[
+        Path | None, typer.Option(help="Folder of an existing index of these points; built by default.")
+    ] = None,
+    n_neighbors: Annotated[int, typer.Option(help="Number of neighbours per point that UMAP uses.")] = 15,
     source: Source = None,
     kind: Kind = None,
     image_column: ImageColumn = None,
@@ -187,7 +198,7 @@ def map_(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Lay out every point in the plane and write it as Parquet for embedding-atlas (clipspace.umap_map, pca_map)."""
+    """Compute a 2-D map of a set and write it as Parquet, for `clipspace explore` or embedding-atlas (clipspace.umap_map, pca_map)."""
     from clipspace.files import check_writable
     from clipspace.search import open_index
     from clipspace.search.maps import pca_map, umap_map
