@@ -81,6 +81,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--read", type=int, default=200, help="decodes that are read")
     parser.add_argument("--perceptual", type=float, help="weight of what the encoder sees of a guess; 0 leaves it out")
+    parser.add_argument("--weights", help="folder of a decoder that the run begins from, or mini")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--output", "-o", type=Path, required=True)
     given = parser.parse_args()
@@ -94,6 +95,7 @@ def main() -> None:
         encoder=space.encoder,
         minutes=given.minutes,
         perceptual=given.perceptual,
+        weights=given.weights,
         compile=given.compile,
     )
     print(load_result(folder / "card.json"))

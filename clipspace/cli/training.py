@@ -51,6 +51,13 @@ def train_decoder(
             "--preset", help="Size: tiny (64 px, an hour on a CPU), small or small-128 (64 and 128 px, hours on a GPU)."
         ),
     ] = "tiny",
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            "--weights",
+            help="Folder of a decoder that train-decoder wrote, for any encoder, or mini: begin from its weights, at its size.",
+        ),
+    ] = None,
     steps: Steps = None,
     minutes: Minutes = None,
     batch_size: Annotated[
@@ -79,7 +86,14 @@ def train_decoder(
     from clipspace.training.processes import join_processes
 
     where = {"source": source, "kind": kind, "image_column": image_column, "encoder": encoder, "device": device}
-    size = {"preset": preset, "steps": steps, "minutes": minutes, "batch_size": batch_size, "perceptual": perceptual}
+    size = {
+        "preset": preset,
+        "steps": steps,
+        "minutes": minutes,
+        "weights": weights,
+        "batch_size": batch_size,
+        "perceptual": perceptual,
+    }
     say = partial(typer.echo, err=True)
     folder = call(store, output, **where, **size, seed=seed, compile=compile, say=say)
     if join_processes()[0] == 0:

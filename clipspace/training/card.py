@@ -88,6 +88,7 @@ def _facts(task: Task, held: np.ndarray, report: Report) -> dict:
         "rows held out": len(held),
         "preset": asdict(task.preset),
         "perceptual": task.perceptual,
+        "weights": None if task.weights is None else f"{task.weights.parent.name}/{task.weights.name}",
         "parameters": size_of(task.config) // 4,
         "steps": report.step,
         "images seen": report.images,
@@ -147,7 +148,7 @@ def markdown(result: Result) -> str:
         "",
         f"{options['parameters'] / 1e6:.1f} M weights, {options['steps']:,} steps, {options['images seen']:,} images in "
         f"{options['minutes']:g} minutes on {options['device']} (processes {options['processes']}, threads of each {options['threads']}); "
-        f"perceptual weight {options['perceptual']:g}, seed {made.seed}.",
+        f"perceptual weight {options['perceptual']:g}, seed {made.seed}; {_begun(options)}.",
         "",
         "## What it does on held-out rows",
         "",
@@ -166,6 +167,15 @@ def markdown(result: Result) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _begun(options: Mapping[str, Any]) -> str:
+    folder = options["weights"]
+    return (
+        "begun from drawn weights"
+        if folder is None
+        else f"begun from the weights of `{folder}`, which saw images of its own"
+    )
 
 
 def _judges(options: Mapping[str, Any]) -> list[str]:

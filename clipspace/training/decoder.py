@@ -30,6 +30,7 @@ from clipspace.training.presets import Preset, network_config, preset_of
 from clipspace.training.processes import first_process_first, join_processes
 from clipspace.training.task import Task, train
 from clipspace.training.vectors import Standard, check_vectors, stored_conditions
+from clipspace.training.weights import folder_of, preset_in
 
 PERCEPTUAL = 0.3
 """Weight of what an encoder sees of a guess beside its squared error, where an encoder is given."""
@@ -46,6 +47,7 @@ def train_decoder(
     source: str | Path | Source | None = None,
     encoder: str | Path | Encoder | tuple | None = None,
     preset: str | Preset = "tiny",
+    weights: str | Path | None = None,
     steps: int | None = None,
     minutes: float | None = None,
     batch_size: int | None = None,
@@ -72,6 +74,8 @@ def train_decoder(
     encoder : that made the vectors, as `load_space` takes it; not needed. With it the loss has a perceptual term, and the card
         the cycle
     preset : "tiny" (64 px, an hour on a CPU), "small" or "small-128" (64 and 128 px, hours on a GPU), or a `Preset`
+    weights : folder of a decoder that `train_decoder` wrote for any encoder, or "mini": the run begins from its weights, with its
+        network and resolution in place of the preset's. Of all layers only the one that is told z is new
     steps, minutes : length of the run, one of them; the preset's usual minutes when both are None. Earlier sessions count
     batch_size : images of a step, over all processes; the preset's when None
     perceptual : weight of 1 - cos(E(guess), z), both less the store's mean, in the loss; 0.3 where an encoder is given and None, else 0
@@ -86,6 +90,8 @@ def train_decoder(
     check_device(device)
     chosen = preset_of(preset) if isinstance(preset, str) else preset
     chosen = chosen if batch_size is None else replace(chosen, batch_size=batch_size)
+    begun = None if weights is None else folder_of(weights)
+    chosen = chosen if begun is None else preset_in(begun, chosen)
     bound = _bound(chosen, steps, minutes)
     opened = store if isinstance(store, Store) else open_store(store)
     _check_images(opened)
@@ -94,7 +100,8 @@ def train_decoder(
     reader = None if encoder is None else load_space(encoder, device=device).encoder
     stamp = _stamp(opened, reader)
     look, weight = _look_of(reader, chosen, standard, perceptual, say)
-    described = _described(opened, stamp, chosen, perceptual=weight, seed=seed)
+    from_weights = {} if begun is None else {"weights": str(weights)}
+    described = _described(opened, stamp, chosen, perceptual=weight, seed=seed, **from_weights)
     output = Path(output)
     rank, _ = join_processes()
     with first_process_first():
@@ -110,7 +117,7 @@ def train_decoder(
         rows, held = held_out(len(opened), seed=seed)
         where = {"output": output, "checkpoint": folder / "checkpoint.pt", "device": usual_device(device)}
         data = {"images": images, "conditions": conditions, "rows": rows, "stamp": stamp, "standard": standard}
-        task = Task(chosen, **where, **data, seed=seed, look=look, perceptual=weight, compile=compile)
+        task = Task(chosen, **where, **data, seed=seed, look=look, perceptual=weight, weights=begun, compile=compile)
         report = train(
             task,
             bound,

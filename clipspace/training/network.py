@@ -43,12 +43,10 @@ def decoder_at(folder: Path, unshuffle: int, stamp: Stamp, device: torch.device)
     return PixelDecoder(unet, load_schedule(folder), unshuffle=unshuffle, clip=stamp)
 
 
-def drawn_network(config: dict[str, Any], *, seed: int, weights: Path | None = None) -> torch.nn.Module:
-    """A new ``UNet2DConditionModel``, its weights drawn by the seed alone, or those in the folder of a decoder."""
+def drawn_network(config: dict[str, Any], *, seed: int) -> torch.nn.Module:
+    """A new ``UNet2DConditionModel``, its weights drawn by the seed alone."""
     from diffusers import UNet2DConditionModel
 
-    if weights is not None:
-        return UNet2DConditionModel.from_pretrained(weights, subfolder="unet", torch_dtype=torch.float32)
     return drawn_by(lambda: UNet2DConditionModel(**config), seed=seed)
 
 

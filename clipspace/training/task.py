@@ -23,6 +23,7 @@ from clipspace.training.processes import join_processes
 from clipspace.training.saving import save_folder
 from clipspace.training.showing import pixels_of
 from clipspace.training.vectors import Standard, folded
+from clipspace.training.weights import begin_from
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +77,9 @@ def train(
 
     ``options`` are those of `loop.run`.
     """
-    unet = drawn_network(task.config, seed=task.seed, weights=task.weights)
+    unet = drawn_network(task.config, seed=task.seed)
+    if task.weights is not None:
+        begin_from(unet, task.weights, task.stamp, task.standard)
     unet = unet.to(task.device, memory_format=torch.channels_last)
     ema = averages(unet, task.preset.batch_size)
     trained = Trained(

@@ -93,3 +93,11 @@ def folded(unet: torch.nn.Module, standard: Standard) -> None:
     weight = layer.weight.data.double() / standard.scale
     layer.bias.data -= (weight @ torch.from_numpy(standard.mean).to(weight)).to(layer.bias)
     layer.weight.data = weight.to(layer.weight)
+
+
+def unfolded(unet: torch.nn.Module, standard: Standard) -> None:
+    """Undo `folded`: let the first layer of the class embedding take moved and scaled conditions."""
+    layer = unet.class_embedding.linear_1
+    weight = layer.weight.data.double()
+    layer.bias.data += (weight @ torch.from_numpy(standard.mean).to(weight)).to(layer.bias)
+    layer.weight.data = (weight * standard.scale).to(layer.weight)
