@@ -1,0 +1,80 @@
+"""Build the documentation: ``sphinx-build -W -b html docs build/docs``, then open ``build/docs/index.html``."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+from docutils import nodes
+from sphinx import addnodes
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import clipspace  # noqa: E402
+
+project = "clipspace"
+author = copyright = "The clipspace authors"
+version = release = clipspace.__version__
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.viewcode"]
+html_theme = "furo"
+html_title = f"clipspace {version}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+
+myst_heading_anchors = 4
+nb_execution_mode = "off"
+autodoc_default_options = {"members": True, "member-order": "bysource", "no-value": True}
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+add_module_names = False
+python_maximum_signature_line_length = 100
+default_role = "py:obj"
+
+LEFT_OUT = {"cli", "mini", "__main__"}
+"""Of the package: the command line has its own --help, and the mini space is described by its model card."""
+_SECTION = re.compile(r"^([A-Z]\w+)\n-{3,}\n((?:.*\S.*\n?)+)", re.MULTILINE)
+_ITEM = re.compile(r"^(\S.*?)(?: : |\n +)(.*(?:\n +.*)*)", re.MULTILINE)
+
+
+def modules_by_part() -> dict[str, list[str]]:
+    """The modules of each part of the package, by file: those that cannot be imported are an error, not left out."""
+    by_part: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "clipspace").rglob("*.py")):
+        names = path.relative_to(ROOT).with_suffix("").parts
+        if not LEFT_OUT & set(names):
+            name = ".".join(names).removesuffix(".__init__")
+            by_part.setdefault(".".join(name.split(".")[:2]), []).append(name)
+    return by_part
+
+
+def write_api_pages(app) -> None:
+    """A page for each part of the package, and on it a section for each of its modules."""
+    folder = Path(app.srcdir, "api")
+    folder.mkdir(exist_ok=True)
+    for part, names in modules_by_part().items():
+        sections = (f"{name}\n{'=-'[name != part] * len(name)}\n\n.. automodule:: {name}\n" for name in sorted(names))
+        page, text = folder / f"{part}.rst", "\n".join(sections)
+        if not page.exists() or page.read_text() != text:
+            page.write_text(text)
+
+
+def as_fields(app, what, name, object_, options, lines: list[str]) -> None:
+    """Sections of a docstring, whose lines are ``name : what it is``, become fields."""
+    lines[:] = _SECTION.sub(_field, "\n".join(lines)).split("\n")
+
+
+def _field(section: re.Match) -> str:
+    if section[1] == "Returns":
+        return f":Returns: {' '.join(section[2].split())}\n"
+    items = (f"    - **{called}**: {' '.join(text.split())}\n" for called, text in _ITEM.findall(section[2]))
+    return f":{section[1]}:\n{''.join(items)}"
+
+
+def setup(app) -> None:
+    """Connect the pages of the API, and what this project's docstrings need."""
+    app.connect("builder-inited", write_api_pages)
+    app.connect("autodoc-process-docstring", as_fields)
