@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from pathlib import Path
-
-from docutils import nodes
-from sphinx import addnodes
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -21,8 +17,6 @@ version = release = clipspace.__version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.viewcode"]
 html_theme = "furo"
 html_title = f"clipspace {version}"
-html_static_path = ["_static"]
-html_css_files = ["site.css"]
 html_copy_source = False
 
 myst_heading_anchors = 4
@@ -34,6 +28,14 @@ add_module_names = False
 python_maximum_signature_line_length = 100
 default_role = "py:obj"
 
+SHOWN = {
+    "index": "README.md",
+    "contributing": "CONTRIBUTING.md",
+    "changelog": "CHANGELOG.md",
+    "security": "SECURITY.md",
+    "model-card": "clipspace/mini/MODEL_CARD.md",
+}
+"""The file outside of this folder that a page shows, or that leads to it."""
 LEFT_OUT = {"cli", "mini", "__main__"}
 """Of the package: the command line has its own --help, and the mini space is described by its model card."""
 _SECTION = re.compile(r"^([A-Z]\w+)\n-{3,}\n((?:.*\S.*\n?)+)", re.MULTILINE)
@@ -74,7 +76,35 @@ def _field(section: re.Match) -> str:
     return f":{section[1]}:\n{''.join(items)}"
 
 
+def lead_inside(app, document) -> None:
+    """Links to files of the repository lead to the page that shows them, as they lead to the file on GitHub."""
+    from sphinx.addnodes import download_reference, pending_xref
+
+    here = ROOT / SHOWN.get(app.env.docname, f"docs/{app.env.docname}")
+    for link in [*document.findall(download_reference), *document.findall(pending_xref)]:
+        target, _, anchor = link["reftarget"].partition("#")
+        if link["reftype"] == "myst" and (link["refdomain"] is None or target.startswith("/")):
+            page = _page((here.parent / target).resolve())
+            if page is not None:
+                found = {"reftarget": page, "reftargetid": anchor or link.get("reftargetid"), "refdoc": app.env.docname}
+                xref = pending_xref("", *link.children, reftype="myst", refdomain="doc", refexplicit=True, **found)
+                link.replace_self(xref)
+
+
+def _page(path: Path) -> str | None:
+    """The page about a file or folder of the repository, None where there is none."""
+    if not path.is_relative_to(ROOT):
+        return None
+    pages = {ROOT / shown: page for page, shown in SHOWN.items()}
+    inside = path.relative_to(ROOT).with_suffix("").parts
+    known = pages.get(path) or pages.get(path.with_suffix(".md"))
+    if known or inside[:1] not in (("clipspace",), ("docs",)):
+        return known
+    return "/".join(inside[1:]) if inside[0] == "docs" else f"api/{'.'.join(inside[:2])}"
+
+
 def setup(app) -> None:
     """Connect the pages of the API, and what this project's docstrings need."""
     app.connect("builder-inited", write_api_pages)
     app.connect("autodoc-process-docstring", as_fields)
+    app.connect("doctree-read", lead_inside, priority=100)  # before files to download are collected

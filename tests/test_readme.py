@@ -1,12 +1,11 @@
 """The README: what it says to run runs, its links lead somewhere, and its tables agree with those they shorten."""
 
 import re
-import shlex
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from command_line import run
+from command_line import run, shown_commands, unknown_options
 
 from clipspace.scenes import render, sample_scenes
 
@@ -29,9 +28,8 @@ def _blocks(language: str) -> list[str]:
 
 
 def _commands() -> list[list[str]]:
-    """Every line of the README's shell blocks that calls clipspace, in order, without the comments."""
-    lines = [shlex.split(line, comments=True) for block in _blocks("sh") for line in block.splitlines()]
-    return [line[1:] for line in lines if line[:1] == ["clipspace"] and line[1] not in ELSEWHERE]
+    """Every command of the README, in order, but those of minutes."""
+    return [command for command in shown_commands(README.read_text()) if command[0] not in ELSEWHERE]
 
 
 def test_the_ten_lines_run(effort, tmp_path, monkeypatch):
@@ -47,11 +45,7 @@ def test_the_commands_and_their_options_are_known(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "200")
     assert len(_commands()) >= 8
     for command in _commands():
-        words = 2 if command[0] in ("analyse", "probe") else 1
-        assert run(*command[:words], "--help") == 0
-        shown = capsys.readouterr().out
-        for option in (word for word in command[words:] if word.startswith("-")):
-            assert f" {option} " in shown, f"clipspace {' '.join(command[:words])} has no option {option}"
+        assert unknown_options(command, capsys) == [], f"of clipspace {' '.join(command)}"
 
 
 @pytest.mark.slow
