@@ -34,7 +34,7 @@ def test_what_pixels_cannot_know_is_lost_and_a_planted_pair_is_decoded_from_one_
     assert lost["high"] < 0
     assert lost["b"] < 0.6
     assert rows["skill gained", "noise"]["low"] < 0 < rows["skill gained", "noise"]["high"]
-    assert "pixels loses, in held-out skill: label" in " ".join(found.findings)
+    assert "pixels loses held-out skill for: label" in " ".join(found.findings)
     assert rows["pairs that are the same", "to z alone"]["value"] == 1 / 780
     ((first, second, decoded, decoded_too),) = found.arrays["same to z"]
     np.testing.assert_array_equal(first, np.asarray(images[0]))
@@ -54,7 +54,7 @@ def test_a_space_has_not_changed_against_itself(quick, images, monkeypatch):
     for way in ("z", "other"):
         assert found.arrays[f"same to {way}"].shape == (0, 6, 64, 64, 3)
     assert found.labels["pair rows"][2:] == ["decoded", "decoded", "by again", "by again"]
-    assert "pairs 0 are the same to z and different to again, 0 the reverse" in found.findings[-1]
+    assert "pairs 0 are the same to z and different to again, and 0 the reverse" in found.findings[-1]
     assert len(draw(found).axes) == 5  # no factors are known
 
 

@@ -41,8 +41,8 @@ def _table(bound, short):
 @pytest.mark.parametrize(
     ("bound", "short", "said"),
     [
-        (99.0, 0.0, "to the last bit from 20 steps"),
-        (35.0, 0.05, "as well as the autoencoder draws it (35.0 dB) from 20 steps"),
+        (99.0, 0.0, "exactly from 20 steps"),
+        (35.0, 0.05, "as well as the autoencoder does (35.0 dB) from 20 steps"),
         (99.0, 40.0, "reaches 59.0 dB with 90 evaluations"),
     ],
 )

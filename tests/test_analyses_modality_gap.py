@@ -28,7 +28,7 @@ def test_a_users_pairs_are_counted_and_placed(space):
 
 @pytest.mark.parametrize(
     ("recalls", "said"),
-    [([0.2, 0.5, 0.3], "No move"), ([0.2, 0.5, 0.6], "towards each other"), ([0.7, 0.5, 0.3], "apart")],
+    [([0.2, 0.5, 0.3], "No shift"), ([0.2, 0.5, 0.6], "towards each other"), ([0.7, 0.5, 0.3], "apart")],
 )
 def test_what_a_move_does_is_said_as_it_is(recalls, said):
     rows = [

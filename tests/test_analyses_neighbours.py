@@ -10,4 +10,5 @@ def test_the_nearest_neighbour_is_the_first_of_however_many():
     table = [row(which, "decode", 0.5) for which in _OF]
     table += [row(which, f"neighbour {rank}", 1.0 if rank == 1 else 0.0) for which in _OF for rank in range(1, 13)]
     (said,) = _findings(table)
-    assert "a mean cosine of 1.00 to it, that of z itself 1.00; E(decode) has 0.50" in said
+    assert "nearest neighbour: 1.00 for the edited z and 1.00 for z itself" in said
+    assert "E(decode) to the edited z: 0.50" in said

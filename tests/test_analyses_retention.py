@@ -37,11 +37,11 @@ def test_factors_are_ordered_by_how_often_captions_say_them():
     found = _found(availability=share)
     said = {"thing": "always", "relation": "always", "color": "sometimes", "size": "sometimes"}
     (text,) = _order(found, {**said, "x": "never", "y": "never"})
-    assert "0.09 to 0.90 of what captions always say" in text
-    assert "0.05 to 0.10 of what captions never say" in text
+    assert "0.09 to 0.90 for factors that captions always mention" in text
+    assert "0.05 to 0.10 for factors that captions never mention" in text
     rho = spearmanr(list(share.values()), [MENTIONS[name] for name in share]).statistic
     assert f"Spearman's rho is {rho:.2f}" in text
-    assert _order(found, {}) == ["Available of thing: 0.90 of its ceiling, of y 0.05."]
+    assert _order(found, {}) == ["Availability (share of the ceiling) goes from 0.90 for thing to 0.05 for y."]
     control = _order(_found(availability={"thing": 0.9, "x": 0.1}, unmeasured=["phase"]), {})[1]
     assert control.startswith("Not measurable here")
     assert "phase" in control
@@ -60,7 +60,7 @@ def test_training_is_credited_with_no_more_than_it_did():
 
 @pytest.mark.parametrize(
     ("recovery", "cycle", "said"),
-    [(0.1, 0.2, "the decoder's failure"), (0.1, 0.9, "with care"), (0.8, 0.9, "bring back")],
+    [(0.1, 0.2, "the decoder's failure"), (0.1, 0.9, "the reader may fail"), (0.8, 0.9, "Decodes show")],
 )
 def test_the_decoder_is_blamed_where_its_cycle_fails(recovery, cycle, said):
     kept = {"thing": 0.9, "x": 0.1}
@@ -105,6 +105,6 @@ def test_what_the_projection_drops_is_said():
     rows = [scored(layer="features", component="best", factor=f, value=v, **interval[f]) for f, v in before.items()]
     rows = [*found, *rows]
     assert _layers(Result("retention", rows)) == [
-        "The features before the projection hold what the projection drops: x (0.60 to 0.10)."
+        "The features before the projection hold more than z, in skill: x (0.60 to 0.10)."
     ]
     assert _layers(found) == []

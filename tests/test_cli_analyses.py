@@ -62,7 +62,7 @@ def test_folders_texts_and_lists_are_taken(folder, few, capsys):
     assert result.arrays["images"].shape[1] == 6 * 2
     assert run("analyse", "prior-ablation", "a red apple", "a blue house", *few) == 0
     assert load_result("results/prior_ablation.json").labels["columns"] == ["a red apple", "a blue house"]
-    assert "Cosine of the drawn picture" in capsys.readouterr().out
+    assert "Mean cosine of the drawn image" in capsys.readouterr().out
 
 
 def test_points_are_those_of_a_store_and_json_holds_the_numbers(space, folder, tmp_path, capsys):

@@ -53,5 +53,5 @@ def test_what_stays_is_counted_for_each_source():
     shares = factors_kept(sources, drawn)
     assert shares == {"color": [0.5, 1], "thing": [1, 1], "ground": [1, 1]}
     assert factors_sentence(shares, 4, "images").startswith(
-        "Readers that know no CLIP read the colour off 3 of 4 (chance 12%), the thing off 4 of 4 (chance 6%)"
+        "Readers without CLIP find the same values as in the source: the colour in 3 of 4 (chance 12%), the thing in 4 of 4 (chance 6%)"
     )

@@ -40,12 +40,12 @@ THUMBNAILS = 400
 FEWEST_OTHERS = 50
 """Smallest number of points, besides the images shown, to fit components on; with fewer, rendered scenes are used."""
 _REASONS = {
-    "rows": "it needs images, and those of the store cannot be read; say what was encoded with --source",
-    "images": "it needs images, and those of the store cannot be read; say what was encoded with --source",
-    "among": "it looks up images of the set, and those of the store cannot be read; say what was encoded with --source",
+    "rows": "it needs images, and the images of the store cannot be read; name them with --source",
+    "images": "it needs images, and the images of the store cannot be read; name them with --source",
+    "among": "it shows images of the set, and the images of the store cannot be read; name them with --source",
     "pairs": "it needs captions of the images; give a store of images that were encoded with their captions",
     "captions": "it needs captions; give a store of images that were encoded with their captions",
-    "scenes": "it needs the truth of rendered scenes, which no image has; see it in a report without images and store",
+    "scenes": "it needs the known factors of rendered scenes; run a report without images and store to see it",
 }
 
 
@@ -127,7 +127,7 @@ def computed_on(name: str, brought: Brought, options: Mapping[str, Any]) -> str:
     """The sentence that says what an analysis with these ``options`` was computed on."""
     counts = {key: len(value) if isinstance(value, list) else value for key, value in options.items()}
     if not brought.everything and counts.get("texts"):
-        return f"Computed on {counts['texts']} texts given."
+        return f"Computed on the {counts['texts']} given texts."
     if not brought.everything:
         return f"Computed on {about(name).scenes.format_map(counts)}; no images and no store were given."
     phrases = [_part(kind, name, brought, counts) for kind in about(name).takes]

@@ -47,8 +47,8 @@ def far(doing: str, space: Space, sources: Sequence, points: Embeddings, *, seed
     if not len(beyond):
         return ratios.tolist(), []
     return ratios.tolist(), [
-        f"{len(beyond)} of {len(ratios)} images lie far from what the decoder draws: denoising errs {np.median(beyond):.1f} times "
-        f"as much as on its own images of the same z ({FAR:g} is far). What is drawn of them shows the decoder rather than z."
+        f"{len(beyond)} of {len(ratios)} images lie far from what the decoder draws: its denoising error is {np.median(beyond):.1f} times "
+        f"that on its own images of the same z (far is more than {FAR:g}). Their decodes show the decoder rather than z."
     ]
 
 

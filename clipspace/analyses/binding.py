@@ -45,8 +45,8 @@ ANALYSIS = Analysis(
     scenes="{n:,} rendered examples of each kind",
     options={
         "n": "Rendered examples of each kind of binding.",
-        "probed": "Pairs of each of six combinations that the probe of images alone learns from; 0 leaves it out.",
-        "decoded": "Examples of each kind that are decoded and read again.",
+        "probed": "Pairs per combination (of six) on which the probe of images alone is trained; 0 leaves it out.",
+        "decoded": "Examples of each kind that are decoded and given to readers.",
     },
     quick={"n": 6, "probed": 0, "decoded": 2, "num_inference_steps": 2},
 )
@@ -127,15 +127,15 @@ def _findings(table: list[dict[str, Any]]) -> list[str]:
     best, worst = max(kinds, key=choices.__getitem__), min(kinds, key=choices.__getitem__)
     sentences = [
         f"Group scores are {min(groups.values()):.2f} to {max(groups.values()):.2f} (chance 0.17), above chance for "
-        f"{', '.join(above) or 'no kind'}; of two captions the true one is nearer in {choices[worst]:.0%} ({worst}) to "
-        f"{choices[best]:.0%} ({best})."
+        f"{', '.join(above) or 'no kind'}; the true one of two captions is nearer to the image in "
+        f"{choices[worst]:.0%} ({worst}) to {choices[best]:.0%} ({best}) of cases (chance 50%)."
     ]
     sentences += _alone(rows, [kind for kind in kinds if (kind, _ALONE, "z") in rows])
     for kind in [kind for kind in kinds if (kind, "decoded", "kept") in rows]:
         share_kept, share_swapped, share_lost = (rows[kind, "decoded", outcome]["value"] for outcome in OUTCOMES)
         sentences.append(
             f"Decodes keep which thing has which {kind} in {share_kept:.0%}, swap it in {share_swapped:.0%}, lose it in {share_lost:.0%}; "
-            f"of the true images readers get {rows[kind, 'true image', 'kept']['value']:.0%}."
+            f"readers find it in {rows[kind, 'true image', 'kept']['value']:.0%} of the true images."
         )
     return sentences
 
@@ -148,8 +148,8 @@ def _alone(rows: Mapping[tuple[str, str, str], dict[str, Any]], kinds: Sequence[
     told = [f"{of['z'][kind]['value']:.0%} of {kind} ({of['histogram'][kind]['value']:.0%})" for kind in kinds]
     bound = [kind for kind in kinds if of["z"][kind]["low"] > max(1 / 2, of["histogram"][kind]["high"])]
     return [
-        f"Of images alone a linear probe of z tells the binding in {', '.join(told)}; in brackets the same of a histogram of "
-        f"colours, which knows areas and no places. Above that, z binds {', '.join(bound) or 'nothing'}."
+        f"From image embeddings alone a linear probe finds the binding in {', '.join(told)}; in brackets, the same probe of a colour "
+        f"histogram, which knows areas and no positions. z is better than the histogram for: {', '.join(bound) or 'nothing'}."
     ]
 
 

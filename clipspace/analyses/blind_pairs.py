@@ -46,7 +46,7 @@ ANALYSIS = Analysis(
         "n": "Scenes to render, when no images are given.",
         "k": "Pairs to show each way.",
         "same": "Share of all pairs, those with the highest cosines, that counts as the same.",
-        "agree": "Share of all cosines that a decode must reach to its embedding to be a metamer.",
+        "agree": "Share of the highest cosines between images; a metamer reaches such a cosine to its embedding.",
         "decodes": "Decodes of each image among which metamers are looked for.",
     },
     quick={"n": 60, "k": 2, "same": 0.02, "agree": 0.9, "decodes": 3, "num_inference_steps": 2},
@@ -156,7 +156,7 @@ def _count(ways: dict[str, Result], other: str) -> str:
     counts = {way: int(scores["count"].value) for way, scores in ways.items()}
     return (
         f"Of {ways['z']['count'].n:,} pairs {counts['z']} are the same to z and different to {other}, "
-        f"{counts['other']} the reverse."
+        f"and {counts['other']} the reverse."
     )
 
 
@@ -171,18 +171,18 @@ def _differences(table: list[dict[str, Any]], other: str) -> list[str]:
             differs = ", ".join(
                 [f"{first} differs in {most}", *(f"{factor} in {times}" for factor, times in other_counts)]
             )
-            sentences.append(f"Of the widest {len(rows)} that are the same to {way_name}, {differs}.")
+            sentences.append(f"In the {len(rows)} most extreme pairs that are the same to {way_name}, {differs}.")
     return [" ".join(sentences)] if sentences else []
 
 
 def _agreement(sheets: list[Pictures], level: float, decodes: int) -> str:
     if not sheets:
-        return f"Of {decodes} decodes of a z fewer than two agree with it (cosine {level:.2f} or more): no metamers."
+        return f"Of {decodes} decodes of each z, fewer than two agree with it (cosine of {level:.2f} or more): no metamers."
     agreeing = sum(int(sheet.arrays["agreeing"]) for sheet in sheets)
     apart = np.mean([sheet.scores["pixel distance"].mean() for sheet in sheets])
     return (
-        f"{agreeing} of {decodes * len(sheets)} decodes agree with their z (cosine {level:.2f} or more; {len(sheets)} pictures, "
-        f"each with two or more), and those kept differ by {apart:.2f} of the range of a pixel."
+        f"{agreeing} of {decodes * len(sheets)} decodes agree with their z (cosine of {level:.2f} or more; {len(sheets)} images "
+        f"with two or more such decodes). The metamers shown differ by {apart:.2f} of the range of a pixel on average."
     )
 
 

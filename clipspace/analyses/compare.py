@@ -50,7 +50,7 @@ ANALYSIS = Analysis(
     options={
         "n": "Scenes to render, when no images are given.",
         "other": "Encoder to compare with: untrained (a twin with random weights), pixels, or the name of a space.",
-        "permutations": "Random orders of the images that make the null.",
+        "permutations": "Number of random permutations of the images, for the null distribution.",
         "k": "Pairs to show each way.",
         "same": "Share of all pairs, those with the highest cosines, that counts as the same.",
     },
@@ -154,10 +154,10 @@ def _findings(found: Result, other: str) -> list[str]:
     cka, near = found["linear CKA", None], found["mutual neighbours", None]
     changed, kept = (found["images whose neighbours", variant] for variant in ("changed", "are kept"))
     sentences = [
-        f"Linear CKA with {other} is {cka.value:.2f} [{cka.low:.2f}, {cka.high:.2f}], {cka.chance:.2f} by chance (p {cka.p:.3f}); of "
-        f"ten nearest images {near.value:.0%} are the same [{near.low:.0%}, {near.high:.0%}], {near.chance:.0%} by chance.",
-        f"Even noise, {found.provenance.options['noise']:.2f} of a difference between two images in all of them, explains the "
-        f"neighbours of all but {changed.value:.0%} of {changed.n} images; {kept.value:.0%} keep more than unrelated encoders would.",
+        f"Linear CKA with {other} is {cka.value:.2f} [{cka.low:.2f}, {cka.high:.2f}], {cka.chance:.2f} by chance (p {cka.p:.3f}); "
+        f"{near.value:.0%} of the ten nearest images are the same [{near.low:.0%}, {near.high:.0%}], {near.chance:.0%} by chance.",
+        f"{changed.value:.0%} of {changed.n} images have neighbours that changed by more than uniform noise explains (noise of "
+        f"{found.provenance.options['noise']:.2f} of the difference between two images); {kept.value:.0%} keep more than by chance.",
     ]
     gained = [row for row in found if row.score == "skill gained"]
     for word, rows in (
@@ -166,7 +166,7 @@ def _findings(found: Result, other: str) -> list[str]:
     ):
         if rows:
             told = ", ".join(f"{row.variant} ({row.a:.2f} to {row.b:.2f})" for row in rows)
-            sentences.append(f"Against this space {other} {word}, in held-out skill: {told}.")
+            sentences.append(f"Compared with this space, {other} {word} held-out skill for: {told}.")
     return sentences
 
 

@@ -103,15 +103,17 @@ def _findings(scores: Result, decoders: list[str]) -> list[str]:
     cycle_phrases = ", ".join(f"{name} {score.value:.2f} (chance {score.chance:.2f})" for name, score in cycles.items())
     n = next(iter(cycles.values())).n
     sentences = [
-        f"Of {n} images E(D(z)) has a cosine to z of: {cycle_phrases}; {closest} closes the cycle best. E judges what was drawn from "
-        "E: circular for every decoder, and the gradient's pixels are optimised for this very number."
+        f"Mean cosine of E(D(z)) to z over {n} images: {cycle_phrases}; {closest} is nearest. This is circular for every decoder, "
+        "because E judges what was drawn from E, and the gradient decoder optimises exactly this number."
     ]
     pairs = [row for row in scores if row.first != "z"]
     if pairs:
         nearest = max(pairs, key=lambda row: row.value)
         least = min(score.value for score in cycles.values())
         comparison = (
-            "no nearer to each other than to z" if nearest.value <= least else "nearer to each other than one is to z"
+            "no nearer to each other than to z"
+            if nearest.value <= least
+            else "nearer to each other than one of them is to z"
         )
         sentences.append(
             f"Images by {nearest.first} and {nearest.second} have a cosine of {nearest.value:.2f} (chance {nearest.chance:.2f}): "

@@ -111,7 +111,7 @@ def _findings(table: list[dict], whose: str, n: int) -> list[str]:
         return f"{verb} from {old:.2f} to {new:.2f}"
 
     phrases = [
-        f"the share whose {WORDS[factor]} is that of their source {course(f'{WORDS[factor]} kept')} (chance {chance:.2f})"
+        f"the share with the {WORDS[factor]} of their source {course(f'{WORDS[factor]} kept')} (chance {chance:.2f})"
         for factor, chance in CHANCE.items()
         if f"{WORDS[factor]} kept" in first
     ]
@@ -119,8 +119,8 @@ def _findings(table: list[dict], whose: str, n: int) -> list[str]:
         f"From scale {first['guidance scale']:g} to {last['guidance scale']:g} the cosine of E(image) to z "
         f"{course('cycle cosine')} (best at {best['guidance scale']:g}: {best['cycle cosine']:.2f}), and that to the z of "
         f"{whose} {course('cosine to others')}. {CIRCULAR}",
-        *([f"Readers that know no CLIP, of {n} images: {'; '.join(phrases)}."] if phrases else []),
-        f"The diversity of draws that share z {course('diversity')}.",
+        *([f"As judged by readers without CLIP on {n} images: {'; '.join(phrases)}."] if phrases else []),
+        f"The diversity of draws of one z {course('diversity')}.",
     ]
 
 

@@ -119,10 +119,10 @@ def _findings(table: list[dict], whose: str) -> list[str]:
     inverted_psnr = [row["PSNR to keyframe, dB"] for row in keyframe_rows if row["noise"] == "inverted"]
     fixed_psnr = [row["PSNR to keyframe, dB"] for row in keyframe_rows if row["noise"] != "inverted"]
     sentences = [
-        f"With inverted noise the keyframes come back at {min(inverted_psnr):.0f} dB or better ({SAME:.0f} dB: equal)."
+        f"With inverted noise the keyframes are reproduced at {min(inverted_psnr):.0f} dB or better ({SAME:.0f} dB: identical pixels)."
     ]
     if fixed_psnr:
-        sentences.append(f"With fixed noise they come back at {max(fixed_psnr):.0f} dB at best.")
+        sentences.append(f"With fixed noise they are reproduced at {max(fixed_psnr):.0f} dB at best.")
     between = [row["cosine to z"] for row in table if row["PSNR to keyframe, dB"] is None]
     at_keyframes = np.mean([row["cosine to z"] for row in keyframe_rows])
     where = (

@@ -147,20 +147,20 @@ def _findings(table: list[dict[str, Any]]) -> list[str]:
     close = list(takewhile(lambda row: row["short of it"] <= _CLOSE, reversed(exact)))
     first = close[-1] if close else None
     ddim_sentence = (
-        f"DDIM inversion gives pictures back at {best['PSNR']:.1f} dB at best, with {best['steps']} evaluations."
+        f"DDIM inversion reproduces images at {best['PSNR']:.1f} dB at best, with {best['steps']} evaluations."
     )
     if first is None:
         return [
             ddim_sentence,
-            f"The exact way reaches {top['PSNR']:.1f} dB with {top['evaluations']:.0f} evaluations (residual "
-            f"{top['residual']:.0e}) of {top['autoencoder alone']:.1f} dB that the decoder could.",
+            f"Exact inversion reaches {top['PSNR']:.1f} dB with {top['evaluations']:.0f} evaluations (residual {top['residual']:.0e}); the "
+            f"decoder's autoencoder alone reaches {top['autoencoder alone']:.1f} dB.",
         ]
     bound = first["autoencoder alone"]
-    precision = "to the last bit" if bound >= SAME else f"as well as the autoencoder draws it ({bound:.1f} dB)"
+    precision = "exactly" if bound >= SAME else f"as well as the autoencoder does ({bound:.1f} dB)"
     return [
         ddim_sentence,
-        f"The exact way gives every picture back {precision} from {first['steps']} steps, that is "
-        f"{first['evaluations']:.0f} evaluations, on.",
+        f"Exact inversion reproduces every image {precision} from {first['steps']} steps on "
+        f"({first['evaluations']:.0f} evaluations).",
     ]
 
 

@@ -87,7 +87,7 @@ def factors_kept(sources: Sequence[Image.Image], decodes: Sequence[Sequence[Imag
 def factors_sentence(shares: dict[str, list[float]], n: int, of: str) -> str:
     """A sentence of counts: how many of ``n`` images show each factor of their source, beside chance."""
     phrases = (
-        f"the {WORDS[factor]} off {round(n * sum(values) / len(values))} of {n} (chance {CHANCE[factor]:.0%})"
+        f"the {WORDS[factor]} in {round(n * sum(values) / len(values))} of {n} (chance {CHANCE[factor]:.0%})"
         for factor, values in shares.items()
     )
-    return f"Readers that know no CLIP read {', '.join(phrases)} {of} as off their sources."
+    return f"Readers without CLIP find the same values as in the source: {', '.join(phrases)} {of}."

@@ -148,10 +148,12 @@ def _findings(table: list[dict[str, Any]], n: int, method: str, colored: str | N
     ]
     if column_rows:
         shares = [
-            f"the {row['column']} in {row['shared in the space']:.0%} (chance {row['chance']:.0%})"
+            f"{row['column']} in {row['shared in the space']:.0%} (chance {row['chance']:.0%})"
             for row in sorted(column_rows, key=_told, reverse=True)
         ]
-        sentences.append(f"Neighbours in the space share {', '.join(shares)}; the map is coloured by the {colored}.")
+        sentences.append(
+            f"Neighbours in the space have the same {', '.join(shares)}; the map is coloured by {colored}."
+        )
     return sentences
 
 

@@ -123,16 +123,16 @@ def _findings(scores: Result) -> list[str]:
     best, still = int(recalls.argmax()), int(np.abs(moved).argmin())
     sentences = [
         f"The means of images and captions are {gap.value:.2f} apart (95 % {gap.low:.2f} to {gap.high:.2f}); "
-        f"{separable:.0%} of points lie on their own side.",
-        f"A caption has a cosine of {paired.value:.2f} to its own image and of {unpaired.value:.2f} to others, and finds "
-        f"it first in {recall.value:.0%} of cases (chance {recall.chance:.1%}).",
+        f"{separable:.0%} of embeddings are on the side of their own modality (chance 50%).",
+        f"A caption has a mean cosine of {paired.value:.2f} to its own image and of {unpaired.value:.2f} to others; its own image "
+        f"is the nearest in {recall.value:.0%} of cases (chance {recall.chance:.1%}).",
     ]
     if recalls[best] <= recalls[still]:
-        return [*sentences, "No move along the gap makes retrieval better."]
+        return [*sentences, "No shift along the gap improves retrieval."]
     way = "towards each other" if moved[best] > 0 else "apart"
     return [
         *sentences,
-        f"Moved {abs(moved[best]):.2f} {way} along the gap, recall@1 of both ways goes from {recalls[still]:.2f} to "
+        f"With the two sets moved {abs(moved[best]):.2f} {way} along the gap, mean recall@1 goes from {recalls[still]:.2f} to "
         f"{recalls[best]:.2f}.",
     ]
 

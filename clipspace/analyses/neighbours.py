@@ -49,7 +49,7 @@ ANALYSIS = Analysis(
         "before": "Text that describes every image; by default what zero-shot reads off each.",
         "after": "Text that describes the results; by default another colour or background.",
         "theta": "How far to go towards the new text, as a fraction of the angle.",
-        "n": "Rendered scenes to look neighbours up in, when no images and no store are given.",
+        "n": "Rendered scenes to search for neighbours, when no images and no store are given.",
         "k": "Neighbours to show of each image.",
     },
     quick={"n": 50, "k": 2, "num_inference_steps": 3},
@@ -165,16 +165,16 @@ def _findings(table: list[dict]) -> list[str]:
 
     nearest = {point: np.mean(of(point, "neighbour 1", "cosine")) for point in _OF}
     sentences = [
-        f"The nearest neighbour of an edited z has a mean cosine of {nearest['edited z']:.2f} to it, that of z itself "
-        f"{nearest['z']:.2f}; E(decode) has {np.mean(of('edited z', 'decode', 'cosine')):.2f} to the edited z."
+        f"Mean cosine to the nearest neighbour: {nearest['edited z']:.2f} for the edited z and {nearest['z']:.2f} for z itself. Mean "
+        f"cosine of E(decode) to the edited z: {np.mean(of('edited z', 'decode', 'cosine')):.2f}."
     ]
     if None not in of("edited z", "decode", "P(after)"):
         near, before = np.mean(of_neighbours("edited z") > 0.5), np.mean(of_neighbours("z") > 0.5)
         decodes_read = np.array(of("edited z", "decode", "P(after)")) > 0.5
         sentences.append(
-            f"CLIP reads the new text rather than the old off {near:.0%} of the neighbours of edited embeddings (of z: "
-            f"{before:.0%}; chance 50%), and off {decodes_read.sum()} of {len(decodes_read)} decodes. This is circular: CLIP chose the "
-            "neighbours and steered the decoder."
+            f"To CLIP, {near:.0%} of the neighbours of edited embeddings are nearer to the new text than to the old (of z: {before:.0%}; "
+            f"chance 50%), and {decodes_read.sum()} of {len(decodes_read)} decodes. This is circular: CLIP chose the neighbours and "
+            "steered the decoder."
         )
     return sentences
 

@@ -50,7 +50,7 @@ def pair_finding(ways: Mapping[str, Result], other: str, factors: Mapping[str, S
     """How many pairs are the same to one alone, and which of the labels differ within those that are shown."""
     counts = {way: int(scores["count"].value) for way, scores in ways.items()}
     sentences = [
-        f"Of {ways['z']['count'].n:,} pairs {counts['z']} are the same to z and different to {other}, {counts['other']} the reverse."
+        f"Of {ways['z']['count'].n:,} pairs {counts['z']} are the same to z and different to {other}, and {counts['other']} the reverse."
     ]
     labelled = {name: values for name, values in factors.items() if "labels" in read_column(values)}
     for way, name in (("z", "z"), ("other", other)):
@@ -59,6 +59,6 @@ def pair_finding(ways: Mapping[str, Result], other: str, factors: Mapping[str, S
         told = [f"{factor} in {times}" for factor, times in sorted(differs.items(), key=lambda item: -item[1]) if times]
         if told:
             sentences.append(
-                f"Of the {len(pairs)} shown that are the same to {name} alone, these differ: {', '.join(told)}."
+                f"In the {len(pairs)} shown pairs that are the same to {name} alone, these factors differ: {', '.join(told)}."
             )
     return " ".join(sentences)

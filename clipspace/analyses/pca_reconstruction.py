@@ -44,7 +44,7 @@ ANALYSIS = Analysis(
     demo=True,
     options={
         "n": "Rendered scenes to fit the components on, when no store is given.",
-        "readings": "Rendered scenes to read factors off, when no store is given.",
+        "readings": "Held-out rendered scenes whose factors are predicted, when no store is given.",
         "components": "Number of components to decode from; may be repeated.",
     },
     quick={"n": 200, "readings": 20, "components": (2, 16, 128), "num_inference_steps": 3},
@@ -135,12 +135,12 @@ def _findings(table: list[dict], alone: float) -> list[str]:
     first, last = table[0], table[-1]
     most = next((row for row in table if row["variance explained"] >= 0.9), last)
     sentences = [
-        f"{most['components']} components hold {most['variance explained']:.0%} of the variance and give a mean cosine of "
-        f"{most['cosine to z']:.2f} to z (the mean alone {alone:.2f}); {first['components']} hold "
+        f"{most['components']} components hold {most['variance explained']:.0%} of the variance and have a mean cosine of "
+        f"{most['cosine to z']:.2f} to z (the mean vector alone {alone:.2f}); {first['components']} hold "
         f"{first['variance explained']:.0%}.",
-        f"E(decode) keeps a cosine of {last['cosine of E(decode) to z']:.2f} to z from {last['components']} components, and of "
-        f"{first['cosine of E(decode) to z']:.2f} from {first['components']}, beside "
-        f"{last['cosine of E(decode) to others']:.2f} and {first['cosine of E(decode) to others']:.2f} to the z of others. "
+        f"E(decode) has a mean cosine to z of {last['cosine of E(decode) to z']:.2f} from {last['components']} components and of "
+        f"{first['cosine of E(decode) to z']:.2f} from {first['components']}; to the z of other images it is "
+        f"{last['cosine of E(decode) to others']:.2f} and {first['cosine of E(decode) to others']:.2f}. "
         f"{CIRCULAR}",
     ]
     words_read = [word for word in WORDS.values() if f"{word} read" in last]

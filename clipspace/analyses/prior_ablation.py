@@ -114,13 +114,13 @@ def _findings(table: list[dict]) -> list[str]:
     top = f"{max(row['cosine to its text'] for row in conditions):.2f}"
     best = " and ".join(row["condition"] for row in conditions if f"{row['cosine to its text']:.2f}" == top)
     cosines = ", ".join(f"{row['condition']} {row['cosine to its text']:.2f}" for row in table)
-    sentences = [f"Cosine of the drawn picture to its text: {cosines}. Best of the three conditions: {best}."]
+    sentences = [f"Mean cosine of the drawn image to its text: {cosines}. Best of the three conditions: {best}."]
     if table[0]["cosine to the true image"] is not None:
         cosines = ", ".join(f"{row['condition']} {row['cosine to the true image']:.2f}" for row in table)
         before = {row["condition"]: row["condition to the true image"] for row in table}
         sentences.append(
-            f"Cosine of the drawn picture to the true image: {cosines}. Before any drawing, the prior's embedding has "
-            f"{before['prior']:.2f} to it, the text embedding {before['text embedding']:.2f}."
+            f"Mean cosine of the drawn image to the true image: {cosines}. Without decoding, that of the prior's embedding is "
+            f"{before['prior']:.2f}, and that of the text embedding {before['text embedding']:.2f}."
         )
     return sentences
 

@@ -57,9 +57,9 @@ ANALYSIS = Analysis(
         "n": "Scenes to render, when no images are given.",
         "pairs": "Pairs of images that differ in one factor alone, for each factor.",
         "controls": "Untrained spaces of the same architecture to compare with.",
-        "perceptron": "Whether a small perceptron reads too, which takes most of the time.",
-        "decoded": "Rendered scenes that are decoded and read again.",
-        "decodes": "Decodes of each of those scenes.",
+        "perceptron": "Also use a small perceptron as read-out; it takes most of the time.",
+        "decoded": "Rendered scenes that are decoded and given to readers.",
+        "decodes": "Decodes of each of these scenes.",
     },
     quick={
         "n": 150,
@@ -228,9 +228,9 @@ def _in_words(factor: str) -> str:
 def _order(scores: Result, mentions: dict[str, str]) -> list[str]:
     """From available to not; where captions say some factors always, some at times and some never, by how often."""
     share, unmeasured = _by_factor(scores, "availability"), scores.labels["not measurable"]
-    findings = [f"Not measurable here, as nothing made of the images shows them: {', '.join(unmeasured)}."] * bool(
-        unmeasured
-    )
+    findings = [
+        f"Not measurable here, because no read-out finds them in anything made from the images: {', '.join(unmeasured)}."
+    ] * bool(unmeasured)
     if not share:
         return findings
     names = list(share)
@@ -238,18 +238,18 @@ def _order(scores: Result, mentions: dict[str, str]) -> list[str]:
     if len(frequencies) < 2:
         first, last = names[0], names[-1]
         return [
-            f"Available of {first}: {share[first].value:.2f} of its ceiling, of {last} {share[last].value:.2f}.",
+            f"Availability (share of the ceiling) goes from {share[first].value:.2f} for {first} to {share[last].value:.2f} for {last}.",
             *findings,
         ]
     ranges = []
     for often in frequencies:
         values = [share[name].value for name in names if mentions[name] == often]
-        ranges.append(f"{min(values):.2f} to {max(values):.2f} of what captions {often} say")
-    text = f"z makes available, over the ceiling, {', '.join(ranges)}"
+        ranges.append(f"{min(values):.2f} to {max(values):.2f} for factors that captions {often} mention")
+    text = f"Availability (share of the ceiling) is {', '.join(ranges)}"
     known = {name: MENTIONS[name] for name in names}
     if len(known) >= 4 and len(set(known.values())) > 1:
         rho = rank_agreement(scores, known, over="factors")["availability"]
-        text += f": Spearman's rho is {rho.value:.2f} (95 % {rho.low:.2f} to {rho.high:.2f}, over other factors too)"
+        text += f". Spearman's rho is {rho.value:.2f} (95 % {rho.low:.2f} to {rho.high:.2f}, over factors) with how often that is"
     return [f"{text}.", *findings]
 
 
@@ -264,7 +264,7 @@ def _layers(scores: Result) -> list[str]:
     if not lost:
         return []
     values = ", ".join(f"{name} ({before[name].value:.2f} to {after[name].value:.2f})" for name in lost)
-    return [f"The features before the projection hold what the projection drops: {values}."]
+    return [f"The features before the projection hold more than z, in skill: {values}."]
 
 
 def _training(scores: Result, untrained: dict[str, float]) -> list[str]:
@@ -277,9 +277,9 @@ def _training(scores: Result, untrained: dict[str, float]) -> list[str]:
     gained = f"{most} ({untrained[most]:.2f} to {best[most]:.2f})"
     lost = f"{least} ({untrained[least]:.2f} to {best[least]:.2f})"
     if best[most] <= untrained[most]:
-        return ["No factor is read better than from random weights of the same architecture."]
+        return ["No factor is predicted better than from random weights of the same architecture."]
     down = f"took most from {lost}" if best[least] < untrained[least] else f"took from none, adding least to {lost}"
-    return [f"Beside random weights of the same architecture, training added most to {gained} and {down}."]
+    return [f"Compared with random weights of the same architecture, training added most to {gained} and {down}."]
 
 
 def _decoder(scores: Result) -> list[str]:
@@ -291,10 +291,14 @@ def _decoder(scores: Result) -> list[str]:
     readable = [name for name in recovery if linear[name] >= _HALF]
     lost = [name for name in readable if recovery[name] < _HALF]
     if not lost:
-        return [f"Decodes bring back what can be read out of z: {', '.join(readable) or 'nothing can'}."]
+        return [f"Decodes show every factor that can be predicted from z: {', '.join(readable) or 'there is none'}."]
     values = ", ".join(f"{name} (recovery {recovery[name]:.2f}, cycle {cycle[name]:.2f})" for name in lost)
-    blame = "the decoder's failure, not CLIP's" if all(cycle[name] < _HALF for name in lost) else "to be read with care"
-    return [f"Of what can be read out of z, decodes do not bring back {values}: {blame}."]
+    blame = (
+        "this is the decoder's failure, not CLIP's"
+        if all(cycle[name] < _HALF for name in lost)
+        else "where the cycle is high, the reader may fail and not the decoder"
+    )
+    return [f"Predicted from z, and not found in decodes: {values}; {blame}."]
 
 
 _COLOR = {"always": 0, "sometimes": 5, "never": 4}  # index into plot.COLORS, by how often captions say a factor

@@ -166,10 +166,10 @@ def _moved(table: list[dict], theta: float) -> str:
     first = np.array([row["cosine to after, first"] for row in table])
     last = np.array([row["cosine to after, last"] for row in table])
     old = [row["cosine to before, last"] for row in table]
-    beside = "" if None in old else f", beside {np.mean(old):.2f} to the old text"
+    beside = "" if None in old else f"; {np.mean(old):.2f} to the old text"
     return (
-        f"At {theta:g} of the angle, {(last > first).sum()} of {len(table)} redrawn images are nearer to the new text than "
-        f"their reconstructions are (mean cosine {first.mean():.2f} to {last.mean():.2f}{beside})."
+        f"At {theta:g} of the angle, {(last > first).sum()} of {len(table)} edited images are nearer to the new text than "
+        f"their reconstructions (mean cosine {first.mean():.2f} to {last.mean():.2f}{beside})."
     )
 
 
@@ -183,8 +183,8 @@ def _readers(verdicts: list[Verdict]) -> list[str]:
     by_chance = [float(np.mean([one_verdict.chance[k] for one_verdict in verdicts])) for k in (0, 1)]
     confirmed = sum(one_verdict.confirmed for one_verdict in verdicts)
     return [
-        f"Readers that know no CLIP read the new value off {n_arrived} of {len(verdicts)} (chance {by_chance[0]:.0%}), and off the "
-        f"same images {n_kept} of {n_others} other values as off the sources (chance {by_chance[1]:.0%}); all of both in "
+        f"Readers without CLIP find the new value in {n_arrived} of {len(verdicts)} images (chance {by_chance[0]:.0%}), and {n_kept} of "
+        f"{n_others} other values unchanged (chance {by_chance[1]:.0%}); all three values are right in "
         f"{confirmed} of {len(verdicts)}."
     ]
 
@@ -201,7 +201,7 @@ def _judged(table: list[dict], judge: Space | None) -> list[str]:
     )
     nearer = sum(a > b for a, b in zip(new, rival, strict=True))
     return [
-        f"To {judge.name}, which did not steer them, {nearer} of {len(table)} are nearer {compared_to} (chance 50%; mean cosine "
+        f"To {judge.name}, which did not steer the images, {nearer} of {len(table)} are nearer {compared_to} (chance 50%; mean cosine "
         f"{np.mean(new):.2f} and {np.mean(rival):.2f})."
     ]
 
@@ -212,8 +212,8 @@ def _circular(table: list[dict]) -> list[str]:
     if None in probabilities:
         return ["The cosines are circular: the CLIP that steered the images judges them."]
     return [
-        f"The CLIP that steered the images reads {sum(p > 0.5 for p in probabilities)} of {len(table)} as the new text rather than the "
-        "old (chance 50%): this is circular, and shows only that the decoder followed z."
+        f"To the CLIP that steered the images, {sum(p > 0.5 for p in probabilities)} of {len(table)} are nearer to the new text than to "
+        "the old (chance 50%). This is circular, and shows only that the decoder followed z."
     ]
 
 

@@ -48,11 +48,11 @@ ANALYSIS = Analysis(
     demo=True,
     options={
         "words": "Word to print on each image; may be repeated. By default two that no image shows.",
-        "thing": "What your images show; by default what zero-shot reads off each.",
+        "thing": "What your images show; by default the zero-shot label of each.",
         "font": "Path of a font that has the characters of the words.",
         "n": "Rendered scenes to attack, when no images are given.",
         "decoded": "Pairs of an image and a word that are decoded as well.",
-        "draws": "Decodes of each of those pairs.",
+        "draws": "Decodes of each of these pairs.",
     },
     quick={"n": 12, "decoded": 2, "draws": 1, "num_inference_steps": 3},
 )
@@ -231,11 +231,11 @@ def _findings(table: list[dict], attack: _Attack, answers: list[str]) -> list[st
         f" ({pairs} pairs of an image and a word)" if pairs > len(set(attack.of)) else ""
     )
     return [
-        f"With a word on a card CLIP reads {share('word')} of {sources} as the word, among {len(answers)} answers (chance "
-        f"{1 / len(answers):.0%}); with the card left blank {share('blank card')}, and with none {share('bare')}.",
-        f"Off decodes of {n_decoded} attacked embeddings CLIP reads the word in {share('word', 'decode')} and the thing in "
-        f"{share('word', 'decode', 'thing')}; off decodes of the bare images, the control, the thing in "
-        f"{share('bare', 'decode', 'thing')}. This is circular: the CLIP that steered the decoder reads its images.",
+        f"With a word on a card, the word is CLIP's zero-shot label of {share('word')} of {sources}, among {len(answers)} labels (chance "
+        f"{1 / len(answers):.0%}); with a blank card of {share('blank card')}, and without a card of {share('bare')}.",
+        f"Of decodes of {n_decoded} attacked embeddings CLIP labels {share('word', 'decode')} as the word and "
+        f"{share('word', 'decode', 'thing')} as the thing; of decodes of the images without a card, the control, "
+        f"{share('bare', 'decode', 'thing')} as the thing. This is circular: the CLIP that steered the decoder labels its images.",
     ]
 
 

@@ -41,7 +41,7 @@ ANALYSIS = Analysis(
     demo=True,
     options={
         "n": "Variations to draw of each image.",
-        "eta": "Fresh noise at each step: 0 is none, 1 is most.",
+        "eta": "Amount of fresh noise at each step: 0 is none (DDIM), 1 is most (DDPM).",
     },
     quick={"n": 2, "num_inference_steps": 20},
 )
@@ -80,11 +80,11 @@ def run(
     to_z, to_others_mean = mean_of("z", cosines.mean(axis=1), seed=seed), mean_of("others", baselines, seed=seed)
     findings = [
         *beyond,
-        f"Redrawn from their embeddings alone, the images keep a mean cosine of {shown(to_z)} to z, beside {shown(to_others_mean)} to "
-        f"the z of {whose}. {CIRCULAR}",
+        f"Images that are drawn again from their embeddings have a mean cosine of {shown(to_z)} to z, and of {shown(to_others_mean)} "
+        f"to the z of {whose}. {CIRCULAR}",
         *([factors_sentence(shares_kept, n * len(sources), "drawn images")] if shares_kept else []),
         f"Pixels differ by a standard deviation of {np.mean([row['pixel spread'] for row in table]):.0f} of 255 "
-        "between draws of one embedding: that much of an image z leaves open.",
+        "between draws of one embedding.",
     ]
     return Result(
         "variations",

@@ -89,7 +89,7 @@ def write_report(
             sections.append(section)
             print(f"{time.monotonic() - begun:5.0f} s  {section.title}", file=sys.stderr)
         explorer = _explorer(loaded, brought, seed) if explore else None
-    intro = f"Space {loaded.stamp}, seed {seed}. Every figure is beside this page as PDF, its numbers as csv and json."
+    intro = f"Space {loaded.stamp}, seed {seed}. Every figure is also a PDF in this folder, with its numbers as csv and json."
     return write_page(page, f"clipspace: {loaded.name}", sections, intro=intro, explorer=explorer, overwrite=True)
 
 

@@ -70,7 +70,7 @@ def test_photographs_are_said_to_be_far_from_what_the_decoder_knows(space, photo
 def test_a_text_diff_of_scenes_is_judged_by_readers_that_know_no_clip(quick, apple, house):
     found = analysis("text_diff").run(quick, [apple, house], frames=2, **FEW)
     said = " ".join(found.findings)
-    assert "Readers that know no CLIP read the new value off" in said
+    assert "Readers without CLIP find the new value in" in said
     assert said.count("chance") == 3
     assert "circular" in said
     assert {row["others"] for row in found.table} == {2}

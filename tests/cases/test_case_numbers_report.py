@@ -49,7 +49,7 @@ def test_every_section_of_a_report_says_first_what_it_was_computed_on(seen):
     said = dict(_first_lines(seen))
     assert said["spectrum"] == f"Computed on {_SCENES} rows of store my-store (mini)."
     assert said["modality-gap"] == f"Computed on {_SCENES} rows of store my-store (mini), and their captions."
-    assert said["binding"].startswith("Left out: it needs the truth of rendered scenes")
+    assert said["binding"].startswith("Left out: it needs the known factors of rendered scenes")
 
 
 def test_the_spectrum_of_a_report_is_that_of_the_store(seen, mine):
