@@ -136,7 +136,7 @@ def _clipspace(model, preprocess, files, work):
     network = open_clip_network(model, preprocess, open_clip.get_tokenizer("ViT-B-32"))
     space = Space("random", NetworkEncoder(network, name="random", identifier="ViT-B-32"))
     output = Path(tempfile.mkdtemp(dir=work)) / "store"
-    encode(space, work / "in", output, progress=False)
+    encode(space, work / "in", output)
     return np.array(open_store(output)[:].vectors)
 
 

@@ -34,7 +34,7 @@ def main() -> None:
         folder, output = Path(work) / "in", Path(work) / "out"
         made = hostile.make(folder, good=options.good, mutants=options.mutants, seed=options.seed)
         began = time.perf_counter()
-        done = encode(space, folder, output, progress=False)
+        done = encode(space, folder, output)
         seconds = time.perf_counter() - began
         problems = hostile.problems(output, made)
     peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10

@@ -30,7 +30,7 @@ SUFFIXES = {
     ".png": "PNG", ".jpg": "JPEG", ".JPG": "JPEG", ".jfif": "JPEG", ".jpe": "JPEG", "": "JPEG", ".ppm": "PPM",
     ".avif": "AVIF", ".jp2": "JPEG2000",
 }  # fmt: skip
-HOW = {"texts": True, "rows_per_shard": 50, "batch_size": 16, "workers": 2, "progress": False}
+HOW = {"texts": True, "rows_per_shard": 50, "batch_size": 16, "workers": 2}
 
 
 class Expected(NamedTuple):

@@ -37,7 +37,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def store(space, folder, tmp_path_factory):
     path = tmp_path_factory.mktemp("stores") / "store"
-    encode(space, folder, path, progress=False)
+    encode(space, folder, path)
     return path
 
 

@@ -38,7 +38,7 @@ def folder(scenes, tmp_path_factory):
 @pytest.fixture(scope="module")
 def store(space, folder, tmp_path_factory):
     path = tmp_path_factory.mktemp("stores") / "mine"
-    encode(space, folder, path, progress=False)
+    encode(space, folder, path)
     return path
 
 

@@ -41,7 +41,7 @@ def test_a_store_shows_the_images_it_was_encoded_from(space, tmp_path):
         files.append(buffer.getvalue())
     for name, rows in (("here", files), ("elsewhere", files[:0] + files[1:2])):
         pq.write_table(pa.table({"image": pa.array(rows, pa.binary())}), tmp_path / f"{name}.parquet")
-    encode(space, tmp_path / "here.parquet", tmp_path / "store", progress=False)
+    encode(space, tmp_path / "here.parquet", tmp_path / "store")
     (tmp_path / "spool").mkdir()
     given = given_store(tmp_path / "store", tmp_path / "here.parquet", tmp_path / "spool", seed=0)
     html = atlas(space, given, seed=0)

@@ -66,7 +66,7 @@ def test_folders_texts_and_lists_are_taken(folder, few, capsys):
 
 
 def test_points_are_those_of_a_store_and_json_holds_the_numbers(space, folder, tmp_path, capsys):
-    encode(space, folder, tmp_path / "store", progress=False)
+    encode(space, folder, tmp_path / "store")
     assert run("analyse", "spectrum", "--store", "store", "-o", "out", "--json", "--device", "cpu") == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["data"] == "Computed on 12 rows of store store (mini)."

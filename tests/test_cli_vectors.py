@@ -52,7 +52,7 @@ def test_a_map_of_a_store_takes_its_images_along(folder, space):
     Path("photos").mkdir()
     for i, scene in enumerate(sample_scenes(20, seed=8)):
         render(scene).save(f"photos/{i}.png")
-    encode(space, "photos", "store", progress=False)
+    encode(space, "photos", "store")
     assert run("map", "store", "-o", "placed.parquet", "--source", "photos", "--method", "pca") == 0
     placed = pd.read_parquet("placed.parquet")
     assert [row["bytes"] for row in placed["image"]] == [Path("photos", name).read_bytes() for name in placed["name"]]
@@ -98,7 +98,7 @@ def test_images_are_read_when_the_map_is_made(folder, space, monkeypatch):
     Path("photos").mkdir()
     for i, scene in enumerate(sample_scenes(4, seed=8)):
         render(scene).save(f"photos/{i}.png")
-    encode(space, "photos", "store", progress=False)
+    encode(space, "photos", "store")
     asked = []
     monkeypatch.setattr("clipspace.sources.read_named", lambda source, names, _: asked.append(len(names)) or [b""] * 4)
     monkeypatch.setattr("clipspace.search.maps.pca_map", lambda rows, make=pca_map: asked.append("made") or make(rows))

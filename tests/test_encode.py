@@ -23,7 +23,6 @@ from clipspace.sources import open_source
 from clipspace.space.encoding import encode
 
 DATA = os.environ.get("CLIPSPACE_TEST_DATA")
-QUIET = {"progress": False}
 
 
 def pictures(n: int, seed: int = 0) -> list[Image.Image]:
@@ -51,7 +50,7 @@ def tree(path: Path) -> dict[str, bytes]:
 
 
 def test_every_row_is_stored_or_recorded(space, folder, tmp_path):
-    done = encode(space, folder, tmp_path / "out", rows_per_shard=16, batch_size=8, **QUIET)
+    done = encode(space, folder, tmp_path / "out", rows_per_shard=16, batch_size=8)
     assert (done.rows, done.stored, done.encoded_now, done.complete) == (40, 38, 38, True)
     assert done.rejected == {"truncated": 1, "not an image": 1}
     store = open_store(tmp_path / "out")
@@ -67,17 +66,17 @@ def test_every_row_is_stored_or_recorded(space, folder, tmp_path):
 
 @pytest.mark.parametrize(("texts", "stored"), [(False, 38), (True, 37)])
 def test_a_second_run_does_no_forward_pass(space, folder, tmp_path, monkeypatch, texts, stored):
-    encode(space, folder, tmp_path / "out", texts=texts, **QUIET)
+    encode(space, folder, tmp_path / "out", texts=texts)
     before = tree(tmp_path / "out")
     for method in ("pixels", "texts"):
         monkeypatch.setattr(type(space.encoder), method, None)
-    done = encode(space, folder, tmp_path / "out", texts=texts, **QUIET)
+    done = encode(space, folder, tmp_path / "out", texts=texts)
     assert (done.encoded_now, done.stored, done.complete) == (0, stored, True)
     assert tree(tmp_path / "out") == before
 
 
 def test_captions_are_encoded_when_asked(space, folder, tmp_path):
-    done = encode(space, folder, tmp_path / "out", texts=True, batch_size=8, **QUIET)
+    done = encode(space, folder, tmp_path / "out", texts=True, batch_size=8)
     assert done.rejected["missing caption"] == 1
     images, texts = open_store(tmp_path / "out"), open_store(tmp_path / "out", modality="text")
     assert len(images) == len(texts) == 37
@@ -88,14 +87,14 @@ def test_captions_are_encoded_when_asked(space, folder, tmp_path):
 
 @pytest.mark.parametrize("workers", [2, 3])
 def test_threads_do_not_change_a_bit(space, folder, tmp_path, workers):
-    how = {"rows_per_shard": 16, "batch_size": 4, **QUIET}
+    how = {"rows_per_shard": 16, "batch_size": 4}
     encode(space, folder, tmp_path / "one", workers=1, **how)
     encode(space, folder, tmp_path / "more", workers=workers, **how)
     assert tree(tmp_path / "one") == tree(tmp_path / "more")
 
 
 def test_shares_of_several_runs_make_the_same_bytes(space, folder, tmp_path):
-    how = {"rows_per_shard": 7, "batch_size": 4, **QUIET}
+    how = {"rows_per_shard": 7, "batch_size": 4}
     encode(space, folder, tmp_path / "one", **how)
     shares = [encode(space, folder, tmp_path / "two", shard=(i, 2), **how) for i in (1, 0)]
     assert [share.complete for share in shares] == [False, True]
@@ -113,7 +112,7 @@ def _killed_once(marker: Path, rows):
 
 
 def test_ray_workers_make_the_same_bytes_though_one_is_killed(ray, space, folder, tmp_path):
-    how = {"batch_size": 4, **QUIET}
+    how = {"batch_size": 4}
     source = open_source(folder, rows_per_part=7)
     encode(space, source, tmp_path / "one", **how)
     parts = list(source.parts)
@@ -127,8 +126,8 @@ def test_ray_workers_make_the_same_bytes_though_one_is_killed(ray, space, folder
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
 def test_the_batch_size_moves_a_vector_by_rounding_alone(space, folder, tmp_path, batch_size):
     # documented tolerance: 1e-5 of the norm in float32 on the CPU (openai/CLIP#147 and others)
-    encode(space, folder, tmp_path / "out", batch_size=batch_size, **QUIET)
-    encode(space, folder, tmp_path / "reference", batch_size=16, **QUIET)
+    encode(space, folder, tmp_path / "out", batch_size=batch_size)
+    encode(space, folder, tmp_path / "reference", batch_size=16)
     a, b = open_store(tmp_path / "out")[:], open_store(tmp_path / "reference")[:]
     assert np.abs(a.vectors - b.vectors).max() < 1e-5 * b.norm.mean()
 
@@ -139,14 +138,14 @@ def test_a_vector_does_not_depend_on_what_came_with_it(space, tmp_path):
         (tmp_path / f"{n}").mkdir()
         for i, picture in enumerate(pictures(n)):
             picture.save(tmp_path / f"{n}/{i:03d}.png")
-        encode(space, tmp_path / f"{n}", tmp_path / f"out{n}", batch_size=8, **QUIET)
+        encode(space, tmp_path / f"{n}", tmp_path / f"out{n}", batch_size=8)
     alone, among = open_store(tmp_path / "out1"), open_store(tmp_path / "out30")
     assert np.array_equal(alone[0].vectors, among[0].vectors)
 
 
 def test_directions_in_float16_as_clip_retrieval_stores_them(space, folder, tmp_path):
-    encode(space, folder, tmp_path / "raw", **QUIET)
-    encode(space, folder, tmp_path / "unit", dtype="float16", normalized=True, **QUIET)
+    encode(space, folder, tmp_path / "raw")
+    encode(space, folder, tmp_path / "unit", dtype="float16", normalized=True)
     raw, unit = open_store(tmp_path / "raw"), open_store(tmp_path / "unit")
     assert (unit.dtype, unit.normalized, unit.raw) == (np.float16, True, True)
     assert np.allclose(unit[:].vectors, raw[:].unit, atol=1e-3)
@@ -163,7 +162,7 @@ def test_a_vector_that_is_not_finite_is_recorded(space, folder, tmp_path, monkey
         return vectors
 
     monkeypatch.setattr(type(space.encoder), "pixels", broken)
-    done = encode(space, folder, tmp_path / "out", batch_size=40, **QUIET)
+    done = encode(space, folder, tmp_path / "out", batch_size=40)
     assert done.rejected["not finite"] == 2
     assert np.isfinite(open_store(tmp_path / "out")[:].vectors).all()
 
@@ -171,7 +170,7 @@ def test_a_vector_that_is_not_finite_is_recorded(space, folder, tmp_path, monkey
 def test_metadata_keeps_its_own_columns(space, tmp_path):
     pictures(1)[0].save(tmp_path / "a.png")
     (tmp_path / "a.json").write_text(json.dumps({"norm": "tall", "image_path": "x", "score": 1, "label": 4}))
-    encode(space, tmp_path, tmp_path / "out", **QUIET)
+    encode(space, tmp_path, tmp_path / "out")
     columns = open_store(tmp_path / "out")[0].columns
     assert (columns["source_norm"], columns["source_image_path"], columns["source_score"]) == (["tall"], ["x"], [1])
     assert columns["label"] == [4]
@@ -181,7 +180,7 @@ def test_metadata_keeps_its_own_columns(space, tmp_path):
 def test_no_column_takes_the_place_of_another_under_its_new_name(space, tmp_path):
     pictures(1)[0].save(tmp_path / "a.png")
     (tmp_path / "a.json").write_text(json.dumps({"norm": 1, "source_norm": 2, "source_row": 3, "source_x": 4}))
-    encode(space, tmp_path, tmp_path / "out", **QUIET)
+    encode(space, tmp_path, tmp_path / "out")
     columns = open_store(tmp_path / "out")[0].columns
     names = ("source_norm", "source_source_norm", "source_source_row", "source_x")
     assert [columns[name] for name in names] == [[1], [2], [3], [4]]
@@ -204,7 +203,7 @@ def test_hugging_face_parquet_encodes_and_lists_bad_rows(space, tmp_path, bad, r
         columns = {"image_path": [*paths[:4], "pictures/missing.png", *paths[5:]]}
     table = pyarrow.table({**columns, "label": list(range(10))})
     pyarrow.parquet.write_table(table, tmp_path / "a.parquet", row_group_size=4)
-    done = encode(space, tmp_path / "a.parquet", tmp_path / "out", rows_per_shard=4, **QUIET)
+    done = encode(space, tmp_path / "a.parquet", tmp_path / "out", rows_per_shard=4)
     assert (done.stored, done.rows, done.rejected) == (9, 10, {reason: 1})
     store, good = open_store(tmp_path / "out"), [0, 1, 2, 3, 5, 6, 7, 8, 9]
     assert store[:].columns["label"] == good
@@ -219,14 +218,14 @@ def test_a_heic_image_is_tried_again_once_its_extra_is_installed(space, tmp_path
     (tmp_path / "in").mkdir()
     heif.from_pillow(pictures(1)[0]).save(tmp_path / "in/a.heic")
     monkeypatch.setattr(clipspace.sources.images, "_reads_heif", lambda: False)
-    without = encode(space, tmp_path / "in", tmp_path / "out", **QUIET)
+    without = encode(space, tmp_path / "in", tmp_path / "out")
     assert (without.stored, without.rejected) == (0, {"HEIF not installed": 1})
     monkeypatch.undo()
-    assert encode(space, tmp_path / "in", tmp_path / "out", retry_rejected=True, **QUIET).stored == 1
+    assert encode(space, tmp_path / "in", tmp_path / "out", retry_rejected=True).stored == 1
 
 
 def test_what_was_unreadable_for_a_while_is_tried_again_when_asked(space, folder, tmp_path, monkeypatch):
-    how = {"rows_per_shard": 10, "batch_size": 4, **QUIET}
+    how = {"rows_per_shard": 10, "batch_size": 4}
     encode(space, folder, tmp_path / "never", **how)
     whole = clipspace.space.encoding.loop.decode_image
 
@@ -260,7 +259,7 @@ def test_a_batch_too_large_for_the_memory_says_what_to_lower(space, folder, tmp_
 
     monkeypatch.setattr(type(space.encoder), "pixels", full)
     with pytest.raises(OutOfMemoryError, match="lower batch_size"):
-        encode(space, folder, tmp_path / "out", **QUIET)
+        encode(space, folder, tmp_path / "out")
 
 
 def test_a_full_disk_leaves_no_half_of_a_shard(space, folder, tmp_path):
@@ -284,42 +283,42 @@ def test_other_columns_do_not_mix_into_a_store(space, tmp_path):
     pyarrow.parquet.write_table(
         pyarrow.table({"image": files, "text": ["a", "b"], "t2": ["c", "d"]}), tmp_path / "t.parquet"
     )
-    encode(space, tmp_path / "t.parquet", tmp_path / "out", texts=True, shard=(0, 2), **QUIET)
+    encode(space, tmp_path / "t.parquet", tmp_path / "out", texts=True, shard=(0, 2))
     other = open_source(tmp_path / "t.parquet", caption_column="t2")
     with pytest.raises(InputError, match="another input"):
-        encode(space, other, tmp_path / "out", texts=True, shard=(1, 2), **QUIET)
+        encode(space, other, tmp_path / "out", texts=True, shard=(1, 2))
 
 
 def test_a_store_inside_its_source_is_gone_on_with(space, tmp_path):
     pictures(1)[0].save(tmp_path / "a.png")
     for _ in range(2):
-        assert encode(space, tmp_path, tmp_path / "out", **QUIET).stored == 1
+        assert encode(space, tmp_path, tmp_path / "out").stored == 1
 
 
 def test_other_settings_are_refused_before_work(space, folder, tmp_path):
-    encode(space, folder, tmp_path / "out", **QUIET)
+    encode(space, folder, tmp_path / "out")
     with pytest.raises(InputError, match="batch_size"):
-        encode(space, folder, tmp_path / "out", batch_size=3, **QUIET)
+        encode(space, folder, tmp_path / "out", batch_size=3)
     with pytest.raises(InputError, match="dtype"):
-        encode(space, folder, tmp_path / "out", dtype="float16", **QUIET)
+        encode(space, folder, tmp_path / "out", dtype="float16")
     with pytest.raises(InputError, match="another input") as caught:
-        encode(space, folder, tmp_path / "out", limit=5, **QUIET)
+        encode(space, folder, tmp_path / "out", limit=5)
     assert "{" not in str(caught.value)  # the settings that differ, not a dictionary of hashes
     with pytest.raises(InputError, match="0 <= i < n"):
-        encode(space, folder, tmp_path / "out", shard=(2, 2), **QUIET)
+        encode(space, folder, tmp_path / "out", shard=(2, 2))
     with pytest.raises(InputError, match="engine"):
-        encode(space, folder, tmp_path / "new", engine="spark", **QUIET)
+        encode(space, folder, tmp_path / "new", engine="spark")
     with pytest.raises(InputError, match="batch_size"):
-        encode(space, folder, tmp_path / "new", batch_size=0, **QUIET)
+        encode(space, folder, tmp_path / "new", batch_size=0)
     header = json.loads((tmp_path / "out/store.json").read_text())
     header["stamp"]["function"]["mean"] = "other"
     (tmp_path / "out/store.json").write_text(json.dumps(header))
     with pytest.raises(SpaceMismatchError, match="other"):
-        encode(space, folder, tmp_path / "out", **QUIET)
+        encode(space, folder, tmp_path / "out")
 
 
 def test_an_unfinished_store_does_not_open_and_a_damaged_shard_is_done_again(space, folder, tmp_path):
-    how = {"rows_per_shard": 10, "batch_size": 4, **QUIET}
+    how = {"rows_per_shard": 10, "batch_size": 4}
     encode(space, folder, tmp_path / "out", shard=(0, 2), **how)
     with pytest.raises(InputError, match="2 of 4 shards"):
         open_store(tmp_path / "out")
@@ -331,15 +330,15 @@ def test_an_unfinished_store_does_not_open_and_a_damaged_shard_is_done_again(spa
 
 
 def test_a_finished_store_needs_no_lock(space, folder, tmp_path):
-    encode(space, folder, tmp_path / "out", **QUIET)
+    encode(space, folder, tmp_path / "out")
     with alone(tmp_path / "out/.encoding-0-of-1"), alone(writing(tmp_path / "out")):  # as if it could not be written
-        assert encode(space, folder, tmp_path / "out", **QUIET).complete
+        assert encode(space, folder, tmp_path / "out").complete
 
 
 def test_two_runs_of_one_share_do_not_meet(space, folder, tmp_path):
     (tmp_path / "out").mkdir()
     with alone(tmp_path / "out/.encoding-0-of-1"), pytest.raises(InputError, match="another process"):
-        encode(space, folder, tmp_path / "out", **QUIET)
+        encode(space, folder, tmp_path / "out")
 
 
 RUN = "import sys; from clipspace.cli import main; main(sys.argv[1:])"
@@ -351,7 +350,7 @@ def test_killed_runs_end_in_the_same_bytes(space, tmp_path, rng):
     (tmp_path / "in").mkdir()
     for i, picture in enumerate(pictures(120)):
         picture.save(tmp_path / f"in/{i:03d}.png")
-    encode(space, tmp_path / "in", tmp_path / "whole", rows_per_shard=12, batch_size=4, **QUIET)
+    encode(space, tmp_path / "in", tmp_path / "whole", rows_per_shard=12, batch_size=4)
     command = [sys.executable, "-c", RUN, "encode", str(tmp_path / "in"), "-o", str(tmp_path / "out")]
     command += ["--rows-per-shard", "12", "--batch-size", "4", "--device", "cpu"]
     kills = 0
@@ -366,7 +365,7 @@ def test_killed_runs_end_in_the_same_bytes(space, tmp_path, rng):
     assert kills >= 2
     with pytest.raises(InputError, match="unfinished"):
         open_store(tmp_path / "out")
-    done = encode(space, tmp_path / "in", tmp_path / "out", rows_per_shard=12, batch_size=4, **QUIET)
+    done = encode(space, tmp_path / "in", tmp_path / "out", rows_per_shard=12, batch_size=4)
     assert done.encoded_now < 120
     assert tree(tmp_path / "out") == tree(tmp_path / "whole")
 
@@ -374,7 +373,7 @@ def test_killed_runs_end_in_the_same_bytes(space, tmp_path, rng):
 def test_hostile_files_among_good_ones(space, tmp_path):
     # benchmarks/hostile.py is this at full size
     made = hostile.make(tmp_path / "in", good=20, mutants=200, seed=0)
-    done = encode(space, tmp_path / "in", tmp_path / "out", rows_per_shard=64, **QUIET)
+    done = encode(space, tmp_path / "in", tmp_path / "out", rows_per_shard=64)
     assert done.rows == len(made) == 220
     assert hostile.problems(tmp_path / "out", made) == []
 
@@ -383,12 +382,12 @@ def test_hostile_files_among_good_ones(space, tmp_path):
 def test_a_picture_that_grows_when_resized_is_recorded(space, tmp_path, size):
     Image.new("L", size).save(tmp_path / "thin.png")
     pictures(1)[0].save(tmp_path / "good.png")
-    assert encode(space, tmp_path, tmp_path / "out", **QUIET).rejected == {"decompression bomb": 1}
+    assert encode(space, tmp_path, tmp_path / "out").rejected == {"decompression bomb": 1}
 
 
 @pytest.mark.skipif(DATA is None, reason="CLIPSPACE_TEST_DATA names no folder of real images")
 def test_real_parquet_encodes(space, tmp_path):
-    done = encode(space, Path(DATA) / "cifar10-train.parquet", tmp_path / "out", limit=100, **QUIET)
+    done = encode(space, Path(DATA) / "cifar10-train.parquet", tmp_path / "out", limit=100)
     assert (done.stored, done.rejected) == (100, {})
     store = open_store(tmp_path / "out")
     assert {"label", "caption", "norm"} <= set(store.columns)

@@ -8,13 +8,11 @@ from clipspace.points.store import export, open_store, select
 from clipspace.sources.images import read_image
 from clipspace.space.encoding import encode
 
-QUIET = {"progress": False}
-
 
 def test_scenes_are_found_again_by_text(space, tmp_path):
     for thing in ("apple", "house"):
         scenes.render(scenes.Scene("white", (scenes.Thing(thing, "red"),))).save(tmp_path / f"{thing}.png")
-    encode(space, tmp_path, tmp_path / "out", **QUIET)
+    encode(space, tmp_path, tmp_path / "out")
     text = space.encode_texts("a red apple on a white background")
     found = select(open_store(tmp_path / "out"), near=text, k=1)
     assert found.embeddings.names == ("apple.png",)
@@ -27,7 +25,7 @@ def test_a_text_cuts_a_store_out_of_a_store(space, tmp_path):
     things = [(color, kind) for color in ("red", "blue") for kind in ("apple", "house", "fish")]
     for color, kind in things:
         scenes.render(scenes.Scene("white", (scenes.Thing(kind, color),))).save(tmp_path / f"in/{color}-{kind}.png")
-    encode(space, tmp_path / "in", tmp_path / "all", rows_per_shard=4, **QUIET)
+    encode(space, tmp_path / "in", tmp_path / "all", rows_per_shard=4)
     whole, text = open_store(tmp_path / "all"), space.encode_texts("a red apple on a white background")
     cosines = whole[:].unit @ text.unit[0]
     threshold = np.sort(cosines)[-3:-1].mean()

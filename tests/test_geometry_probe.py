@@ -160,7 +160,7 @@ def test_a_store_with_texts_has_both_sides_of_its_gap(space, tmp_path):
     for i, scene in enumerate(sample_scenes(12, seed=9)):
         render(scene).save(tmp_path / f"in/{i:02d}.png")
         (tmp_path / f"in/{i:02d}.txt").write_text(caption(scene, rng).text)
-    encode(space, tmp_path / "in", tmp_path / "out", texts=True, rows_per_shard=5, progress=False)
+    encode(space, tmp_path / "in", tmp_path / "out", texts=True, rows_per_shard=5)
     store = open_store(tmp_path / "out")
     images, texts = store[:], open_store(tmp_path / "out", modality="text")[:]
     scores = modality_gap(store)

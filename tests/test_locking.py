@@ -69,7 +69,7 @@ def test_a_shard_has_one_writer_whatever_its_share_is_called(tmp_path):
 
 def test_runs_of_unlike_shares_do_not_write_one_shard(space, tmp_path, apple):
     apple.save(tmp_path / "a.png")
-    how = {"batch_size": 1, "progress": False}
+    how = {"batch_size": 1}
     out = tmp_path / "out"
     out.mkdir()
     with alone(out / ".shard-0000"), pytest.raises(InputError, match="another process"):

@@ -16,7 +16,7 @@ import clipspace
 
 ROOT = Path(clipspace.__file__).parent
 LAYERS = [
-    {"errors", "plain"},
+    {"errors", "plain", "progress"},
     {"diffusion", "files", "parallel", "reprs", "scenes", "seeds", "sequences"},
     {"points", "sources"},
     {"models", "search"},

@@ -1,17 +1,22 @@
 """The report: analyses on one page, what cannot run listed with its reason, an interrupted run taken up again."""
 
+import io
 import re
 import shutil
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from safetensors.torch import load_file, save_file
 
-from clipspace.analyses import modality_gap, spectrum
+from clipspace import progress
+from clipspace.analyses import Cost, about, modality_gap, names, spectrum
 from clipspace.errors import InputError
 from clipspace.models.catalogue import MINI
-from clipspace.report import building
+from clipspace.report import building, plan
 from clipspace.report.building import write_report
+from clipspace.results import provenance as provenances
+from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
 
 
@@ -128,3 +133,118 @@ def test_a_report_of_nothing_is_an_error(tmp_path, apple, monkeypatch):
     with pytest.raises(InputError, match=r"left out binding: .*; left out modality_gap: .*captions"):
         write_report(tmp_path / "out", [apple], only=["modality_gap", "binding"])
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def three(monkeypatch, undrawn, space):
+    """Three sections whose runs count themselves; a name in ``stops`` is stopped by Ctrl-C, once."""
+    ran, stops = [], []
+
+    def run_of(name):
+        def run(space, images=None, *, seed):
+            with progress.task("decoding", 4, "images") as count:
+                count(3)
+                if name in stops:
+                    stops.remove(name)
+                    raise KeyboardInterrupt
+                progress._SHOWN.get() and progress._SHOWN.get().tick()
+            ran.append(name)
+            sizes = {"pictures": ["a"], "images": 3, "pairs": 3}  # which the sentence about the data names
+            numbers = {"draws": np.random.default_rng(len(name)).normal(size=5)}
+            return Result(
+                name,
+                [{"factor": name, "value": len(name) / 3}],
+                [f"{name}."],
+                numbers,
+                {},
+                provenance(name, space, **sizes),
+            )
+
+        return run
+
+    chosen = ("variations", "spectrum", "modality_gap")
+    monkeypatch.setattr(building, "names", lambda: chosen)
+    monkeypatch.setattr(building, "load_space", lambda name, **loading: space)
+    for name in chosen:
+        monkeypatch.setattr(f"clipspace.analyses.{name}.run", run_of(name))
+    return ran, stops
+
+
+@pytest.mark.parametrize("at", ["variations", "spectrum", "modality_gap"])
+def test_a_report_that_was_stopped_goes_on_to_the_page_it_would_have_had(three, tmp_path, at):
+    ran, stops = three
+    whole = write_report(tmp_path / "whole", explore=False).read_bytes()
+    ran.clear()
+    stops.append(at)
+    said = io.StringIO()
+    with pytest.raises(KeyboardInterrupt), progress.shown("report", stream=said):
+        write_report(tmp_path / "out", explore=False)
+    assert not (tmp_path / "out/index.html").exists()
+    done = len(ran)
+    assert f"stopped at {at}, with {done} of 3 parts done" in said.getvalue()
+    assert write_report(tmp_path / "out", explore=False).read_bytes() == whole
+    assert ran == ["variations", "spectrum", "modality_gap"]  # each once, before or after
+
+
+def test_a_section_of_another_version_or_seed_is_computed_again(three, tmp_path, monkeypatch):
+    ran, _ = three
+    write_report(tmp_path / "out", explore=False)
+    write_report(tmp_path / "out", explore=False, overwrite=True)
+    assert len(ran) == 3
+    monkeypatch.setattr(provenances, "_versions", lambda: {"clipspace": "99"})
+    write_report(tmp_path / "out", explore=False, overwrite=True)
+    assert len(ran) == 6
+    write_report(tmp_path / "out", explore=False, overwrite=True, seed=1)
+    assert len(ran) == 9
+
+
+def test_a_result_that_was_half_replaced_is_not_taken_for_a_whole_one(three, tmp_path, monkeypatch):
+    """Stopped between the files of a section: neither the options before nor those after may use the mixture."""
+    ran, _ = three
+    write_report(tmp_path / "out", only=["spectrum"], explore=False)
+    save = Result.save
+
+    def stopped(result, folder, **options):
+        before = (folder / "spectrum.npz").read_bytes()
+        save(result, folder, **options)
+        (folder / "spectrum.npz").write_bytes(before)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Result, "save", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        write_report(tmp_path / "out", only=["spectrum"], explore=False, overwrite=True, seed=1)
+    monkeypatch.setattr(Result, "save", save)
+    write_report(tmp_path / "out", only=["spectrum"], explore=False, overwrite=True)
+    assert len(ran) == 3
+
+
+def test_a_report_tells_its_plan_first_and_which_section_it_is_at(three, tmp_path, monkeypatch):
+    for module in (progress, plan.progress):
+        monkeypatch.setattr(module, "FIRST_SECONDS", 0.0)
+        monkeypatch.setattr(module, "LINE_SECONDS", 0.0)
+    said = io.StringIO()
+    with progress.shown("report", stream=said):
+        write_report(tmp_path / "out", explore=False)
+    lines = said.getvalue().splitlines()
+    (first,) = [line for line in lines if "(an estimate)" in line]
+    assert re.fullmatch(r"report: 3 sections, about \d+ (s|min) on this machine \(an estimate\)", first)
+    of_sections = [line for line in lines if "section" in line and line != first]
+    assert lines.index(first) < lines.index(of_sections[0])
+    for number, name in enumerate(("variations", "spectrum", "modality_gap"), 1):
+        said_of_it = [line for line in of_sections if f"section {number} of 3 ({name})" in line]
+        assert any(re.search(r" left: decoding 3 of 4 images, \d+ s left$", line) for line in said_of_it)
+    again = io.StringIO()
+    with progress.shown("report", stream=again):
+        write_report(tmp_path / "out", explore=False, overwrite=True)
+    assert "3 sections, 3 of them done already, about 1 s" in again.getvalue()
+
+
+def test_the_guess_is_the_sum_of_what_was_measured_times_what_work_takes_here(monkeypatch):
+    monkeypatch.setattr(plan, "_timed", lambda space: (0.5, 0.01, 2.0))
+    monkeypatch.setattr(plan, "about", lambda name: type("About", (), {"cost": {"a": Cost(100, 10, 3.0)}.get(name)}))
+    assert plan._guessed(None, ["a", "b"]) == pytest.approx({"a": 56.1, "b": 56.1})  # an unmeasured one as the others
+
+
+def test_every_analysis_has_a_measured_cost():
+    costs = {name: about(name).cost for name in names()}
+    assert all(cost is not None and sum(cost) > 0 for cost in costs.values()), costs

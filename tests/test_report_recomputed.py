@@ -58,7 +58,7 @@ def seen(request, space, quick_decoder, tmp_path_factory):
         below.mkdir(parents=True, exist_ok=True)
         image.save(below / f"{i:03}.png")
         (below / f"{i:03}.txt").write_text(text)
-    encode(space, folder / "images", folder / "mine", progress=False)
+    encode(space, folder / "images", folder / "mine")
     out = folder / "seen"
     given = {"store": folder / "mine", "source": folder / "images"}
     only = [name for name in SECTIONS if request.param == "cifar" or name not in _SLOWEST]

@@ -1,5 +1,6 @@
 """`train_decoder` from a store and its images: what comes out loads, and what cannot be trained on is refused before work."""
 
+import io
 import json
 import shutil
 from collections import namedtuple
@@ -13,6 +14,7 @@ from command_line import run
 from PIL import Image
 from test_training import Clock
 
+from clipspace import progress
 from clipspace.errors import CapabilityError, InputError, SpaceMismatchError
 from clipspace.measure.reciprocal_rank import chance_reciprocal_rank
 from clipspace.models.image_tensors import as_pixels
@@ -48,7 +50,7 @@ def place(tmp_path_factory, clip):
     for i, pixels in enumerate(images):
         Image.fromarray(pixels).resize((16, 12), Image.Resampling.NEAREST).save(folder / f"images/{i:04d}.png")
     space = load_space(clip, device="cpu")
-    encode(space, folder / "images", folder / "store", batch_size=100, workers=1, progress=False)
+    encode(space, folder / "images", folder / "store", batch_size=100, workers=1)
     return folder
 
 
@@ -66,25 +68,18 @@ def quickly(monkeypatch):
 @pytest.fixture(scope="module")
 def made(place, clip, tmp_path_factory):
     """A decoder of a few steps, and what was said of it."""
-    said, folder = [], tmp_path_factory.mktemp("made") / "decoder"
+    said, folder = io.StringIO(), tmp_path_factory.mktemp("made") / "decoder"
     with pytest.MonkeyPatch.context() as patched:
         quickly.__wrapped__(patched)
         patched.setattr(loop.run, "__kwdefaults__", loop.run.__kwdefaults__ | {"clock": Clock(20.0)})
-        train_decoder(
-            place / "store",
-            folder,
-            source=place / "images",
-            encoder=clip,
-            preset=trained.TOY,
-            steps=8,
-            device="cpu",
-            say=said.append,
-        )
-    return folder, said
+        given = {"source": place / "images", "encoder": clip, "preset": trained.TOY, "device": "cpu"}
+        with progress.shown(stream=said):
+            train_decoder(place / "store", folder, steps=8, **given)
+    return folder, said.getvalue().splitlines()
 
 
 def _train(place, output, **options):
-    given = {"source": place / "images", "preset": trained.TOY, "steps": 2, "device": "cpu", "say": lambda line: None}
+    given = {"source": place / "images", "preset": trained.TOY, "steps": 2, "device": "cpu"}
     return train_decoder(options.pop("store", place / "store"), output, **(given | options))
 
 

@@ -44,7 +44,7 @@ def small(monkeypatch):
 
 
 def test_what_is_drawn_from_a_text_comes_near_its_image_and_the_text_does_not(store, tmp_path):
-    folder = train_prior(store, tmp_path / "prior", steps=80, device="cpu", say=lambda line: None)
+    folder = train_prior(store, tmp_path / "prior", steps=80, device="cpu")
     card = load_result(folder / "card.json")
     drawn, text, other = (card["cosine", name] for name in (prior.DRAWN, prior.TEXT, prior.SHUFFLED))
     assert drawn.value > 0.8
@@ -61,7 +61,7 @@ def test_what_is_drawn_from_a_text_comes_near_its_image_and_the_text_does_not(st
 
 def test_a_killed_prior_ends_in_the_same_bytes(store, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
-    options, original, calls = {"steps": 5, "device": "cpu", "say": lambda line: None}, prior.prior_loss, []
+    options, original, calls = {"steps": 5, "device": "cpu"}, prior.prior_loss, []
 
     def dies(*arguments):
         calls.append(1)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clipspace.errors import InputError
 
@@ -22,6 +22,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from clipspace.results.result import Result
+
+
+class Cost(NamedTuple):
+    """What an analysis takes with its usual options: numbers by which a report guesses how long it will take.
+
+    Parameters
+    ----------
+    steps : evaluations of the decoder, of one image each; those of an inversion by the time that they take
+    images : encoded images
+    seconds : of all else, on one core of the machine they were measured on
+    """
+
+    steps: int
+    images: int
+    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +54,7 @@ class Analysis:
     rows : default number of images that are rows of its figure, where the option ``n`` sets it; None for the usual number
     read : sentence about what zero-shot reads off an image where the user gives no texts
     demo : whether ``clipspace demo`` shows it
+    cost : what it takes with its usual options; None where it was not measured
     """
 
     order: int
@@ -50,6 +66,7 @@ class Analysis:
     rows: int | None = None
     read: str = ""
     demo: bool = False
+    cost: Cost | None = None
 
 
 @cache

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from clipspace.analyses import Analysis
+from clipspace.analyses import Analysis, Cost
 from clipspace.errors import InputError
 from clipspace.probes.binding import KINDS, OUTCOMES, binding_quartets, choice_accuracy, decoded_binding, group_scores
 from clipspace.probes.binding_of_images import unimodal_binding
@@ -49,6 +49,7 @@ ANALYSIS = Analysis(
         "decoded": "Examples of each kind that are decoded and given to readers.",
     },
     quick={"n": 6, "probed": 0, "decoded": 2, "num_inference_steps": 2},
+    cost=Cost(steps=640, images=3200, seconds=10.0),
 )
 
 _SIDE = 128

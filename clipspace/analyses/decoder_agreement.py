@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipspace.analyses import Analysis
+from clipspace.analyses import Analysis, Cost
 from clipspace.analyses.examples import pictures
 from clipspace.errors import InputError
 from clipspace.probes.decoders import agreement_of, decoder_seed
@@ -43,6 +43,7 @@ ANALYSIS = Analysis(
         "n": "Number of images to draw.",
     },
     quick={"num_inference_steps": 3},
+    cost=Cost(steps=200, images=10, seconds=20.0),
 )
 
 

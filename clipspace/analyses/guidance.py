@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipspace.analyses import Analysis
+from clipspace.analyses import Analysis, Cost
 from clipspace.analyses.baselines import CIRCULAR, far, to_others
 from clipspace.analyses.examples import pictures
 from clipspace.analyses.judging import CHANCE, WORDS, factors_kept, readable
@@ -43,6 +43,7 @@ ANALYSIS = Analysis(
         "draws": "Decodes of each image at each scale.",
     },
     quick={"scales": (1.0, 2.0), "draws": 2, "num_inference_steps": 3},
+    cost=Cost(steps=2100, images=70, seconds=1.0),
 )
 
 

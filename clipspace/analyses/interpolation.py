@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipspace.analyses import Analysis
+from clipspace.analyses import Analysis, Cost
 from clipspace.analyses.baselines import CIRCULAR, bundled, far
 from clipspace.analyses.examples import pictures
 from clipspace.analyses.inverted import inverted
@@ -47,6 +47,7 @@ ANALYSIS = Analysis(
         "draws": "Paths with fixed noise to draw beside the one with inverted noise.",
     },
     quick={"frames": 3, "draws": 1, "num_inference_steps": 20},
+    cost=Cost(steps=735, images=30, seconds=0.2),
 )
 
 _BUNDLED = 3

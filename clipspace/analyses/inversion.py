@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from clipspace.analyses import Analysis
+from clipspace.analyses import Analysis, Cost
 from clipspace.analyses.examples import pictures
 from clipspace.errors import CapabilityError, InputError
 from clipspace.points.code import Code
@@ -48,6 +48,7 @@ ANALYSIS = Analysis(
         "doublings": "Number of times that the number of steps is doubled.",
     },
     quick={"n": 1, "fewest": 16, "doublings": 2},
+    cost=Cost(steps=2100, images=2, seconds=0.5),
 )
 
 _CLOSE = 0.1

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clipspace.analyses import Analysis
+from clipspace.analyses import Analysis, Cost
 from clipspace.analyses.examples import unseen_scenes
 from clipspace.errors import InputError
 from clipspace.measure.column_structure import drawn_values, most_structured, shared, that_group
@@ -46,6 +46,7 @@ ANALYSIS = Analysis(
         "method": "How points are placed: umap, or pca for the first two principal components.",
     },
     quick={"n": 40, "method": "pca"},
+    cost=Cost(steps=0, images=1000, seconds=15.0),
 )
 
 _SIDE = 48

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clipspace.analyses import Analysis
+from clipspace.analyses import Analysis, Cost
 from clipspace.analyses.examples import captions_of, unseen_scenes
 from clipspace.errors import InputError
 from clipspace.measure.gap import gap_vector
@@ -44,6 +44,7 @@ ANALYSIS = Analysis(
         "n": "Scenes to render and to caption, when no store is given.",
     },
     quick={"n": 40},
+    cost=Cost(steps=0, images=1000, seconds=8.0),
 )
 
 _BINS = 60

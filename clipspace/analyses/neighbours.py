@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipspace.analyses import Analysis
+from clipspace.analyses import Analysis, Cost
 from clipspace.analyses.baselines import far
 from clipspace.analyses.edits import Edit, after_probability, bundled_edits, edits
 from clipspace.analyses.examples import pictures
@@ -53,6 +53,7 @@ ANALYSIS = Analysis(
         "k": "Neighbours to show of each image.",
     },
     quick={"n": 50, "k": 2, "num_inference_steps": 3},
+    cost=Cost(steps=300, images=1000, seconds=4.0),
 )
 
 _OF = ("z", "edited z")

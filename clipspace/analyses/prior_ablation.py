@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipspace.analyses import Analysis
+from clipspace.analyses import Analysis, Cost
 from clipspace.errors import check_count
 from clipspace.manipulate import generate
 from clipspace.probes.mini_world import sentence, truth
@@ -43,6 +43,7 @@ ANALYSIS = Analysis(
         "n": "Rendered scenes whose captions are drawn, when no texts are given.",
     },
     quick={"n": 2, "num_inference_steps": 3},
+    cost=Cost(steps=960, images=60, seconds=0.3),
 )
 
 _CONDITIONS = {"none": "no condition", "text": "text embedding", "prior": "prior"}

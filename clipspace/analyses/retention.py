@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from clipspace.analyses import Analysis
+from clipspace.analyses import Analysis, Cost
 from clipspace.analyses.examples import unseen_scenes
 from clipspace.errors import InputError
 from clipspace.measure.cross_fitting import CAPACITIES
@@ -70,6 +70,7 @@ ANALYSIS = Analysis(
         "decodes": 1,
         "num_inference_steps": 2,
     },
+    cost=Cost(steps=3500, images=8000, seconds=60.0),
 )
 
 _WITH_INTERVALS = ("availability", "best", "sensitivity", "recovery", "cycle")

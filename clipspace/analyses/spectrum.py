@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipspace.analyses import Analysis
+from clipspace.analyses import Analysis, Cost
 from clipspace.analyses.examples import captions_of, unseen_scenes
 from clipspace.measure.spectrum import components_for
 from clipspace.points.embeddings import Embeddings
@@ -41,6 +41,7 @@ ANALYSIS = Analysis(
         "n": "Scenes to render, when no images and no store are given.",
     },
     quick={"n": 150},
+    cost=Cost(steps=0, images=3000, seconds=6.0),
 )
 
 SHARES = (0.9, 0.95, 0.99)

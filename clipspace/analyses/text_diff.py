@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipspace.analyses import Analysis
+from clipspace.analyses import Analysis, Cost
 from clipspace.analyses.baselines import far
 from clipspace.analyses.edits import Edit, after_probability, bundled_edits, edits
 from clipspace.analyses.examples import pictures
@@ -54,6 +54,7 @@ ANALYSIS = Analysis(
         "judge": "A second space that scores the edited images; see `clipspace spaces`.",
     },
     quick={"frames": 3, "num_inference_steps": 20},
+    cost=Cost(steps=680, images=40, seconds=0.6),
 )
 
 

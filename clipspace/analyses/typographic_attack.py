@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from clipspace.analyses import Analysis
+from clipspace.analyses import Analysis, Cost
 from clipspace.analyses.examples import pictures, unseen_scenes
 from clipspace.errors import InputError, check_count, shortened
 from clipspace.measure.bootstrap import bootstrap
@@ -55,6 +55,7 @@ ANALYSIS = Analysis(
         "draws": "Decodes of each of these pairs.",
     },
     quick={"n": 12, "decoded": 2, "draws": 1, "num_inference_steps": 3},
+    cost=Cost(steps=1920, images=700, seconds=0.5),
 )
 
 WORDS = ("ipod", "pizza", "car", "house", "cat")

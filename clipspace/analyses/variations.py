@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipspace.analyses import Analysis
+from clipspace.analyses import Analysis, Cost
 from clipspace.analyses.baselines import CIRCULAR, far, mean_of, shown, to_others
 from clipspace.analyses.examples import pictures
 from clipspace.analyses.inverted import inverted
@@ -44,6 +44,7 @@ ANALYSIS = Analysis(
         "eta": "Amount of fresh noise at each step: 0 is none (DDIM), 1 is most (DDPM).",
     },
     quick={"n": 2, "num_inference_steps": 20},
+    cost=Cost(steps=1420, images=30, seconds=1.0),
 )
 
 

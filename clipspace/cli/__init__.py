@@ -1,5 +1,6 @@
 """The command line: each command is one library call, and says which.
 
+What takes more than two seconds says on standard error how far it is (``--quiet``: nothing; see `clipspace.progress`).
 Errors are one line on standard error and exit code 1 (``--debug`` shows the traceback); a wrong call exits 2. Warnings
 are one line too, without the line of code that gave them.
 """
@@ -8,11 +9,13 @@ from __future__ import annotations
 
 import sys
 import warnings
+from contextlib import nullcontext
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
+from clipspace import progress
 from clipspace.cli import (
     analyses,
     checking,
@@ -29,9 +32,12 @@ from clipspace.cli import (
 )
 from clipspace.errors import ClipspaceError
 
+_STOPPED = 130
+"""Exit code of a command that was stopped by Ctrl-C."""
 app = typer.Typer(
     name="clipspace",
-    help="Study CLIP image embeddings: decode, edit, measure, search and map them. --debug shows the traceback of an error.",
+    help="Study CLIP image embeddings: decode, edit, measure, search and map them. --debug shows the traceback of an error, "
+    "--quiet hides the progress.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -71,21 +77,31 @@ def _program(
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the ``clipspace`` command."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    debug, usual = "--debug" in arguments, warnings.formatwarning
+    debug, quiet, usual = "--debug" in arguments, "--quiet" in arguments, warnings.formatwarning
+    arguments = [a for a in arguments if a not in ("--debug", "--quiet")]
     if not debug:
         warnings.formatwarning = _one_line
     try:
-        app(args=[a for a in arguments if a != "--debug"])
+        with nullcontext() if quiet else progress.shown(_command_of(arguments)):
+            app(args=arguments)
     except (ClipspaceError, OSError) as error:
         if debug:
             raise
         print(f"clipspace: {_message(error)}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as end:
+        if isinstance(end, SystemExit) and end.code != _STOPPED:  # which typer makes of Ctrl-C
+            raise
         print("clipspace: stopped", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(_STOPPED)
     finally:
         warnings.formatwarning = usual
+
+
+def _command_of(arguments: list[str]) -> str:
+    """The words of the command, such as "map" or "probe ridge"."""
+    groups = {group.name for group in (probe.app.info, analyses.questions.info)}
+    return " ".join(arguments[: 2 if arguments and arguments[0] in groups else 1])
 
 
 def _message(error: Exception) -> str:
@@ -97,4 +113,5 @@ def _message(error: Exception) -> str:
 
 
 def _one_line(message: Warning | str, category: type[Warning], *where: object) -> str:
-    return f"{category.__name__}: {message}\n"
+    with progress.hidden():
+        return f"{category.__name__}: {message}\n"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from clipspace import progress
 from clipspace.errors import InputError, SpaceMismatchError
 from clipspace.plain import to_json
 from clipspace.points.embeddings import Stamp
@@ -74,7 +75,9 @@ def encoded_from(source: str | None, kind: str | None, image_column: str | None)
 
 
 def report(answer: Any, as_json: bool, text: str) -> None:
-    typer.echo(to_json(answer) if as_json else text)
+    """Print an answer."""
+    with progress.hidden():
+        typer.echo(to_json(answer) if as_json else text)
 
 
 def show(result: Result, as_json: bool) -> None:

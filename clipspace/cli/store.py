@@ -84,26 +84,22 @@ def encode(
     listed = open_source(source, kind=kind, rows_per_part=rows_per_shard, **columns)
     options = {"texts": texts, "dtype": store_dtype, "normalized": normalized, "shard": share, "limit": limit}
     options |= {"batch_size": batch_size, "workers": workers, "engine": engine, "retry_rejected": retry_rejected}
-    progress = call(space.load(), listed, output, **options)
-    report({**vars(progress), "path": str(output)}, as_json, _progress_text(progress, output, PASSING))
-    if share == (0, 1) and not progress.stored:
-        raise InputError(f"encode: expected at least one image, got none of {progress.rows}; see the reasons above")
+    done = call(space.load(), listed, output, **options)
+    report({**vars(done), "path": str(output)}, as_json, _summary(done, output, PASSING))
+    if share == (0, 1) and not done.stored:
+        raise InputError(f"encode: expected at least one image, got none of {done.rows}; see the reasons above")
 
 
-def _progress_text(progress, output: Path, passing) -> str:
+def _summary(done, output: Path, passing) -> str:
     """What a run has stored and rejected, in lines; rejections for the reasons ``passing`` may be tried again."""
-    reasons = "".join(f"\n  {count} {reason}" for reason, count in progress.rejected.items())
-    rate = f", {progress.encoded_now / progress.seconds:.1f} images/s" if progress.encoded_now else ""
+    reasons = "".join(f"\n  {count} {reason}" for reason, count in done.rejected.items())
+    rate = f", {done.encoded_now / done.seconds:.1f} images/s" if done.encoded_now else ""
     return (
-        f"{progress.stored} of {progress.rows} images in {output}; {progress.encoded_now} encoded now in {progress.seconds:.1f} s{rate}"
-        + ("" if progress.complete else "\nunfinished: other shares are still to be encoded")
-        + (
-            f"\n{progress.rows - progress.stored} rejected, listed in {output / 'rejected'}:{reasons}"
-            if progress.rejected
-            else ""
-        )
-        + ("\n--retry-rejected tries again what may be readable by then" if progress.rejected.keys() & passing else "")
-        + (f"\n{progress.ignored} other files (no images) were left alone" if progress.ignored else "")
+        f"{done.stored} of {done.rows} images in {output}; {done.encoded_now} encoded now in {done.seconds:.1f} s{rate}"
+        + ("" if done.complete else "\nunfinished: other shares are still to be encoded")
+        + (f"\n{done.rows - done.stored} rejected, listed in {output / 'rejected'}:{reasons}" if done.rejected else "")
+        + ("\n--retry-rejected tries again what may be readable by then" if done.rejected.keys() & passing else "")
+        + (f"\n{done.ignored} other files (no images) were left alone" if done.ignored else "")
     )
 
 
@@ -171,11 +167,13 @@ def select(
 def merge(
     stores: Annotated[list[Path], typer.Argument(help="Folders of the stores to merge; all must be of one space.")],
     output: NewStore,
+    as_json: Json = False,
 ) -> None:
     """Merge several stores into one (clipspace.points.store.merge)."""
     from clipspace.points.store import merge as call
 
-    typer.echo(f"wrote {call(stores, output)}")
+    new_store = call(stores, output)
+    report({"output": str(output), "rows": len(new_store)}, as_json, f"wrote {new_store}")
 
 
 def _point(space: Chosen, text: str | None, image: Path | None) -> Embeddings:

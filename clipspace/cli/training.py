@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -94,8 +93,7 @@ def train_decoder(
         "batch_size": batch_size,
         "perceptual": perceptual,
     }
-    say = partial(typer.echo, err=True)
-    folder = call(store, output, **where, **size, seed=seed, compile=compile, say=say)
+    folder = call(store, output, **where, **size, seed=seed, compile=compile)
     if join_processes()[0] == 0:
         _tell(folder, as_json)
 
@@ -117,8 +115,7 @@ def train_prior(
     """
     from clipspace.training.prior import train_prior as call
 
-    say = partial(typer.echo, err=True)
-    _tell(call(store, output, steps=steps, minutes=minutes, seed=seed, device=device, say=say), as_json)
+    _tell(call(store, output, steps=steps, minutes=minutes, seed=seed, device=device), as_json)
 
 
 def _tell(folder: Path, as_json: bool) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy import sparse
-from tqdm import tqdm
 
+from clipspace import progress
 from clipspace.errors import InputError
 from clipspace.reprs import brief
 
@@ -82,7 +82,7 @@ def learn_dictionary(
     bias = torch.zeros(features, device=place, requires_grad=True)
     optimizer = torch.optim.Adam([directions, encoder, bias], lr=learning_rate)
     silent = torch.zeros(features, device=place)
-    for step in tqdm(range(steps), desc="learn dictionary", disable=None, leave=False):
+    for step in progress.track(range(steps), "learning the dictionary, step"):
         optimizer.param_groups[0]["lr"] = learning_rate * min(1.0, 5 * (1 - step / steps))
         batch = points[torch.from_numpy(rng.integers(len(x), size=batch_size)).to(place)]
         loss, fired = _loss(batch, directions, encoder, bias, k, silent > DEAD_AFTER)

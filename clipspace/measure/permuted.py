@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from clipspace import progress
 from clipspace.errors import InputError
 from clipspace.measure.similarity import cosine_ranks
 from clipspace.points.sphere import unit
@@ -32,7 +33,10 @@ def permuted(
         raise InputError(f"permuted: expected at least one permutation, got {permutations}")
     parts = _alignment(x, y), _rank_correlation(x, y), _shared(x, y, k)
     orders = [rng.permutation(len(x)) for _ in range(permutations)]
-    values = [{name: value for part in parts for name, value in part(order).items()} for order in orders]
+    values = [
+        {name: value for part in parts for name, value in part(order).items()}
+        for order in progress.track(orders, "comparing random order")
+    ]
     return {name: np.array([value[name] for value in values]) for name in MEASURES}
 
 

@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 import open_clip
 import torch
-from tqdm import tqdm
 
+from clipspace import progress
 from clipspace.mini.training import TRAIN_SEED, arguments, rendered_scenes, stamp_of
 from clipspace.training.loop import Bound
 from clipspace.training.presets import Preset
 from clipspace.training.processes import first_process_first
-from clipspace.training.showing import line, pixels_of
+from clipspace.training.showing import pixels_of
 from clipspace.training.task import Task
 from clipspace.training.task import train as train_task
 from clipspace.training.vectors import as_they_are
@@ -70,7 +70,7 @@ def train(
         compile=compile,
         finish=coarsened,
     )
-    train_task(task, Bound(steps=steps, decay=decay), on_report=lambda report: print(line(report), flush=True))
+    train_task(task, Bound(steps=steps, decay=decay))
     return task.output
 
 
@@ -108,7 +108,7 @@ def encoded(work: Path, pictures: np.ndarray, device: torch.device) -> np.ndarra
     if not path.exists():
         model, out = clip(work, device), []
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
-            for start in tqdm(range(0, len(pictures), 500), desc="encode"):
+            for start in progress.track(range(0, len(pictures), 500), "encoding", "times 500 images"):
                 out.append(
                     model.encode_image(pixels_of(pictures[start : start + 500], device), normalize=True).float().cpu()
                 )
@@ -141,4 +141,5 @@ if __name__ == "__main__":
         "--perceptual", type=float, default=0.0, help="weight of what the CLIP sees of a guess; try 0.3"
     )
     parser.add_argument("--compile", action="store_true", help="needs a C++ compiler; 1.3 times as fast")
-    print(train(**vars(parser.parse_args())))
+    with progress.shown("train"):
+        print(train(**vars(parser.parse_args())))

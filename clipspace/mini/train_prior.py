@@ -17,6 +17,7 @@ import torch
 from diffusers import DDIMScheduler, PriorTransformer
 from diffusers.training_utils import EMAModel
 
+from clipspace import progress
 from clipspace.mini.train_decoder import encoded
 from clipspace.mini.training import TRAIN_SEED, arguments, rendered_scenes, stamp_of
 from clipspace.scenes import caption
@@ -24,7 +25,7 @@ from clipspace.seeds import child_seed
 from clipspace.training.loop import Bound, Trained, run
 from clipspace.training.prior import BATCH, DECAY, RATE, SCHEDULER, prior_config, prior_loss
 from clipspace.training.saving import save_folder
-from clipspace.training.showing import line, pixels_of
+from clipspace.training.showing import pixels_of
 
 PRIOR = prior_config(128)
 
@@ -54,8 +55,7 @@ def train(work: Path, *, scenes: int, steps: int, batch_size: int, lr: float, de
         return prior_loss(network, scheduler, image, text.clone(), rng)
 
     trained = Trained(network, ema, optimizer, loss, len(specs), batch_size, TRAIN_SEED)
-    said = {"on_report": lambda report: print(line(report), flush=True)}
-    run(trained, Bound(steps=steps, decay=DECAY), work / "prior.ckpt", **said)
+    run(trained, Bound(steps=steps, decay=DECAY), work / "prior.ckpt")
     with torch.inference_mode():
         image_norm = mean_norm(clip, pictures)
     return export(ema, scheduler, work, image_norm)
@@ -76,4 +76,5 @@ def mean_norm(clip, pictures: np.ndarray, n: int = 1000) -> float:
 
 if __name__ == "__main__":
     parser = arguments(__doc__, steps=1500, batch_size=BATCH, lr=RATE)
-    print(train(**vars(parser.parse_args())))
+    with progress.shown("train"):
+        print(train(**vars(parser.parse_args())))

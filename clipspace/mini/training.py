@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
+from clipspace import progress
 from clipspace.models.clip import load_encoder
 from clipspace.models.devices import usual_device
 from clipspace.points.stamps import Stamp
@@ -32,7 +32,7 @@ def rendered_scenes(work: Path, n: int) -> tuple[list, np.ndarray]:
         starts = range(0, n, _CHUNK)
         with ProcessPoolExecutor() as pool:
             chunks = pool.map(partial(_render_chunk, n), starts)
-            for start, chunk in zip(starts, tqdm(chunks, total=len(starts), desc="render"), strict=True):
+            for start, chunk in zip(progress.track(starts, "rendering", f"times {_CHUNK} scenes"), chunks, strict=True):
                 pictures[start : start + len(chunk)] = chunk
         pictures.flush()
         part.rename(path)

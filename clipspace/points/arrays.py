@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from clipspace import progress
 from clipspace.errors import InputError, SpaceMismatchError
 from clipspace.points import sphere
 from clipspace.points.embeddings import Embeddings, RowNumbers, Stamp, check_same_space
@@ -86,6 +87,14 @@ def parts(points: Points, *, rows: int = PART_ROWS) -> Iterator[tuple[int, Vecto
         start += len(part)
 
 
+def counted_blocks(points: Vectors, rows: int = BLOCK_ROWS) -> Iterator[np.ndarray]:
+    """The blocks of ``points``, counted as they are read (`progress.task`)."""
+    with progress.task("reading", len(points), "rows") as count:
+        for block in points.blocks(rows):
+            yield block
+            count(len(block))
+
+
 def float32_blocks(
     points: Vectors, *, unit: bool = False, rows: int = BLOCK_ROWS, start: int = 0
 ) -> Iterator[np.ndarray]:
@@ -93,7 +102,7 @@ def float32_blocks(
 
     Raises `InputError` that names the first row, counted from ``start``, that is not finite or, with ``unit``, zero.
     """
-    for block in points.blocks(rows):
+    for block in counted_blocks(points, rows):
         yield _float32(block, range(start, start + len(block)), unit)
         start += len(block)
 
@@ -101,7 +110,7 @@ def float32_blocks(
 def unit_blocks(points: Vectors, *, rows: int = BLOCK_ROWS) -> Iterator[np.ndarray]:
     """Blocks as directions, float64. Raises `InputError` that names the first row that is not finite, or zero."""
     start = 0
-    for block in points.blocks(rows):
+    for block in counted_blocks(points, rows):
         yield _directions(block, range(start, start + len(block)))
         start += len(block)
 
@@ -118,7 +127,7 @@ def gather(points: Vectors, rows: np.ndarray, *, unit: bool = False) -> np.ndarr
     if not len(rows):
         return vectors
     start = 0
-    for block in points.blocks(BLOCK_ROWS):
+    for block in counted_blocks(points):
         low, high = np.searchsorted(rows, [start, start + len(block)])
         vectors[low:high] = _float32(block[rows[low:high] - start], rows[low:high], unit)
         start += len(block)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
 
+from clipspace import progress
 from clipspace.errors import InputError
 from clipspace.parallel import each
 from clipspace.points.arrays import as_points, check_lengths, parts
@@ -76,7 +76,13 @@ def moments(
         raise InputError("moments: expected at least one row, got none")
     gpus = int(device is not None and not device.startswith("cpu"))
     of_parts = each(_moments_of_part, parts(points), unit, device, engine=engine, workers=workers, gpus=gpus)
-    return reduce(Moments.merge, of_parts)
+    with progress.task("summing", len(points), "rows") as count:
+        total = next(of_parts)
+        count(total.n)
+        for part in of_parts:
+            total = total.merge(part)
+            count(part.n)
+    return total
 
 
 def _moments_of_part(start: int, part: Vectors, unit: bool, device: str | None) -> Moments:

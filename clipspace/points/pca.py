@@ -12,10 +12,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from clipspace.errors import InputError
 from clipspace.files import atomically
-from clipspace.points.arrays import as_points, as_points_in, check_lengths, is_points
+from clipspace.points.arrays import as_points, as_points_in, check_lengths, counted_blocks, is_points
 from clipspace.points.embeddings import check_same_space
 from clipspace.points.moments import Moments, moments
-from clipspace.points.protocol import BLOCK_ROWS, Points
+from clipspace.points.protocol import Points
 from clipspace.points.stamps import read_stamp
 
 
@@ -102,7 +102,7 @@ class PCA(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         points = self._checked(X, reset=False)
         coordinates, start = np.empty((len(points), self.n_components_)), 0
-        for block in points.blocks(BLOCK_ROWS):
+        for block in counted_blocks(points):
             rows = block.astype(np.float64)
             lengths = np.linalg.norm(rows, axis=1)
             check_lengths(lengths, range(start, start + len(rows)), unit=self.normalize)

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from clipspace import progress
 from clipspace.analyses import about, draw, names, question
-from clipspace.analyses.asking import Brought, ask, bring, inputs, missing, sampler_steps
+from clipspace.analyses.asking import Brought, ask, bring, missing, sampler_steps
 from clipspace.errors import CapabilityError, ClipspaceError, InputError, shortened
-from clipspace.files import atomically, check_writable
+from clipspace.files import check_writable
 from clipspace.plot import save_figure
 from clipspace.points.store import Store
 from clipspace.report.atlas import atlas
+from clipspace.report.kept import keep, kept, recipe_of
 from clipspace.report.page import Section, write_page
-from clipspace.results.loading import load_result
+from clipspace.report.plan import EXPLORER, planned
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
 from clipspace.sources import Source
@@ -54,8 +52,9 @@ def write_report(
     ``guidance_scale`` are those of all analyses that draw and set none of their own. ``loading`` are options of `load_space`.
 
     Wrong arguments, and inputs on which no analysis can be computed, raise an error before a model is loaded. Where an
-    analysis fails later, a warning and the page give its error. An interrupted run continues: results in the folder that
-    were made with the same options on the same inputs are used again.
+    analysis fails later, a warning and the page give its error. A run that was stopped goes on where the same call is made
+    again: results in the folder that were made with the same options, models and versions on the same inputs are used again.
+    Where progress is shown (`clipspace.progress`), the plan is told first, with a guess of the time.
     """
     folder, analyses_to_run = Path(folder), _choose(only)
     if source is not None and store is None:  # said before the folder is made
@@ -71,26 +70,24 @@ def write_report(
         sampling = {"steps": num_inference_steps, "guidance": guidance_scale}
         space_options = f"--space {space}{_flags(loading | sampling)} --seed {seed}"
         called = f"clipspace report{_arguments(images, store, source)}"
-        begun, sections = time.monotonic(), []
+        made_with = {"asked": space_options, **provenance("report", loaded).to_dict()}
+        recipes = {name: recipe_of(name, brought, made_with) for name in analyses_to_run if name not in reasons}
+        is_made = {name: kept(folder, name, made_by) is not None for name, made_by in recipes.items()}
+        sections, explorer = {}, None
         for name in analyses_to_run:
-            section = Section(about(name).title, question(name)[0], command=f"{called} --only {name} {space_options}")
-            if name in reasons:
-                section = replace(section, data=f"Left out: {reasons[name]}.")
-            else:
-                section = _section(
-                    name,
-                    section,
-                    loaded,
-                    brought,
-                    folder,
-                    {"asked": space_options, **provenance("report", loaded).to_dict()},
-                    {"seed": seed, **sampler_steps(name, num_inference_steps)},
-                )
-            sections.append(section)
-            print(f"{time.monotonic() - begun:5.0f} s  {section.title}", file=sys.stderr)
-        explorer = _explorer(loaded, brought, seed) if explore else None
+            empty = Section(about(name).title, question(name)[0], command=f"{called} --only {name} {space_options}")
+            sections[name] = replace(empty, data=f"Left out: {reasons[name]}.") if name in reasons else empty
+        with planned(loaded, is_made, explore=explore, folder=folder) as begin:
+            for name, recipe in recipes.items():
+                begin(name)
+                options = {"seed": seed, **sampler_steps(name, num_inference_steps)}
+                sections[name] = _section(name, sections[name], loaded, brought, folder, recipe, options)
+            if explore:
+                begin(EXPLORER)
+                explorer = _explorer(loaded, brought, seed)
     intro = f"Space {loaded.stamp}, seed {seed}. Every figure is also a PDF in this folder, with its numbers as csv and json."
-    return write_page(page, f"clipspace: {loaded.name}", sections, intro=intro, explorer=explorer, overwrite=True)
+    title = f"clipspace: {loaded.name}"
+    return write_page(page, title, list(sections.values()), intro=intro, explorer=explorer, overwrite=True)
 
 
 def _choose(only: Sequence[str] | None) -> list[str]:
@@ -108,7 +105,7 @@ def _left_out(analyses_to_run: Sequence[str], brought: Brought) -> dict[str, str
     if len(reasons) == len(analyses_to_run):
         raise InputError(f"report: expected what an analysis can be computed on, got none; {'; '.join(lines)}")
     for line in lines:
-        print(f"report: {line}", file=sys.stderr)
+        progress.say(f"report: {line}")
     return reasons
 
 
@@ -209,14 +206,8 @@ def _result(
     name: str, space: Space, brought: Brought, folder: Path, recipe: dict[str, Any], options: dict[str, Any]
 ) -> Result:
     """The result in ``folder`` if it was made with the same options on the same data, else a new one, saved there."""
-    path, record = folder / f"{name}.json", folder / f".{name}.made"
-    looked_at = brought.images is not None
-    recipe = {**recipe, "inputs": inputs(name, brought), "images": looked_at, "takes": list(about(name).takes)}
-    with suppress(OSError, ValueError, ClipspaceError):
-        if json.loads(record.read_text()) == recipe:
-            return load_result(path)
-    result = ask(name, space, brought, **options)
-    result.save(folder)
-    with atomically(record, overwrite=True) as part:
-        part.write_text(json.dumps(recipe))
+    result = kept(folder, name, recipe)
+    if result is None:
+        result = ask(name, space, brought, **options)
+        keep(folder, result, recipe)
     return result

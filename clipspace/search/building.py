@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from clipspace import progress
 from clipspace.errors import InputError, RecallError
 from clipspace.parallel import check_engine, each
 from clipspace.points.arrays import as_points, float32_blocks, gather, parts
@@ -109,7 +110,8 @@ def _built(
     built = _fill(empty, kind, points, held_out, truth, **placement)
     facts: dict[str, Any] = {"kind": kind.factory, "knob": kind.knob, "setting": None, "seed": seed, "threads": threads}
     if kind.knob is not None:
-        facts |= _tune_and_verify(built, kind, truth, added_first, recall, points)
+        with progress.task("tuning"):
+            facts |= _tune_and_verify(built, kind, truth, added_first, recall, points)
         faiss_backend.add(built, truth.queries, threads=threads)
     return built, np.concatenate([added_first, held_out]), facts
 
@@ -130,7 +132,8 @@ def _trained(kind: Kind, points: Points, rows: np.ndarray, *, seed: int, threads
     empty = faiss_backend.make(kind.factory, points.dim, seed=seed)
     if kind.training_rows:
         sample = _draw(rows, min(kind.training_rows, len(rows)), seed)
-        faiss_backend.train(empty, gather(points, sample, unit=True), threads=threads)
+        with progress.task(f"training on {len(sample):,} rows"):
+            faiss_backend.train(empty, gather(points, sample, unit=True), threads=threads)
     return empty
 
 
@@ -144,12 +147,14 @@ def _fill(
         _fill_part, runs, empty, held_out, truth.queries, truth.k, threads, engine=fill_engine, workers=workers
     )
     built = None
-    for part, cosines, rows in filled:
-        truth.take(cosines, rows)
-        if built is None:
-            built = part
-        else:
-            faiss_backend.merge(built, part)
+    with progress.task("adding", len(points), "rows") as count:
+        for part, cosines, rows in filled:
+            truth.take(cosines, rows)
+            count(part.ntotal)
+            if built is None:
+                built = part
+            else:
+                faiss_backend.merge(built, part)
     return built
 
 

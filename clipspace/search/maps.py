@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from clipspace import progress
 from clipspace.errors import InputError
 from clipspace.files import atomically
 from clipspace.points.arrays import as_points, as_points_in, float32_blocks
@@ -195,10 +196,11 @@ def _lay_out(
     n, k = rows.shape
     # The points themselves are only counted, and nothing is drawn, as the neighbours are given.
     neighbours = {"knn_indices": rows, "knn_dists": distances}
-    graph = fuzzy_simplicial_set(np.empty((n, 0)), k, None, "euclidean", **neighbours)[0]
-    a, b = find_ab_params(1.0, min_dist)
-    with threadpool_limits(1):
-        start = spectral_start(graph, rough, seed=seed)
+    with progress.task("weighing the graph"):
+        graph = fuzzy_simplicial_set(np.empty((n, 0)), k, None, "euclidean", **neighbours)[0]
+        a, b = find_ab_params(1.0, min_dist)
+        with threadpool_limits(1):
+            start = spectral_start(graph, rough, seed=seed)
     return lay_out(graph, start, a=a, b=b, n_epochs=n_epochs, seed=seed, threads=threads)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from clipspace import progress
 from clipspace.errors import InputError
 from clipspace.points.arrays import gather
 from clipspace.points.protocol import Points
@@ -44,7 +45,8 @@ def fastest_kind(
     kept = vectors[~is_query]
     truth.see(kept, np.arange(len(kept)))
     table, begun = [], time.perf_counter()
-    for full, tried in zip(kinds_to_try(n, d), kinds_to_try(len(kept), d), strict=True):
+    kinds = list(zip(kinds_to_try(n, d), kinds_to_try(len(kept), d), strict=True))
+    for full, tried in progress.track(kinds, "trying kind"):
         if (memory is None or full.bytes <= memory) and (not table or time.perf_counter() - begun < SECONDS):
             table.append((full, _try(tried, kept, truth, recall=recall, seed=seed)))
     return _winner(table, recall, memory), {

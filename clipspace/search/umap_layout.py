@@ -16,6 +16,8 @@ import scipy.sparse
 from numba import float32, njit, prange, uint32, uint64
 from scipy.sparse.linalg import lobpcg
 
+from clipspace import progress
+
 _PUSHES = 3
 _LEAST, _MOST = 2.0**-30, 2.0**14
 """Smallest and largest squared distance in the table of forces."""
@@ -60,7 +62,7 @@ def lay_out(
     before = numba.get_num_threads()
     numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
     try:
-        for epoch in range(n_epochs):
+        for epoch in progress.track(range(n_epochs), "laying out, epoch"):
             rate = np.float32(1 - epoch / n_epochs)
             _move(places, next_places, ends, graph.indices, due, periods, *forces, rate, epoch, seed)
             places, next_places = next_places, places

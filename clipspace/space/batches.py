@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 
-from tqdm import tqdm
-
+from clipspace import progress
 from clipspace.errors import InputError
 from clipspace.models import memory
 
@@ -18,16 +18,20 @@ def within_memory(doing: str, batch_size: int) -> AbstractContextManager[None]:
     )
 
 
-def batch_count(n: int, batch_size: int) -> int:
-    """Batches of ``batch_size`` that hold ``n`` rows."""
+def batch_slices(n: int, batch_size: int, doing: str, unit: str) -> Iterator[slice]:
+    """Slices of at most ``batch_size`` rows; ``doing`` and ``unit`` are said of them (`progress.task`)."""
+    for rows, _ in batch_steps(n, batch_size, doing, unit, steps=1):
+        yield rows
+
+
+def batch_steps(
+    n: int, batch_size: int, doing: str, unit: str, *, steps: int
+) -> Iterator[tuple[slice, Callable[[], None]]]:
+    """As `batch_slices`, each slice with what is to be called after each of its ``steps``."""
     if batch_size < 1:
         raise InputError(f"batch_size: expected at least 1, got {batch_size}")
-    return -(-n // batch_size)
-
-
-def batch_slices(n: int, batch_size: int, doing: str | None = None) -> Iterator[slice]:
-    """Slices of at most ``batch_size`` rows, with a progress bar when ``doing`` names the work."""
-    starts = range(0, batch_count(n, batch_size) * batch_size, batch_size)
-    quiet = doing is None or len(starts) < 2
-    for start in starts if quiet else tqdm(starts, desc=doing, disable=None, leave=False):
-        yield slice(start, start + batch_size)
+    with progress.task(doing, n, unit) as count:
+        for start in range(0, n, batch_size):
+            end = min(start + batch_size, n)
+            yield slice(start, start + batch_size), partial(count, (end - start) / steps)
+            count.at(end)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from tqdm import tqdm
 
 from clipspace.diffusion.sampling import draw_noise
 from clipspace.models.contract import Decoder, Encoder, Prior
@@ -16,7 +15,7 @@ from clipspace.models.precision import check_finite
 from clipspace.points import sphere
 from clipspace.points.embeddings import Embeddings
 from clipspace.seeds import streams
-from clipspace.space.batches import batch_count, batch_slices, within_memory
+from clipspace.space.batches import batch_slices, batch_steps, within_memory
 
 
 def draw_images(
@@ -32,15 +31,15 @@ def draw_images(
 ) -> list[Image.Image]:
     """One image for each row of ``z`` and ``x_T``; ``options`` are those of `Decoder.draw`."""
     images: list[Image.Image] = []
-    total = batch_count(len(z), batch_size) * num_inference_steps
-    with within_memory("decode", batch_size), tqdm(total=total, desc="decode", disable=None, leave=False) as bar:
-        for rows in batch_slices(len(z), batch_size):
+    batches = batch_steps(len(z), batch_size, "decoding", "images", steps=num_inference_steps)
+    with within_memory("decode", batch_size):
+        for rows, on_step in batches:
             latents = decoder.draw(
                 torch.from_numpy(z[rows]),
                 torch.from_numpy(x_T[rows]).to(device),
                 num_inference_steps=num_inference_steps,
                 rngs=rngs[rows],
-                on_step=bar.update,
+                on_step=on_step,
                 **options,
             )
             images += decoder.to_images(latents)
@@ -65,7 +64,7 @@ def draw_embeddings(
     rngs = [rng for row in zip(*by_candidate, strict=True) for rng in row]
     chunks = []
     with within_memory("prior", batch_size):
-        for rows in batch_slices(len(repeated), batch_size, "prior"):
+        for rows in batch_slices(len(repeated), batch_size, "drawing by the prior", "embeddings"):
             latents = prior.draw(
                 prior.inputs(texts[rows], repeated[rows]),
                 draw_noise(prior.latent_shape, rngs[rows]).to(encoder.device),

@@ -70,7 +70,7 @@ def _errors(space: Space, images: list[Image.Image], points: Embeddings, seed: i
     a, b, _ = decoder.schedule.step(t, None)
     rngs, errors = streams(seed, len(images), "familiarity"), []
     vectors = torch.from_numpy(decoder_vectors(space, points, "unfamiliarity"))
-    for rows in batch_slices(len(images), _BATCH):
+    for rows in batch_slices(len(images), _BATCH, "comparing", "images"):
         x_0 = decoder.to_latents(images[rows]).to(working_dtype(space.encoder.dtype))
         x_t = signal * x_0 + noise * draw_noise(decoder.latent_shape, rngs[rows]).to(x_0.device, x_0.dtype)
         guess = a * x_t + b * decoder.predict(x_t, t, decoder.condition(vectors[rows]))

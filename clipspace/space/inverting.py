@@ -8,13 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from PIL import Image
-from tqdm import tqdm
 
 from clipspace.diffusion import inversion
 from clipspace.errors import ClippingWarning, ConvergenceWarning, shortened
 from clipspace.models.diffusion_decoder import DiffusionDecoder
 from clipspace.models.precision import check_finite, working_dtype
-from clipspace.space.batches import batch_count, batch_slices, within_memory
+from clipspace.space.batches import batch_steps, within_memory
 
 _RESTARTS_IN_HALF = 1
 """Attempts after the first in half precision, where most of the error that is left is rounding."""
@@ -44,13 +43,12 @@ def find_noise(
     options = {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale}
     restarts = _RESTARTS_IN_HALF if dtype.itemsize < 4 else inversion.RESTARTS
     batches = []
-    total = batch_count(len(z), batch_size) * num_inference_steps
-    with within_memory("invert", batch_size), tqdm(total=total, desc="invert", disable=None, leave=False) as bar:
-        for rows in batch_slices(len(z), batch_size):
+    with within_memory("invert", batch_size):
+        for rows, on_step in batch_steps(len(z), batch_size, "inverting", "images", steps=num_inference_steps):
             latents = decoder.to_latents(images[rows]).to(working_dtype(dtype))
             check_finite(latents, "invert: latents of images", dtype)
             told = torch.from_numpy(z[rows])
-            found = decoder.invert(told, latents, method=method, restarts=restarts, on_step=bar.update, **options)
+            found = decoder.invert(told, latents, method=method, restarts=restarts, on_step=on_step, **options)
             unlimited = torch.full((len(told),), num_inference_steps)
             if decoder.schedule.limit is not None:
                 unlimited = decoder.unlimited_steps(told, found.noise, **options)

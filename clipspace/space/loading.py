@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
+from clipspace import progress
 from clipspace.errors import InputError
 from clipspace.models import catalogue, encoders
 from clipspace.models.clip import Preprocess
@@ -91,7 +92,7 @@ def load_space(
     if source:
         check_named(*source, asked.encoder_id)
     prior_source = _locate_prior(asked.prior, variant)
-    with within_memory(_OUT_OF_MEMORY.format(asked.name)):
+    with progress.task(f"loading {asked.name}"), within_memory(_OUT_OF_MEMORY.format(asked.name)):
         reader = encoders.load_encoder(
             asked.encoder,
             place,

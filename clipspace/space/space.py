@@ -119,7 +119,7 @@ class Space:
         with within_memory("encode_images", batch_size):
             chunks = [
                 self.encoder.images([read_image(s) for s in listed[rows]], batch_size=padded)
-                for rows in batch_slices(len(listed), batch_size, "encode images")
+                for rows in batch_slices(len(listed), batch_size, "encoding", "images")
             ]
         return self._embeddings(chunks, "image", names)
 
@@ -130,7 +130,7 @@ class Space:
         an encoder has no projection apart.
         """
         listed, names = list_images(images)
-        slices = batch_slices(len(listed), batch_size, "encode features")
+        slices = batch_slices(len(listed), batch_size, "encoding", "images")
         with within_memory("encode_features", batch_size):
             chunks = [self.encoder.features([read_image(s) for s in listed[rows]]) for rows in slices]
         if not chunks:
@@ -144,7 +144,7 @@ class Space:
         wrong = [text for text in listed if not isinstance(text, str)]
         if wrong:
             raise InputError(f"encode_texts: expected texts with at least one word, got {wrong[0]!r}, which is no text")
-        slices = batch_slices(len(listed), batch_size, "encode texts")
+        slices = batch_slices(len(listed), batch_size, "encoding", "texts")
         with within_memory("encode_texts", batch_size):
             chunks = [self.encoder.texts(listed[rows]) for rows in slices]
         return self._embeddings(chunks, "text", listed)

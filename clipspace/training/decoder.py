@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from clipspace import progress
 from clipspace.errors import CapabilityError, InputError
 from clipspace.models.contract import Encoder
 from clipspace.models.devices import check_device, usual_device
@@ -57,7 +57,6 @@ def train_decoder(
     compile: bool = False,
     kind: str | None = None,
     image_column: str | None = None,
-    say: Callable[[str], object] = print,
 ) -> Path:
     """Train a decoder for the vectors of ``store``; returns ``output``, which ``load_space(encoder, decoder=output)`` takes.
 
@@ -82,7 +81,6 @@ def train_decoder(
     seed : of all draws
     compile : compile the network, which needs a C++ compiler, and is 1.3 times as fast on a CPU
     kind, image_column : of ``source``, as `open_source` takes them
-    say : is given lines of progress
 
     Raises `InputError`, `SpaceMismatchError` or `CapabilityError`, before work starts, for what it cannot train on.
     """
@@ -99,7 +97,7 @@ def train_decoder(
     each = images_of(opened, source, kind=kind, image_column=image_column)
     reader = None if encoder is None else load_space(encoder, device=device).encoder
     stamp = _stamp(opened, reader)
-    look, weight = _look_of(reader, chosen, standard, perceptual, say)
+    look, weight = _look_of(reader, chosen, standard, perceptual)
     from_weights = {} if begun is None else {"weights": str(weights)}
     described = _described(opened, stamp, chosen, perceptual=weight, seed=seed, **from_weights)
     output = Path(output)
@@ -121,12 +119,11 @@ def train_decoder(
         report = train(
             task,
             bound,
-            on_report=lambda report: say(showing.line(report)),
-            on_look=lambda report: say(_shown(task, held[:_WATCHED], reader, report)),
+            on_look=lambda report: progress.say(_shown(task, held[:_WATCHED], reader, report)),
         )
         with first_process_first():
             if rank == 0:
-                say(showing.line(report))
+                progress.say(showing.line(report))
                 if not has_card(output, report):
                     write_card(task, held, report, opened, encoder=reader)
     return output
@@ -170,7 +167,7 @@ def _stamp(store: Store, encoder: Encoder | None) -> Stamp:
 
 
 def _look_of(
-    encoder: Encoder | None, preset: Preset, standard: Standard, perceptual: float | None, say: Callable[[str], object]
+    encoder: Encoder | None, preset: Preset, standard: Standard, perceptual: float | None
 ) -> tuple[Look | None, float]:
     """What an encoder is asked of guesses, and its weight; None and 0 where there is no encoder, or no weight."""
     if perceptual is not None and not 0 <= perceptual < np.inf:
@@ -186,7 +183,7 @@ def _look_of(
     except CapabilityError as error:
         if perceptual is not None:
             raise
-        say(f"without a perceptual term: {error}")
+        progress.say(f"without a perceptual term: {error}")
         return None, 0.0
 
 

@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
+from clipspace import progress
 from clipspace.errors import ClipspaceError, InputError
 from clipspace.models.contract import Encoder
 from clipspace.points import sphere
@@ -65,13 +65,13 @@ def decoded(each: Each, n: int, resolution: int, path: Path) -> np.ndarray:
         part = path.with_suffix(".part")
         images = np.lib.format.open_memmap(part, "w+", np.uint8, (n, resolution, resolution, 3))
         threads = min(16, os.cpu_count() or 1)
-        bar = tqdm(total=n, desc="decode images", unit="image", disable=None, smoothing=0.05)
-        with bar, ThreadPoolExecutor(threads) as pool, _naming_what_to_do():
+        counted = progress.task("reading", n, "images")
+        with counted as count, ThreadPoolExecutor(threads) as pool, _naming_what_to_do():
             rows = each(range(n))
             while some := list(islice(rows, _AT_ONCE)):
                 for row, pixels in pool.map(partial(_pixels, resolution), some):
                     images[row] = pixels
-                bar.update(len(some))
+                count(len(some))
         images.flush()
         os.replace(part, path)
     return np.load(path, mmap_mode="r")

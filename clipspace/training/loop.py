@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from clipspace import progress
 from clipspace.errors import InputError
 from clipspace.training.batches import batches
 from clipspace.training.checkpoint import read_checkpoint, save_checkpoint
@@ -58,7 +59,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class Report:
-    """Where a run stands, for `progress`."""
+    """Where a run stands."""
 
     step: int
     steps: int | None
@@ -119,27 +120,38 @@ def run(
     now = _Standing(trained, bound, path, clock)
     saved_at = looked_at = reported_at = now.begun
     step = now.first
-    for step, rows in batches(trained.rows, trained.batch_size, now.first, seed=trained.seed):
-        now.decide(step)
-        if now.plan is not None and step >= now.plan.steps:
-            break
-        now.losses.append(_step(trained, step, rows, rate(step, now.plan)))
-        if rank:
-            continue
-        report, time_now = now.report(step + 1), clock()
-        if time_now - reported_at >= REPORT_SECONDS:
-            on_report(report)
-            reported_at = time_now
-        is_due = time_now - looked_at >= (report.seconds + report.seconds_left) / LOOKS
-        if is_due or time_now - saved_at >= SAVE_SECONDS:
-            now.save(step + 1)
-            saved_at = clock()
-        if is_due:
-            on_look(report)
-            looked_at = clock()
+    with progress.task("training", done=now.first) as count:
+        for step, rows in batches(trained.rows, trained.batch_size, now.first, seed=trained.seed):
+            now.decide(step)
+            if now.plan is not None and step >= now.plan.steps:
+                break
+            now.losses.append(_step(trained, step, rows, rate(step, now.plan)))
+            if rank:
+                continue
+            report, time_now = now.report(step + 1), clock()
+            _tell(count, report)
+            if time_now - reported_at >= REPORT_SECONDS:
+                on_report(report)
+                reported_at = time_now
+            is_due = time_now - looked_at >= (report.seconds + report.seconds_left) / LOOKS
+            if is_due or time_now - saved_at >= SAVE_SECONDS:
+                now.save(step + 1)
+                saved_at = clock()
+            if is_due:
+                on_look(report)
+                looked_at = clock()
     if step > now.first:
         now.save(step)
     return now.report(step)
+
+
+def _tell(count: progress.Task, report: Report) -> None:
+    """Say where the run stands, with its loss; how long it takes it knows better than the number of steps tells."""
+    count.doing, count.total = f"training (loss {report.loss:.4f}), step", report.steps
+    if report.steps is None:
+        count.doing += f" {report.step:,}"
+    count.left = report.seconds_left
+    count.at(report.step)
 
 
 def _step(trained: Trained, step: int, rows: np.ndarray, share: float) -> float:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from clipspace import progress
 from clipspace.errors import InputError
 from clipspace.models.devices import check_device, usual_device
 from clipspace.models.prior import EmbeddingPrior
@@ -82,7 +82,6 @@ def train_prior(
     minutes: float | None = None,
     seed: int = 0,
     device: str | None = None,
-    say: Callable[[str], object] = print,
 ) -> Path:
     """Train a prior on the pairs of ``store``; returns ``output``, which ``load_space(encoder, prior=output)`` takes.
 
@@ -116,8 +115,8 @@ def train_prior(
         told = stored_conditions(texts, folder / "texts.npy")
         rows, held = held_out(len(images), seed=seed)
         trained, scheduler = _trained(z, told, rows, seed=seed, device=usual_device(device))
-        report = run(trained, bound, folder / "checkpoint.pt", on_report=lambda report: say(showing.line(report)))
-        say(showing.line(report))
+        report = run(trained, bound, folder / "checkpoint.pt")
+        progress.say(showing.line(report))
         norm = _mean_norm(images, rows)
         _save(output, trained, scheduler, images, norm)
         _card(output, images, z[held], told[held], report, seed=seed)

@@ -11,7 +11,7 @@ import torch
 
 from clipspace.errors import InputError, shortened
 from clipspace.points import sphere
-from clipspace.points.protocol import BLOCK_ROWS
+from clipspace.points.arrays import counted_blocks
 from clipspace.points.store import Store
 
 FEWEST = 1000
@@ -48,7 +48,7 @@ def check_vectors(store: Store) -> Standard:
             f"train: expected at least {FEWEST:,} rows in {str(store.path)!r}, got {len(store):,}; encode more images"
         )
     bad, total, squares, start = [], np.zeros(store.dim), 0.0, 0
-    for block in store.blocks(BLOCK_ROWS):
+    for block in counted_blocks(store):
         norms = sphere.norm(block)
         wrong = ~np.isfinite(norms) | (norms == 0)
         bad += (start + np.flatnonzero(wrong)).tolist()
@@ -76,7 +76,7 @@ def stored_conditions(store: Store, path: Path) -> np.ndarray:
     if not path.exists():
         part, start = path.with_suffix(".part"), 0
         rows = np.lib.format.open_memmap(part, "w+", np.float32, (len(store), store.dim))
-        for block in store.blocks(BLOCK_ROWS):
+        for block in counted_blocks(store):
             rows[start : start + len(block)] = sphere.unit(block) * store.dim**0.5
             start += len(block)
         rows.flush()

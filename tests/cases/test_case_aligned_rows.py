@@ -221,7 +221,7 @@ def colored(space, tmp_path):
 
     def made(kind):
         source = repeated(tmp_path, kind)
-        encode(space, source, tmp_path / f"{kind}-store", progress=False)
+        encode(space, source, tmp_path / f"{kind}-store")
         return open_store(tmp_path / f"{kind}-store"), source
 
     return made
@@ -258,7 +258,7 @@ def test_a_page_shows_the_image_of_the_row_though_its_name_repeats(colored, tmp_
 def test_a_corrupt_row_does_not_give_its_bytes_to_another_of_its_name(space, tmp_path):
     images = [{"bytes": b"broken", "path": "0.png"}, {"bytes": png("blue"), "path": "0.png"}]
     write_table(tmp_path / "hf.parquet", image=images)
-    done = encode(space, tmp_path / "hf.parquet", tmp_path / "s", progress=False)
+    done = encode(space, tmp_path / "hf.parquet", tmp_path / "s")
     store = open_store(tmp_path / "s")
     assert (done.stored, store.names, store.places) == (1, ["0.png"], ["hf.parquet:1"])
     [data] = read_named(open_source(tmp_path / "hf.parquet"), store.names, store.places)

@@ -47,8 +47,8 @@ def test_text_in_latin_1_costs_its_cell(tmp_path):
 
 def test_a_caption_in_latin_1_is_recorded_where_texts_are_encoded(space, tmp_path):
     path = table(tmp_path / "t.parquet", image=[png()] * 10, caption=latin(10, 5))
-    assert encode(space, path, tmp_path / "images", progress=False).stored == 10
-    done = encode(space, path, tmp_path / "both", texts=True, progress=False)
+    assert encode(space, path, tmp_path / "images").stored == 10
+    done = encode(space, path, tmp_path / "both", texts=True)
     assert (done.stored, done.rejected) == (9, {"broken caption": 1})
     [row] = pyarrow.parquet.read_table(tmp_path / "both/rejected").to_pylist()
     assert (row["name"], row["source_row"]) == ("t.parquet:5", None)
@@ -116,7 +116,7 @@ def test_what_macos_writes_into_a_tar_is_ignored_and_counted(tmp_path):
 def test_what_was_ignored_in_a_tar_is_said_by_every_run(space, tmp_path):
     write_tar(tmp_path / "t.tar", {"._0.png": b"", "0.png": png()})
     for _ in range(2):
-        done = encode(space, tmp_path / "t.tar", tmp_path / "out", progress=False)
+        done = encode(space, tmp_path / "t.tar", tmp_path / "out")
         assert (done.rows, done.stored, done.ignored) == (1, 1, 1)
 
 
@@ -167,7 +167,7 @@ def test_a_caption_that_is_no_text_is_recorded_and_never_encoded(space, tmp_path
     (tmp_path / "in/b.json").write_text(f'{{"caption": {value}, "label": 2}}')
     _, bad = read(open_source(tmp_path / "in"))
     assert (bad[1], bad[2], bad[3]["label"]) == (png(), None, 2)
-    done = encode(space, tmp_path / "in", tmp_path / "out", texts=True, progress=False)
+    done = encode(space, tmp_path / "in", tmp_path / "out", texts=True)
     assert (done.stored, sum(done.rejected.values())) == (1, 1)
 
 

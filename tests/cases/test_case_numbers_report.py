@@ -26,7 +26,7 @@ def mine(space, tmp_path_factory):
     for i, scene in enumerate(sample_scenes(_SCENES, seed=7100, layout="one")):
         render(scene).save(folder / "photos" / f"{i:03}.png")
         (folder / "photos" / f"{i:03}.txt").write_text(f"a photo of a {scene.things[0].kind}")
-    encode(space, folder / "photos", folder / "my-store", progress=False)
+    encode(space, folder / "photos", folder / "my-store")
     return folder
 
 

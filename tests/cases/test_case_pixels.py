@@ -257,7 +257,7 @@ def nine(folder, picture):
 
 def test_a_folder_is_encoded_by_content_and_the_rest_is_counted(space, tmp_path, apple):
     names = nine(tmp_path / "in", apple)
-    done = encode(space, tmp_path / "in", tmp_path / "out", progress=False)
+    done = encode(space, tmp_path / "in", tmp_path / "out")
     assert (done.rows, done.stored, done.ignored) == (9, 9, 4)
     store = open_store(tmp_path / "out")
     assert store.names == names
@@ -269,7 +269,7 @@ def test_a_folder_is_encoded_by_content_and_the_rest_is_counted(space, tmp_path,
 def test_a_tar_is_encoded_by_content_and_the_rest_is_counted(space, tmp_path, apple):
     names = nine(tmp_path / "in", apple)
     write_tar(tmp_path / "t.tar", {path.name: path.read_bytes() for path in sorted((tmp_path / "in").iterdir())})
-    done = encode(space, tmp_path / "t.tar", tmp_path / "out", progress=False)
+    done = encode(space, tmp_path / "t.tar", tmp_path / "out")
     assert sorted(open_store(tmp_path / "out").names) == sorted(f"t.tar/{name.replace('JPG', 'jpg')}" for name in names)
     assert (done.stored, done.rejected, done.ignored) == (9, {"no image": 2}, 2)
 

@@ -15,7 +15,7 @@ import pyarrow.parquet
 from clipspace.errors import CapabilityError, InputError
 from clipspace.files import atomically, check_parent, check_writable
 from clipspace.points import sphere
-from clipspace.points.arrays import as_points, check_lengths
+from clipspace.points.arrays import as_points, check_lengths, counted_blocks
 from clipspace.points.embeddings import Embeddings
 from clipspace.points.interchange.opening import KEY, are_unit
 from clipspace.points.protocol import BLOCK_ROWS, Points
@@ -84,7 +84,7 @@ def write_points(path: str | Path, points: Points | np.ndarray, *, overwrite: bo
 def embedded(points: Points, rows: int = 4 * BLOCK_ROWS) -> Iterator[Embeddings]:
     """All of ``points`` in order, read once, at most ``rows`` at a time, with names and columns: parts for `write_store`."""
     columns, start = {name: points.columns[name] for name in points.columns}, 0
-    for block in points.blocks(rows):
+    for block in counted_blocks(points, rows):
         chosen = slice(start, start + len(block))
         own = {name: values[chosen] for name, values in columns.items()}
         yield Embeddings(block, points.stamp, points.modality, points.names[chosen], own)
@@ -93,7 +93,7 @@ def embedded(points: Points, rows: int = 4 * BLOCK_ROWS) -> Iterator[Embeddings]
 
 def _batches(points: Points, columns: dict[str, Any], norm: str | None) -> Iterator[pyarrow.RecordBatch]:
     start = 0
-    for block in points.blocks(BLOCK_ROWS):
+    for block in counted_blocks(points):
         stop = start + len(block)
         values = pyarrow.array(np.ascontiguousarray(block).reshape(-1))
         row = {NAMES: columns[NAMES][start:stop], VECTORS: pyarrow.FixedSizeListArray.from_arrays(values, points.dim)}

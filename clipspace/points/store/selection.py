@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clipspace.errors import InputError, SpaceMismatchError, check_count, shortened
+from clipspace.points.arrays import counted_blocks
 from clipspace.points.embeddings import Embeddings, check_same_space
 from clipspace.points.store import layout
 from clipspace.points.store.opening import open_store
@@ -119,7 +120,7 @@ def _cosines(store: Store, point: Embeddings) -> np.ndarray:
     direction = point.unit[0].astype(np.float32)
     scores = np.empty(len(store), np.float32)
     start = 0
-    for block in store.blocks(_ROWS):
+    for block in counted_blocks(store, _ROWS):
         block = np.asarray(block, dtype=np.float32)
         scores[start : start + len(block)] = (block @ direction) / np.linalg.norm(block, axis=1)
         start += len(block)

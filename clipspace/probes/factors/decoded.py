@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipspace import progress
 from clipspace.errors import InputError
 from clipspace.measure.reciprocal_rank import chance_reciprocal_rank, reciprocal_ranks
 from clipspace.points import sphere
@@ -81,7 +82,7 @@ def of_decoder(
             parts["fitted reader"] = fitted_read_out(sphere.unit(again), truth, period=factor.period, seed=seed)
         measures |= {(name, factor.name): part for name, part in parts.items()}
     first = {factor.name: cycle(factor, again[:, :1]) for factor in readable}
-    for factor in readable:
+    for factor in progress.track(readable, "erasing factor"):
         rest = [other for other in readable if other is not factor]
         parts = erasure_control(space, factor, vectors, taken, cycle, first, rest, batch_size=batch_size, **drawing)
         measures |= {(name, factor.name): part for name, part in parts.items()}

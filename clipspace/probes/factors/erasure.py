@@ -15,10 +15,10 @@ from clipspace.errors import InputError
 from clipspace.files import atomically
 from clipspace.measure.erasure import leace
 from clipspace.points import sphere
-from clipspace.points.arrays import as_points, as_points_in, check_lengths
+from clipspace.points.arrays import as_points, as_points_in, check_lengths, counted_blocks
 from clipspace.points.embeddings import Embeddings, Stamp
 from clipspace.points.moments import Moments, moments
-from clipspace.points.protocol import BLOCK_ROWS, Points
+from clipspace.points.protocol import Points
 from clipspace.points.stamps import read_stamp
 from clipspace.probes.factors.factor import features
 from clipspace.probes.factors.readout import read_out
@@ -171,7 +171,7 @@ def erasure_scores(
 def _joint_moments(points: Points, targets: np.ndarray, normalize: bool) -> tuple[Moments, float]:
     """Moments, float64, of the vectors and the columns of the concept side by side, and the mean length of the vectors."""
     parts, total, start = [], 0.0, 0
-    for block in points.blocks(BLOCK_ROWS):
+    for block in counted_blocks(points):
         rows = np.asarray(block, dtype=np.float64)
         lengths = sphere.norm(rows)
         check_lengths(lengths, range(start, start + len(rows)), unit=normalize)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clipspace import progress
 from clipspace.errors import InputError, shortened
 from clipspace.measure.cross_fitting import CAPACITIES
 from clipspace.measure.estimate import Estimate
@@ -114,7 +115,7 @@ def retention(
         return layers_of(space, controls or {}, (image(i) for i in range(len(images))), batch_size) | code
 
     kept, found, of_decodes = {}, {}, {}
-    for factor in chosen:
+    for factor in progress.track(chosen, "measuring factor"):
         every = dict(layers(factor.image))
         raw = every.pop("raw")
         _check_values(raw, factor)

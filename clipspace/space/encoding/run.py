@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tqdm import tqdm
-
+from clipspace import progress
 from clipspace.errors import InputError
 from clipspace.parallel import check_engine
 from clipspace.points.store import layout
@@ -64,7 +64,6 @@ def encode(
     workers: int | None = None,
     engine: str = "local",
     retry_rejected: bool = False,
-    progress: bool = True,
 ) -> Encoded:
     """Encode every image of ``source`` into the store ``output``, going on where an earlier run stopped.
 
@@ -97,7 +96,7 @@ def encode(
     modalities = ("image", "text") if texts else ("image",)
     settings = Settings(modalities, dtype, normalized, _batch_size(space, batch_size, workers))
     began = time.perf_counter()
-    complete, encoded_now = _encode_share(space, share, settings, _loop(engine), workers=workers, progress=progress)
+    complete, encoded_now = _encode_share(space, share, settings, _loop(engine), workers=workers)
     return _summary(share, encoded_now, time.perf_counter() - began, complete)
 
 
@@ -143,7 +142,7 @@ def _opened(source: Source | str | Path | Sequence[str | Path], rows_per_shard: 
 
 
 def _encode_share(
-    space: Space, share: _Share, settings: Settings, loop: Callable[..., int], *, workers: int | None, progress: bool
+    space: Space, share: _Share, settings: Settings, loop: Callable[..., int], *, workers: int | None
 ) -> tuple[bool, int]:
     """Encode what is to do of a share; whether the store is complete then, and how many rows were encoded.
 
@@ -163,8 +162,8 @@ def _encode_share(
     with encoding_share(share.path, share.writer):
         header = begin(share.path, header, writer=share.writer)  # another run may have written until the lock was ours
         todo = share.todo
-        with _bar(share, todo, progress) as bar, within_memory("encode", settings.batch_size):
-            encoded = loop(space, share.source, todo, share.path, settings, workers=workers, on_rows=bar.update)
+        with _counted(share, todo) as count, within_memory("encode", settings.batch_size):
+            encoded = loop(space, share.source, todo, share.path, settings, workers=workers, on_rows=count)
         done = finish(share.path, header, writer=share.writer) if header["rows"] is None or todo else header
     return done is not None, encoded
 
@@ -193,15 +192,14 @@ def _loop(engine: str) -> Callable[..., int]:
     return on_ray.encode_parts
 
 
-def _bar(share: _Share, todo: Sequence[int], progress: bool) -> tqdm:
-    """Rows done of all in this share, with rate and time left; what an earlier run did counts as done."""
+def _counted(share: _Share, todo: Sequence[int]) -> AbstractContextManager[progress.Task]:
+    """Rows done of all in this share; what an earlier run did counts as done."""
     parts = share.source.parts
     rows = [parts[k].rows for k in share.shards]
     total = None if None in rows else sum(rows)
     left = {k: parts[k].rows for k in todo}
     done = 0 if total is None else total - sum(left.values())
-    quiet = None if progress else True
-    return tqdm(total=total, initial=done, desc="encode", unit="image", smoothing=0.05, disable=quiet)
+    return progress.task("encoding", total, "images", done=done)
 
 
 def _reasons(path: Path, shards: Sequence[int]) -> dict[str, int]:
