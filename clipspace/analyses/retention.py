@@ -139,7 +139,7 @@ def run(
 
 
 def factor_rows(result: Result, **columns: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One row per factor, from available to not: ``columns`` of it, then every component, None where it has none.
+    """One row per factor, by falling availability: its ``columns``, then every component, None if it was not measured.
 
     ``features`` is the best read-out of the features before the projection, ``ceiling`` that of the best of all layers.
     """

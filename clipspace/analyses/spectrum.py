@@ -97,7 +97,7 @@ _FLOOR = 1e-5
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
-    """Left the share of each component, right that of all up to it; dots are where 90, 95 and 99 % are reached."""
+    """Left the variance of each component, right the cumulative variance; dots mark 90, 95 and 99 %."""
     from matplotlib.figure import Figure
 
     from clipspace.plot import COLORS, curves, paper, width

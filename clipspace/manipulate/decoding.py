@@ -46,11 +46,11 @@ def variations(
     num_inference_steps: int | None = None,
     guidance_scale: float | None = None,
 ) -> Pictures:
-    """``n`` images that share an embedding: what stays was in z_i, what changes was not (section 3.1, figure 3).
+    """``n`` images that share an embedding: what stays the same was in z_i, what changes was not (section 3.1, figure 3).
 
-    From the code (z_i, x_T) of an image, DDIM with ``eta`` > 0; the first column is the reconstruction
-    at ``eta`` = 0. Of a text or an embedding, which have no x_T, the noise is drawn from ``seed``. The provenance's
-    ``seeds`` are the seed and the row of each sample's own generator, so the i-th is the same whatever ``n``.
+    An image is inverted to its code (z_i, x_T) and decoded by DDIM with ``eta`` > 0; the first column is the reconstruction
+    with ``eta`` = 0. A text or an embedding has no x_T, so the noise is drawn from ``seed``. Sample i does not depend on
+    ``n``; the provenance's ``seeds`` are the seed and row of the generator of each sample.
     """
     check_count("n", n)
     point = start_of(space, image, seed)
@@ -78,11 +78,11 @@ def reconstruct(
     num_inference_steps: int | None = None,
     guidance_scale: float | None = None,
 ) -> Pictures:
-    """Images decoded from ever more principal components of their embeddings (section 4, figure 7).
+    """Images decoded from more and more principal components of their embeddings (section 4, figure 7).
 
     ``pca`` is fitted on unit vectors of the same space. Every row keeps one x_T, drawn from ``seed``;
-    the last column is the source. Counts beyond those of ``pca`` are left out. Scores: the cosine of what is decoded to the
-    full embedding, beside that of the mean of the PCA alone, which no component takes part in.
+    the last column is the source. Counts above the number of components of ``pca`` are left out. Scores: the cosine of the
+    truncated embedding to the full one, and as baseline that of the mean of the PCA alone, without any component.
     """
     counts = [k for k in components if 1 <= k <= pca.n_components_]
     if pca.stamp_ is not None:
@@ -130,10 +130,10 @@ def generate(
     num_inference_steps: int | None = None,
     guidance_scale: float | None = None,
 ) -> Pictures:
-    """Images of texts: a row of ``n`` for each, by the prior and then the decoder (section 2; figure 8).
+    """Images for texts: a row of ``n`` for each, from the prior and the decoder (section 2; figure 8).
 
-    ``source="text"`` feeds the text embedding itself to the decoder, ``"none"`` its null condition, whatever
-    the text: the conditions that figure 8 compares, for a decoder that takes no caption.
+    ``source="text"`` gives the text embedding itself to the decoder, and ``"none"`` no condition: the cases that figure 8
+    compares, for a decoder without captions.
     """
     check_count("n", n)
     sampling = sampling_of(space, [], num_inference_steps, guidance_scale, drawn=True)

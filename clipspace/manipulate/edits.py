@@ -37,9 +37,9 @@ def text_diff(
     them, x_T held at the inversion, so the first image is the reconstruction. ``before=None`` moves
     towards ``after`` itself.
 
-    Scores: the cosine to ``after`` of z and of the encoded image, the image's to ``before`` beside it, and that of z to the
-    source. The CLIP that steered the image judges it there, which is circular. ``judge`` is a space with another encoder,
-    which scores the same images; or with the same encoder and another decoder, whose images of the same z are scored.
+    Scores: the cosine of z and of the encoded image to ``after``, the cosine of the encoded image to ``before``, and the cosine
+    of z to the source. They are circular, because the CLIP that steered the image judges it. ``judge`` is a space with another
+    encoder, which scores the same images; or with the same encoder and another decoder, whose images of the same z are scored.
     """
     check_count("frames", frames, least=2)
     if not 0 < theta <= 1:

@@ -31,7 +31,7 @@ def metamers(
     """The ``keep`` of ``n`` decodes of one z that differ most in pixels while ``cos(E(D(z)), z) >= same``.
 
     One row of images, in the order they were chosen (farthest first); scores are the cosine to z and the pixel
-    distance to the nearest of the others (root mean square, 0 to 1). What differs between them, CLIP ignores.
+    distance to the nearest of the others (root mean square, 0 to 1). CLIP ignores what differs between them.
 
     Parameters
     ----------

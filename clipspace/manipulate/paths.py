@@ -32,11 +32,11 @@ def interpolate(
 ) -> Pictures:
     """Images on the great circle between two keyframes or more, ``frames`` from each to the next (section 3.2).
 
-    ``noise="inverted"`` moves x_T between the inversions as well, so that every keyframe is reproduced;
-    ``"fixed"`` draws one x_T from ``seed`` for all, as in figure 4, and reproduces none.
+    ``noise="inverted"`` also moves x_T, between the inverted noise of the keyframes, so that every keyframe is reproduced;
+    ``"fixed"`` draws one x_T from ``seed`` for all images, as in figure 4, and reproduces none.
 
-    ``spacing="keyframes"`` divides each leg alike, so that every keyframe is among the images. ``"angle"`` divides
-    the whole path of z: as many images at one speed, for a video; keyframes between the ends fall between two of them.
+    ``spacing="keyframes"`` divides each leg into equally many parts, so that every keyframe is among the images. ``"angle"``
+    divides the whole path of z into equal angles, for a video of constant speed; inner keyframes then fall between images.
     """
     if len(keyframes) < 2:
         raise InputError(f"interpolate: expected at least two keyframes, got {len(keyframes)}")
@@ -75,11 +75,11 @@ def interpolate(
 
 
 def blend(space: Space, items: Sequence, weights: Sequence[float] | None = None, *, seed: int = 0) -> Embeddings:
-    """One point between images, texts and embeddings: their weighted mean on the sphere, ready to decode.
+    """One embedding between images, texts and embeddings: their weighted mean on the sphere, which can be decoded.
 
-    Texts become image embeddings through the prior, each drawn from a seed of its own that depends on ``seed`` and on
-    its place. The column ``made_of`` says what each item was, with that seed, ``weights`` what it counted, and
-    ``inputs`` its name and digest. Of two items it is the great circle of `interpolate`.
+    Texts become image embeddings through the prior, each with a seed that depends on ``seed`` and on its position. The column
+    ``made_of`` holds the kind and seed of each item, ``weights`` its weight, and ``inputs`` its name and digest. Of two
+    items the result is on the great circle of `interpolate`.
     """
     if not items:
         raise InputError("blend: expected at least one item, got none")

@@ -42,7 +42,7 @@ def scatter(
     Labels that all name a colour have that colour; others have one of 8 colours in one of 3 shapes, the most frequent
     24 of them, and what is left or missing is grey. `clipspace.measure.column_structure.column` says what is a label and what a number.
     ``thumbnails`` uint8 ``(m, h, w, 3)`` are images of ``rows`` (all, when None), ``side`` of the map's extent each.
-    They are laid at their points in order, each only where it covers no other; its frame has the colour of its label.
+    They are placed at their points in order, and left out where they would cover another; each frame has the colour of its label.
     """
     ax = axes_of(ax)
     points = np.asarray(points, dtype=float)

@@ -18,10 +18,10 @@ from clipspace.reprs import brief
 class Code:
     """(z_i, x_T) of ``n`` images, and the sampler settings under which they decode to those images.
 
-    Those are of deterministic steps that do not clip x_0, which is what inverts, whatever the decoder's own sampler does.
-    ``noise`` is ``(n, *latent_shape)``, float32, or float64 of a space that is. ``residual`` is the root-mean-square error, in
-    latent units, of what each code decodes to; ``evaluations`` counts those of the network that finding it took. ``decoder`` is the
-    digest of the weights that ``noise`` holds for, None where they were not in memory to be read.
+    The steps are deterministic and do not clip x_0, whatever the decoder's own sampler does, because only such steps have an
+    inverse. ``noise`` is ``(n, *latent_shape)``, float32, or float64 in a space of that dtype. ``residual`` is the
+    root-mean-square error of the decoded latents; ``evaluations`` is the number of network evaluations that the inversion
+    took. ``decoder`` is the digest of the decoder's weights, None if they were not in memory.
     """
 
     embeddings: Embeddings

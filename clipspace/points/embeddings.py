@@ -37,12 +37,12 @@ class RowNumbers(Sequence):
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:
-    """``n`` points of an embedding space, exactly as the encoder gave them (not normalised).
+    """``n`` points of an embedding space, exactly as the encoder computed them (not normalised).
 
     Parameters
     ----------
     vectors : float array of shape (n, d); may be a memory map, and is never copied or changed
-    stamp : Stamp of the space, or None when nothing is known of where the vectors come from
+    stamp : Stamp of the space, or None when it is not known which model made the vectors
     modality : "image", "text" or "prior" (an image embedding a prior drew from a text)
     names : n strings; row numbers when omitted
     columns : aligned columns, ``{name: sequence of n values}``; value i is that of row i, whatever index a pandas
@@ -113,7 +113,7 @@ class Embeddings:
 
     @property
     def norm(self) -> np.ndarray:
-        """Norms as the encoder gave them, float64 ``(n,)``."""
+        """Norms of the raw vectors, float64 ``(n,)``."""
         return sphere.norm(self.vectors)
 
     @property
@@ -150,8 +150,8 @@ class Embeddings:
 def concatenate(parts: Sequence[Embeddings]) -> Embeddings:
     """All rows of ``parts``, in order. Columns that every part has are kept.
 
-    What a prior drew beside images counts as images. Raises `SpaceMismatchError` when the parts carry different
-    stamps, and `InputError` for images beside texts, which lie in two places of one space.
+    Embeddings drawn by a prior count as images when joined with images. Raises `SpaceMismatchError` if the parts have
+    different stamps, and `InputError` for images joined with texts, which occupy different regions of one space.
     """
     first, *others = parts
     for part in others:

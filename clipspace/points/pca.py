@@ -20,12 +20,12 @@ from clipspace.points.stamps import read_stamp
 
 
 class PCA(TransformerMixin, BaseEstimator):
-    """Principal components of directions, by the eigenvectors of the covariance matrix, gathered in one pass.
+    """Principal components of directions: the eigenvectors of the covariance matrix, computed in one pass.
 
     Takes an array (a memory map too), `Embeddings` or a store, in blocks: it needs d x d memory, whatever n.
-    Rows are scaled to norm 1 first, as ``clipspace pca`` does and as all that compares cosines sees them (Ramesh et al.
-    2022, arXiv 2204.06125, section 4, figure 7). ``normalize=False`` takes rows as they are, as scikit-learn's does;
-    of raw embeddings their lengths are then in the leading component.
+    Rows are scaled to norm 1 first, as in ``clipspace pca`` and in everything that compares cosines (Ramesh et al.
+    2022, arXiv 2204.06125, section 4, figure 7). ``normalize=False`` takes rows as they are, like scikit-learn;
+    for raw embeddings the norm is then in the leading component.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ ScenePair = tuple[Scene, Scene]
 
 
 def unimodal_binding(space: Space, *, n: int = 100, seed: int = 0) -> Result:
-    """How often a linear probe of one image's embedding tells a binding from the traded one; chance is 1/2.
+    """How often a linear probe of one image's embedding tells a binding from the exchanged one; chance is 1/2.
 
     In each of `COMBINATIONS` two things (and of colour two colours) are fixed, all else varies, and a probe learns from
     single images which of the two bindings they show. Five folds; both images of a pair are in one. Relations are above

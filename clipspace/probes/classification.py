@@ -39,8 +39,8 @@ LOGIT_SCALE = 100.0
 class ZeroShot:
     """Probabilities ``(n, k)`` of ``labels`` for ``n`` images; ``chance`` is that the best is right, 1 / k.
 
-    ``probability`` says of what: "softmax", that it is this label rather than the others; "sigmoid", that image and
-    label belong together, whatever the others are, so that those of an image need not sum to 1.
+    ``probability`` is the kind: "softmax", that the image has this label rather than one of the others; "sigmoid", that image
+    and label belong together, independently of the others, so that the values of an image need not sum to 1.
     """
 
     probabilities: np.ndarray
@@ -76,8 +76,8 @@ def zero_shot(
     else "softmax". A label that is given twice (ImageNet has two missiles) is two classes of one text, hence of equal
     probabilities; a `SampleWarning` names it.
 
-    In place of a space, text vectors do: points whose names are the labels, with no model. Those of one label, as of
-    several templates, are averaged; the scale is 100, CLIP's own, so that only the probabilities depend on it, not the
+    Instead of a space, text vectors can be given: points whose names are the labels; no model is needed. Vectors with the same
+    label, such as several templates, are averaged. Their scale is 100, as in CLIP; it changes the probabilities and not the
     answers. Raises `InputError` for fewer than two labels that differ, for empty ones,
     and for "sigmoid" of a model without a bias.
     """
@@ -134,8 +134,8 @@ def zero_shot_accuracy(
     labels : to choose from; those that occur in ``truth`` when None
     templates : "photo", "imagenet-80", "imagenet-7", or templates of one's own
     probability : "softmax" or "sigmoid"; as the model was trained when None (see `zero_shot`)
-    k : no more than there are labels counts
-    per_class : also the share of each label's images that are read as it
+    k : for the top-k accuracy; at most the number of labels is used
+    per_class : whether to report the accuracy of each label as well
 
     Returns
     -------

@@ -33,7 +33,7 @@ def geometry(
     max_points: int = MAX_POINTS,
     seed: int = 0,
 ) -> Result:
-    """Where the directions of a set lie: cone, spectrum, dimension, hubs. Each function says how it depends on n.
+    """The geometry of a set of directions: cone, spectrum, dimension, hubs. Each function says how it depends on n.
 
     Each score has an interval, most of them by the jackknife (`measure.jackknife`): of what the score is on average over
     sets of as many rows, since most of them depend on n. Duplicate rows are dropped with a warning: distances of 0 break

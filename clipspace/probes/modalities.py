@@ -31,7 +31,7 @@ def modality_gap(
     max_points: int = MAX_POINTS,
     seed: int = 0,
 ) -> Result:
-    """How images and the texts paired with them, row by row, lie to each other: gap, cosines, retrieval.
+    """How far images are from the texts that are paired with them row by row: gap, cosines, retrieval.
 
     A store that was encoded with its texts holds both: ``modality_gap(open_store(path))``.
 

@@ -60,12 +60,12 @@ def duplicates(
     index: Index | None = None,
     seed: int = 0,
 ) -> Result:
-    """Pairs of rows that are nearer than unrelated rows come: copies within ``points``, or rows of ``other`` among them.
+    """Pairs of rows that are nearer than unrelated rows: copies within ``points``, or rows of ``other`` among them.
 
     A cosine means nothing by itself: 0.9 is a copy in one space and a neighbour in another. So every distance is divided by
-    the scales of its two rows (the geometric mean of the distances of their 10th nearest neighbours), which takes out that
-    regions are of different density, and the law by which unrelated pairs come near is fitted to pairs that are too far
-    to be copies and carried on to nearer ones (`measure.nearness`). The fit is repeated without the copies found.
+    the scales of its two rows (the geometric mean of the distances of their 10th nearest neighbours), which removes the
+    difference in density between regions, and the distribution of unrelated pairs is fitted to pairs that are too far apart
+    to be copies and extrapolated to nearer ones (`measure.nearness`). The fit is repeated without the copies found.
 
     Parameters
     ----------

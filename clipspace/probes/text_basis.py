@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class TextSpan:
-    """``k`` texts, each with the part of it that those before do not hold.
+    """``k`` texts, each with the part of its direction that the texts before it do not contain.
 
     ``directions`` (k, d) are orthonormal; ``explained`` (k,) is the share of the set's variance along each;
     ``mean`` (d,) that of the set's unit vectors.
@@ -66,7 +66,7 @@ class TextSpan:
 
 
 def text_span(images: Embeddings | Store, texts: Embeddings | Store, k: int = 20, *, rank: int = 80) -> TextSpan:
-    """The ``k`` texts that, one after the other, hold most of what varies in a set of images.
+    """The ``k`` texts, chosen one after the other, that explain most of the variance of a set of images.
 
     Texts are projected on the span of the set's first ``rank`` singular vectors. The one along which the centred
     images vary most is chosen; its direction is taken off images and texts; and again (algorithm 1 of the paper,

@@ -73,7 +73,7 @@ def typographic_attack(
     num_inference_steps: int | None = None,
     seed: int = 0,
 ) -> Result:
-    """What images of ``truth`` are taken for once ``words`` are printed on them, beside a blank card of the same size.
+    """Zero-shot labels of images of ``truth`` with ``words`` printed on them, compared with a blank card of the same size.
 
     The keys are ``condition`` ("bare", "blank" card, "word"), ``view`` ("image", or "decoded"), ``answer`` ("thing",
     "word"), ``score`` ("share" of images read as the answer, mean "probability" of it) and ``width`` of the card, None of

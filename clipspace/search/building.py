@@ -33,22 +33,22 @@ def build_index(
     engine: str = "local",
     workers: int | None = None,
 ) -> Index:
-    """Build an index of the directions of ``points`` by cosine, whose measured recall is at least the one asked for.
+    """Build an index for cosine search in ``points``, whose measured recall is at least ``recall``.
 
     Up to ``queries`` rows (a tenth at most) are held out while it is built; half of them tune it, the other
     half verify recall@k against a comparison with all rows; then they are added too. A Flat index is exact
     and needs neither. Two builds of one seed and thread count are the same.
 
-    A row as near as the k-th is right whichever it is, so copies are no misses; the fact ``copies`` is the share of
-    held-out rows that have a copy. Where a graph was chosen and falls short, as of many copies of few
-    rows, lists are built in its place.
+    Any row as near as the k-th counts as right, so copies are not misses; the fact ``copies`` is the share of
+    held-out rows that have a copy. If a graph was chosen and misses the recall, which happens with many copies of few
+    rows, lists are built instead.
 
     Parameters
     ----------
     points : array (n, d), `Embeddings` or a store, read in parts: memory is that of the index and of one part
     names : n strings; those of ``points``, or row numbers, when omitted
-    memory : bytes the index may take; any when None
-    recall : share of the true ``k`` nearest neighbours to be found
+    memory : largest size of the index in bytes; unlimited when None
+    recall : share of the true ``k`` nearest neighbours that must be found
     kind : instead of the one that `choose_kind` chooses: "flat", "hnsw", "ivf", or a `Kind`; or "trial": the fastest of a few
         on some of these rows (`search.trial`), which takes up to some minutes; the table is the fact ``trial``
     threads : all cores when None

@@ -115,7 +115,7 @@ def read_beside(path: str | Path) -> dict[str, list]:
 
 
 def read_images(path: str | Path) -> list[bytes] | None:
-    """The image files that a map carries; None where it has none."""
+    """The image files stored in a map; None if there are none."""
     if "image" not in parquet.read_schema(path).names:
         return None
     return [image["bytes"] for image in parquet.read_table(path, columns=["image"])["image"].to_pylist()]

@@ -1,4 +1,4 @@
-"""Spaces by name: which encoder, decoder and prior a name stands for, loaded and held to each other."""
+"""Spaces by name: the encoder, decoder and prior that a name stands for, loaded and checked against each other."""
 
 from __future__ import annotations
 
@@ -57,16 +57,16 @@ def load_space(
     ----------
     name : ``"mini"``, ``"kandinsky-2.2"``, …; or an encoder: ``"ViT-B-32/openai"``, ``"hf-hub:…"`` and ``"local-dir:…"`` of
         open_clip, ``"transformers:…"``, ``"timm:…"`` (docs/encoders.md); a `Path` is a local folder
-        or models that you hold: an `Encoder`, ``(model, transform, tokenizer)`` of open_clip, ``(model, processor)`` of
-        transformers, or a pipeline of diffusers, with its image encoder. They are used as they are, where they are
-    encoder : replaces that of the name. ``"image_encoder"`` is the image tower that comes with the prior or the decoder; it is
-        smaller than the whole CLIP, and reads texts by the text encoder of the prior, where that has one
-    decoder : replaces that of the name: a folder in diffusers' layout, ``"karlo"``, ``"karlo@a/local/folder"``, a pipeline of
+        or models that you have loaded: an `Encoder`, ``(model, transform, tokenizer)`` of open_clip, ``(model, processor)`` of
+        transformers, or a pipeline of diffusers, with its image encoder. They are used as they are, on their device
+    encoder : replaces the encoder of the name. ``"image_encoder"`` is the image tower that comes with the prior or the decoder; it is
+        smaller than the whole CLIP, and encodes texts with the text encoder of the prior, if it has one
+    decoder : replaces the decoder of the name: a folder in diffusers' layout, ``"karlo"``, ``"karlo@a/local/folder"``, a pipeline of
         diffusers, or ``"gradient"``, which optimises pixels and works for any CLIP
     prior : likewise; a folder, a repository or a pipeline. False loads and downloads none
-    device : as torch names it; that of the models you hold, or a GPU when there is one
-    dtype : of what is loaded: "float32", "bfloat16" or "float16"; exact inversion wants float32, and "float64" for the images
-        that it warns of
+    device : torch device; by default that of models you have loaded, else a GPU if there is one
+    dtype : precision of the loaded networks: "float32", "bfloat16" or "float16"; exact inversion needs float32, and
+        "float64" for the images that it warns about
     resize_mode : how images that are not square are made so: the centre square of the "shortest" side, "squash", or
         "squash-aliased", without antialiasing; as the decoder was trained when None (but for sd-image-variations, see
         docs/decoders.md), else as the encoder was
@@ -76,7 +76,7 @@ def load_space(
         None, or the variant where a part has only one
     decoder_options : ``noise_level`` of Stable unCLIP, ``upsample`` of Karlo, ``adapter`` and ``adapter_scale`` of IP-Adapter
 
-    Raises `CheckpointError` for what is missing or broken, `SpaceMismatchError` for a decoder of another CLIP.
+    Raises `CheckpointError` for missing or broken files, `SpaceMismatchError` for a decoder of another CLIP.
 
     >>> from clipspace import load_space
     >>> load_space("mini").stamp.dim
@@ -108,9 +108,9 @@ def load_space(
 
 
 def untrained_space(name: str | Path = "mini", *, seed: int, device: str | None = None) -> Space:
-    """The encoder of a space with freshly drawn weights: same architecture and preprocessing, nothing learned.
+    """The encoder of a space with random weights: same architecture and preprocessing, nothing learned.
 
-    A control: what a probe finds here, training did not put there. ``name`` as for `load_space`; a bare
+    A control: whatever a probe finds here was not learned. ``name`` as for `load_space`; a bare
     architecture such as ``"ViT-B-32"`` will do.
     """
     check_device(device)

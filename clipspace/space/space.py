@@ -61,43 +61,43 @@ class Space:
 
     @cached_property
     def weights(self) -> dict[str, str | None]:
-        """Digests of the weights of encoder, decoder and prior, as far as there are some: what a result depends on."""
+        """Digests of the weights of encoder, decoder and prior, of those that the space has."""
         parts = {"decoder": self.decoder, "prior": self.prior_model}
         return {"encoder": self.stamp.weights} | {k: networks_digest(v) for k, v in parts.items() if v is not None}
 
     @property
     def num_inference_steps(self) -> int:
-        """Steps that `decode` and `invert` take when told none."""
+        """Default number of sampler steps of `decode` and `invert`."""
         if self.usual_steps is not None:
             return self.usual_steps
         return _STEPS if self.decoder is None else self.decoder.num_inference_steps
 
     @property
     def guidance_scale(self) -> float:
-        """Guidance that `decode` takes where it draws the noise, when told none: what the decoder's authors use."""
+        """Default guidance scale of `decode` when the noise is drawn: the value of the decoder's authors."""
         if self.usual_guidance is not None:
             return self.usual_guidance
         return 1.0 if self.decoder is None else self.decoder.guidance_scale
 
     @property
     def inversion_guidance_scale(self) -> float:
-        """Guidance that `invert`, and `decode` of given noise, take when told none: 1."""
+        """Default guidance scale of `invert`, and of `decode` with given noise: 1."""
         return 1.0 if self.usual_guidance is None else self.usual_guidance
 
     @property
     def prior_steps(self) -> int:
-        """Steps that `prior` takes when told none."""
+        """Default number of sampler steps of `prior`."""
         return _PRIOR_STEPS if self.prior_model is None else self.prior_model.num_inference_steps
 
     @property
     def prior_guidance_scale(self) -> float:
-        """Guidance that `prior` takes when told none: what the prior's authors use."""
+        """Default guidance scale of `prior`: the value of the prior's authors."""
         return 1.0 if self.prior_model is None else self.prior_model.guidance_scale
 
     def with_defaults(self, *, num_inference_steps: int | None = None, guidance_scale: float | None = None) -> Space:
-        """The same space, whose decoder takes these steps and this guidance wherever it is told none; None keeps what it takes.
+        """The same space with other default sampler steps and guidance of its decoder; None keeps the default.
 
-        Inversion takes this guidance too. The networks are shared, not copied. Raises `InputError` for what cannot be taken.
+        Inversion uses this guidance too. The networks are shared, not copied. Raises `InputError` for invalid values.
         """
         if guidance_scale is not None:
             check_guidance("with_defaults", guidance_scale)
@@ -110,9 +110,9 @@ class Space:
     def encode_images(self, images, *, batch_size: int = _ENCODE_BATCH, deterministic: bool = False) -> Embeddings:
         """Raw image embeddings of one image or a sequence (paths, PIL, arrays; see `images.read_image`).
 
-        The last bits of a vector, about 1e-6 of its length in float32, depend on the shape of the batch that it was
-        computed in. ``deterministic`` pads every batch to ``batch_size``, as `encode` does, so that on the CPU a vector
-        is the same to the bit whatever came with it. Raises `PrecisionError` where the encoder overflows its dtype.
+        The last bits of a vector, about 1e-6 of its length in float32, depend on the size of its batch. ``deterministic`` pads
+        every batch to ``batch_size``, as `encode` does, so that on the CPU a vector does not depend on the other images of its
+        batch. Raises `PrecisionError` if the encoder overflows in its dtype.
         """
         listed, names = list_images(images)
         padded = batch_size if deterministic else None
@@ -124,10 +124,10 @@ class Space:
         return self._embeddings(chunks, "image", names)
 
     def encode_features(self, images, *, batch_size: int = _ENCODE_BATCH) -> Embeddings:
-        """What the encoder holds of images before its projection, for probes; no points of this space.
+        """Features of images before the encoder's last projection, for probes; they are not points of this space.
 
-        They carry a stamp of their own, so nothing mixes them with embeddings. Raises `CapabilityError` where
-        an encoder has no projection apart.
+        They have a stamp of their own, so they are never mixed with embeddings. Raises `CapabilityError` if
+        the encoder has no separate projection.
         """
         listed, names = list_images(images)
         slices = batch_slices(len(listed), batch_size, "encoding", "images")
@@ -139,7 +139,7 @@ class Space:
         return Embeddings(vectors, replace(self.encoder.features_stamp, dim=vectors.shape[1]), "image", names)
 
     def encode_texts(self, texts: str | Sequence[str], *, batch_size: int = _ENCODE_BATCH) -> Embeddings:
-        """Raw text embeddings of one text or a sequence. Empty texts raise; what does not fit is cut with a warning."""
+        """Raw text embeddings of one text or a sequence. Empty texts raise `InputError`; long texts are cut with a warning."""
         listed = [texts] if isinstance(texts, str) else list(in_order(texts, "encode_texts"))
         wrong = [text for text in listed if not isinstance(text, str)]
         if wrong:
@@ -161,8 +161,8 @@ class Space:
     ) -> Embeddings:
         """Image embeddings that the prior draws for texts, or for their embeddings.
 
-        Most priors read the text itself, so embeddings must be named by the texts that they are of. Of ``candidates``
-        draws for each text the one nearest to the text embedding is kept (Ramesh et al. 2022, section 2.2, draw two).
+        Most priors read the text itself, so embeddings must be named by their texts. Of ``candidates`` draws for each text, the
+        one with the highest cosine to the text embedding is kept (Ramesh et al. 2022, section 2.2, draw two).
         ``guidance_scale`` is what the prior's authors use when None (4 for those of Kandinsky 2.2 and Karlo, else 1), and each
         step clips the embedding it predicts as their sampler does. Raises `CapabilityError` where the space has no prior,
         `PrecisionError` where it answers with NaN.
@@ -203,14 +203,14 @@ class Space:
         ----------
         embeddings : points of this space, of any length
         noise : x_T, float array (n, *latent_shape), or (1, ...) to share one; drawn from ``seed`` when None
-        seed : of x_T, and of the draws of ``eta``, which are independent; row i depends on the seed and on i alone
-        num_inference_steps : of the sampler; `Space.num_inference_steps` when None
-        guidance_scale : of classifier-free guidance (Ho & Salimans 2022): 1 is none, 0 leaves the condition out; when None, that
-            of the decoder's authors (`Space.guidance_scale`) where the noise is drawn, and 1 where it is given
-        eta : 0 is deterministic DDIM; above, every step draws fresh noise
-        clip_sample : clip the x_0 that every step predicts, where the checkpoint's own sampler does; when None, where the noise
-            is drawn and not where it is given, for `invert` finds the noise of unclipped steps: clipping has no inverse
-        rescale : norm to give every vector, where their own was lost (unit vectors for a decoder of raw ones)
+        seed : of x_T, and of the noise of ``eta``, which are independent; row i depends only on the seed and on i
+        num_inference_steps : steps of the sampler; `Space.num_inference_steps` when None
+        guidance_scale : scale of classifier-free guidance (Ho & Salimans 2022): 1 is none, 0 ignores the condition; when None, that
+            of the decoder's authors (`Space.guidance_scale`) if the noise is drawn, and 1 if it is given
+        eta : 0 is deterministic DDIM; above 0, every step adds fresh noise
+        clip_sample : whether to clip the x_0 that each step predicts, if the checkpoint's own sampler does; when None, yes if the
+            noise is drawn and no if it is given, because `invert` finds the noise of unclipped steps: clipping has no inverse
+        rescale : norm to give to every vector, if their own was lost (unit vectors for a decoder that takes raw ones)
 
         Raises `CapabilityError` without a decoder, `SpaceMismatchError` for embeddings of another space,
         `InputError` for text embeddings (`prior` makes image embeddings of them) and for unit vectors where the
@@ -254,17 +254,18 @@ class Space:
         method: Method = "exact",
         batch_size: int = _DECODE_BATCH,
     ) -> Code:
-        """The bipartite code (z_i, x_T) of images: ``decode(code.embeddings, **code.settings)`` gives them back.
+        """The bipartite code (z_i, x_T) of images: ``decode(code.embeddings, **code.settings)`` reproduces them.
 
-        ``embeddings`` are those of the images, encoded when None. Images are taken at the decoder's
+        ``embeddings`` are the embeddings of the images, computed when None. Images are cropped and resized to the decoder's
         resolution (centre square). ``method="exact"`` inverts the sampler to float accuracy;
-        ``"ddim"`` is the one-step approximation in common use (see `diffusion.inversion`). Both are of steps that do not clip x_0,
-        whatever the checkpoint's own sampler does, and at guidance 1 unless another is asked for.
+        ``"ddim"`` is the one-step approximation in common use (see `diffusion.inversion`). Both invert steps that do not clip
+        x_0, whatever the checkpoint's own sampler does, and use guidance 1 unless another is given.
 
-        Warns (`ConvergenceWarning`) of images whose code decodes to something else. In float32 that is one in a hundred
-        of the mini space, drawn so unlike what the decoder draws that rounding decides the image; a space loaded with
-        ``dtype="float64"`` inverts and decodes them too, at four times the cost on a CPU. Warns (`ClippingWarning`) of images
-        whose code the decoder's own sampler would not decode, for it clips x_0; it says from which timestep on it clips nothing.
+        Warns (`ConvergenceWarning`) about images whose code decodes to something else. In float32 this is one in a hundred images
+        of the mini space: they are so unlike what the decoder draws that rounding decides the image. A space loaded with
+        ``dtype="float64"`` inverts and decodes them too, at four times the cost on a CPU. Warns (`ClippingWarning`) about
+        images whose code the decoder's own sampler would not decode, because it clips x_0; the warning names the timestep
+        below which it clips nothing.
         """
         decoder = self._decoder("invert")
         steps = self._steps(decoder, num_inference_steps)
@@ -289,7 +290,7 @@ class Space:
         )
 
     def noise(self, n: int, *, seed: int = 0) -> np.ndarray:
-        """x_T for ``n`` images, float32 ``(n, *latent_shape)``: what `decode` draws for ``seed``."""
+        """x_T for ``n`` images, float32 ``(n, *latent_shape)``: the noise that `decode` draws for ``seed``."""
         return draw_noise(self._decoder("noise").latent_shape, streams(seed, n, "noise")).numpy()
 
     def _embeddings(self, chunks: list[np.ndarray], modality: Any, names: list[str]) -> Embeddings:

@@ -55,7 +55,7 @@ def retention(
     seed: int = 0,
     batch_size: int = 64,
 ) -> Result:
-    """What a space keeps of each factor of a set of images: how much can be told from z, and how much of z it is.
+    """What a space keeps of each factor of a set of images: how well it is predicted from z, and how far it moves z.
 
     The keys are ``layer``, ``component`` and ``factor``. *Availability* is the answer to "kept or ignored":
 
@@ -65,7 +65,7 @@ def retention(
     - ``selectivity``: best minus the skill on a control task of equal size (`cross_fitting`).
     - ``bits``, ``usable``: bits per image that z saves when the values are sent, learning included; and in the last block.
 
-    *Salience* is another question, for what moves z little may be kept perfectly:
+    *Salience* is measured separately, because a factor that moves z little may be kept perfectly:
 
     - ``sensitivity``: how far z moves when this factor alone is drawn again, in units of the angle between unrelated images.
     - ``consistency``: whether it moves the same way every time.

@@ -77,9 +77,10 @@ def encode(
     output : a folder; new, empty, or holding the unfinished store
     texts : also encode captions; then a row without one is recorded
     dtype, normalized : "float32" or "float16"; directions only, as clip-retrieval stores them. Norms are always kept
-    rows_per_shard : the work that a kill can cost; a run of whole row groups of a Parquet file, or a tar file
+    rows_per_shard : rows per shard, rounded to whole row groups of a Parquet file, or one tar file; an interrupted run
+        repeats its unfinished shards
     shard : (i, n) encodes every n-th shard from the i-th on, for n runs side by side on one file system
-    limit : the first so many rows of the input
+    limit : maximum number of rows; the first rows of the input are encoded
     batch_size : 32 on the CPU, 128 on a GPU. The model always works on batches of this one shape (the last padded),
         so that no vector depends, in its last bits, on how many others came with it
     workers : on the CPU, batches side by side, each on a thread of its own, as many as torch has threads; on a GPU,
