@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from io import BytesIO
 from pathlib import Path
 
@@ -15,6 +16,26 @@ import pytest
 from PIL import Image
 
 from clipspace.scenes import Scene, Thing, render
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _merges_read_once():
+    """open_clip's tokenizer reads its 48,894 merges once, not for every CLIP: half of the time that a tiny space takes to load."""
+    if (module := sys.modules.get("open_clip.tokenizer")) is None:
+        yield
+        return
+    read, attributes = module.SimpleTokenizer.__init__, {}
+
+    def once(self, *arguments, **options):
+        key = repr((arguments, sorted(options.items())))
+        if key not in attributes:
+            read(self, *arguments, **options)
+            attributes[key] = dict(vars(self))
+        vars(self).update(attributes[key])
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module.SimpleTokenizer, "__init__", once)
+        yield
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ import hostile
 import numpy as np
 import pyarrow.parquet
 import pytest
+from command_line import run
+from full_disk import full_disk
 from PIL import Image
 
 import clipspace.space.encoding.loop
@@ -262,15 +264,11 @@ def test_a_batch_too_large_for_the_memory_says_what_to_lower(space, folder, tmp_
         encode(space, folder, tmp_path / "out")
 
 
-def test_a_full_disk_leaves_no_half_of_a_shard(space, folder, tmp_path):
-    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048)); "
-    code = limit + "from test_encode import RUN; exec(RUN)"
-    command = [sys.executable, "-c", code, "encode", str(folder), "-o", str(tmp_path / "out"), "--device", "cpu"]
-    command += ["--limit", "10"]  # few enough to stay in the buffer, which then cannot be written when it is closed
-    where = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": where})
-    assert done.returncode != 0
-    assert "File too large" in done.stderr
+def test_a_full_disk_leaves_no_half_of_a_shard(folder, tmp_path, capsys):
+    command = ["encode", str(folder), "-o", str(tmp_path / "out"), "--device", "cpu"]
+    with full_disk(2048):  # 10 are few enough to stay in the buffer, which then cannot be written when it is closed
+        assert run(*command, "--limit", "10") != 0
+    assert "File too large" in capsys.readouterr().err
     assert [str(f.relative_to(tmp_path / "out")) for f in (tmp_path / "out").rglob("*") if f.is_file()] == [
         "store.json"
     ]

@@ -1,7 +1,7 @@
 """The model card's table: every part runs small, reports what is known to be true, and lands between the markers."""
 
+import importlib
 import re
-import subprocess
 import sys
 from dataclasses import replace
 
@@ -44,6 +44,7 @@ def quick(space):
     return replace(space, decoder=decoder)
 
 
+@pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize("part", SCENES)
 def test_a_part_reports_rows_of_the_card(quick, part):
     table = CARD.read_text()
@@ -73,13 +74,23 @@ def test_the_rival_of_the_speed_row_draws_the_same(quick):
         assert np.abs(np.asarray(a, dtype=int) - np.asarray(b)).max() <= 1
 
 
-def test_evaluation_needs_nothing_that_only_training_does():
-    code = (
-        "import sys; sys.modules['pytorch_optimizer'] = None; import clipspace.mini.evaluate; "
-        "print([m for m in sys.modules if m.startswith('clipspace.mini.train')])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+def _imported() -> list[str]:
+    return [name for name in sys.modules if name.partition(".")[0] == "clipspace"]
+
+
+def test_evaluation_needs_nothing_that_only_training_does(monkeypatch):
+    """The package is imported anew, where the optimiser is not installed."""
+    monkeypatch.setitem(sys.modules, "pytorch_optimizer", None)
+    before = {name: sys.modules.pop(name) for name in _imported()}
+    try:
+        importlib.import_module("clipspace.mini.evaluate")
+        imported = _imported()
+    finally:
+        for name in _imported():
+            del sys.modules[name]
+        sys.modules.update(before)
+    assert "clipspace.mini.evaluation" in imported
+    assert not [name for name in imported if name.startswith("clipspace.mini.train")]
 
 
 def test_the_card_keeps_all_but_its_table(tmp_path):

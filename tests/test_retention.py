@@ -196,15 +196,18 @@ def test_photos_need_no_special_case_and_grey_is_seen(space, rng):
     assert "code" not in result.column("layer")
 
 
-def test_real_photos_through_an_untrained_vit(vit_b_32):
+@pytest.mark.parametrize("encoder", ["twin", pytest.param("vit_b_32", marks=pytest.mark.slow)])
+def test_real_photos_through_untrained_weights(encoder, request):
     folder = os.environ.get("CLIPSPACE_TEST_DATA")
     if not folder:
         pytest.skip("CLIPSPACE_TEST_DATA is not set")
     photos = sorted(Path(folder, "photos").iterdir())[:24]
+    untrained = request.getfixturevalue(encoder)
     with pytest.warns(UserWarning, match="dimensions"):
-        result = retention(vit_b_32, photos, factors=["grey", "rotation"], pairs=3, capacities=("linear",))
+        result = retention(untrained, photos, factors=["grey", "rotation"], pairs=3, capacities=("linear",))
     assert set(result.labels["factors"]) == {"grey", "rotation"}
-    assert result.provenance.stamp.dim == 512
+    assert result.provenance.stamp == untrained.stamp
+    assert untrained.stamp.dim == {"twin": 128, "vit_b_32": 512}[encoder]
 
 
 # Bad input.

@@ -170,7 +170,7 @@ def _lbfgs(objective, shape: tuple[int, int, int], like: torch.Tensor, gap: floa
                 break
             open_problems, value, step = open_problems[stay], value[stay], step[stay]
             theta, gradient, direction = theta[..., stay], gradient[..., stay], direction[..., stay]
-            pairs = [(s[..., stay], y[..., stay], r[stay]) for s, y, r in pairs]
+            pairs = [(s[..., stay], y[..., stay], r[stay], c[stay]) for s, y, r, c in pairs]
         move = step.to(theta.dtype) * direction
         tried_value, tried_gradient = objective(theta + move, open_problems)
         enough = tried_value <= value + 1e-4 * _dot(gradient, move) + precision * value.abs()
@@ -183,25 +183,25 @@ def _lbfgs(objective, shape: tuple[int, int, int], like: torch.Tensor, gap: floa
     return solution, passes, converged
 
 
-def _pair(move: torch.Tensor, change: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """A step, the change of gradient along it, and 1 / their product (0 where that is not usable)."""
-    product = _dot(move, change)
-    usable = product > 1e-10 * (_dot(move, move) * _dot(change, change)).sqrt()
-    return move, change, torch.where(usable, 1 / product, 0)
+def _pair(move: torch.Tensor, change: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """A step, the change of gradient along it, 1 / their product, and the inverse curvature (both 0 where not usable)."""
+    product, square = _dot(move, change), _dot(change, change)
+    usable = product > 1e-10 * (_dot(move, move) * square).sqrt()
+    inverse = torch.where(usable, 1 / product, 0)
+    return move, change, inverse, torch.where(usable, 1 / (inverse * square), 0)
 
 
 def _quasi_newton(gradient: torch.Tensor, pairs: list) -> torch.Tensor:
     """Minus the inverse Hessian as L-BFGS knows it, times the gradient (Nocedal & Wright, algorithm 7.4)."""
     q, alphas = gradient.clone(), []
-    for move, change, inverse in reversed(pairs):
+    for move, change, inverse, _ in reversed(pairs):
         alphas.append(inverse * _dot(move, q))
         q -= alphas[-1].to(q.dtype) * change
     size = torch.ones_like(alphas[0])
-    for _, change, inverse in pairs:
-        square = _dot(change, change)
-        size = torch.where(inverse > 0, 1 / (inverse * square), size)
+    for _, _, _, curvature in pairs:
+        size = torch.where(curvature > 0, curvature, size)
     q *= size.to(q.dtype)
-    for (move, change, inverse), alpha in zip(pairs, reversed(alphas), strict=True):
+    for (move, change, inverse, _), alpha in zip(pairs, reversed(alphas), strict=True):
         q += (alpha - inverse * _dot(change, q)).to(q.dtype) * move
     return -q
 

@@ -37,7 +37,7 @@ class EmbeddingPrior(Prior):
 
     def __init__(self, network: PriorTransformer, schedule, *, clip: Stamp | str, image_norm: float) -> None:
         self.network, self.schedule, self.clip, self.image_norm = network, schedule, clip, image_norm
-        self.device, self.dim = device_of(network), int(network.config.embedding_dim)
+        self.device, self.dtype, self.dim = device_of(network), network.dtype, int(network.config.embedding_dim)
         self.latent_shape = (self.dim,)
 
     def inputs(self, texts: Sequence[str], unit: np.ndarray) -> torch.Tensor:
@@ -46,13 +46,13 @@ class EmbeddingPrior(Prior):
 
     def condition(self, z: torch.Tensor) -> torch.Tensor:
         unit = torch.nn.functional.normalize(z, dim=-1) * self.dim**0.5
-        return unit.to(self.device, self.network.dtype)
+        return unit.to(self.device, self.dtype)
 
     def null_condition(self, n: int) -> torch.Tensor:
-        return torch.zeros(n, self.dim, device=self.device, dtype=self.network.dtype)
+        return torch.zeros(n, self.dim, device=self.device, dtype=self.dtype)
 
     def predict(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
-        return widened(self.network(x_t.to(self.network.dtype), t, proj_embedding=cond, return_dict=False)[0])
+        return widened(self.network(x_t.to(self.dtype), t, proj_embedding=cond, return_dict=False)[0])
 
     def to_embeds(self, latents: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.normalize(latents, dim=-1) * self.image_norm
@@ -78,7 +78,7 @@ class TextPrior(Prior):
     def __init__(self, network: PriorTransformer, schedule, text_encoder, tokenizer, *, facts: DecoderFacts) -> None:
         self.network, self.schedule, self.facts = network, schedule, facts
         self.text_encoder, self.tokenizer = text_encoder, tokenizer
-        self.device, self.dim = device_of(network), int(network.config.embedding_dim)
+        self.device, self.dtype, self.dim = device_of(network), network.dtype, int(network.config.embedding_dim)
         self.latent_shape = (self.dim,)
 
     def text_tower(self) -> TransformersTexts:
@@ -102,12 +102,11 @@ class TextPrior(Prior):
         return self.condition([""] * n)
 
     def predict(self, x_t: torch.Tensor, t: int, cond: TextCondition) -> torch.Tensor:
-        dtype = self.network.dtype
         out = self.network(
-            x_t.to(dtype),
+            x_t.to(self.dtype),
             timestep=t,
-            proj_embedding=cond.pooled.to(dtype),
-            encoder_hidden_states=cond.hidden.to(dtype),
+            proj_embedding=cond.pooled.to(self.dtype),
+            encoder_hidden_states=cond.hidden.to(self.dtype),
             attention_mask=cond.mask,
         )
         return widened(out.predicted_image_embedding)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import numpy as np
+import torch
 
 from clipspace.diffusion.inversion import CONVERGED
 from clipspace.manipulate import interpolate
@@ -47,6 +48,7 @@ def _in_float64(space: Space) -> Space:
     double = copy.deepcopy(space)
     double.encoder.model.double()
     double.decoder.unet.double()
+    double.decoder.dtype = torch.float64
     return double
 
 

@@ -48,13 +48,13 @@ class ImageVariations(Autoencoded):
         self.device, self.dtype = device_of(unet), unet.dtype
 
     def condition(self, z: torch.Tensor) -> torch.Tensor:
-        return z[:, None].to(self.device, self.unet.dtype)
+        return z[:, None].to(self.device, self.dtype)
 
     def null_condition(self, n: int) -> torch.Tensor:
-        return torch.zeros(n, 1, self.dim, device=self.device, dtype=self.unet.dtype)
+        return torch.zeros(n, 1, self.dim, device=self.device, dtype=self.dtype)
 
     def predict(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
-        return widened(self.unet(x_t.to(self.unet.dtype), t, encoder_hidden_states=cond).sample)
+        return widened(self.unet(x_t.to(self.dtype), t, encoder_hidden_states=cond).sample)
 
 
 def load(facts: DecoderFacts, folder: Path, place: Placement, encoder: Encoder) -> ImageVariations:

@@ -64,7 +64,7 @@ class MoVQDecoder(DiffusionDecoder):
         self.null_embeds = null_embeds.to(self.device, unet.dtype)
 
     def condition(self, z: torch.Tensor) -> torch.Tensor:
-        return z.to(self.device, self.unet.dtype)
+        return z.to(self.device, self.dtype)
 
     def null_condition(self, n: int) -> torch.Tensor:
         return self.null_embeds.expand(n, -1)
@@ -84,7 +84,7 @@ class Kandinsky(MoVQDecoder):
 
     def predict(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
         both = self.unet(
-            x_t.to(self.unet.dtype), t, encoder_hidden_states=None, added_cond_kwargs={"image_embeds": cond}
+            x_t.to(self.dtype), t, encoder_hidden_states=None, added_cond_kwargs={"image_embeds": cond}
         ).sample
         return widened(both[:, : self.channels])
 

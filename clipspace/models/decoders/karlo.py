@@ -107,7 +107,7 @@ class Karlo(DiffusionDecoder):
         self.dim = int(projection.config.clip_embeddings_dim)
 
     def condition(self, z: torch.Tensor) -> torch.Tensor:
-        return z.to(self.device, self.unet.dtype)
+        return z.to(self.device, self.dtype)
 
     def null_condition(self, n: int) -> torch.Tensor:
         return own_parameter(self.projection, "learned_classifier_free_guidance_embeddings").expand(n, -1)
@@ -127,7 +127,7 @@ class Karlo(DiffusionDecoder):
         extra = int(self.projection.config.clip_extra_context_tokens)
         mask = torch.nn.functional.pad(self.prompt.mask, (extra, 0), value=True).expand(n, -1)
         return self.unet(
-            x_t.to(self.unet.dtype), t, encoder_hidden_states=tokens, class_labels=added, attention_mask=mask
+            x_t.to(self.dtype), t, encoder_hidden_states=tokens, class_labels=added, attention_mask=mask
         ).sample
 
     def latents(self, pixels: torch.Tensor) -> torch.Tensor:

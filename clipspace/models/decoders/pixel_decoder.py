@@ -56,13 +56,13 @@ class PixelDecoder(DiffusionDecoder):
         return replace(MINI, name="pixel", clip=(clip.model,), dim=self.dim, output=output, **own)
 
     def condition(self, z: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.normalize(z, dim=-1).mul(self.dim**0.5).to(self.device, self.unet.dtype)
+        return torch.nn.functional.normalize(z, dim=-1).mul(self.dim**0.5).to(self.device, self.dtype)
 
     def null_condition(self, n: int) -> torch.Tensor:
-        return torch.zeros(n, self.dim, device=self.device, dtype=self.unet.dtype)
+        return torch.zeros(n, self.dim, device=self.device, dtype=self.dtype)
 
     def predict(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
-        x_t = x_t.to(self.unet.dtype, memory_format=torch.channels_last)
+        x_t = x_t.to(self.dtype, memory_format=torch.channels_last)
         return widened(self.unet(x_t, t, encoder_hidden_states=None, class_labels=cond, return_dict=False)[0])
 
     def latents(self, pixels: torch.Tensor) -> torch.Tensor:

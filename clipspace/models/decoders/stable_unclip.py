@@ -91,14 +91,14 @@ class StableUnCLIP(Autoencoded):
             z = self.normalizer.unscale(self.noising.add_noise(scaled, noise.to(place), level.to(place)))
         embedded = get_timestep_embedding(level, self.dim, flip_sin_to_cos=True, downscale_freq_shift=0)
         both = torch.cat([z.float().cpu(), embedded.expand(len(z), -1)], dim=1)
-        return both.to(self.device, self.unet.dtype)
+        return both.to(self.device, self.dtype)
 
     def null_condition(self, n: int) -> torch.Tensor:
-        return torch.zeros(n, 2 * self.dim, device=self.device, dtype=self.unet.dtype)
+        return torch.zeros(n, 2 * self.dim, device=self.device, dtype=self.dtype)
 
     def predict(self, x_t: torch.Tensor, t: int, cond: torch.Tensor) -> torch.Tensor:
         prompt = self.empty_prompt.expand(len(cond), -1, -1)
-        return widened(self.unet(x_t.to(self.unet.dtype), t, encoder_hidden_states=prompt, class_labels=cond).sample)
+        return widened(self.unet(x_t.to(self.dtype), t, encoder_hidden_states=prompt, class_labels=cond).sample)
 
 
 def load(
