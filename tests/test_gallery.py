@@ -19,7 +19,7 @@ def test_every_analysis_is_in_the_gallery():
         assert (GALLERY / f"{name}.csv").stat().st_size > 20
 
 
-@pytest.mark.parametrize("name", ["spectrum", "modality_gap"])
+@pytest.mark.parametrize("name", [pytest.param("spectrum", marks=pytest.mark.slow), "modality_gap"])
 def test_the_numbers_are_what_the_analysis_gives(name, space):
     """Those that need no decoder, for the others take minutes; to what another machine's arithmetic leaves."""
     with (GALLERY / f"{name}.csv").open() as file:

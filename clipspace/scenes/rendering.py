@@ -69,16 +69,19 @@ def _body_texture(thing: Thing, side: int, centre, radius: float, turn) -> tuple
     """A square tile of the body's texture around the thing, and its top left corner on the canvas."""
     half = int(radius * 1.5) + 2
     corner = (int(centre[0]) - half, int(centre[1]) - half)
-    grid = np.stack(np.meshgrid(np.arange(2 * half), np.arange(2 * half)), axis=-1) + np.array(corner) - centre
-    u, v = np.moveaxis((grid @ turn) / (0.19 * side / 2), -1, 0)
-    u = u + thing.phase
+    across, down = (np.arange(2 * half) + start - middle for start, middle in zip(corner, centre, strict=True))
+    wavelength = 0.19 * side / 2
+
+    def phase_along(axis: int) -> np.ndarray:
+        return ((across * turn[0, axis] + (down * turn[1, axis])[:, None]) / wavelength + thing.phase) % 1.0
+
     if thing.texture == "striped":
-        marked = (u % 1.0) < 0.42
+        marked = phase_along(0) < 0.42
     else:
-        marked = ((u % 1.0 - 0.5) ** 2 + ((v + thing.phase) % 1.0 - 0.5) ** 2) < 0.30**2
+        marked = (phase_along(0) - 0.5) ** 2 + (phase_along(1) - 0.5) ** 2 < 0.30**2
     color = np.array(COLORS[thing.color], dtype=float)
-    tile = np.where(marked[..., None], _mix(color, 255, 0.62), _mix(color, 0, 0)).astype(np.uint8)
-    return corner, Image.fromarray(tile)
+    paints = np.array([_mix(color, 0, 0), _mix(color, 255, 0.62)], dtype=np.uint8)
+    return corner, Image.fromarray(paints[marked.astype(np.intp)])
 
 
 def _rotation(degrees: float) -> np.ndarray:
