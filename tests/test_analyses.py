@@ -4,12 +4,15 @@ import ast
 import subprocess
 import sys
 from inspect import signature
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.image import AxesImage
+from matplotlib.text import Text
 
-from clipspace.analyses import about, analysis, draw, names, question
+from clipspace.analyses import about, analysis, caption, draw, names, question
 from clipspace.analyses.asking import Brought, computed_on
 from clipspace.errors import InputError
 from clipspace.results.loading import load_result
@@ -127,7 +130,7 @@ def test_a_result_repeats(name, space, results):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_figure_is_drawn_from_data_with_no_model(name, results, drawn):
     beside = {path.suffix: path for path in drawn[name].iterdir()}
-    assert set(beside) == {".pdf", ".png", ".csv", ".json", ".npz"}
+    assert set(beside) == {".pdf", ".png", ".md", ".csv", ".json", ".npz"}
     assert {path.stem for path in beside.values()} == {"fig.1"}
     assert beside[".pdf"].stat().st_size < 2_000_000
     assert beside[".json"].read_bytes() == results[name].read_bytes()
@@ -147,15 +150,51 @@ def test_computing_loads_no_matplotlib(tmp_path):
 
 @pytest.mark.parametrize("venue", ["neurips", "cvpr"])
 @pytest.mark.parametrize("name", NAMES)
-def test_no_label_leaves_the_page(name, venue, results):
+def test_no_label_leaves_the_page_or_touches_another(name, venue, results):
     figure = draw(load_result(results[name]), venue=venue)
-    figure.draw_without_rendering()
+    boxes = _texts(figure)
     page = figure.bbox
     box = figure.get_tightbbox().transformed(figure.dpi_scale_trans)
     assert box.x0 >= page.x0 - 1
     assert box.y0 >= page.y0 - 1
     assert box.x1 <= page.x1 + 1
     assert box.y1 <= page.y1 + 1
+    outside = [text for text, box in boxes if not (box.x0 > -1 and box.x1 < page.x1 + 1)]
+    assert not outside, "text is cut at the edge"
+    touching = [(a, b) for (a, one), (b, other) in combinations(boxes, 2) if one.padded(-1).overlaps(other.padded(-1))]
+    assert not touching
+    images = [image.get_window_extent() for image in figure.findobj(AxesImage)]
+    assert not [text for text, box in boxes if any(box.padded(-1.5).overlaps(image) for image in images)]
+
+
+def _texts(figure):
+    """Every text that is drawn, with its box in pixels."""
+    drawn, paint = [], Text.draw
+
+    def record(text, *arguments, **options):
+        if text.get_visible() and text.get_text().strip():
+            drawn.append(text)
+        return paint(text, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Text, "draw", record)
+        figure.draw_without_rendering()
+    return [(text.get_text(), Text.get_window_extent(text)) for text in dict.fromkeys(drawn)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_caption_names_what_is_drawn_and_its_sample(name, results):
+    result = load_result(results[name])
+    words = caption(result).split()
+    assert 40 <= len(words) <= 220
+    assert words[-1].endswith((".", ")."))
+    assert not {"None", "nan"} & {word.strip("().,:;") for word in words}
+    assert "  " not in caption(result)
+    assert any(character.isdigit() for character in caption(result))
+    text = caption(result)
+    assert any(
+        known in text for known in ("chance", "baseline", "control", "best that the decoder can", "unrelated", "alike")
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)

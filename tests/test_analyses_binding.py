@@ -28,7 +28,7 @@ def test_captions_that_name_the_thing_are_told_apart_and_swapped_ones_are_not(sp
     assert values["swapped", "two-way"] == 0
     assert "above chance for named;" in found.findings[0]
     assert found.labels["captions"] == list(captions * 2)
-    assert [ax.get_title() for ax in draw(found).axes[:2]] == ["", "with texts"]
+    assert [ax.get_title() for ax in draw(found).axes[:2]] == ["", "with captions"]
 
 
 def test_an_empty_kind_is_named(space):
@@ -60,7 +60,7 @@ def test_the_probe_of_images_alone_stands_beside_and_counts_above_a_histogram_of
     figure = draw(found)
     figure.draw_without_rendering()
     box = figure.get_tightbbox().transformed(figure.dpi_scale_trans)
-    assert [ax.get_title() for ax in figure.axes[:3]] == ["", "with texts", "images alone"]
+    assert [ax.get_title() for ax in figure.axes[:3]] == ["", "with captions", "probe of images"]
     assert np.all([box.x0 > -1, box.y0 > -1, box.x1 < figure.bbox.x1 + 1, box.y1 < figure.bbox.y1 + 1])
     assert not any(row["view"] == "images alone" for row in run(replace(space, decoder=None), n=4, probed=0).table)
 

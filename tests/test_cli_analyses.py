@@ -117,10 +117,12 @@ def test_a_saved_result_is_drawn_beside_its_data_or_elsewhere(tmp_path, capsys):
     run("analyse", "spectrum", "--quick", "--device", "cpu")
     capsys.readouterr()
     assert run("draw", "results/spectrum.json", "--venue", "cvpr", "--json") == 0
-    assert json.loads(capsys.readouterr().out) == {"written": ["results/spectrum.pdf", "results/spectrum.png"]}
+    assert json.loads(capsys.readouterr().out) == {
+        "written": ["results/spectrum.pdf", "results/spectrum.png", "results/spectrum.md"]
+    }
     (tmp_path / "paper").mkdir()
     assert run("draw", "results/spectrum.json", "-o", "paper") == 0
-    assert sorted(p.suffix for p in (tmp_path / "paper").iterdir()) == [".csv", ".json", ".npz", ".pdf", ".png"]
+    assert sorted(p.suffix for p in (tmp_path / "paper").iterdir()) == [".csv", ".json", ".md", ".npz", ".pdf", ".png"]
     assert run("draw", "results/spectrum.json", "--venue", "nowhere") == 1
     assert run("draw", "missing.json") == 1
     errors = capsys.readouterr().err.splitlines()

@@ -38,3 +38,12 @@ def test_dots_of_a_second_series_stand_beside_the_first():
 def test_chance_is_a_tick_across_its_row_alone():
     ax = intervals(LABELS, VALUES, chance=[0.5, None, 0.25], offset=0.1, height=0.4)
     np.testing.assert_allclose(_segments(ax, 0), [[[0.5, -0.1], [0.5, 0.3]], [[0.25, 1.9], [0.25, 2.3]]])
+
+
+def test_an_interval_shows_on_a_dark_bar():
+    ax = intervals(LABELS, VALUES, low=[0.1, None, 0.8], high=[0.3, None, 0.95], bars=True, color="black")
+    rim, line = ax.collections[-2:]
+    np.testing.assert_allclose(_segments(ax, -2), _segments(ax, -1))
+    assert to_rgba("white") == tuple(rim.get_colors()[0])
+    assert rim.get_linewidth()[0] > line.get_linewidth()[0]
+    assert rim.get_zorder() < line.get_zorder()

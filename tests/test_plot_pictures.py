@@ -4,7 +4,21 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from clipspace.plot import grid, ladder, page, pairs, paper, probabilities, trim, width
+from clipspace.plot import (
+    cells_for,
+    grid,
+    ladder,
+    number_columns,
+    page,
+    pair_columns,
+    pair_cosines,
+    pairs,
+    paper,
+    probabilities,
+    span,
+    trim,
+    width,
+)
 
 
 @pytest.fixture
@@ -154,3 +168,53 @@ def test_a_page_is_as_wide_as_the_text_and_trimming_leaves_that(images, venue):
         figure = page(venue)
         grid(images, row_labels=["one", "two"], ax=figure.subplots())
         assert trim(figure).get_figwidth() == width(venue)
+
+
+@pytest.mark.parametrize("venue", ["neurips", "eccv"])
+def test_numbers_stand_level_with_their_pictures_under_names_that_fit(images, venue):
+    names = ["cosine to\nits z", "cosine to\nother z"]
+    with paper(venue):
+        figure, cells = page(venue), cells_for(names, 3, venue)
+        left, right = figure.subplots(1, 2, width_ratios=[3, cells])
+        grid(images, ax=left)
+        number_columns([[0.5, -0.25], [-0.001, None]], names, cells=cells, ax=right)
+        trim(figure)
+        heads = [label.get_window_extent() for label in right.get_xticklabels()]
+    assert [text.get_text() for text in right.texts] == ["0.50", "−0.25", "0.00", "–"]
+    assert np.allclose(_pixels(left, [0, 1]), _pixels(right, [0, 1]), atol=1)
+    assert heads[0].x1 < heads[1].x0
+    assert heads[1].x1 <= figure.bbox.x1 + 1
+
+
+def test_a_span_stands_over_its_columns_and_above_their_labels(images):
+    with paper():
+        figure = Figure(figsize=(4, 3))
+        ax = grid(images, column_labels=["a", "b", "c"], ax=figure.subplots())
+        (text,) = span(ax, 1, 2, "two columns").texts
+        figure.draw_without_rendering()
+        box, labels = text.get_window_extent(), [label.get_window_extent() for label in ax.get_xticklabels()]
+    assert (box.x0 + box.x1) / 2 == pytest.approx((labels[1].x0 + labels[2].x1) / 2, abs=3)
+    assert box.y0 > max(label.y1 for label in labels)
+    (rule,) = ax.lines
+    assert rule.get_xdata() == pytest.approx([0.6, 2.4])
+
+
+def test_labels_of_pairs_are_named_line_by_line(images):
+    marks = pair_cosines([(0.5, -0.25), (0.125, 1.0)], "pixels")
+    assert marks == {"labels": ["0.50\n−0.25", "0.12\n1.00"], "label_names": "cosine in z\nin pixels"}
+    with paper():
+        figure = Figure(figsize=(4, 3))
+        ax = pair_columns(images[:, :2], title="same", **marks, ax=figure.subplots())
+        figure.draw_without_rendering()
+        (name,) = [text for text in ax.texts if "pixels" in text.get_text()]
+        box, first = name.get_window_extent(), ax.get_xticklabels()[0].get_window_extent()
+    assert box.x1 < first.x0
+    assert box.y0 == pytest.approx(first.y0, abs=2)
+
+
+def test_levels_of_chance_have_the_colour_of_their_curve():
+    ax = ladder([1, 2], {"colour": [0.2, 0.9], "thing": [0.1, 0.8]}, chance={"thing": 0.05}, ylabel="share")
+    colour, thing, level = ax.lines
+    assert level.get_ydata() == [0.05, 0.05]
+    assert level.get_color() == thing.get_color() != colour.get_color()
+    assert colour.get_markersize() > thing.get_markersize()

@@ -158,3 +158,9 @@ def test_a_rasterised_layer_is_one_picture_and_its_labels_stay_text(tmp_path, rn
 @pytest.mark.parametrize("name", ["fig.3", "fig.3.pdf", "fig.3.png"])
 def test_only_the_suffix_of_a_figure_is_replaced(name, tmp_path):
     assert [path.name for path in save_figure(_figure(), tmp_path / name)] == ["fig.3.pdf", "fig.3.png"]
+
+
+def test_a_caption_is_written_beside_the_figure(tmp_path):
+    paths = save_figure(_figure(), tmp_path / "fig.1", caption="What is drawn.")
+    assert [path.name for path in paths] == ["fig.1.pdf", "fig.1.png", "fig.1.md"]
+    assert paths[-1].read_text() == "What is drawn.\n"

@@ -5,10 +5,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from clipspace.measure.column_structure import MOST
-from clipspace.plot import scatter
+from clipspace.plot import name_groups, paper, scatter
 from clipspace.scenes import COLORS, GROUNDS
 
 
@@ -104,3 +105,20 @@ def test_amounts_have_a_colour_bar(points):
     shades = ax.collections[0].get_facecolors()
     low, high = np.argmin(points[:, 0]), np.argmax(points[:, 0])
     assert shades[high].sum() > shades[low].sum()
+
+
+def test_names_of_groups_stand_beside_their_points_and_apart(rng):
+    middles = rng.uniform(size=(9, 2))
+    labels = [f"group {i}" for i in range(9)] * 20
+    points = middles[np.arange(180) % 9] + 0.01 * rng.normal(size=(180, 2))
+    with paper():
+        figure = Figure(figsize=(4, 4))
+        ax = scatter(points, ax=figure.subplots())
+        name_groups(points, [*labels[:-1], None], ax=ax)
+        figure.draw_without_rendering()
+        boxes = [Bbox.from_bounds(*text.get_window_extent().bounds) for text in ax.texts]
+    assert sorted(text.get_text() for text in ax.texts) == sorted(set(labels))
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    for text in ax.texts:
+        own = middles[int(text.get_text()[-1])]
+        assert np.linalg.norm(np.array(text.xy) - own) < 0.05

@@ -1,9 +1,9 @@
 """The questions clipspace asks of a space: one module each, which computes a `Result` and draws it.
 
 A module holds ``run(space, ..., *, seed)``, which answers with a `Result` and needs no matplotlib; ``draw(result, *, venue)``,
-which makes the figure of a saved result and needs no model; and an entry `Analysis`, which is all that reports, commands and
-tests know of it. Its docstring says, paragraph by paragraph: the question; the figure or paper it follows; what to look
-for; what would contradict expectation.
+which makes the figure of a saved result and needs no model; ``caption(result)``, the text below that figure; and an entry
+`Analysis`, which is all that reports, commands and tests know of it. Its docstring says, paragraph by paragraph: the question;
+the figure or paper it follows; what to look for; what would contradict expectation.
 """
 
 from __future__ import annotations
@@ -97,8 +97,21 @@ def question(name: str) -> tuple[str, list[str]]:
     return paragraphs[0], paragraphs[1:]
 
 
+def caption(result: Result) -> str:
+    """The caption of a result's figure: what is drawn and in what units, chance levels, intervals and sample sizes.
+
+    Raises `InputError` for the result of no analysis.
+    """
+    return " ".join(_of(result, "caption").caption(result).split()).replace(" ,", ",").replace(" .", ".")
+
+
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
     """The figure of a result, as wide as the text of ``venue``. Raises `InputError` for the result of no analysis."""
+    return _of(result, "draw").draw(result, venue=venue)
+
+
+def _of(result: Result, doing: str) -> ModuleType:
+    """The module of the analysis that a result is of."""
     if result.name not in names():
-        raise InputError(f"draw: expected the result of one of {list(names())}, got {result.name!r}")
-    return analysis(result.name).draw(result, venue=venue)
+        raise InputError(f"{doing}: expected the result of one of {list(names())}, got {result.name!r}")
+    return analysis(result.name)

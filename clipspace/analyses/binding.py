@@ -155,34 +155,34 @@ def _alone(rows: Mapping[tuple[str, str, str], dict[str, Any]], kinds: Sequence[
 
 
 _PANELS = {
-    "with texts": {
-        ("examples", "text"): "o",
-        ("examples", "image"): "s",
-        ("examples", "group"): "D",
-        ("examples", "two-way"): "^",
+    "with captions": {
+        ("examples", "text"): ("o", "text score"),
+        ("examples", "image"): ("s", "image score"),
+        ("examples", "group"): ("D", "group score"),
+        ("examples", "two-way"): ("^", "caption choice"),
     },
-    _ALONE: {
-        (_ALONE, "z"): "o",
-        (_ALONE, "before projection"): "s",
-        (_ALONE, "histogram"): "P",
-        (_ALONE, "bag"): "v",
-        (_ALONE, "bound"): "D",
+    "probe of images": {
+        (_ALONE, "z"): ("o", "z"),
+        (_ALONE, "before projection"): ("s", "features"),
+        (_ALONE, "histogram"): ("P", "colours only"),
+        (_ALONE, "bag"): ("v", "bag of words"),
+        (_ALONE, "bound"): ("D", "bound pairs"),
     },
     "decodes": {
-        ("decoded", "kept"): "o",
-        ("decoded", "swapped"): "X",
-        ("decoded", "lost"): "v",
-        ("true image", "kept"): "|",
+        ("decoded", "kept"): ("o", "binding kept"),
+        ("decoded", "swapped"): ("X", "swapped"),
+        ("decoded", "lost"): ("v", "lost"),
+        ("true image", "kept"): ("|", "kept (images)"),
     },
 }
-"""Marker of each view and score in the figure, by panel."""
+"""Marker and name in the legend of each view and score in the figure, by panel."""
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
     """One row per kind: two images; scores with texts and of images alone, chance a grey tick; how decodes end."""
     from matplotlib.figure import Figure
 
-    from clipspace.plot import grid, paper, width
+    from clipspace.plot import grid, paper, spelt, width
 
     kinds, across = result.labels["kinds"], width(venue)
     rows = {(row["kind"], row["view"], row["score"]): row for row in result.table}
@@ -195,10 +195,11 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
         columns = {"width_ratios": [1.7, *[1.3] * len(panels)], "height_ratios": heights}
         (left, *score_axes), (corner, *keys) = figure.subplots(2, 1 + len(panels), **columns)
         corner.set_axis_off()
-        grid(result.arrays["examples"], row_labels=kinds, ax=left).set_anchor("E")
+        grid(result.arrays["examples"], row_labels=[spelt(kind) for kind in kinds], ax=left).set_anchor("E")
         for ax, key, (title, marks) in zip(score_axes, keys, panels.items(), strict=True):
             _draw_dots(rows, kinds, marks, ax)
-            ax.set(title=title, xlim=(-0.04, 1.04), xlabel="share" if title == "decodes" else "share\n(grey: chance)")
+            scored = "share of decodes" if title == "decodes" else "share right\n(grey: chance)"
+            ax.set(title=title, xlim=(-0.04, 1.04), xlabel=scored, xticks=[0, 0.5, 1])
             ax.set_yticks([])
             for border in range(1, len(kinds)):
                 ax.axhline(border - 0.5, color="0.85", linewidth=0.6)
@@ -209,14 +210,41 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
     return figure
 
 
-def _draw_dots(rows: dict, kinds: list[str], marks: dict[tuple[str, str], str], ax: Axes) -> None:
-    """One series of dots for each score, one under the other in the row of a kind."""
+def caption(result: Result) -> str:
+    """What the figure of `draw` shows."""
+    rows = {(row["view"], row["score"]): row for row in result.table}
+    alone = (
+        f"""Probe of images: held-out accuracy, averaged over {rows[_ALONE, "z"]["n"]} combinations of things, of a linear probe
+            that tells the two bindings apart without text. It learns from z, from the features before the projection
+            (features), from a histogram of the colours (colours only), and from codes that count things and attributes apart
+            (bag of words, the floor) or together (bound pairs, the ceiling)."""
+        if (_ALONE, "z") in rows
+        else ""
+    )
+    decodes = (
+        f"""Decodes: what readers without CLIP find in decodes of {rows["decoded", "kept"]["n"]} images, beside what they find
+            in the images themselves; they recognise no texture and no relation, so those are not measured."""
+        if ("decoded", "kept") in rows
+        else ""
+    )
+    return f"""Does the space know what belongs to what? Left, one example of each kind: two images of the same things that
+        differ in which has which attribute, or in which is above. With captions: the text score is the share of
+        {rows["examples", "group"]["n"]} examples in which each image is nearer to its own caption than to the other, the image
+        score that in which each caption is nearer to its own image, the group score that of both (Winoground); the caption
+        choice is the share of single images that are nearer to their own caption. {alone} {decodes} Lines are 95 % intervals,
+        exact where all are right; grey is chance."""
+
+
+def _draw_dots(rows: dict, kinds: list[str], marks: dict[tuple[str, str], tuple[str, str]], ax: Axes) -> None:
+    """One series of dots for each score, one under the other in the row of a kind; a row without any says so."""
     from clipspace.plot import COLORS, intervals
 
     step = 0.76 / len(marks)
-    for i, ((view, score), marker) in enumerate(marks.items()):
+    for row, kind in enumerate(kinds):
+        if not any((kind, *mark) in rows for mark in marks):
+            ax.text(0.5, row, "not measured", ha="center", va="center", color="0.35", size="small")
+    for i, ((view, score), (marker, label)) in enumerate(marks.items()):
         score_rows = [rows.get((kind, view, score), {}) for kind in kinds]
-        label = f"{view}: {score}" if view in ("decoded", "true image") else score
         series = {name: [row.get(name) for row in score_rows] for name in ("low", "high", "chance")}
         style = {"color": COLORS[i % len(COLORS)], "marker": marker, "size": 4.5, "offset": step * (i + 0.5) - 0.38}
         values = [row.get("value") for row in score_rows]

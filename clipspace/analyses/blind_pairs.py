@@ -197,24 +197,42 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
     (other,) = result.labels["other"]
     with paper(venue):
         across = width(venue)
-        heights = [0.19 * across + 0.95, 0.095 * across + 0.45][: 1 + bool(metamer_names)]
+        heights = [0.155 * across + 0.9, 0.08 * across + 0.6][: 1 + bool(metamer_names)]
         figure = Figure(figsize=(across, sum(heights)))
         axes = figure.subplots(len(heights), 2, squeeze=False, height_ratios=heights)
         for ax, way, a, b in zip(axes[0], ("z", "other"), ("z", other), (other, "z"), strict=True):
-            _draw_pairs(result, way, f"same to {a}, not to {b}\ncosine of z, of {other}", ax)
+            _draw_pairs(result, way, f"same to {a},\ndifferent to {b}", ax)
         for ax in axes[1:].flat:
             ax.set_axis_off()
         for ax, name in zip(axes[1:].flat, metamer_names, strict=False):
             ax.set_axis_on()
             grid(result.arrays[name], column_labels=result.labels[name], ax=ax)
-            ax.set_title("decodes of one z, cosine to it")
+            ax.set_title("metamers of one z,\ntheir cosine to it")
     return figure
+
+
+def caption(result: Result) -> str:
+    """What the figure of `draw` shows."""
+    (other,), options = result.labels["other"], result.provenance.options
+    metamers = (
+        f"""Below, metamers: of {options["decodes"]} decodes of one z those that agree with z and differ most in their pixels,
+            under the cosine of their embedding to z. To agree, the cosine must be among the highest {options["agree"]:.2%} of
+            those between images."""
+        if any(name.startswith("metamers") for name in result.arrays)
+        else ""
+    )
+    return f"""Pairs of images, one above the other, that are the same to the embedding z and different to {other}, and the
+        reverse, of all pairs of {options["images"]:,} images. Above each pair are its cosines in z and in {other}; each set is
+        centred first, so that 0 is two unrelated images. The same is a cosine among the highest {options["same"]:.2%},
+        different is one in the lower half. {metamers}"""
 
 
 def _draw_pairs(result: Result, way: str, title: str, ax: Axes) -> None:
     """Each pair a column."""
-    from clipspace.plot import pair_columns
+    from clipspace.plot import pair_columns, pair_cosines
 
     cosines = [(row["cosine"], row["other cosine"]) for row in result.table if row["same to"] == way]
     ordered = [pair if way == "z" else pair[::-1] for pair in cosines]
-    pair_columns(result.arrays[f"same to {way}"], labels=[f"{a:.2f}\n{b:.2f}" for a, b in ordered], title=title, ax=ax)
+    pair_columns(
+        result.arrays[f"same to {way}"], title=title, **pair_cosines(ordered, result.labels["other"][0]), ax=ax
+    )

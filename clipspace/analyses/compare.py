@@ -175,47 +175,63 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
     """Similarities and factors; both maps, the second turned onto the first; pairs, and what is decoded of them."""
     from matplotlib.figure import Figure
 
-    from clipspace.plot import pair_columns, paper, width
+    from clipspace.plot import pair_columns, pair_cosines, paper, width
 
     (other,), rows = result.labels["other"], result.labels["pair rows"]
     most = max(len(result.arrays[f"same to {way}"]) for way in ("z", "other"))
     with paper(venue):
         across = width(venue)
-        heights = [0.34 * across, 0.42 * across, 0.44 * across * len(rows) / max(most, 4) * (most > 0) + 0.7]
+        heights = [0.34 * across, 0.42 * across, 0.4 * across * len(rows) / max(most, 4) * (most > 0) + 0.7]
         figure = Figure(figsize=(across, sum(heights)))
         scores, maps, pairs = figure.subfigures(3, 1, height_ratios=heights)
         _draw_scores(result, other, scores)
         _draw_maps(result, other, maps)
         axes = pairs.subplots(1, 2)
         for ax, way, a, b in zip(axes, ("z", "other"), ("z", other), (other, "z"), strict=True):
-            cosines = [f"{of_z:.2f}\n{of_other:.2f}" for of_z, of_other in result.arrays[f"cosines, same to {way}"]]
-            title = f"same to {a}, not to {b}\ncosine of z, of {other}"
-            marks = {"labels": cosines, "row_labels": rows if way == "z" else None}
+            marks = pair_cosines(result.arrays[f"cosines, same to {way}"], other) | {"row_labels": rows}
+            title = f"same to {a},\ndifferent to {b}"
             pair_columns(result.arrays[f"same to {way}"], title=title, **marks, ax=ax)
     return figure
 
 
+def caption(result: Result) -> str:
+    """What the figure of `draw` shows."""
+    (other,), (colored,), options = result.labels["other"], result.labels["colored by"], result.provenance.options
+    factors = (
+        f"""Right, what {other} holds more of than z (above 0) or less: the difference in held-out skill of one probe on both (0
+            is chance, 1 perfect); the skill in z → in the other stands after each name."""
+        if any(row["score"] == "skill gained" for row in result.table)
+        else ""
+    )
+    decoded = "Rows below a pair are what a decoder draws of it." if "decoded" in result.labels["pair rows"] else ""
+    return f"""The space against {other} on the same {options["images"]:,} images. Above left, how alike the two are (1 is the
+        same), beside chance in grey: the mean over {options["permutations"]} random pairings of the images. {factors} Lines are
+        95 % intervals over images. Middle, the first two principal components of both, the second turned and scaled onto the
+        first {f", in the colours of {colored}" if colored else ""}. Below, pairs that one calls the same (a cosine among the
+        highest {options["same"]:.1%}) and the other does not (one in the lower half); each set is centred first. {decoded}"""
+
+
 def _draw_scores(result: Result, other: str, figure: SubFigure) -> None:
     """Similarities beside their null, and factors gained and lost with their skill in both."""
-    from clipspace.plot import intervals
+    from clipspace.plot import intervals, number, spelt
     from clipspace.plot.axes import AS_WRITTEN
 
     similar = [row for row in result.table if row["p"] is not None]
     gained = [row for row in result.table if row["score"] == "skill gained"]
-    names = [f"{row['variant']}, {row['a']:.2f} to {row['b']:.2f}".replace("-0.00", "0.00") for row in gained]
+    names = [f"{spelt(row['variant'])}, {number(row['a'])} → {number(row['b'])}" for row in gained]
     left, *right = figure.subplots(1, 1 + bool(gained), squeeze=False)[0]
     series = [(left, [row["score"] for row in similar], similar), *((ax, names, gained) for ax in right)]
     for ax, labels, rows in series:
         ends = {name: [row[name] for row in rows] for name in ("low", "high", "chance")}
         intervals(labels, [row["value"] for row in rows], **ends, ax=ax)
-    left.set(xlabel="similarity; grey: chance", xlim=(min(0, *left.get_xlim()), 1.03))
+    left.set(xlabel="similarity\n(grey: chance)", xlim=(min(0, *left.get_xlim()), 1.03))
     for ax in right:
-        ax.set_xlabel(f"skill of {other}\nless that of z", loc="right", **AS_WRITTEN)
+        ax.set_xlabel(f"change in skill, z → {other}\n(grey: none)", loc="right", **AS_WRITTEN)
 
 
 def _draw_maps(result: Result, other: str, figure: SubFigure) -> None:
     """The same images twice, in the colours of one column, whose legend both share."""
-    from clipspace.plot import scatter
+    from clipspace.plot import scatter, spelt
     from clipspace.plot.axes import AS_WRITTEN
 
     column = result.labels["values"] or result.arrays.get("numbers")
@@ -229,4 +245,4 @@ def _draw_maps(result: Result, other: str, figure: SubFigure) -> None:
             ax.get_legend().remove()
         ax.set(xlim=(low[0] - margin, high[0] + margin), ylim=(low[1] - margin, high[1] + margin))
         (colored,) = result.labels["colored by"]
-        ax.set_title(f"{title}, by {colored}" if colored else title, **AS_WRITTEN)
+        ax.set_title(f"{title}, by {spelt(colored)}" if colored else title, **AS_WRITTEN)

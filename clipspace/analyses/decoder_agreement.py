@@ -29,6 +29,7 @@ from clipspace.results.result import Result
 from clipspace.sources.images import square
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from clipspace.space import Space
@@ -123,20 +124,49 @@ def _findings(scores: Result, decoders: list[str]) -> list[str]:
     return sentences
 
 
+_MEASURED = ("value", "low", "high", "chance")
+_COSINES = (1, 0.9, 0.7, 0.4, 0)
+"""Cosines marked on the upper axis."""
+
+
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
-    """Left a column for each image; right the mean cosines with their intervals, beside those of unlike images in grey."""
+    """Left a column for each image; right the angles of mean cosines and intervals, beside those of unlike images in grey."""
     from matplotlib.figure import Figure
 
-    from clipspace.plot import grid, intervals, paper, width
+    from clipspace.plot import grid, paper, width
 
     images, names = result.arrays["images"].swapaxes(0, 1), result.labels["names"]
     rows, columns = images.shape[:2]
     with paper(venue):
         across = width(venue)
-        figure = Figure(figsize=(across, 0.56 * across * min(rows / columns, 1) + 0.1))
-        left, right = figure.subplots(1, 2, width_ratios=[1.5, 1])
+        figure = Figure(figsize=(across, 0.54 * across * min(rows / columns, 1) + 0.1))
+        left, right = (part.subplots() for part in figure.subfigures(1, 2, width_ratios=[1.05, 1]))
         grid(images, row_labels=["source", *names[1:]], ax=left)
-        columns = {name: result.column(name) for name in ("low", "high", "chance")}
-        intervals([f"{row.first}\nand {row.second}" for row in result], result.column("value"), **columns, ax=right)
-        right.set(xlim=(min(0, *columns["chance"]), 1.03), xlabel="cosine of the same image;\ngrey: of another")
+        _draw_angles(result, right)
     return figure
+
+
+def _draw_angles(result: Result, ax: Axes) -> None:
+    """Angles tell cosines near 1 apart; the upper axis has the cosines."""
+    from clipspace.plot import estimate, intervals
+
+    angles = {name: np.degrees(np.arccos(np.clip(result.column(name), -1, 1))) for name in _MEASURED}
+    labels = [f"{row.first}, {row.second}\n{estimate(row.value, row.low, row.high, digits=3)}" for row in result]
+    ends = {"low": angles["high"], "high": angles["low"], "chance": angles["chance"]}
+    intervals(labels, angles["value"], **ends, size=3, ax=ax)
+    ax.set(xlim=(0, max(90, 1.05 * angles["chance"].max())), xlabel="angle in degrees\n(grey: unlike images)")
+    ax.set_xticks([0, 30, 60, 90])
+    above = ax.secondary_xaxis("top")
+    above.set_xticks(np.degrees(np.arccos(_COSINES)), [f"{cosine:g}" for cosine in _COSINES])
+    above.set_xlabel("cosine")
+
+
+def caption(result: Result) -> str:
+    """What the figure of `draw` shows."""
+    n, levels = result.table.rows[0]["n"], result.column("chance")
+    return f"""The same embeddings z drawn by several decoders. Left, the source of each z and what each decoder draws of it.
+        The decoder "gradient" optimises pixels until the encoder maps them to z; it has no model of images, so it comes near to
+        z with images that look like noise. Right, the mean over {n} images of the angle between z and the encoded images of a
+        decoder, or between the encoded images of two decoders, with 95 % intervals; numbers are the same as cosines. Grey is
+        the baseline, the same between unlike images (cosine {min(levels):.2f} to {max(levels):.2f}). All of these are circular:
+        the encoder judges what was drawn from it."""

@@ -125,24 +125,31 @@ def _findings(table: list[dict], whose: str, n: int) -> list[str]:
     ]
 
 
-_COLUMNS = 9
+_COLUMNS = 6
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
-    """One row per scale; a break between the draws of one embedding and of the next.
-
-    At the left the mean cosine to z, in brackets that to the z of others, and the diversity.
-    """
-    from clipspace.plot import grid, page, paper, trim
+    """One row per scale; a break between the draws of one embedding and of the next; at the right cosines and diversity."""
+    from clipspace.plot import cells_for, grid, number_columns, page, paper, trim
 
     images, image = result.arrays["images"][:, :_COLUMNS], result.arrays["image"][:_COLUMNS]
     breaks = (np.flatnonzero(np.diff(image)) + 1).tolist()
-    labels = [
-        f"scale {row['guidance scale']:g}\ncosine {row['cycle cosine']:.2f} ({row['cosine to others']:.2f})\n"
-        f"diversity {row['diversity']:.2f}"
-        for row in result.table
-    ]
+    scales = [f"{scale:g}" for scale in result.column("guidance scale")]
+    values = [[row[name] for name in ("cycle cosine", "cosine to others", "diversity")] for row in result.table]
+    names, across = ["cosine\nto its z", "cosine to\nother z", "diversity"], images.shape[1] + len(breaks) / 2
     with paper(venue):
-        figure = page(venue)
-        grid(images, row_labels=labels, breaks=breaks, ax=figure.subplots())
+        figure, cells = page(venue), cells_for(names, across, venue)
+        left, right = figure.subplots(1, 2, width_ratios=[across, cells])
+        grid(images, row_labels=scales, breaks=breaks, ax=left).set_ylabel("guidance scale")
+        number_columns(values, names, digits=3, cells=cells, ax=right)
         return trim(figure)
+
+
+def caption(result: Result) -> str:
+    """What the figure of `draw` shows."""
+    n = result.arrays["images"].shape[1]
+    return f"""Decodes of the same embeddings z from the same initial noise at rising scales of classifier-free guidance (1 is
+        none). A gap parts the draws of one z from those of the next; {min(n, _COLUMNS)} of {n} draws are shown. Numbers are
+        means over all {n} draws of a scale: the cosine of the encoded draw to its z; as baseline, to the z of the other images;
+        and the diversity, 1 minus the mean cosine between draws of one z (0 is no difference). The encoder that judges also
+        steers the decoder, so the first cosine is circular."""

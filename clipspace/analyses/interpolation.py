@@ -137,12 +137,25 @@ def _findings(table: list[dict], whose: str) -> list[str]:
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
-    """One row per noise, one column per place on the path; a keyframe stands at every whole number."""
-    from clipspace.plot import grid, page, paper, trim
+    """One row per noise, one column per place on the path; a keyframe stands at every whole number; cosines to z below."""
+    from clipspace.plot import grid, number, page, paper, trim
 
     images, labels = result.arrays["images"], result.labels
+    captions = [[number(row["cosine to z"]) for row in result.where(noise=noise)] for noise in labels["rows"]]
+    names = {"row_labels": labels["rows"], "column_labels": labels["columns"], "captions": captions}
     with paper(venue):
         figure = page(venue)
-        ax = grid(images, row_labels=labels["rows"], column_labels=labels["columns"], wrap=9, ax=figure.subplots())
-        ax.set_ylabel("noise")
+        ax = grid(images, **names, wrap=9, ax=figure.subplots())
+        ax.set(ylabel="noise", xlabel="below each image: cosine of its embedding to z at its position")
+        ax.set_title("position on the path of z; keyframes at whole numbers")
         return trim(figure)
+
+
+def caption(result: Result) -> str:
+    """What the figure of `draw` shows."""
+    baseline = np.mean(result.column("cosine to others"))
+    return f"""The embedding z moves on the great circle from one image (keyframe) to the next. In the first row the initial
+        noise moves between the inverted noises of the keyframes as well, so that the keyframes are reproduced; in the other
+        rows it is drawn once and held, so that only z changes. Below each image is the cosine of its embedding to z at that
+        position; the mean cosine to the z of other images, the baseline, is {baseline:.2f}. The cosine is circular, since the
+        same encoder steers the decoder."""

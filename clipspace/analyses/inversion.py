@@ -166,26 +166,31 @@ def _findings(table: list[dict[str, Any]]) -> list[str]:
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
-    """Left PSNR, a band from the worst image to the best, dotted what the decoder could; right the images.
+    """Left PSNR, a line from the worst image to the best, dotted what the decoder could; right the images.
 
     Images have a column for each way and number of steps, and their errors below them.
     """
     from matplotlib.figure import Figure
 
-    from clipspace.plot import grid, paper, width
+    from clipspace.plot import grid, paper, span, width
 
+    methods, steps = zip(*(label.split("\n") for label in result.labels["columns"][1:]), strict=True)
     with paper(venue):
         across = width(venue)
         figure = Figure(figsize=(across, 0.4 * across))
-        left, right = figure.subplots(1, 2, width_ratios=[1, 1.75])
+        left, right = (part.subplots() for part in figure.subfigures(1, 2, width_ratios=[1, 1.6]))
         _draw_quality(result, left)
-        labels = {f"{way}_labels": result.labels[f"{way}s"] for way in ("row", "column")}
-        grid(result.arrays["images"], **labels, ax=right)
+        columns = ["source", *steps]
+        rows = [label.replace(" ×", "\n×") for label in result.labels["rows"]]
+        grid(result.arrays["images"], row_labels=rows, column_labels=columns, ax=right)
+        for method in dict.fromkeys(methods):
+            first = 1 + methods.index(method)
+            span(right, first, first + methods.count(method) - 1, f"{method}, steps")
     return figure
 
 
 def _draw_quality(result: Result, ax: Axes) -> None:
-    """One line for each way, its points named by their number of steps."""
+    """One line for each way, a thick one from worst to best, its points named by their number of steps."""
     from clipspace.plot import curves
 
     methods = {row["method"]: [] for row in result.table}
@@ -194,16 +199,32 @@ def _draw_quality(result: Result, ax: Axes) -> None:
     columns = {
         key: {name: [row[key] for row in rows] for name, rows in methods.items()} for key in result.table.columns
     }
-    bands = {name: (columns["worst"][name], columns["best"][name]) for name in methods}
-    ax.set(xscale="log", xlabel="network evaluations (at points: steps)", ylabel="PSNR in dB", ylim=(0, 112))
-    ax.margins(x=0.12)
-    curves(columns["evaluations"], columns["PSNR"], bands=bands, marker="o", ax=ax)
+    ax.set(xscale="log", xlabel="network evaluations\n(at points: steps)", ylabel="PSNR (dB)", ylim=(0, 112))
+    ax.margins(x=0.22)
+    curves(columns["evaluations"], columns["PSNR"], marker="o", ends=False, ax=ax)
+    ax.get_legend().set_loc("center left")
+    for name, line in zip(methods, ax.get_lines(), strict=True):
+        ends = (columns["worst"][name], columns["best"][name])
+        ax.vlines(columns["evaluations"][name], *ends, color=line.get_color(), linewidth=2.5, alpha=0.4)
     ax.axhline(result.table.rows[0]["autoencoder alone"], color="0.55", linestyle=":", linewidth=1, zorder=0)
     for rows in methods.values():
-        for i, row in enumerate(rows):  # above and below in turn: an exact way's points lie close
-            rise, side = (-5, "top") if i % 2 else (5, "bottom")
-            place = {"xytext": (0, rise), "textcoords": "offset points", "ha": "center", "va": side, "size": "small"}
+        for row in rows:
+            place = {"xytext": (4, -3), "textcoords": "offset points", "ha": "left", "va": "top", "size": "small"}
             ax.annotate(row["steps"], (row["evaluations"], row["PSNR"]), **place)
-    ax.set_yticks([0, 20, 40, 60, 80, SAME], [0, 20, 40, 60, 80, "same"])
+    ax.set_yticks([0, 20, 40, 60, 80, SAME], [0, 20, 40, 60, 80, "equal"])
     ax.set_xticks(columns["steps"]["DDIM"], columns["steps"]["DDIM"])
     ax.minorticks_off()
+
+
+def caption(result: Result) -> str:
+    """What the figure of `draw` shows."""
+    n, bound = len(result.arrays["images"]) // 2, result.table.rows[0]["autoencoder alone"]
+    ceiling = (
+        "an equal image, counted as 99 dB" if bound >= SAME else f"what its autoencoder alone gives, {bound:.1f} dB"
+    )
+    return f"""Inversion finds the initial noise from which the decoder draws a given image again. Left, how near the image
+        comes back, over the cost: points are means over {n} images and are named by their number of sampler steps, thick lines
+        go from the worst image to the best. The dotted line is the best that the decoder can do: {ceiling}. DDIM inversion
+        takes one evaluation a step. The exact method solves each step by iteration and needs more iterations for larger steps,
+        so that fewer steps need not cost less. Right, the images over their absolute pixel errors times {_LOUDER} (black is no
+        error); numbers over the columns are sampler steps."""

@@ -158,11 +158,19 @@ def _findings(table: list[dict[str, Any]], n: int, method: str, colored: str | N
     return sentences
 
 
+_METHODS = {"umap": "UMAP", "pca": "its first two principal components"}
+_THUMBNAIL = 0.085
+"""Side of an image on the map, as a share of the map's."""
+_HALF = 0.5
+_NAMED = 24
+"""Largest number of groups whose names are written on the map; more have a legend."""
+
+
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
-    """An image wherever there is room for one; beside it, where a column is known, every point in its colour."""
+    """An image wherever there is room for one; beside it, where a column is known, every point in its colour, groups named."""
     from matplotlib.figure import Figure
 
-    from clipspace.plot import paper, scatter, width
+    from clipspace.plot import name_groups, paper, scatter, spelt, width
     from clipspace.plot.axes import AS_WRITTEN
 
     arrays, labels = result.arrays, result.labels
@@ -171,11 +179,48 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
     panels = 1 + (column is not None and len(column) > 0)
     with paper(venue):
         across = width(venue)
-        figure = Figure(figsize=(across, across * np.clip(0.9 / panels * high / wide, 0.3, 0.8)))
+        figure = Figure(figsize=(across, across * np.clip(0.98 / panels * high / wide, 0.3, 0.8) + 0.25))
         left, *right = figure.subplots(1, panels, squeeze=False)[0]
         pictures = {"thumbnails": arrays["thumbnails"], "rows": arrays["rows"]} if len(arrays["rows"]) else {}
-        scatter(arrays["coordinates"], color="0.8", **pictures, ax=left)
+        scatter(arrays["coordinates"], color="0.8", **pictures, side=_THUMBNAIL, ax=left)
+        left.set_title(f"{result.provenance.options['method'].upper()} of {len(arrays['coordinates']):,} embeddings")
         for ax in right:
             scatter(arrays["coordinates"], column=column, ax=ax)
-            ax.set_title(labels["colored by"][0], **AS_WRITTEN)
+            ax.set_title(f"the same, by {spelt(labels['colored by'][0])}", **AS_WRITTEN)
+            if _form_groups(result):
+                ax.get_legend().remove()
+                ax.set(xlim=left.get_xlim(), ylim=left.get_ylim())
+                name_groups(arrays["coordinates"], labels["values"], ax=ax)
     return figure
+
+
+def _form_groups(result: Result) -> bool:
+    """Whether most neighbours on the map share a label, and there are few enough labels to write them on it."""
+    column, labels = result.labels["colored by"][0], set(result.labels["values"]) - {None}
+    shares = [row["shared on the map"] for row in result.table if row["column"] == column]
+    return 0 < len(labels) <= _NAMED and bool(shares) and shares[0] > _HALF
+
+
+def caption(result: Result) -> str:
+    """What the figure of `draw` shows."""
+    from clipspace.plot import number, spelt
+
+    near, method = result.table.rows[0], result.provenance.options["method"]
+    rows = [
+        f"{spelt(row['column'])} {number(row['shared in the space'])}, {number(row['shared on the map'])} ({number(row['chance'])})"
+        for row in result.table.rows[1:]
+    ]
+    axes = (
+        "the axes have no unit and distances between far groups mean nothing"
+        if method == "umap"
+        else "axes in units of unit vectors"
+    )
+    shares = (
+        f"""How often two of them share a value, in the space, on the map and (in brackets) by chance: {"; ".join(rows)}."""
+        if rows
+        else ""
+    )
+    return f"""A map of {len(result.arrays["coordinates"]):,} image embeddings z, by {_METHODS[method]}; {axes}. Left, every
+        point in grey, with images laid at their points where there is room. Right, the same points in the colours of the column
+        that neighbours share most, the names where its groups are densest. Of the ten nearest in the space,
+        {near["shared on the map"]:.0%} are among the ten nearest on the map (chance {near["chance"]:.0%}). {shares}"""

@@ -27,6 +27,7 @@ from clipspace.points.sphere import unit
 from clipspace.probes.modalities import modality_gap as probe
 from clipspace.results.provenance import provenance
 from clipspace.results.result import Result
+from clipspace.results.table import Row
 from clipspace.scenes import render
 
 if TYPE_CHECKING:
@@ -151,11 +152,35 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
         _draw_plane(result, plane)
         counts = dict(zip(result.labels["cosines"], result.arrays["cosines"], strict=True))
         histogram(result.arrays["edges"], counts, colors=COLORS[2:], ax=cosines)
-        cosines.set(xlabel="cosine", ylabel="share", yticks=[])
+        cosines.set(xlabel="cosine", ylabel="share of pairs, by bin")
         _draw_moved(result, moved)
         for ax in (plane, cosines, moved):
-            ax.legend(loc="lower left", bbox_to_anchor=(0, 1), handlelength=1.2, borderaxespad=0.2)
+            ax.legend(loc="lower left", bbox_to_anchor=(0, 1), handlelength=1.8, borderaxespad=0.2)
     return figure
+
+
+def caption(result: Result) -> str:
+    """What the figure of `draw` shows."""
+    gap, recall, n = (
+        result.table.row(score="gap", variant="unbiased"),
+        _recall(result),
+        result.provenance.options["pairs"],
+    )
+    return f"""{n:,} images and their captions as unit vectors. Left, {result.arrays["plane"].shape[1]:,} of each along the gap,
+        the direction from the mean of the captions to that of the images, and across it, along the direction of most variance
+        at a right angle. Large marks are the means, {gap.value:.2f} apart (95 % interval {gap.low:.2f} to {gap.high:.2f}); all
+        lengths are in units of the vectors' length. Middle, cosines of images to their own caption (paired) and to all others
+        (unpaired). Right, how often the nearest is the true partner (recall@1) when the two sets are moved towards each other
+        along the gap, by half the distance each, and made unit vectors again; at 0 they are as they were. Chance is
+        {recall.chance:.3f}."""
+
+
+def _recall(result: Result) -> Row:
+    return result.table.row(score="recall", variant="raw", direction="text to image", k=1)
+
+
+_MEANS = {"images": "X", "captions": "D"}
+"""Marker of the mean of each modality."""
 
 
 def _draw_plane(result: Result, ax: Axes) -> None:
@@ -164,8 +189,9 @@ def _draw_plane(result: Result, ax: Axes) -> None:
 
     for name, points, color in zip(result.labels["modalities"], result.arrays["plane"], COLORS, strict=False):
         ax.scatter(*points.T, s=2, color=color, linewidths=0, alpha=0.5, rasterized=True)
-        ax.plot(*points.mean(axis=0), "X", color=color, markersize=8, markeredgecolor="black", label=f"{name}, mean")
-    ax.set(xlabel="along the gap", ylabel="most variance across it")
+        mark = {"color": color, "markersize": 8, "markeredgecolor": "black", "linestyle": "none"}
+        ax.plot(*points.mean(axis=0), _MEANS[name], label=f"{name}, mean", **mark)
+    ax.set(xlabel="along the gap", ylabel="across the gap")
 
 
 def _draw_moved(result: Result, ax: Axes) -> None:
@@ -173,7 +199,10 @@ def _draw_moved(result: Result, ax: Axes) -> None:
     from clipspace.plot import COLORS, curves
 
     moved, gap = result.arrays["moved"], result.arrays["image mean"] - result.arrays["text mean"]
-    lines = dict(zip(("captions find images", "images find captions"), result.arrays["moved recall"], strict=True))
+    lines = dict(zip(("caption to image", "image to caption"), result.arrays["moved recall"], strict=True))
     curves(moved, lines, colors=COLORS[1::-1], marker="o", ends=False, ax=ax)
-    ax.axvline(np.linalg.norm(gap), color="0.4", linestyle=":", label="gap closed")
-    ax.set(xlabel="moved together by", ylabel="recall@1", ylim=(0, None))
+    ax.axvline(np.linalg.norm(gap), color="0.4", linestyle=":")
+    ax.axhline(_recall(result).chance, color="0.55", linewidth=1.6, zorder=0)
+    ax.text(np.linalg.norm(gap), 0.1, " gap\n closed", va="bottom", color="0.35", size="small")
+    ax.text(moved[0], 0.02, "chance", va="bottom", color="0.35", size="small")
+    ax.set(xlabel="shift along the gap", ylabel="recall@1", ylim=(-0.02, None))

@@ -182,13 +182,13 @@ def _findings(table: list[dict]) -> list[str]:
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
     """One row per image: the image, the decodes before and after, and the neighbours, each over its cosine."""
-    from clipspace.plot import grid, page, pairs, paper, trim
+    from clipspace.plot import grid, number, page, pairs, paper, trim
 
     arrays = result.arrays
     sources, decodes, near = arrays["sources"], arrays["decodes"], arrays["neighbours"]
     n, k = near.shape[:2]
     cosines = {
-        point: [f"{row['cosine']:.2f}" for row in result.table if row["of"] == point] for point in ("z", "edited z")
+        point: [number(row["cosine"]) for row in result.table if row["of"] == point] for point in ("z", "edited z")
     }
     rows = [cosines["edited z"][i * (k + 1) : (i + 1) * (k + 1)] for i in range(n)]
     decode_captions = [[cosines["z"][i * (k + 1)], rows[i][0]] for i in range(n)]
@@ -196,8 +196,21 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
         figure = page(venue)
         axes = figure.subplots(1, 3, width_ratios=[1, 2.5, k])
         labels = result.labels["edits"]
-        grid(sources[:, None], row_labels=labels, column_labels=["picture"], captions=[[""]] * n, wrap=9, ax=axes[0])
-        pairs(decodes[:, 0], decodes[:, 1], labels=("decode", "edited"), captions=decode_captions, ax=axes[1])
+        grid(sources[:, None], row_labels=labels, column_labels=["source"], captions=[[""]] * n, wrap=9, ax=axes[0])
+        pairs(decodes[:, 0], decodes[:, 1], labels=("z", "edited z"), captions=decode_captions, ax=axes[1])
+        axes[1].set(title="decodes", xlabel="cosine of the decode\nto the z it is of")
         ranks = [str(rank + 1) for rank in range(k)]
-        grid(near, column_labels=ranks, captions=[row[1:] for row in rows], ax=axes[2]).set_title("nearest neighbours")
+        grid(near, column_labels=ranks, captions=[row[1:] for row in rows], ax=axes[2])
+        axes[2].set(title="nearest to\nthe edited z", xlabel="cosine of the neighbour\nto the edited z")
         return trim(figure)
+
+
+def caption(result: Result) -> str:
+    """What the figure of `draw` shows."""
+    options, nearest = result.provenance.options, result.where(picture="neighbour 1")
+    unmoved, moved = (np.mean(nearest.where(of=point).column("cosine")) for point in _OF)
+    return f"""Edited embeddings and the images nearest to them. Each z is moved by {options["theta"]:g} of the angle towards
+        the text difference named at the left. The decodes of z and of the edited z start from one initial noise; the neighbours
+        are the nearest of {options["n"]:,} images to the edited z. Below each image is a cosine: of the encoded decode to the z
+        that it is of, and of a neighbour to the edited z. The nearest neighbour has a mean cosine of {moved:.2f} to the edited
+        z; that of the unmoved z, the baseline, has {unmoved:.2f}."""

@@ -20,7 +20,7 @@ import numpy as np
 from clipspace.analyses import Analysis, Cost
 from clipspace.analyses.baselines import CIRCULAR, far, to_others
 from clipspace.analyses.examples import pictures
-from clipspace.analyses.judging import WORDS
+from clipspace.analyses.judging import CHANCE, WORDS
 from clipspace.errors import check_count
 from clipspace.manipulate import reconstruct
 from clipspace.points.embeddings import Embeddings
@@ -89,6 +89,7 @@ def run(
             "cosine of E(decode) to z": cycle[j],
             "cosine of E(decode) to others": baselines[j],
             **{f"{WORDS[factor]} read": rates[j] for factor, rates in reading_rates.items()},
+            **{f"{WORDS[factor]} by chance": CHANCE[factor] for factor in reading_rates},
         }
         for j, k in enumerate(counts)
     ]
@@ -154,16 +155,48 @@ def _findings(table: list[dict], alone: float) -> list[str]:
     return sentences
 
 
-def draw(result: Result, *, venue: str = "neurips") -> Figure:
-    """Images over the curves of their step: the columns are the same."""
-    from clipspace.plot import grid, ladder, page, paper, trim
+_READ = " read"
+_CURVES = {
+    "variance explained": "variance explained",
+    "cosine to z": "cosine of cut z to z",
+    "cosine of E(decode) to z": "cosine of decode to z",
+    "cosine of E(decode) to others": "cosine of decode to other z",
+}
+"""Columns of the table that are curves, and their names in the figure."""
 
-    images = result.arrays["images"]
-    counts, *curves = result.table.columns
+
+def draw(result: Result, *, venue: str = "neurips") -> Figure:
+    """Images over the curves of their step, the columns the same: first cosines and variance, then what zero-shot reads."""
+    from clipspace.plot import grid, ladder, number, page, paper, spelt, trim
+
+    images, counts = result.arrays["images"], result.column("components")
+    read = [name.removesuffix(_READ) for name in result.table.columns if name.endswith(_READ)]
+    chance = {factor: result.column(f"{factor} by chance")[0] for factor in read}
+    names = {factor: f"{spelt(factor)} (chance {number(chance[factor])})" for factor in read}
+    panels = [({shown: result.column(name) for name, shown in _CURVES.items()}, None, "share, or cosine")]
+    if read:
+        rates = {names[factor]: result.column(f"{factor}{_READ}") for factor in read}
+        panels.append((rates, {names[factor]: chance[factor] for factor in read}, "share read right"))
     with paper(venue):
         figure = page(venue)
-        above, below = figure.subplots(2, 1, height_ratios=[len(images), 2.5])
-        grid(images, column_labels=result.labels["columns"], ax=above)
-        ladder(result.column(counts), {name: result.column(name) for name in curves}, ax=below)
-        below.set_xlim(above.get_xlim())
+        above, *below = figure.subplots(1 + len(panels), 1, height_ratios=[len(images), *[1.5] * len(panels)])
+        grid(images, column_labels=result.labels["columns"], ax=above).set_title("first principal components")
+        for ax, (curves, levels, ylabel) in zip(below, panels, strict=True):
+            ladder(counts, curves, chance=levels, ylabel=ylabel, ax=ax).set_xlim(above.get_xlim())
         return trim(figure)
+
+
+def caption(result: Result) -> str:
+    """What the figure of `draw` shows."""
+    options = result.provenance.options
+    read = (
+        f"""Below, how often zero-shot reads a factor right off that many components of {options["readings"]} held-out scenes,
+            without a decoder; dotted lines are chance."""
+        if options["readings"]
+        else ""
+    )
+    return f"""Embeddings z cut to their first principal components, of components fitted on {options["n"]:,} other embeddings,
+        and decoded from one initial noise; the last column is the source. The curves stand under their columns. First, the
+        share of the variance of the set; and mean cosines over {len(result.arrays["images"])} images: of the cut embedding to
+        z, of the encoded decode to z (circular: the encoder also steers the decoder), and as baseline of the encoded decode to
+        the z of the other images. {read}"""

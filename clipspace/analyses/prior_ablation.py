@@ -126,15 +126,36 @@ def _findings(table: list[dict]) -> list[str]:
     return sentences
 
 
-_TEXTS = 6
+_TEXTS = 4
+_SCORES = {
+    "cosine to its text": "cosine to\nits text",
+    "cosine to other texts": "to other\ntexts",
+    "cosine to the true image": "to the\ntrue z",
+}
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
-    """The first texts over their columns, the conditions left of their rows."""
-    from clipspace.plot import grid, page, paper, trim
+    """The first texts over their columns, the conditions left of their rows, the mean cosines right of them."""
+    from clipspace.plot import cells_for, grid, number_columns, page, paper, trim
 
     images, labels = result.arrays["images"][:, :_TEXTS], result.labels
+    scores = {name: head for name, head in _SCORES.items() if any(value is not None for value in result.column(name))}
+    rows = {row["condition"]: [row[name] for name in scores] for row in result.table}
+    values = [rows.get(condition, [None] * len(scores)) for condition in labels["rows"]]
     with paper(venue):
-        figure = page(venue)
-        grid(images, row_labels=labels["rows"], column_labels=labels["columns"][:_TEXTS], wrap=11, ax=figure.subplots())
+        figure, cells = page(venue), cells_for(list(scores.values()), images.shape[1] + 1, venue)
+        left, right = figure.subplots(1, 2, width_ratios=[images.shape[1], cells])
+        grid(images, row_labels=labels["rows"], column_labels=labels["columns"][:_TEXTS], wrap=9, ax=left)
+        number_columns(values, list(scores.values()), cells=cells, ax=right)
         return trim(figure)
+
+
+def caption(result: Result) -> str:
+    """What the figure of `draw` shows."""
+    n = len(result.labels["columns"])
+    scenes = """The last rows are decodes of the embedding of the true image, the ceiling, and the scene that each caption
+        describes, for which there are no numbers; the last column is the mean cosine to the embedding of that scene."""
+    return f"""One decoder under several conditions, each column from one initial noise: no condition, the embedding of the text
+        in the place of an image's, and an image embedding that the prior draws for the text.
+        {scenes if "scene" in result.labels["rows"] else ""} {min(n, _TEXTS)} of {n} texts are shown. Numbers are mean cosines
+        of the encoded images over all {n}: to their own text and, as baseline, to the other texts."""

@@ -302,15 +302,18 @@ def _decoder(scores: Result) -> list[str]:
     return [f"Predicted from z, and not found in decodes: {values}; {blame}."]
 
 
-_COLOR = {"always": 0, "sometimes": 5, "never": 4}  # index into plot.COLORS, by how often captions say a factor
+_SHADES = {"always": "#0072B2", "sometimes": "#7FB7DC", "never": "#DCE9F3"}
+"""Colours of bars, dark to light, by how often captions name a factor."""
 _LEFT = -0.2
 """Smallest skill drawn; marks of smaller skills are put there."""
+_KEYS = 0.8
+"""Height of the legends, in inches."""
 _PARTS = {
-    "linear": ("o", 4, "0.15", "linear"),
-    "neighbours": ("^", 4, "0.15", "neighbours"),
+    "linear": ("o", 4, "0.15", "linear read-out"),
+    "neighbours": ("^", 4, "0.15", "nearest neighbours"),
     "mlp": ("s", 4, "0.15", "perceptron"),
-    "features": ("D", 4.5, 2, "before the projection"),
-    "untrained": ("|", 9, 1, "random weights"),
+    "features": ("D", 4.5, 2, "best, of the features"),
+    "untrained": ("|", 9, 1, "best, random weights"),
 }
 """Marks beside the bars: their marker, size, colour (a grey, or an index into plot.COLORS) and name in the legend."""
 
@@ -319,26 +322,53 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
     """Images of each factor; its availability over the ceiling; its salience; recovery beside the cycle, where there is a decoder."""
     from matplotlib.figure import Figure
 
-    from clipspace.plot import grid, paper, width
+    from clipspace.plot import grid, paper, spelt, width
 
-    names, across = result.labels["factors"], width(venue)
-    decoded = any(value is not None for value in result.column("recovery"))
+    names, across = [spelt(name) for name in result.labels["factors"]], width(venue)
+    panels = [_draw_available, _draw_salient]
+    if any(value is not None for value in result.column("recovery")):
+        panels.append(_draw_brought_back)
     with paper(venue):
-        figure = Figure(figsize=(across, 0.25 * len(names) + 1.6))
-        left, middle, salient, *right = figure.subplots(1, 3 + decoded, width_ratios=[0.7, 2.2, 1.2, *[1.2] * decoded])
+        heights = [0.25 * len(names) + 0.6, _KEYS]
+        figure = Figure(figsize=(across, sum(heights)))
+        columns = {"width_ratios": [0.7, 2, 1.3, 1.3][: 1 + len(panels)], "height_ratios": heights}
+        (left, *axes), keys = figure.subplots(2, 1 + len(panels), **columns)
         grid(result.arrays["examples"], row_labels=names, ax=left).set_anchor("E")
-        _draw_available(result, middle)
-        _draw_salient(result, salient)
-        for ax in right:
-            _draw_brought_back(result, ax)
-        figure.legend(
-            handles=_legend(result, [middle, salient, *right]),
-            loc="outside lower center",
-            ncols=3,
-            handlelength=1.2,
-            columnspacing=1.2,
-        )
+        for panel, ax in zip(panels, axes, strict=True):
+            panel(result, ax)
+        handles = [_shades(result), *(ax.get_legend_handles_labels()[0] for ax in axes)]
+        for key, listed, title in zip(keys, handles, ["in captions", *[None] * len(axes)], strict=True):
+            key.set_axis_off()
+            place = {"loc": "upper center", "borderpad": 0, "borderaxespad": 0, "handletextpad": 0.4}
+            if listed:
+                key.legend(handles=listed, title=title, title_fontsize="small", handlelength=1.2, **place)
     return figure
+
+
+def caption(result: Result) -> str:
+    """What the figure of `draw` shows."""
+    from clipspace.plot import number
+
+    options = result.provenance.options
+    said = (
+        "Bars are dark for factors that captions always name, light for those that they never name. "
+        if _shades(result)
+        else ""
+    )
+    decoded = (
+        f"""Drawn again: skill (0 is chance, 1 perfect) with which readers without CLIP find the factor in decodes of
+            {options["decoded"]} scenes (recovery), and with which a linear read-out finds it in the encoded decode (cycle); not
+            read where readers know no such factor."""
+        if any(value is not None for value in result.column("recovery"))
+        else ""
+    )
+    return f"""What z holds of each factor of {options["images"]:,} images. Left, two images that differ in that factor alone.
+        Available in z: the held-out skill of the best read-out of z, as a share of the ceiling, the skill of the best read-out
+        of anything that was made of the image (1 is the ceiling, 0 is chance). {said}Marks are the read-outs one by one, the
+        best of the features before the projection, and the best of networks of random weights; an arrow at the left end is a
+        mark below {number(_LEFT, 1)}. Salient in z: the mean angle by which z moves when the factor alone is drawn again
+        ({options["pairs"]} pairs), where 1 is the angle between unrelated images, and the share of the variance of z that the
+        factor explains. {decoded} Lines are 95 % intervals."""
 
 
 def _draw_available(result: Result, ax: Axes) -> None:
@@ -347,21 +377,28 @@ def _draw_available(result: Result, ax: Axes) -> None:
 
     none, measured = [""] * len(result.table), result.column("availability")
     low, high = result.column("availability low"), result.column("availability high")
-    bar_colors = [COLORS[_COLOR.get(often, 5)] for often in result.column("captions")]
+    bar_colors = [_SHADES.get(often, _SHADES["sometimes"]) for often in result.column("captions")]
     intervals(none, measured, low=low, high=high, color=bar_colors, bars=True, ax=ax)
     for component, (marker, size, color, label) in _PARTS.items():
         shares = [
-            None if skill is None or share is None else max(skill / ceiling, _LEFT)
+            None if skill is None or share is None else skill / ceiling
             for skill, share, ceiling in zip(result.column(component), measured, result.column("ceiling"), strict=True)
         ]
         if any(share is not None for share in shares):
             drawn_color = COLORS[color] if isinstance(color, int) else color
-            intervals(none, shares, marker=marker, size=size, color=drawn_color, label=label, ax=ax)
-    for row, share in enumerate(measured):
-        if share is None:
-            ax.text(0.02, row, "not measurable here", va="center", color="0.45", size="small")
+            inside = [None if share is None or share < _LEFT else share for share in shares]
+            outside = [_LEFT if share is not None and share < _LEFT else None for share in shares]
+            intervals(none, inside, marker=marker, size=size, color=drawn_color, label=label, ax=ax)
+            intervals(none, outside, marker="<", size=size, color=drawn_color, ax=ax)
+    _say_missing(measured, "not measurable here", 0.02, ax)
     ax.axvline(0, color="0.15", linewidth=0.6)
     ax.set(title="available in z", xlabel="share of the ceiling", xlim=(_LEFT - 0.05, 1.1))
+
+
+def _say_missing(values: list, words: str, x: float, ax: Axes) -> None:
+    for row, value in enumerate(values):
+        if value is None:
+            ax.text(x, row, words, va="center", color="0.35", size="small")
 
 
 def _draw_salient(result: Result, ax: Axes) -> None:
@@ -370,9 +407,9 @@ def _draw_salient(result: Result, ax: Axes) -> None:
 
     none = [""] * len(result.table)
     low, high = result.column("sensitivity low"), result.column("sensitivity high")
-    series = {"marker": "D", "size": 4.5, "color": COLORS[6], "label": "how far it moves z", "offset": -0.17}
+    series = {"marker": "D", "size": 4.5, "color": COLORS[6], "label": "of unrelated angle", "offset": -0.17}
     intervals(none, result.column("sensitivity"), low=low, high=high, **series, ax=ax)
-    series = {"marker": "v", "size": 4.5, "color": COLORS[3], "label": "share of z's variance", "offset": 0.17}
+    series = {"marker": "v", "size": 4.5, "color": COLORS[3], "label": "of z's variance", "offset": 0.17}
     intervals(none, result.column("variance"), **series, ax=ax)
     ax.axvline(0, color="0.15", linewidth=0.6)
     ax.grid(axis="y", color="0.9", linewidth=0.6)
@@ -390,15 +427,13 @@ def _draw_brought_back(result: Result, ax: Axes) -> None:
         intervals(none, result.column(name), size=4.5, **series, ax=ax)
     ax.axvline(0, color="0.15", linewidth=0.6)
     ax.grid(axis="y", color="0.9", linewidth=0.6)
-    ax.set(title="brought back", xlabel="skill; 0 is chance", xlim=(max(3 * _LEFT, ax.get_xlim()[0]), 1.1))
+    ax.set(title="drawn again", xlabel="skill (0: chance)", xlim=(max(3 * _LEFT, ax.get_xlim()[0]), 1.1))
+    _say_missing(result.column("recovery"), "not read", 0.1, ax)
 
 
-def _legend(result: Result, axes: list[Axes]) -> list:
-    """What captions say of the factors that are there, then every mark."""
+def _shades(result: Result) -> list:
+    """What captions name of the factors that are there, for a legend."""
     from matplotlib.patches import Patch
 
-    from clipspace.plot import COLORS
-
-    frequencies = [often for often in _COLOR if often in result.column("captions")]
-    patches = [Patch(color=COLORS[_COLOR[often]], label=f"captions {often} say it") for often in frequencies]
-    return patches + [handle for ax in axes for handle in ax.get_legend_handles_labels()[0]]
+    frequencies = [often for often in _SHADES if often in result.column("captions")]
+    return [Patch(color=_SHADES[often], label=often) for often in frequencies]

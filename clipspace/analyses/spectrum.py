@@ -94,35 +94,61 @@ def _finding(name, scores, d: int) -> str:
 
 
 _FLOOR = 1e-5
+"""Smallest share of the variance that is drawn."""
+_DOTS = "o^s"
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
-    """Left the variance of each component, right the cumulative variance; dots mark 90, 95 and 99 %."""
+    """Left the variance of each component, right the cumulative variance; marks are at 90, 95 and 99 %."""
     from matplotlib.figure import Figure
 
     from clipspace.plot import COLORS, curves, paper, width
     from clipspace.plot.axes import legend
 
     shares, cumulative, needed = result.arrays["shares"], result.arrays["cumulative"], result.arrays["needed"]
-    names = [
-        f"{name}: {', '.join(map(str, counts))}" for name, counts in zip(result.labels["sets"], needed, strict=True)
-    ]
+    names, levels = list(result.labels["sets"]), result.labels["levels"]
     components = np.arange(1, shares.shape[1] + 1)
     with paper(venue):
         across = width(venue)
         figure = Figure(figsize=(across, 0.42 * across))
         left, right = figure.subplots(1, 2)
-        left.set(yscale="log", ylim=(_FLOOR, 1), xlabel="component", ylabel="share of the variance")
-        curves(components, dict(zip(names, shares, strict=True)), ends=False, ax=left)
-        left.get_legend().remove()
-        right.set(xlabel="components", ylabel="share held together", xlim=(0, 1.4 * needed.max()), ylim=(0, 1.03))
-        curves(components, dict(zip(names, cumulative, strict=True)), ends=False, ax=right)
-        legend(
-            right,
-            right.get_lines(),
-            title=f"components for {', '.join(result.labels['levels'])}",
-            title_fontsize="small",
+        last = max(10, np.flatnonzero((shares > _FLOOR).any(axis=0)).max() + 1)
+        left.set(
+            yscale="log",
+            xlim=(0, 1.05 * last),
+            ylim=(_FLOOR, 1),
+            xlabel="component, by variance",
+            ylabel="share of the variance",
         )
+        curves(components, dict(zip(names, shares, strict=True)), ends=False, ax=left)
+        right.set(xlabel="number of first components", ylabel="cumulative share")
+        right.set(xlim=(0, 1.4 * needed.max()), ylim=(0, 1.03))
+        curves(components, dict(zip(names, cumulative, strict=True)), ends=False, ax=right)
+        right.get_legend().remove()
+        marks = []
         for counts, cumulative_share, color in zip(needed, cumulative, COLORS, strict=False):
-            right.plot(counts, cumulative_share[counts - 1], "o", color=color, markersize=4)
+            for count, marker in zip(counts, _DOTS, strict=True):
+                right.plot(
+                    count, cumulative_share[count - 1], marker, color=color, markersize=5, markeredgecolor="white"
+                )
+        for level, marker, counts in zip(levels, _DOTS, needed.T, strict=True):
+            label = f"{level}: {', '.join(map(str, counts))}"
+            marks += right.plot([], [], marker, color="0.15", markersize=5, label=label)
+        legend(right, marks, loc="lower right", title=f"reached at ({', '.join(names)})", title_fontsize="small")
     return figure
+
+
+def caption(result: Result) -> str:
+    """What the figure of `draw` shows."""
+    from clipspace.plot import estimate
+
+    d, options = result.arrays["shares"].shape[1], result.provenance.options
+    rows = result.table.where(score="effective rank")
+    sets = "; ".join(
+        f"{row.set}: {options[row.set]:,} points, effective rank {estimate(row.value, row.low, row.high, digits=1)}"
+        for row in rows
+    )
+    return f"""Variance of unit embeddings of {d} dimensions along their principal components. Left, the share of each
+        component; the scale is logarithmic and ends at 10⁻⁵; if all directions were alike, each would have {1 / d:.1g}.
+        Right, the share of the first components together, marked where it reaches {", ".join(result.labels["levels"])}. {sets}
+        (95 % intervals in brackets)."""

@@ -101,7 +101,10 @@ def run(
         "text_diff",
         table,
         [*beyond, _moved(table, theta), *_readers(known_verdicts), *_judged(table, second), *_circular(table)],
-        {"images": stacked([moved.images for moved in moves])},
+        {
+            "images": stacked([moved.images for moved in moves]),
+            "cosines to after": np.array([moved.scores["cosine of the image to after"][0] for moved in moves]),
+        },
         {
             "rows": [edit.label for edit in chosen_edits],
             "columns": moves[0].labels["columns"],
@@ -219,20 +222,37 @@ def _circular(table: list[dict]) -> list[str]:
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
-    """One row per image, what the edit changes at its left, and how far it went over each column.
+    """One row per image, what the edit changes at its left, how far it went over each column, cosines to the new text below.
 
     On scenes the right says what readers that know no CLIP read off the last image, and whether that is the edit and
     nothing else; in other images, the cosine of the last to the new text and to the old.
     """
-    from clipspace.plot import grid, page, paper, trim
+    from clipspace.plot import grid, number, page, paper, trim
 
     images, labels = result.arrays["images"], result.labels
     names = {"row_labels": labels["rows"], "column_labels": labels["columns"], "right_labels": _right_labels(result)}
+    captions = [[number(cosine) for cosine in row] for row in result.arrays["cosines to after"]]
     with paper(venue):
         figure = page(venue)
-        ax = grid(images, **names, wrap=14, ax=figure.subplots())
-        ax.set_title("fraction of the angle, θ")
+        ax = grid(images, **names, captions=captions, wrap=14, ax=figure.subplots())
+        ax.set_title("θ: fraction of the angle between z and the text difference")
+        ax.set_xlabel("below each image: its cosine to the new text")
         return trim(figure)
+
+
+def caption(result: Result) -> str:
+    """What the figure of `draw` shows."""
+    judged = (
+        """At the right is what readers that know no CLIP recognise in the last image: ✓ where the new value is there and the
+            other two are as in the source, ✗ where not."""
+        if any(result.labels.get("read", ()))
+        else "At the right is the cosine of the last image to the new text and, as baseline, to the old."
+    )
+    return f"""Each row moves the embedding z of an image on the great circle towards a text difference: the direction from the
+        embedding of a text that describes the image to that of the same text with one change, which is named at the left. θ is
+        the fraction of the angle between z and that direction. The initial noise stays that of the inverted image, so θ = 0 is
+        its reconstruction. Below each image is the cosine of its embedding to the new text; it is circular, since the same
+        encoder steers the decoder. {judged}"""
 
 
 def _right_labels(result: Result) -> list[str]:
@@ -242,5 +262,7 @@ def _right_labels(result: Result) -> list[str]:
 
 
 def _cosine_label(row: dict) -> str:
+    from clipspace.plot import number
+
     new, old = row["cosine to after, last"], row["cosine to before, last"]
-    return f"cosine {new:.2f}" + ("" if old is None else f"\n(old text {old:.2f})")
+    return f"cosine to\nnew text {number(new)}" + ("" if old is None else f"\nold text {number(old)}")

@@ -254,24 +254,59 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
     rows, columns = images.shape[:2]
     captions = [labels["said"][i * columns : (i + 1) * columns] for i in range(rows)]
     cards = [card for row in result.table if row["seen"] == "image" for card in (row["card"], "decode")]
+    names = {
+        "row_labels": [name.replace(", “", "\nword “") for name in labels["rows"]],
+        "column_labels": cards,
+        "captions": captions,
+    }
     with paper(venue), rc_context({"xtick.labelsize": _FONT_SIZE}):
         figure = page(venue)
         above, below = figure.subplots(2, 1, height_ratios=[1.22 * rows, 0.42 * len(result.table)])
-        grid(
-            images, row_labels=labels["rows"], column_labels=cards, captions=captions, breaks=[2, 4], wrap=10, ax=above
-        )
+        grid(images, **names, breaks=[2, 4], wrap=15, ax=above).set_xlabel("below each image: what CLIP reads")
+        _color_readings(result, above)
         _draw_shares(result, below)
         return trim(figure)
+
+
+_KINDS = {"thing": (0, "s"), "word": (1, "o")}
+"""What is read: index into plot.COLORS, and marker."""
+
+
+def _color_readings(result: Result, ax: Axes) -> None:
+    """Readings in the colours of the lower panel: the thing, or the word; others stay black."""
+    from clipspace.plot import COLORS
+
+    rows = [row.removesuffix("”").split(", “") for row in result.labels["rows"]]
+    for i, text in enumerate(ax.texts):
+        thing, word = rows[i * len(rows) // len(ax.texts)]
+        for kind, name in (("thing", thing), ("word", word)):
+            if text.get_text() == name:
+                text.set_color(COLORS[_KINDS[kind][0]])
 
 
 def _draw_shares(result: Result, ax: Axes) -> None:
     """One line for each card, of images and of decodes, with how many; a tick is chance, and the blank card the control."""
     from clipspace.plot import COLORS, intervals
 
-    names = [f"{row['card']}{', decoded' if row['seen'] == 'decode' else ''} ({row['images']})" for row in result.table]
-    for kind, color, marker, offset in (("word", COLORS[1], "o", -0.18), ("thing", COLORS[0], "s", 0.18)):
-        label, columns = f"read as the {kind}", {end: result.column(f"{kind} {end}") for end in ("low", "high")}
-        style = {"color": color, "marker": marker, "offset": offset, "height": 0.34, "label": label}
-        intervals(names, result.column(label), **columns, chance=result.column("chance"), **style, ax=ax)
-    ax.set(xlim=(-0.03, 1.03), xlabel="share of images (their number in brackets); chance is grey")
-    ax.legend(loc="center", ncols=2, bbox_to_anchor=(0.5, -0.42))
+    views = {"image": "images", "decode": "decodes"}
+    names = [f"{row['card']}, {views[row['seen']]} ({row['images']})" for row in result.table]
+    for (kind, (color, marker)), offset in zip(_KINDS.items(), (-0.18, 0.18), strict=True):
+        column = f"read as the {kind}"
+        ends = {end: result.column(f"{kind} {end}") for end in ("low", "high")}
+        style = {"color": COLORS[color], "marker": marker, "offset": offset, "height": 0.34, "label": column}
+        intervals(names, result.column(column), **ends, chance=result.column("chance"), **style, ax=ax)
+    for border in range(1, len(names)):
+        ax.axhline(border - 0.5, color="0.9", linewidth=0.6, zorder=0)
+    ax.set(xlim=(-0.03, 1.03), xlabel="mean share of images (grey: chance)")
+    ax.legend(loc="lower center", ncols=2, bbox_to_anchor=(0.5, 1.0), borderaxespad=0.2)
+
+
+def caption(result: Result) -> str:
+    """What the figure of `draw` shows."""
+    first, last = result.table.rows[0], result.table.rows[-1]
+    return f"""A printed word against what the image shows. Above, the first images bare, with a blank card (the control) and
+        with the word in quotes, each beside a decode of its embedding; below each, what zero-shot CLIP reads: blue where it is
+        the thing, orange where it is the word. Below, the mean over {first["images"]} images, and over decodes of
+        {last["images"]}, of the share that is read as the thing or as the word (numbers in brackets). Lines are 95 % bootstrap
+        intervals over images; grey is chance, one of {round(1 / first["chance"])} answers. Readings of decodes are circular:
+        the same CLIP steers the decoder."""

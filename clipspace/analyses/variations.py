@@ -106,14 +106,27 @@ def run(
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
-    """One row per image, at its left the mean cosine of its draws to z and, in brackets, to the z of others."""
-    from clipspace.plot import grid, page, paper, trim
+    """One row per image: source, reconstruction, draws; at the right the mean cosine of the draws to z, and to the z of others."""
+    from clipspace.plot import cells_for, grid, number_columns, page, paper, span, trim
 
-    cosine_pairs = zip(result.column("cosine to z"), result.column("cosine to others"), strict=True)
-    labels = [f"{cosine:.2f}\n({baseline:.2f})" for cosine, baseline in cosine_pairs]
+    cosines = list(zip(result.column("cosine to z"), result.column("cosine to others"), strict=True))
+    images, (*_, eta) = result.arrays["images"], result.labels["columns"]
+    n, names = images.shape[1], ["cosine\nto its z", "cosine to\nother z"]
+    labels = ["source", "η = 0", *(str(draw) for draw in range(1, n - 1))]
     with paper(venue):
-        figure = page(venue)
-        columns = result.labels["columns"]
-        ax = grid(result.arrays["images"], row_labels=labels, column_labels=columns, ax=figure.subplots())
-        ax.set_ylabel("mean cosine to z (to others)")
+        figure, cells = page(venue), cells_for(names, n, venue)
+        left, right = figure.subplots(1, 2, width_ratios=[n, cells])
+        grid(images, column_labels=labels, ax=left)
+        span(left, 2, n - 1, f"draws at {eta.replace('eta', 'η')}")
+        number_columns(cosines, names, cells=cells, ax=right)
         return trim(figure)
+
+
+def caption(result: Result) -> str:
+    """What the figure of `draw` shows."""
+    n, (*_, eta) = result.arrays["images"].shape[1] - 2, result.labels["columns"]
+    return f"""Variations: decodes that share the embedding z of an image. Each row has the source; its reconstruction without
+        fresh noise (η = 0), from the initial noise that was found by inversion; and {n} draws with fresh noise in every step
+        ({eta.replace("eta", "η")}). Numbers are means over the draws of a row: the cosine of the encoded draw to its z and, as
+        baseline, to the z of the other images. The encoder that judges also steers the decoder, so the first cosine is
+        circular."""

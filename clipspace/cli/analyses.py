@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from clipspace.analyses import about, analysis, names, question
+from clipspace.analyses import about, analysis, caption, names, question
 from clipspace.analyses import draw as draw_figure
 from clipspace.analyses.asking import sampler_steps
 from clipspace.cli.chosen import Chosen, takes_space
@@ -68,13 +68,14 @@ def draw(
     ] = "neurips",
     as_json: Json = False,
 ) -> None:
-    """Draw a saved result as PDF and PNG, without loading a model (clipspace.analyses.draw)."""
+    """Draw a saved result as PDF and PNG with its caption, without loading a model (clipspace.analyses.draw)."""
     from clipspace.plot import save_figure
     from clipspace.results.loading import load_result
 
     loaded = load_result(result)
     target = output or result.with_suffix("")
-    paths = save_figure(draw_figure(loaded, venue=venue), target / loaded.name if target.is_dir() else target)
+    figure, path = draw_figure(loaded, venue=venue), target / loaded.name if target.is_dir() else target
+    paths = save_figure(figure, path, caption=caption(loaded))
     data = paths[0].with_suffix(".json")
     if data.resolve() != result.resolve():  # a figure never stands without its numbers and its provenance
         paths.append(loaded.save(data.parent, name=data.stem))

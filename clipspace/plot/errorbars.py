@@ -47,6 +47,8 @@ def intervals(
     else:
         rim = {"linewidths": 1.6} if marker in _LINES else {"linewidths": 0.5, "edgecolors": "white"}
         ax.scatter(numbers, places, s=size**2, c=color, marker=marker, label=label, zorder=3, **rim)
+    if bars:  # ink alone would not be seen on a dark bar
+        ax.hlines(places, low, high, colors="white", linewidth=3.0, zorder=2.7)
     ax.hlines(places, low, high, colors=_INK if bars else color, linewidth=1.0, zorder=2.8)
     ax.set_yticks(rows, labels, **AS_WRITTEN)
     ax.set_ylim(len(rows) - 0.5, -0.5)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.transforms import ScaledTranslation
 
 from clipspace.plot.axes import AS_WRITTEN, axes_of
 from clipspace.sequences import in_order
@@ -17,6 +18,8 @@ LINE = 0.22
 BREAK = 0.5
 """Width of a break between columns, in cells."""
 _SMALL = 128
+_LINE_HEIGHT = 1.25
+"""Height of a line of text, in sizes of its font."""
 
 
 def grid(
@@ -66,6 +69,18 @@ def grid(
         beside.set_yticks(y, _wrapped(right_labels, wrap))
         beside.tick_params(length=0, pad=2)
         beside.spines[:].set_visible(False)
+    return ax
+
+
+def span(ax: Axes, first: int, last: int, text: str, *, lines: int = 1) -> Axes:
+    """Write ``text`` over the columns ``first`` to ``last`` of a `grid`, above their labels of so many ``lines``, and a rule."""
+    rise = mpl.rcParams["xtick.labelsize"] * _LINE_HEIGHT * lines + 4
+    left, right = ax.get_xticks()[[first, last]] + 0.4 * np.array([-1, 1])
+    above = ax.get_xaxis_transform() + ScaledTranslation(0, rise / 72, ax.figure.dpi_scale_trans)
+    ax.plot([left, right], [1, 1], transform=above, color="0.3", linewidth=0.6, clip_on=False)
+    place = {"xycoords": ax.get_xaxis_transform(), "xytext": (0, rise + 2), "textcoords": "offset points"}
+    size = mpl.rcParams["xtick.labelsize"]
+    ax.annotate(text, ((left + right) / 2, 1), **place, ha="center", va="bottom", size=size, **AS_WRITTEN)
     return ax
 
 

@@ -7,6 +7,7 @@ from itertools import cycle
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 
 from clipspace.plot.axes import axes_of
 from clipspace.plot.style import COLORS
@@ -19,6 +20,7 @@ def histogram(
     ax = axes_of(ax)
     for (name, heights), color in zip(counts.items(), cycle(colors), strict=False):
         share = np.asarray(heights) / np.sum(heights)
-        ax.stairs(share, edges, fill=True, color=color, alpha=0.55, linewidth=0, label=name)
+        # edges tell two distributions apart in grey as well
+        ax.stairs(share, edges, fill=True, facecolor=to_rgba(color, 0.55), edgecolor=color, linewidth=0.8, label=name)
     ax.set_ylim(bottom=0)
     return ax

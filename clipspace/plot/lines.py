@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from clipspace.plot.axes import AS_WRITTEN, axes_of, legend
 from clipspace.plot.style import COLORS
 
+_STYLES = ("-", "--", "-.", ":")
 _APART = 0.11
 """Smallest distance between two names at line ends, as a share of the height of the Axes."""
 
@@ -25,16 +26,16 @@ def curves(
     ends: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
-    """One line for each name in ``lines``, over ``x`` or over its own.
+    """One line for each name in ``lines``, over ``x`` or over its own, each in another colour and style of line.
 
     ``bands`` are lower and upper edges. Names stand at the right ends of the lines, moved apart where these are near,
     or in a legend where ``ends`` is False. Set the scales and limits of ``ax`` before: names are placed by them.
     """
     ax = axes_of(ax)
     line_by_name = {}
-    for (name, y), color in zip(lines.items(), cycle(colors), strict=False):
+    for (name, y), color, style in zip(lines.items(), cycle(colors), cycle(_STYLES), strict=False):
         across = x[name] if isinstance(x, Mapping) else x
-        (line,) = ax.plot(across, y, marker=marker, markersize=4, label=name, color=color)
+        (line,) = ax.plot(across, y, style, marker=marker, markersize=4, label=name, color=color)
         line_by_name[name] = line
         if bands is not None and name in bands:
             ax.fill_between(across, *bands[name], color=color, alpha=0.2, linewidth=0)

@@ -1,4 +1,4 @@
-"""Writing a figure as PDF and PNG, the same bytes every time."""
+"""Writing a figure as PDF and PNG, the same bytes every time, with its caption beside it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ _DPI = (300, 200, 150, 100)
 _NO_DATES = {".pdf": {"CreationDate": None, "ModDate": None}, ".png": {"Software": None}}
 
 
-def save_figure(figure: Figure, path: str | Path) -> list[Path]:
-    """Write ``path`` with the suffixes .pdf and .png, at the figure's exact size, and return both paths.
+def save_figure(figure: Figure, path: str | Path, *, caption: str = "") -> list[Path]:
+    """Write ``path`` with the suffixes .pdf and .png, at the figure's exact size, and return the paths.
 
-    Images and rasterised layers have 300 dots an inch; fewer, down to 100, where a file would pass 2 MB.
+    Images and rasterised layers have 300 dots an inch; fewer, down to 100, where a file would pass 2 MB. A ``caption`` is
+    written beside them, with the suffix .md.
     """
     path = Path(path)
     stem = path.with_suffix("") if path.suffix in _NO_DATES else path
@@ -27,6 +28,10 @@ def save_figure(figure: Figure, path: str | Path) -> list[Path]:
         for target in targets:
             with atomically(target, overwrite=True) as part:
                 _write(figure, part, _NO_DATES[target.suffix])
+    if caption:
+        targets.append(stem.with_name(f"{stem.name}.md"))
+        with atomically(targets[-1], overwrite=True) as part:
+            part.write_text(f"{caption}\n", encoding="utf-8")
     return targets
 
 

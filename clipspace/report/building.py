@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from clipspace import progress
-from clipspace.analyses import about, draw, names, question
+from clipspace.analyses import about, caption, draw, names, question
 from clipspace.analyses.asking import Brought, ask, bring, missing, sampler_steps
 from clipspace.errors import CapabilityError, ClipspaceError, InputError, shortened
 from clipspace.files import check_writable
@@ -176,9 +176,10 @@ def _section(
     )
     try:
         pdf, png = save_figure(draw(result), folder / name)
+        below = caption(result)
     except Exception as error:  # the numbers are kept
         return replace(described, seen=f"{described.seen} {_failure(name, error, 'Its figure could not be drawn')}")
-    return replace(described, pictures=[png.name], files=[pdf.name, *described.files])
+    return replace(described, pictures=[png.name], caption=below, files=[pdf.name, *described.files])
 
 
 def _table(result: Result) -> list[list[Any]]:

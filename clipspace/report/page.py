@@ -37,6 +37,7 @@ class Section:
     provenance : what the numbers were made with, plain values by name
     command : the shell command that makes the section again
     data : what it was computed on, or why it was not: its first line
+    caption : what the images show, below them
     """
 
     title: str
@@ -48,12 +49,17 @@ class Section:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
     data: str = ""
+    caption: str = ""
 
     def __post_init__(self) -> None:
         if len({len(row) for row in self.table}) > 1:
             raise InputError(
                 f"Section {self.title!r}: expected rows of one length, got {sorted({len(row) for row in self.table})}"
             )
+
+
+_TEXTS = ("title", "data", "question", "seen", "caption", "provenance", "command")
+"""Fields of a section that its view holds as they are."""
 
 
 def write_page(
@@ -96,7 +102,7 @@ def data_uri(data: bytes) -> str:
 
 def _view(section: Section, folder: Path) -> dict[str, Any]:
     """The values of a section for the template."""
-    view = {name: getattr(section, name) for name in ("title", "data", "question", "seen", "provenance", "command")}
+    view = {name: getattr(section, name) for name in _TEXTS}
     view["files"] = [_beside(name, folder, section.title).name for name in section.files]
     view["pictures"] = [_picture(picture, folder, section.title) for picture in section.pictures]
     head, *rows = [[_cell(value) for value in row] for row in section.table] or [[]]
