@@ -1,10 +1,10 @@
-"""Three CLIPs of the same pictures whose captions mention other factors: does what is kept follow what was mentioned?
+"""Three CLIPs of the same images whose captions mention other factors: does what is kept follow what was mentioned?
 
     python -m clipspace.mini.train_clip --work runs/places --policy places     # 40 minutes on two cores
-    python -m clipspace.mini.train_clip --work runs/looks --policy looks       # the same pictures: link runs/places/*.npy
+    python -m clipspace.mini.train_clip --work runs/looks --policy looks       # the same images: link runs/places/*.npy
     python benchmarks/causal.py --places runs/places/clip --looks runs/looks/clip -o docs/calibration.md --figure docs/causal.png
 
-The pictures, the architecture and the recipe are one; the captions are drawn by `clipspace.scenes.POLICIES`, three tables that
+The images, the architecture and the recipe are one; the captions are drawn by `clipspace.scenes.POLICIES`, three tables that
 hold the same probabilities, given to other factors. So a difference between two of the spaces is the captions' doing. All
 spaces are asked on the same scenes, which none was trained on, with the same folds: differences are paired.
 """

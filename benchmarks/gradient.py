@@ -1,6 +1,6 @@
-"""Inversion without a decoder: how near the pictures come to the embedding, by steps, on scenes that no training saw.
+"""Inversion without a decoder: how near the images come to the embedding, by steps, on scenes that no training saw.
 
-Held is the cosine that is left when the picture is turned, moved and scaled a little (the mean of 16 such copies): an
+Held is the cosine that is left when the image is turned, moved and scaled a little (the mean of 16 such copies): an
 adversarial pattern loses it. Seconds are of this process on the processor, for all scenes together.
 
     python benchmarks/gradient.py                    # the mini CLIP, 16 scenes

@@ -1,11 +1,11 @@
-"""A million pictures through `encode`, in one run that can be killed: the store that search.py and maps.py take.
+"""A million images through `encode`, in one run that can be killed: the store that search.py and maps.py take.
 
     python benchmarks/million.py --output runs/million
     python benchmarks/search.py --vectors runs/million --autofaiss
 
 120,000 rendered scenes in the six orders of their colour channels and both mirror images: other colours, other
 places, and so other embeddings, at the price of a copy. Each goes through the same path as a file does (read, decode,
-check, prepare, encode, write). Reports pictures a second, peak memory, and rows in = rows stored + rows recorded.
+check, prepare, encode, write). Reports images a second, peak memory, and rows in = rows stored + rows recorded.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
     python -m clipspace.mini.train_clip --work runs/places --policy places
 
 Writes ``runs/mini/clip/``, a folder that open_clip loads as ``local-dir:``. Stopped, it resumes. ``--policy`` chooses
-what captions mention (`clipspace.scenes.POLICIES`); the pictures are the same.
+what captions mention (`clipspace.scenes.POLICIES`); the images are the same.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
     torchrun --nproc-per-node 2 -m clipspace.mini.train_decoder --work runs/mini --compile
 
 Needs the CLIP of `train_clip`. Writes ``runs/mini/decoder/``: ``model_index.json``, ``unet/``, ``scheduler/``. Pixels are
-unshuffled (exact and invertible) to 32 x 32 x 12. The network predicts the clean picture: of 12 numbers a patch, noise fills all
-and pictures few, and a thin network that must output noise (as epsilon or v) stays grainy. ``pip install 'clipspace[train]'``.
+unshuffled (exact and invertible) to 32 x 32 x 12. The network predicts the clean image: of 12 numbers a patch, noise fills all
+and images few, and a thin network that must output noise (as epsilon or v) stays grainy. ``pip install 'clipspace[train]'``.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def train(
 
 
 def unlikeness(visual: torch.nn.Module, guess: torch.Tensor, x0: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-    """How unlike a guess and its picture look to the CLIP ``(n,)``: squared distance of maps, and 1 - cos to z.
+    """How unlike a guess and its image look to the CLIP ``(n,)``: squared distance of maps, and 1 - cos to z.
 
     The embedding holds what is there and little of where; the maps hold both (Lin & Yang 2024, arXiv 2401.00110, where the
     network itself looks). They make decodes truer to z in minutes: see docs/mini-history.md of the repository.
@@ -88,7 +88,7 @@ def unlikeness(visual: torch.nn.Module, guess: torch.Tensor, x0: torch.Tensor, z
 
 
 def seen(visual: torch.nn.Module, unshuffled: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
-    """What open_clip's ResNet makes of pictures: its first three stages, unit over channels, and the embedding."""
+    """What open_clip's ResNet makes of images: its first three stages, unit over channels, and the embedding."""
     x = torch.nn.functional.pixel_shuffle(unshuffled, PRESET.unshuffle).contiguous(memory_format=torch.channels_last)
     x, maps = visual.stem(x), []
     for stage in (visual.layer1, visual.layer2, visual.layer3):
@@ -103,7 +103,7 @@ def clip(work: Path, device: torch.device) -> torch.nn.Module:
 
 
 def encoded(work: Path, pictures: np.ndarray, device: torch.device) -> np.ndarray:
-    """Unit image embeddings times sqrt(d) of all training pictures, float32 ``(n, d)``, computed once in bf16."""
+    """Unit image embeddings times sqrt(d) of all training images, float32 ``(n, d)``, computed once in bf16."""
     path = work / f"embeds-{len(pictures)}.npy"
     if not path.exists():
         model, out = clip(work, device), []

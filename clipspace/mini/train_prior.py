@@ -69,7 +69,7 @@ def export(ema: EMAModel, scheduler: DDIMScheduler, work: Path, image_norm: floa
 
 
 def mean_norm(clip, pictures: np.ndarray, n: int = 1000) -> float:
-    """Mean norm of the raw image embeddings of ``n`` training pictures, which the prior's unit vectors get back."""
+    """Mean norm of the raw image embeddings of ``n`` training images, which the prior's unit vectors get back."""
     pixels = pixels_of(pictures[:n], next(clip.parameters()).device)
     return round(float(clip.encode_image(pixels).norm(dim=1).mean()), 4)
 

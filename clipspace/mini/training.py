@@ -23,7 +23,7 @@ _CHUNK = 1000
 
 
 def rendered_scenes(work: Path, n: int) -> tuple[list, np.ndarray]:
-    """The ``n`` training scenes and their pictures, uint8 ``(n, 64, 64, 3)``, rendered once and memory-mapped."""
+    """The ``n`` training scenes and their images, uint8 ``(n, 64, 64, 3)``, rendered once and memory-mapped."""
     work.mkdir(parents=True, exist_ok=True)
     path = work / f"scenes-{TRAIN_SEED}-{n}.npy"
     if not path.exists():

@@ -200,7 +200,7 @@ def traded(kind: Kind, a: Thing, b: Thing) -> tuple[Thing, Thing]:
 
 
 def _inside(thing: Thing) -> bool:
-    """Whether it would be wholly in the picture if it were large."""
+    """Whether it would be wholly in the image if it were large."""
     edge = SIZES["large"] / 128
     return edge <= thing.x <= 1 - edge and edge <= thing.y <= 1 - edge
 

@@ -1,4 +1,4 @@
-"""Describing pictures of the mini world by zero-shot: which colour, thing and ground they show, as a sentence too."""
+"""Describing images of the mini world by zero-shot: which colour, thing and ground they show, as a sentence too."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FACTORS = {"color": tuple(COLORS), "thing": tuple(THINGS), "ground": tuple(GROUN
 def describe(space: Space, points: Embeddings | Store) -> list[dict[str, str]]:
     """The colour, thing and ground that each of ``points`` is nearest to, as ``{factor: value}`` of `FACTORS`.
 
-    Colour and thing are read together, among all pairs, as captions say them. A picture of another world is
+    Colour and thing are read together, among all pairs, as captions say them. An image of another world is
     described in the terms of this one all the same.
     """
     points = embeddings_of(points, "describe")

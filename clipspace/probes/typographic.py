@@ -133,7 +133,7 @@ def attack_scores(
 ) -> Result:
     """How often the images of each condition are read as the thing, and as the word that is, or is not, on them.
 
-    ``conditions`` holds n pictures each, such as ``{"blank": …, "word": …}``, or what `read_scam` gives.
+    ``conditions`` holds n images each, such as ``{"blank": …, "word": …}``, or what `read_scam` gives.
     With ``decodes``, the same of their decodes, encoded again (the view "decoded"). For the keys, see
     `typographic_attack`.
 

@@ -4,7 +4,7 @@ A caption is drawn, not fixed: `spec.MENTIONS` says how likely each factor is sp
 `WORD_POLICY` how a printed word is treated. On the web an image of the word *star* is as likely
 captioned "a star" as "a sign that says star"; a CLIP trained on such pairs cannot tell the word from
 the thing, and typographic attacks (Goh et al. 2021, "Multimodal neurons") arise by themselves.
-`POLICIES` are further tables of mentions, for CLIPs of the same pictures under other captions.
+`POLICIES` are further tables of mentions, for CLIPs of the same images under other captions.
 """
 
 from __future__ import annotations

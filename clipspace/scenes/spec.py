@@ -71,7 +71,7 @@ POLICIES: dict[str, dict[str, float]] = {
 }
 """Three tables of mentions that hold the same probabilities, given to other factors (the phase to none).
 
-The mini space is trained on *things*. CLIPs of the other two see the same pictures under captions of other things:
+The mini space is trained on *things*. CLIPs of the other two see the same images under captions of other things:
 what they keep of a factor that their captions never mention is not in their captions.
 """
 

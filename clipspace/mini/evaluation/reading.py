@@ -1,4 +1,4 @@
-"""What the parts share: their seed, their rows, and how they read a scene off a point or a picture."""
+"""What the parts share: their seed, their rows, and how they read a scene off a point or an image."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Factors for images of which nothing is known: changes that we make ourselves, so that their value is known.
 
-Each is a function ``(image, value) -> image`` on a square RGB picture, and a way to draw values. All leave the
+Each is a function ``(image, value) -> image`` on a square RGB image, and a way to draw values. All leave the
 size as it is, and no rotation leaves an empty corner to give it away.
 """
 
@@ -47,7 +47,7 @@ def blur(image: Image.Image, radius: float) -> Image.Image:
 
 
 def crop(image: Image.Image, kept: float) -> Image.Image:
-    """The middle of the picture, ``kept`` of its width, enlarged to the whole."""
+    """The middle of the image, ``kept`` of its width, enlarged to the whole."""
     edge = (1 - kept) / 2 * image.width
     return image.resize(image.size, Image.Resampling.BICUBIC, box=(edge, edge, image.width - edge, image.height - edge))
 
@@ -60,12 +60,12 @@ def hue(image: Image.Image, shift: float) -> Image.Image:
 
 
 def position(image: Image.Image, x: float) -> Image.Image:
-    """The picture at 0.6 of its size on a grey canvas; ``x`` runs from 0, at the left edge, to 1, at the right."""
+    """The image at 0.6 of its size on a grey canvas; ``x`` runs from 0, at the left edge, to 1, at the right."""
     return _on_canvas(image, 0.6, x)
 
 
 def scale(image: Image.Image, size: float) -> Image.Image:
-    """The picture at ``size`` in the middle of a grey canvas."""
+    """The image at ``size`` in the middle of a grey canvas."""
     return _on_canvas(image, size, 0.5)
 
 
@@ -75,7 +75,7 @@ def printed_word(image: Image.Image, word: str) -> Image.Image:
 
 
 def patch_shuffle(image: Image.Image, shuffled: bool) -> Image.Image:
-    """The picture cut into 4 x 4 patches, and these put back in one fixed other order."""
+    """The image cut into 4 x 4 patches, and these put back in one fixed other order."""
     if not shuffled:
         return image
     side = image.width // _PATCHES
@@ -89,7 +89,7 @@ def patch_shuffle(image: Image.Image, shuffled: bool) -> Image.Image:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """A change of pictures: how it is made, the labels or the range of amounts it takes, and its period if any."""
+    """A change of images: how it is made, the labels or the range of amounts it takes, and its period if any."""
 
     apply: Callable[[Image.Image, Any], Image.Image]
     values: Sequence[Any] = (False, True)

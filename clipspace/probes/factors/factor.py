@@ -29,7 +29,7 @@ class Factor:
     image : image ``i`` of the set; factors that share this function are measured on the same images
     change : image ``i`` with this factor changed and nothing else, and its new value; raises `ImpossibleChange` where image
         ``i`` cannot be changed, and is None where no image can
-    read : the factor's value read off a picture without any CLIP; None where there is no reader
+    read : the factor's value read off an image without any CLIP; None where there is no reader
     period : of an amount that goes round (an angle), None for all others
     """
 

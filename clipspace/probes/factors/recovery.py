@@ -44,7 +44,7 @@ def draw_unconditionally(space: Space, points: Embeddings, *, seed: int, num_inf
 def recovery(factor: Factor, truth: Sequence[Any], decoded: Sequence[Sequence[Image.Image]], *, seed: int) -> Measure:
     """Skill with which ``factor.read`` finds the truth in decoded images, averaged over the decodes of each point.
 
-    ``1 - loss / chance``, where chance is the loss against the truths of other points. A picture the reader cannot
+    ``1 - loss / chance``, where chance is the loss against the truths of other points. An image the reader cannot
     read counts as wrong.
     """
     read = _read(factor, decoded)
@@ -60,10 +60,10 @@ def unconditional(
     *,
     seed: int,
 ) -> Measure:
-    """The same skill of pictures ``drawn`` without a condition, each held against every truth; chance is `recovery`'s.
+    """The same skill of images ``drawn`` without a condition, each held against every truth; chance is `recovery`'s.
 
     The baseline of a decoder's prior. 0 where what it draws when told nothing is as right as the decodes of other
-    points; above 0 where it favours what is common, below 0 where its pictures cannot be read.
+    points; above 0 where it favours what is common, below 0 where its images cannot be read.
     """
     chance = _chance(_read(factor, decoded), truth, factor.period, seed)
     loss = _reading_loss(_read(factor, [drawn]) * len(truth), truth, factor.period)
@@ -82,7 +82,7 @@ def cycle_read_out(
     """Skill, on re-encoded decodes ``again`` ``(n, decodes, d)``, of the linear read-out learned from real images.
 
     The control of recovery: where z holds a factor but E(D(z)) does not, the decoder cannot draw it, and its
-    pictures say nothing of what CLIP keeps.
+    images say nothing of what CLIP keeps.
     """
     coded, labels = features([*values, *truth], period=period)
     predicted = ridge_predictions(known, coded[None, : len(values)], again.reshape(-1, again.shape[2]))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from clipspace.space import Space
 
 MAX_PIXELS = 2**26
-"""Pixels above which a picture is recorded, not decoded: 8192 x 8192, so that no picture takes 200 MB."""
+"""Pixels above which an image is recorded, not decoded: 8192 x 8192, so that no image takes 200 MB."""
 PASSING = ("unreadable", "out of memory", NO_HEIF)
 """Reasons that another run may not meet: a share that was away, too many open files, a full machine, an extra not installed."""
 _GPU_WORKERS = 16
