@@ -58,7 +58,7 @@ def test_the_graph_is_that_of_brute_force(points, made):
 def test_it_is_as_trustworthy_as_umaps_own(points, made):
     peer = umap.UMAP(random_state=0, n_jobs=1).fit_transform(points.unit)
     ours, theirs = (trustworthiness(points.unit, places, n_neighbors=15) for places in (made.coordinates, peer))
-    assert ours > theirs - 0.01
+    assert ours > theirs - 0.002
 
 
 def test_one_seed_one_map(points, index, made):
