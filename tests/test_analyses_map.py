@@ -37,7 +37,7 @@ def test_folders_of_a_user_colour_the_map(space, tmp_path):
     assert found.labels["colored by"] == ["folder"]
     assert found.labels["values"] == [file.parent.name for file in files]
     assert found.table.rows[1]["shared in the space"] > 0.95 > found.table.rows[1]["chance"]
-    assert "share the folder" in found.findings[1]
+    assert "have the same folder" in found.findings[1]
     shown = found.arrays["thumbnails"][list(found.arrays["rows"]).index(0)]
     assert shown.shape == (48, 48, 3)
     alone = run(space, [file for file in files if file.parent.name == "apple"], method="pca")
