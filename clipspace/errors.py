@@ -44,11 +44,11 @@ class OutOfMemoryError(ClipspaceError, MemoryError):
 
 
 class RecallError(ClipspaceError):
-    """An index finds fewer of the true nearest neighbours than was asked of it."""
+    """An index finds fewer of the true nearest neighbours than required."""
 
 
 class ConvergenceWarning(UserWarning):
-    """An iteration ended above the accuracy that was asked of it; the message says where and what to do."""
+    """An iteration ended without reaching the required accuracy; the message says where and what to do."""
 
 
 class ClippingWarning(UserWarning):

@@ -1,4 +1,4 @@
-"""What a sampler asks of a network: its output for x_t at timestep t, with the condition already told, guided or not."""
+"""What a sampler needs from a network: its output for x_t at timestep t, conditioned, with or without guidance."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Denoiser(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Conditioned:
-    """f(x_t, t, cond): a network, and what it is told."""
+    """f(x_t, t, cond): a network and its condition."""
 
     predict: Callable[[torch.Tensor, int, Any], torch.Tensor]
     cond: Any

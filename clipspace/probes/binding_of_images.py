@@ -135,7 +135,7 @@ def _rows_of(combination: int, pairs: int) -> np.ndarray:
 
 
 def hit_share(code: np.ndarray, seed: int, combination: int) -> float:
-    """Share of images that a probe which never saw their pair takes for what they are."""
+    """Accuracy of a probe on images of pairs that it was not trained on."""
     sign = np.tile([1.0, -1.0], len(code) // 2)
     fold = np.repeat(stream(seed, "folds of pairs", combination).permutation(len(sign) // 2) % FOLDS, 2)
     predicted = linear(code, sign[None, :, None], fold[None], labels=True, seed=seed)

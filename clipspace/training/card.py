@@ -110,7 +110,7 @@ def _findings(table: Table, candidates: int) -> list[str]:
             else ""
         )
         found.append(
-            f"Decodes have a cosine of {cycle.value:.3f} to the z they are of (unrelated rows {cycle.chance:.3f}, the images at this "
+            f"Decodes have a mean cosine of {cycle.value:.3f} to their z (unrelated rows {cycle.chance:.3f}, the images at this "
             f"resolution {ceiling.value:.3f}){share}."
         )
     score = RANK if any(row.score == RANK for row in table) else PIXELS
@@ -141,7 +141,7 @@ def markdown(result: Result) -> str:
         "## Data",
         "",
         f"{options['rows trained on']:,} images of the store `{Path(data['name']).name}` (digest {data['digest']}); "
-        f"{options['rows held out']:,} more were held out, and are what is measured below. Centre squares, resized by an antialiased "
+        f"{options['rows held out']:,} more were held out, and all numbers below are for these. Centre squares, resized by an antialiased "
         "bicubic filter.",
         "",
         "## Training",
@@ -150,20 +150,20 @@ def markdown(result: Result) -> str:
         f"{options['minutes']:g} minutes on {options['device']} (processes {options['processes']}, threads of each {options['threads']}); "
         f"perceptual weight {options['perceptual']:g}, seed {made.seed}; {_begun(options)}.",
         "",
-        "## What it does on held-out rows",
+        "## Results on held-out rows",
         "",
         *(f"{sentence}\n" for sentence in result.findings),
         *_as_table(result.table.cells()),
         "",
-        "*shuffled z*: the same decodes held to another row's z. *no z*: drawn without a condition. *images at this resolution*: the "
-        "held-out images themselves, the ceiling. *cycle*: cosine of E(D(z)) and z, its chance that of unrelated rows. *rank*: mean of "
-        f"1 / the rank of the row's own among up to {measuring.CANDIDATES:,} held-out rows; 1 is best.",
+        "*shuffled z*: the same decodes compared with another row's z. *no z*: drawn without a condition. *images at this resolution*: the "
+        "held-out images themselves, the ceiling. *cycle*: cosine of E(D(z)) and z; chance is that of unrelated rows. *rank*: mean of "
+        f"1 / the rank of the own row among up to {measuring.CANDIDATES:,} held-out rows; 1 is best.",
         "",
         "## Limits",
         "",
         *_judges(options),
-        "It knows what its training images show, and nothing else: of other images it draws the nearest that it knows. The first "
-        "row of `card.png` are held-out images, the second what it draws of their vectors.",
+        "It draws what its training images show; embeddings of other images are drawn as something similar from these. The first "
+        "row of `card.png` shows held-out images, the second their decodes.",
         "",
     ]
     return "\n".join(lines)
@@ -172,9 +172,9 @@ def markdown(result: Result) -> str:
 def _begun(options: Mapping[str, Any]) -> str:
     folder = options["weights"]
     return (
-        "begun from drawn weights"
+        "started from random weights"
         if folder is None
-        else f"begun from the weights of `{folder}`, which saw images of its own"
+        else f"started from the weights of `{folder}`, which were trained on other images"
     )
 
 
@@ -182,7 +182,7 @@ def _judges(options: Mapping[str, Any]) -> list[str]:
     if not options["perceptual"]:
         return []
     return [
-        "The encoder that judges *cycle* and *rank of z* is the one that the loss asked. *rank of the image* knows no encoder.",
+        "The encoder that judges *cycle* and *rank of z* is the one that the loss used. *rank of the image* uses no encoder.",
         "",
     ]
 

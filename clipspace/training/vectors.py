@@ -1,4 +1,4 @@
-"""The vectors of a store as a decoder is told them: directions, moved and scaled so that they differ visibly."""
+"""The vectors of a store as conditions of a decoder: directions, shifted and scaled to mean 0 and variance 1."""
 
 from __future__ import annotations
 

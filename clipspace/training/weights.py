@@ -1,4 +1,4 @@
-"""Beginning from the weights of another decoder: it draws already, and only has to be told the vectors of another encoder."""
+"""Starting from the weights of another decoder: only the layer that receives the vectors of the encoder is learned anew."""
 
 from __future__ import annotations
 

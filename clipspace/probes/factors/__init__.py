@@ -1,4 +1,4 @@
-"""Retention: of every factor of a set of images, how much of it is in z, and whether the decoder brings it back."""
+"""Retention: how well each factor of a set of images is predicted from z, and whether the decoder draws it again."""
 
 from clipspace.probes.factors.agreement import rank_agreement
 from clipspace.probes.factors.augmentations import AUGMENTATIONS, augmentation_factors

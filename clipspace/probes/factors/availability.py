@@ -1,4 +1,4 @@
-"""Availability: how much of a factor can be told from a layer, over the most that any layer lets be told."""
+"""Availability: the skill with which a factor is predicted from a layer, divided by the best skill on any layer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CURVE = (8, 4, 2, 1)
 
 @dataclass(frozen=True, eq=False)
 class Availability:
-    """What read-outs find of one factor: `Skills` by layer, code lengths of the embedding, and the learning curve.
+    """What read-outs find about one factor: `Skills` by layer, code lengths of the embedding, and the learning curve.
 
     ``curve`` is float64 ``(4, 4)``: number of images, best skill, low and high on an eighth, a quarter, half and all of
     the images; NaN where a part has too few images.

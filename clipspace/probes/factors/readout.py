@@ -1,4 +1,4 @@
-"""Read-out: how much of a factor can be told from points, by read-outs of stated capacity."""
+"""Read-outs of stated capacity: how well a factor is predicted from points."""
 
 from __future__ import annotations
 

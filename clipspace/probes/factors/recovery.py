@@ -1,4 +1,4 @@
-"""Recovery: does the decoder bring a factor back, and if it does not, is that CLIP's doing or the decoder's?"""
+"""Recovery: does the decoder draw a factor again, and if not, is CLIP or the decoder the cause?"""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def decode_often(
 
 
 def draw_unconditionally(space: Space, points: Embeddings, *, seed: int, num_inference_steps: int) -> list[Image.Image]:
-    """As many images as ``points``, drawn with the decoder's null condition: what it draws when told nothing."""
+    """As many images as ``points``, drawn with the decoder's null condition."""
     options = {"seed": child_seed(seed, "no condition"), "num_inference_steps": num_inference_steps}
     return space.decode(points, guidance_scale=0.0, **options)  # at 0 guidance leaves the null condition alone
 

@@ -1,4 +1,4 @@
-"""Salience: how much of what z does is due to a factor. How far z moves with it, how alike, and its share of the variance."""
+"""Salience of a factor: how far z moves when it changes, how consistently, and its share of the variance of z."""
 
 from __future__ import annotations
 
