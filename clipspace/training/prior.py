@@ -189,8 +189,8 @@ def _card(output: Path, images: Store, z: np.ndarray, told: np.ndarray, report: 
     table = Table(prior_rows(arrays, seed=seed), ("score", "of"))
     drawn, text = table["cosine", DRAWN], table["cosine", TEXT]
     finding = (
-        f"Embeddings drawn from texts have a mean cosine of {drawn.value:.3f} to the embedding of their image (unrelated rows {drawn.chance:.3f}, "
-        f"the text itself {text.value:.3f})."
+        f"Embeddings drawn from texts have a mean cosine of {drawn.value:.3f} to the embedding of their image "
+        f"(unrelated rows {drawn.chance:.3f}, the text itself {text.value:.3f})."
     )
     options = {"steps": report.step, "pairs seen": report.images, "minutes": round(report.seconds / 60, 1)}
     inputs = [{"kind": "store", "name": str(images.path), "digest": images.hash}]
