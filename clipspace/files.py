@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Writing files whole or not at all, also where the power is cut: what was put in its place is on the disk."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EACCES, EINVAL, ENOTSUP
 from pathlib import Path
 
 from safetensors import SafetensorError
 
 from clipspace.errors import InputError
+
+_CANNOT_SYNC = (EINVAL, ENOTSUP, EACCES)
+"""Error codes of file systems that cannot sync a folder, and keep its names by themselves."""
 
 
 def check_writable(path: str | Path, *, overwrite: bool = False) -> Path:
@@ -44,8 +48,45 @@ def atomically(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         part.chmod(0o666 & ~umask)
-        os.replace(part, path)
+        put(part, path)
     except (OSError, SafetensorError) as error:
         raise InputError(f"save: could not write {str(path)!r}: {error}") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Return once a file's content, or the names in a folder, are on the disk: until then a power cut can lose them."""
+    is_folder = path.is_dir()
+    if is_folder and os.name == "nt":  # which has no such call, and writes names through
+        return
+    handle = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if not is_folder or error.errno not in _CANNOT_SYNC:
+            raise
+    finally:
+        os.close(handle)
+
+
+def put(part: Path, path: Path) -> None:
+    """Move a file that is written to its place, on the disk: whenever the power is cut, the old one or the new is there, whole."""
+    sync(part)
+    os.replace(part, path)
+    sync(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, on the disk, where they are not there."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        sync(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, on the disk, if it is there."""
+    if path.exists():
+        path.unlink(missing_ok=True)
+        sync(path.parent)

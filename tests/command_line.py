@@ -6,10 +6,10 @@ import shlex
 from clipspace import cli
 
 
-def run(*arguments: str) -> int:
-    """The exit code of a command."""
+def run(*arguments: str, quiet: bool = True) -> int:
+    """The exit code of a command, which says nothing of its progress: how much it would say depends on the machine."""
     try:
-        cli.main(list(arguments))
+        cli.main([*arguments, *(["--quiet"] if quiet else [])])
     except SystemExit as stop:
         return int(stop.code or 0)
     return 0

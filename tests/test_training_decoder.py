@@ -300,7 +300,7 @@ def test_the_command_trains_and_says_what_it_reached_or_what_is_wrong(place, tmp
         "-o",
         str(tmp_path / "decoder"),
     ]
-    assert run(*command, "--steps", "2", "--device", "cpu", "--json") == 0
+    assert run(*command, "--steps", "2", "--device", "cpu", "--json", quiet=False) == 0
     printed = capsys.readouterr()
     answer = json.loads(printed.out)
     assert answer["folder"] == str(tmp_path / "decoder")

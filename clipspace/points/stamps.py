@@ -102,6 +102,9 @@ def read_stamp(plain: Mapping[str, Any] | None) -> Stamp | None:
             function = dict(values["function"])
             values["function"] = Function(**function | {"fingerprint": tuple(function["fingerprint"])})
         stamp = Stamp(**values)
+        texts = (stamp.model, stamp.weights, stamp.preprocess)
+        if type(stamp.dim) is not int or not all(isinstance(text, str) for text in texts):
+            raise TypeError(f"fields of types {[type(value).__name__ for value in (*texts, stamp.dim)]}")
     except (TypeError, ValueError, KeyError) as error:
         needed = [f.name for f in fields(Stamp) if f.default is MISSING]
         raise InputError(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +29,13 @@ def load_result(path: str | Path) -> Result:
     path = Path(path)
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
+        content = path.with_suffix(".npz").read_bytes()
+        if values.get("arrays_sha256", digest := sha256(content).hexdigest()) != digest:
+            raise ValueError("the .npz is not the one that was saved with the .json")
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         return result_of(values, arrays)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, EOFError) as error:
+    except Exception as error:  # the reader of a broken archive raises what it likes
         raise InputError(
             f"load_result: expected a .json written by Result.save with its .npz beside it, got {str(path)!r} ({error!r})"
         ) from None

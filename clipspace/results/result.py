@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,17 +110,18 @@ class Result:
         """Write ``<name>.npz``, ``.csv`` and, last, ``.json``; returns the path of the last, which `load_result` reads.
 
         ``path`` is a folder, in which ``name`` is that of the result when None; or a path that ends in ``.json``. Files
-        that are there are replaced.
+        that are there are replaced; the last tells the hash of the first, so that two saves are never taken for one.
         """
         path = Path(path)
         path = path if path.suffix == ".json" else path / f"{name or self.name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomically(path.with_suffix(".npz"), overwrite=True) as part:
             np.savez_compressed(part, **self._all_arrays())
+            arrays = sha256(part.read_bytes()).hexdigest()
         with atomically(path.with_suffix(".csv"), overwrite=True) as part:
             self.table.save_csv(part)
         with atomically(path, overwrite=True) as part:
-            part.write_text(to_json(self._described()), encoding="utf-8")
+            part.write_text(to_json({**self._described(), "arrays_sha256": arrays}), encoding="utf-8")
         return path
 
     def _described(self) -> dict[str, Any]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,8 +17,10 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from clipspace.errors import InputError
+from clipspace.files import sync
 from clipspace.points.embeddings import Stamp
 from clipspace.points.stamps import read_stamp
+from clipspace.points.store.layout import facts_of
 from clipspace.search import faiss_backend
 
 _FORMAT = 1
@@ -40,12 +45,41 @@ def write(
         "format": _FORMAT,
         "rows": len(ids),
         "table_sha256": _hash(ids, names),
+        "index_file": facts_of(folder / f"{modality}.index"),
         "space": stamp.to_dict() if stamp else None,
         "sources": sources,
         **facts,
         "versions": {package: version(package) for package in ("clipspace", "faiss-cpu", "numpy")},
     }
     (folder / f"{modality}.json").write_text(json.dumps(described, indent=2))
+
+
+def put(part: Path, path: Path) -> None:
+    """Move a written folder to its place, on the disk; one that is there is moved aside until the new one is in its place."""
+    for file in part.iterdir():
+        sync(file)
+    sync(part)
+    aside = _aside(path)
+    shutil.rmtree(aside, ignore_errors=True)
+    if path.exists():
+        os.replace(path, aside)
+    os.replace(part, path)
+    sync(path.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def settled(path: Path) -> Path:
+    """``path``, with the folder back in its place that a `put` which was cut off had moved aside."""
+    aside = _aside(path)
+    if aside.exists() and not path.exists():
+        with suppress(OSError):  # on a read-only medium
+            os.replace(aside, path)
+            sync(path.parent)
+    return path
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.before")
 
 
 def read(folder: Path, *, mmap: bool) -> dict[str, Any]:
@@ -65,11 +99,16 @@ def read(folder: Path, *, mmap: bool) -> dict[str, Any]:
         names = parquet.read_table(folder / "names.parquet")["name"].combine_chunks()
         space, sources, table = facts.pop("space"), facts.pop("sources"), facts.pop("table_sha256")
         rows, saved_format = facts.pop("rows"), facts.pop("format")
-        current_hash = _hash(ids, names)
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        index_file = facts.pop("index_file", None)
+        current_hash, is_whole = _hash(ids, names), _is_whole(file, index_file, mmap=mmap)
+        _check_facts(facts)
+        stamp = read_stamp(space)
+    except Exception as error:  # the reader of a broken array or table raises what it likes
         raise InputError(
             f"open_index: expected a folder written by `clipspace index`, got {str(folder)!r} ({error})"
         ) from None
+    if not is_whole:
+        raise InputError(f"open_index: expected {file.name!r} as it was saved, got other bytes; build the index again")
     facts.pop("versions", None)
     opened = faiss_backend.read(file, mmap=mmap)
     if saved_format != _FORMAT or not rows == len(ids) == len(names) == opened.ntotal:
@@ -83,9 +122,23 @@ def read(folder: Path, *, mmap: bool) -> dict[str, Any]:
             "ids or names changed; build it again"
         )
     faiss_backend.turn(opened, facts["knob"], facts["setting"])
-    stamp = read_stamp(space)
     described = {"stamp": stamp, "modality": file.stem, "sources": sources, "facts": facts}
     return {"engine_index": opened, "ids": ids, "names": names, **described}
+
+
+def _is_whole(file: Path, saved: dict[str, Any] | None, *, mmap: bool) -> bool:
+    """Whether the index has the bytes it was saved with: FAISS reads whatever is there. Of a mapped one only their number."""
+    if saved is None:  # clipspace 0.1 noted none
+        return True
+    return file.stat().st_size == saved["bytes"] and (mmap or facts_of(file) == saved)
+
+
+def _check_facts(facts: dict[str, Any]) -> None:
+    """Raise `ValueError` for facts that an index cannot be searched with."""
+    knob, setting, threads = facts["knob"], facts["setting"], facts["threads"]
+    is_set = (knob is None and setting is None) or (isinstance(knob, str) and type(setting) is int)
+    if not is_set or type(threads) is not int or threads < 1 or not isinstance(facts["kind"], str):
+        raise ValueError(f"kind, knob, setting and threads are {[facts['kind'], knob, setting, threads]}")
 
 
 def _hash(ids: np.ndarray, names: pa.Array) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -250,9 +249,7 @@ class Index:
                 facts=self.facts,
             )
             part.chmod(0o755)
-            if path.exists():
-                shutil.rmtree(path)
-            os.replace(part, path)
+            folder.put(part, path)
         except OSError as error:
             raise InputError(f"save: could not write {str(path)!r}: {error}") from error
         finally:
@@ -261,7 +258,7 @@ class Index:
 
 def check_target(path: str | Path, *, overwrite: bool = False) -> Path:
     """``path`` if an index can be saved there, else `InputError`. Ask before work starts."""
-    path = Path(path)
+    path = folder.settled(Path(path))
     if path.exists() and not (overwrite and (path / "ids.npy").is_file()):
         raise InputError(
             f"save: {str(path)!r} exists; choose another name, or pass overwrite (--overwrite) to replace an index"
@@ -275,7 +272,7 @@ def open_index(path: str | Path, *, mmap: bool = False) -> Index:
 
     Raises `InputError` for a folder that is not one, is incomplete, or whose ids or names changed since it was saved.
     """
-    return Index(**folder.read(Path(path), mmap=mmap), writable=not mmap)
+    return Index(**folder.read(folder.settled(Path(path)), mmap=mmap), writable=not mmap)
 
 
 def _as_names(names: Sequence[str] | pa.Array | None, n: int, start: int) -> pa.Array:

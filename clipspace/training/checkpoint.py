@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 
 from clipspace.errors import CheckpointError, InputError
+from clipspace.files import put
 
 
 def save_checkpoint(path: Path, step: int, parts: Mapping[str, Any], **facts: Any) -> None:
@@ -21,7 +21,7 @@ def save_checkpoint(path: Path, step: int, parts: Mapping[str, Any], **facts: An
     part = path.with_suffix(".part")
     try:
         torch.save({"step": step, **facts, **{name: one.state_dict() for name, one in parts.items()}}, part)
-        os.replace(part, path)
+        put(part, path)
     except (OSError, RuntimeError) as error:  # torch's writer raises RuntimeError on a full disk
         part.unlink(missing_ok=True)
         raise InputError(

@@ -14,6 +14,7 @@ import numpy as np
 
 from clipspace import progress
 from clipspace.errors import ClipspaceError, InputError
+from clipspace.files import put
 from clipspace.models.contract import Encoder
 from clipspace.points import sphere
 from clipspace.points.arrays import gather
@@ -73,7 +74,7 @@ def decoded(each: Each, n: int, resolution: int, path: Path) -> np.ndarray:
                     images[row] = pixels
                 count(len(some))
         images.flush()
-        os.replace(part, path)
+        put(part, path)
     return np.load(path, mmap_mode="r")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 
 from clipspace.errors import InputError, shortened
+from clipspace.files import put
 from clipspace.points import sphere
 from clipspace.points.arrays import counted_blocks
 from clipspace.points.store import Store
@@ -80,7 +80,7 @@ def stored_conditions(store: Store, path: Path) -> np.ndarray:
             rows[start : start + len(block)] = sphere.unit(block) * store.dim**0.5
             start += len(block)
         rows.flush()
-        os.replace(part, path)
+        put(part, path)
     return np.load(path, mmap_mode="r")
 
 

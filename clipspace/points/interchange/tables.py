@@ -37,7 +37,10 @@ class Group:
     def read(self, columns: Sequence[str], rows: int) -> Iterator[pyarrow.RecordBatch]:
         """Some columns in batches of at most ``rows``. Those of Arrow files that are not compressed stay on disk."""
         with _whole(self.where):
-            yield from _READERS[self.kind](self, list(columns), rows)
+            for batch in _READERS[self.kind](self, list(columns), rows):
+                if self.kind in _UNCHECKED:
+                    batch.validate(full=True)
+                yield batch
 
 
 @dataclass(frozen=True)
@@ -197,6 +200,8 @@ def _lance(path: str) -> Any:
     return lance.dataset(path)
 
 
+_UNCHECKED = ("parquet", "arrow")
+"""Kinds of files of which Arrow takes lengths and texts as they are, without a look at them."""
 _READERS = {"parquet": _read_parquet, "arrow": _read_arrow, "memory": _read_memory, "lance": _read_lance}
 
 

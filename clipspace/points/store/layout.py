@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from clipspace.errors import InputError
+from clipspace.errors import InputError, shortened
+from clipspace.files import make_folder, put, sync
 from clipspace.points.embeddings import Stamp
 from clipspace.points.stamps import read_stamp
 
@@ -26,6 +27,14 @@ NORMS = {"image": "norm", "prior": "norm", "text": "text_norm"}
 PLACE = "source_row"
 """Column of a row's place in the encoded source (`Row.place`); it tells rows of the same name apart."""
 RESERVED = ("image_path", "caption", "norm", "text_norm", "score", PLACE)
+
+
+_NUMBER, _NOTHING = int, type(None)
+_HEADER = {
+    "rows": (_NUMBER, _NOTHING), "shards": (_NUMBER, _NOTHING), "modalities": (list,), "dtype": (str,), "normalized": (bool,),
+    "recipe": (dict,), "stamp": (dict, _NOTHING), "hash": (str, _NOTHING),
+}  # fmt: skip
+"""Fields of store.json that are read, and their types."""
 
 
 def vectors_file(modality: str, shard: int) -> str:
@@ -66,6 +75,15 @@ def read_header(path: Path) -> dict[str, Any]:
             f"store: expected format {FORMAT!r} in {str(header_file(path))!r}, got {header.get('format')!r}; "
             "update clipspace"
         )
+    wrong = [name for name, kinds in _HEADER.items() if type(header.get(name, ...)) not in kinds]
+    wrong = wrong or [
+        kind for kind in header["modalities"] or [None] if not (isinstance(kind, str) and kind in FOLDERS)
+    ]
+    if wrong:
+        raise InputError(
+            f"store: expected a whole header in {str(header_file(path))!r}, got {shortened(wrong)} of another "
+            "kind or missing; get a whole copy of the store"
+        )
     return header
 
 
@@ -86,10 +104,12 @@ def whole_record(path: Path, shard: int) -> dict[str, Any] | None:
         return None
     try:
         record = read_json(place)
-        sizes = {name: (path / name).stat().st_size for name in record["files"]}
-    except (InputError, OSError, KeyError):
+        files = {name: (recorded["bytes"], recorded["sha256"].encode()) for name, recorded in record["files"].items()}
+        is_whole = all((path / name).stat().st_size == size for name, (size, _) in files.items())
+    except (OSError, KeyError, TypeError, AttributeError, ValueError):  # of which `InputError` is one
         return None
-    return record if all(sizes[name] == recorded["bytes"] for name, recorded in record["files"].items()) else None
+    is_whole = is_whole and all(type(record.get(key)) is int and record[key] >= 0 for key in ("rows", "rejected"))
+    return record if is_whole else None
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], None], *, writer: str = "part") -> None:
@@ -97,7 +117,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], None], *, writer: str = 
 
     The temporary name is always the same, so that what a killed run left is taken over by the next.
     """
-    os.replace(_write_part(path, write, writer), path)
+    put(write_part(path, write, writer=writer), path)
 
 
 def write_json(path: Path, content: dict[str, Any], *, writer: str = "part") -> None:
@@ -106,9 +126,11 @@ def write_json(path: Path, content: dict[str, Any], *, writer: str = "part") -> 
 
 def create_json(path: Path, content: dict[str, Any], *, writer: str) -> bool:
     """Write a file unless another process just did; returns whether this process wrote it."""
-    part = _write_part(path, lambda file: file.write(_json_bytes(content)), writer)
+    part = write_part(path, lambda file: file.write(_json_bytes(content)), writer=writer)
     try:
+        sync(part)
         os.link(part, path)
+        sync(path.parent)
     except FileExistsError:
         return False
     except OSError:  # a file system without hard links, such as exFAT
@@ -127,14 +149,17 @@ def _create(path: Path, content: bytes) -> bool:
     try:
         with file:
             file.write(content)
+        sync(path)
+        sync(path.parent)
     except OSError:
         path.unlink()
         raise
     return True
 
 
-def _write_part(path: Path, write: Callable[[BinaryIO], None], writer: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write_part(path: Path, write: Callable[[BinaryIO], None], *, writer: str = "part") -> Path:
+    """The file that is to be `put` in the place ``path``, beside it."""
+    make_folder(path.parent)
     part = path.with_name(f".{path.name}.{writer}")
     with part.open("wb") as file:
         write(file)

@@ -13,6 +13,7 @@ from pathlib import Path
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 from clipspace.errors import InputError
+from clipspace.files import make_folder
 
 _NO_LOCKS = (ENOLCK, ENOTSUP, EOPNOTSUPP)
 """Error codes of file systems without locks; of ENOSYS, filelock itself falls back to the lock file's existence."""
@@ -52,7 +53,7 @@ def writing_alone(path: Path) -> Iterator[None]:
     """The lock of a store as its only writer, beside no share of an encoding; the folder is made where there is none."""
     if path.exists() and not path.is_dir():
         raise InputError(f"store: expected a folder, got the file {str(path)!r}; choose another")
-    path.mkdir(parents=True, exist_ok=True)
+    make_folder(path)
     with alone(writing(path)):
         for share in sorted(path.glob(".encoding-*")):
             with alone(share.with_name(share.name.removesuffix(_SOFT))):

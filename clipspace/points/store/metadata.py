@@ -42,7 +42,9 @@ def read_table(path: Path | None, columns: tuple[str, ...] | None = None) -> pya
     if path is None:
         return pyarrow.table({})
     with _whole(path):
-        return _read_parquet(path, path.stat().st_mtime_ns, columns)
+        table = _read_parquet(path, path.stat().st_mtime_ns, columns)
+        table.validate(full=True)  # texts are taken as they are, without a look at them
+        return table
 
 
 @contextmanager

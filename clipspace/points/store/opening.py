@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -92,7 +93,7 @@ def _native_header(path: Path) -> dict[str, Any]:
 
 def _native_shards(path: Path, header: dict[str, Any], modality: str) -> list[Shard]:
     shards = []
-    for number in range(header["shards"]):
+    for number in range(header["shards"] or 0):
         record = layout.whole_record(path, number)
         if record is None:
             raise InputError(
@@ -126,9 +127,9 @@ def _shard(vectors: Path, metadata: Path | None, rows: int | None) -> Shard:
             np.lib.format.read_magic(file)
             shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
             offset = file.tell()
-    except (OSError, ValueError) as error:
+    except Exception as error:  # the parser of a broken head raises what it likes
         raise InputError(f"open_store: {str(vectors)!r} is no array ({error}); get a whole copy of it") from None
-    expected_size = offset + int(np.prod(shape)) * dtype.itemsize
+    expected_size = offset + math.prod(shape) * dtype.itemsize
     if len(shape) != 2 or fortran or dtype.kind != "f" or vectors.stat().st_size != expected_size:
         raise InputError(f"open_store: expected whole rows of floats in {str(vectors)!r}, got {dtype} {shape}")
     if rows is not None and rows != shape[0]:

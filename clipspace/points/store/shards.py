@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipspace.errors import InputError
+from clipspace.files import make_folder, put, remove
 from clipspace.points.embeddings import Embeddings
 from clipspace.points.store import layout
 from clipspace.points.store.locking import alone
@@ -33,13 +34,13 @@ class ShardWriter:
         self.path, self.shard, self.dim, self.dtype = path, shard, dim, dtype
         self.rows, self.columns, self.rejected, self.ignored = 0, {}, [], 0
         self._parts: dict[str, Any] = {}
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
         self._lock = ExitStack()
         self._lock.enter_context(alone(path / f".shard-{shard:04d}"))  # what a killed run left is taken over
         try:
             for modality in modalities:
                 target = path / layout.vectors_file(modality, shard)
-                target.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(target.parent)
                 part = target.with_name(f".{target.name}.part")
                 self._parts[modality] = (part.open("wb"), part, target)
                 self._write_header(modality)
@@ -64,31 +65,40 @@ class ShardWriter:
 
     def close(self) -> None:
         """Put every file in its place, the record that makes the shard count last."""
-        import pyarrow
-
-        files = []
+        ready = {}
         for modality, (file, part, target) in self._parts.items():
             file.seek(0)
             self._write_header(modality)
             file.close()
             if self.rows:
-                part.replace(target)
-                files.append(layout.vectors_file(modality, self.shard))
+                ready[target] = part
             else:
                 part.unlink()
+        ready |= self._tables()
+        remove(self.path / layout.record_file(self.shard))  # of an earlier try: these files are not those it tells of
+        for target, part in ready.items():
+            put(part, target)
+        if not self.rejected:
+            remove(self.path / layout.rejected_file(self.shard))
+        counts = {"rows": self.rows, "rejected": len(self.rejected), "ignored": self.ignored}
+        write_record(self.path, self.shard, [target.relative_to(self.path).as_posix() for target in ready], **counts)
+        self._lock.close()
+
+    def _tables(self) -> dict[Path, Path]:
+        """The tables of the rows and of those rejected, written beside their places."""
+        import pyarrow
+        import pyarrow.parquet
+
+        tables = {}
         if self.rows:
             ordered = sorted(self.columns, key=lambda name: (name not in layout.RESERVED, name))
-            table = pyarrow.table({name: _array(self.columns[name]) for name in ordered})
-            files.append(self._write_table(layout.metadata_file(self.shard), table))
+            tables[layout.metadata_file] = pyarrow.table({name: _array(self.columns[name]) for name in ordered})
         if self.rejected:
             texts = pyarrow.schema([(name, pyarrow.string()) for name in self.rejected[0]])
-            table = pyarrow.Table.from_pylist(self.rejected, texts)
-            files.append(self._write_table(layout.rejected_file(self.shard), table))
-        else:
-            (self.path / layout.rejected_file(self.shard)).unlink(missing_ok=True)  # of an earlier try
-        counts = {"rows": self.rows, "rejected": len(self.rejected), "ignored": self.ignored}
-        write_record(self.path, self.shard, files, **counts)
-        self._lock.close()
+            tables[layout.rejected_file] = pyarrow.Table.from_pylist(self.rejected, texts)
+        places = {self.path / file(self.shard): table for file, table in tables.items()}
+        write = pyarrow.parquet.write_table
+        return {place: layout.write_part(place, partial(write, table)) for place, table in places.items()}
 
     def abort(self) -> None:
         """Remove all partial files, even where buffered data cannot be written (a full disk)."""
@@ -107,13 +117,6 @@ class ShardWriter:
         file = self._parts[modality][0]
         header = {"descr": np.dtype(self.dtype).str, "fortran_order": False, "shape": (self.rows, self.dim)}
         np.lib.format.write_array_header_1_0(file, header)
-
-    def _write_table(self, name: str, table: pyarrow.Table) -> str:
-        import pyarrow.parquet
-
-        write = partial(pyarrow.parquet.write_table, table)
-        layout.write_whole(self.path / name, write)
-        return name
 
 
 def as_stored(vectors: np.ndarray, *, dtype: str, normalized: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -172,8 +175,8 @@ def copy_shard(source: Path, shard: int, output: Path, target: int) -> None:
     for name in record["files"]:
         old = Path(name)
         new = f"{old.parent}/{old.stem.rpartition('_')[0]}_{target:04d}{old.suffix}"
-        (output / old.parent).mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / name, output / new)
+        with (source / name).open("rb") as content:
+            layout.write_whole(output / new, partial(shutil.copyfileobj, content))
         copied.append(new)
     counts = {key: record.get(key, 0) for key in ("rows", "rejected", "ignored")}
     write_record(output, target, copied, **counts)

@@ -98,14 +98,19 @@ def new_store(path: Path, header: dict[str, Any], doing: str) -> Iterator[dict[s
         yield begin(path, header)
 
 
+def is_current(path: Path, header: dict[str, Any]) -> bool:
+    """Whether a complete header is that of the shards, none of which was encoded again since by a run that broke off."""
+    records = [layout.whole_record(path, shard) for shard in range(header["shards"])]
+    return None not in records and header["hash"] == layout.content_hash(records)
+
+
 def finish(path: Path, header: dict[str, Any], *, writer: str = "part") -> dict[str, Any] | None:
-    """Complete store.json once every shard is there; None while one is missing."""
-    records = []
-    for shard in range(header["shards"]):
-        record = layout.whole_record(path, shard)
-        if record is None:
-            return None
-        records.append(record)
+    """Complete store.json once every shard is there, unless it is complete; None while a shard is missing."""
+    if header["rows"] is not None and is_current(path, header):
+        return header
+    records = [layout.whole_record(path, shard) for shard in range(header["shards"])]
+    if None in records:
+        return None
     totals = {key: sum(record[key] for record in records) for key in ("rows", "rejected")}
     header = {**header, **totals, "hash": layout.content_hash(records)}
     layout.write_json(layout.header_file(path), header, writer=writer)

@@ -19,7 +19,7 @@ from clipspace.errors import InputError
 from clipspace.parallel import check_engine
 from clipspace.points.store import layout
 from clipspace.points.store.locking import encoding_share
-from clipspace.points.store.writing import begin, finish, new_header
+from clipspace.points.store.writing import begin, finish, is_current, new_header
 from clipspace.sources import Source, open_source
 from clipspace.space.batches import within_memory
 from clipspace.space.encoding import on_ray
@@ -158,14 +158,14 @@ def _encode_share(
         recipe={"input": share.source.digest, "batch_size": settings.batch_size},
     )
     done = begin(share.path, header, writer=share.writer)
-    if done["rows"] is not None and not share.todo:
+    if done["rows"] is not None and not share.todo and is_current(share.path, done):
         return True, 0
     with encoding_share(share.path, share.writer):
         header = begin(share.path, header, writer=share.writer)  # another run may have written until the lock was ours
         todo = share.todo
         with _counted(share, todo) as count, within_memory("encode", settings.batch_size):
             encoded = loop(space, share.source, todo, share.path, settings, workers=workers, on_rows=count)
-        done = finish(share.path, header, writer=share.writer) if header["rows"] is None or todo else header
+        done = finish(share.path, header, writer=share.writer)
     return done is not None, encoded
 
 
