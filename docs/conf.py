@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+from importlib import import_module
+from itertools import accumulate
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,6 +19,8 @@ version = release = clipspace.__version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.viewcode"]
 html_theme = "furo"
 html_title = f"clipspace {version}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 
 myst_heading_anchors = 4
@@ -40,6 +44,7 @@ LEFT_OUT = {"cli", "mini", "__main__"}
 """Of the package: the command line has its own --help, and the mini space is described by its model card."""
 _SECTION = re.compile(r"^([A-Z]\w+)\n-{3,}\n((?:.*\S.*\n?)+)", re.MULTILINE)
 _ITEM = re.compile(r"^(\S.*?)(?: : |\n +)(.*(?:\n +.*)*)", re.MULTILINE)
+_BAR = re.compile(r"(``.*?``|`[^`]*`)|\|")
 
 
 def modules_by_part() -> dict[str, list[str]]:
@@ -58,15 +63,26 @@ def write_api_pages(app) -> None:
     folder = Path(app.srcdir, "api")
     folder.mkdir(exist_ok=True)
     for part, names in modules_by_part().items():
-        sections = (f"{name}\n{'=-'[name != part] * len(name)}\n\n.. automodule:: {name}\n" for name in sorted(names))
-        page, text = folder / f"{part}.rst", "\n".join(sections)
+        page, text = folder / f"{part}.rst", "\n".join(map(_section, sorted(names)))
         if not page.exists() or page.read_text() != text:
             page.write_text(text)
 
 
+def _section(name: str) -> str:
+    """The section of a module, without what a package above it shows as its own. Of clipspace itself it is a table."""
+    above = list(accumulate(name.split("."), "{}.{}".format))[1:-1]
+    elsewhere = ", ".join(shown for package in above for shown in getattr(import_module(package), "__all__", ()))
+    title = f"{name}\n{'=-'[bool(above)] * len(name)}\n\n.. automodule:: {name}\n"
+    if name != "clipspace":
+        return f"{title}   :exclude-members: {elsewhere}\n" if elsewhere else title
+    homes = "".join(f"   ~{clipspace._HOME_OF[public]}.{public}\n" for public in clipspace.__all__)
+    return f"{title}   :ignore-module-all:\n\n.. autosummary::\n   :nosignatures:\n\n{homes}"
+
+
 def as_fields(app, what, name, object_, options, lines: list[str]) -> None:
-    """Sections of a docstring, whose lines are ``name : what it is``, become fields."""
-    lines[:] = _SECTION.sub(_field, "\n".join(lines)).split("\n")
+    """Sections of a docstring, whose lines are ``name : what it is``, become fields; a bar is a bar."""
+    text = _SECTION.sub(_field, "\n".join(lines))
+    lines[:] = [line if ">>>" in line else _BAR.sub(lambda bar: bar[1] or r"\|", line) for line in text.split("\n")]
 
 
 def _field(section: re.Match) -> str:
@@ -103,8 +119,24 @@ def _page(path: Path) -> str | None:
     return "/".join(inside[1:]) if inside[0] == "docs" else f"api/{'.'.join(inside[:2])}"
 
 
+def find_by_last_name(app, env, node, contnode):
+    """The reference to a name of the package that is written without its module, where one thing alone has it."""
+    from sphinx.util.nodes import make_refnode
+
+    if node.get("refdomain") != "py":
+        return None
+    target, objects = node["reftarget"], env.domains.python_domain.objects
+    found = [name for name in objects if name.rpartition(".")[2] == target.rpartition(".")[2]]
+    found = [name for name in found if name.endswith(f".{target}")] if len(found) > 1 else found
+    if len(found) != 1:
+        return None
+    thing = objects[found[0]]
+    return make_refnode(app.builder, node["refdoc"], thing.docname, thing.node_id, contnode, found[0])
+
+
 def setup(app) -> None:
     """Connect the pages of the API, and what this project's docstrings need."""
     app.connect("builder-inited", write_api_pages)
     app.connect("autodoc-process-docstring", as_fields)
+    app.connect("missing-reference", find_by_last_name)
     app.connect("doctree-read", lead_inside, priority=100)  # before files to download are collected

@@ -41,7 +41,7 @@ def sample(
     rngs: Sequence[np.random.Generator] | None = None,
     on_step: Callable[[], object] = lambda: None,
 ) -> torch.Tensor:
-    """x_0 from ``x_T`` (n, *latent_shape), of the same shape.
+    """x_0 from ``x_T`` ``(n, *latent_shape)``, of the same shape.
 
     ``eta`` = 0 is deterministic DDIM; larger values put fresh noise from ``rngs``, one generator per row, into every step.
     x_0 is clipped in each step where the schedule says so: an ``x_T`` of `inversion.invert` wants

@@ -202,7 +202,7 @@ class Space:
         Parameters
         ----------
         embeddings : points of this space, of any length
-        noise : x_T, float array (n, *latent_shape), or (1, ...) to share one; drawn from ``seed`` when None
+        noise : x_T, float array ``(n, *latent_shape)``, or ``(1, ...)`` to share one; drawn from ``seed`` when None
         seed : of x_T, and of the noise of ``eta``, which are independent; row i depends only on the seed and on i
         num_inference_steps : steps of the sampler; `Space.num_inference_steps` when None
         guidance_scale : scale of classifier-free guidance (Ho & Salimans 2022): 1 is none, 0 ignores the condition; when None, that

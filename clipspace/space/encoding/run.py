@@ -85,7 +85,6 @@ def encode(
         so that no vector depends, in its last bits, on how many others came with it
     workers : on the CPU, batches side by side, each on a thread of its own, as many as torch has threads; on a GPU,
         threads that decode, at most 16 unless given. Memory grows with them: each holds a batch
-
     engine : "local", or "ray" for the actors of a Ray cluster (the extra ``clipspace[ray]``), ``workers`` of them
     retry_rejected : do shards again in which rows were "unreadable", "out of memory" or "HEIF not installed", as by then
         they may be read
