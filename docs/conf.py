@@ -25,7 +25,7 @@ html_copy_source = False
 
 myst_heading_anchors = 4
 nb_execution_mode = "off"
-autodoc_default_options = {"members": True, "member-order": "bysource", "no-value": True}
+autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 add_module_names = False
@@ -33,15 +33,16 @@ python_maximum_signature_line_length = 100
 default_role = "py:obj"
 
 SHOWN = {
-    "index": "README.md",
     "contributing": "CONTRIBUTING.md",
     "changelog": "CHANGELOG.md",
     "security": "SECURITY.md",
     "model-card": "clipspace/mini/MODEL_CARD.md",
 }
-"""The file outside of this folder that a page shows, or that leads to it."""
+"""The file outside of this folder that a page includes."""
 LEFT_OUT = {"cli", "mini", "__main__"}
 """Of the package: the command line has its own --help, and the mini space is described by its model card."""
+LONGEST_VALUE = 120
+"""Characters of the value of a constant."""
 _SECTION = re.compile(r"^([A-Z]\w+)\n-{3,}\n((?:.*\S.*\n?)+)", re.MULTILINE)
 _ITEM = re.compile(r"^(\S.*?)(?: : |\n +)(.*(?:\n +.*)*)", re.MULTILINE)
 _BAR = re.compile(r"(``.*?``|`[^`]*`)|\|")
@@ -73,10 +74,12 @@ def _section(name: str) -> str:
     above = list(accumulate(name.split("."), "{}.{}".format))[1:-1]
     elsewhere = ", ".join(shown for package in above for shown in getattr(import_module(package), "__all__", ()))
     title = f"{name}\n{'=-'[bool(above)] * len(name)}\n\n.. automodule:: {name}\n"
+    if name == "clipspace" or not (ROOT / name.replace(".", "/")).is_dir():
+        title += "   :ignore-module-all:\n"
     if name != "clipspace":
         return f"{title}   :exclude-members: {elsewhere}\n" if elsewhere else title
     homes = "".join(f"   ~{clipspace._HOME_OF[public]}.{public}\n" for public in clipspace.__all__)
-    return f"{title}   :ignore-module-all:\n\n.. autosummary::\n   :nosignatures:\n\n{homes}"
+    return f"{title}\n.. autosummary::\n   :nosignatures:\n\n{homes}"
 
 
 def as_fields(app, what, name, object_, options, lines: list[str]) -> None:
@@ -90,6 +93,16 @@ def _field(section: re.Match) -> str:
         return f":Returns: {' '.join(section[2].split())}\n"
     items = (f"    - **{called}**: {' '.join(text.split())}\n" for called, text in _ITEM.findall(section[2]))
     return f":{section[1]}:\n{''.join(items)}"
+
+
+def shorten_values(app, document) -> None:
+    """A long value of a constant is left to the source."""
+    from docutils.nodes import Text
+    from sphinx.addnodes import desc_annotation
+
+    for value in document.findall(desc_annotation):
+        if value.astext().startswith(" = ") and len(value.astext()) > LONGEST_VALUE:
+            value[:] = [Text(" = …")]
 
 
 def lead_inside(app, document) -> None:
@@ -111,7 +124,7 @@ def _page(path: Path) -> str | None:
     """The page about a file or folder of the repository, None where there is none."""
     if not path.is_relative_to(ROOT):
         return None
-    pages = {ROOT / shown: page for page, shown in SHOWN.items()}
+    pages = {ROOT / file: page for page, file in {**SHOWN, "index": "README.md"}.items()}
     inside = path.relative_to(ROOT).with_suffix("").parts
     known = pages.get(path) or pages.get(path.with_suffix(".md"))
     if known or inside[:1] not in (("clipspace",), ("docs",)):
@@ -126,8 +139,11 @@ def find_by_last_name(app, env, node, contnode):
     if node.get("refdomain") != "py":
         return None
     target, objects = node["reftarget"], env.domains.python_domain.objects
-    found = [name for name in objects if name.rpartition(".")[2] == target.rpartition(".")[2]]
-    found = [name for name in found if name.endswith(f".{target}")] if len(found) > 1 else found
+    found = [name for name in objects if name.endswith(f".{target}")]
+    if (
+        not found and f"clipspace.{target.removeprefix('clipspace.').split('.')[0]}" in objects
+    ):  # moved on within its part
+        found = [name for name in objects if name.rpartition(".")[2] == target.rpartition(".")[2]]
     if len(found) != 1:
         return None
     thing = objects[found[0]]
@@ -138,5 +154,6 @@ def setup(app) -> None:
     """Connect the pages of the API, and what this project's docstrings need."""
     app.connect("builder-inited", write_api_pages)
     app.connect("autodoc-process-docstring", as_fields)
+    app.connect("doctree-read", shorten_values)
     app.connect("missing-reference", find_by_last_name)
     app.connect("doctree-read", lead_inside, priority=100)  # before files to download are collected

@@ -92,6 +92,7 @@ def test_links_out_of_the_folder_lead_to_the_page_that_shows_the_file(conf):
         "docs/tutorials/1-first-steps.ipynb": "tutorials/1-first-steps",
         "clipspace/space/encoding/run.py": "api/clipspace.space",
         "clipspace/manipulate": "api/clipspace.manipulate",
+        "README.md": "index",
         "LICENSE": None,
     }
     assert {file: conf["_page"](ROOT / file) for file in pages} == pages

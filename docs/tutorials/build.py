@@ -30,8 +30,8 @@ def executed(path: Path) -> nbformat.NotebookNode:
             cell.outputs = [output for output in cell.outputs if "TqdmWarning" not in output.get("text", "")]
             for output in cell.outputs:
                 if "image/png" in output.get("data", {}):
-                    png = output.data.pop("image/png")
-                    output.data = nbformat.NotebookNode(output.data | _small(png))
+                    rest = {kind: value for kind, value in output.data.items() if not kind.startswith("image/")}
+                    output.data = nbformat.NotebookNode(rest | _small(output.data["image/png"]))
     return notebook
 
 
