@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 import pytest
 import torch
+import typer
 from command_line import run
 from PIL import Image
 
@@ -20,6 +21,22 @@ def files(tmp_path, apple, house, monkeypatch, loaded_once):
     apple.save("apple.png")
     house.save("house.png")
     return tmp_path
+
+
+def _options(command, path, context=None):
+    """(command, option, help text) of every option and argument of a command and of the commands below it."""
+    context = typer.Context(command, parent=context, info_name=path)
+    if isinstance(command, typer.core.TyperGroup):
+        for name in command.list_commands(context):
+            yield from _options(command.get_command(context, name), f"{path} {name}", context)
+    else:
+        yield from ((path, option.opts[0], option.help) for option in command.params)
+
+
+def test_every_option_has_a_help_text_of_four_words():
+    options = list(_options(typer.main.get_command(cli.app), "clipspace"))
+    assert {"clipspace pca", "clipspace probe knn", "clipspace analyse map"} <= {command for command, *_ in options}
+    assert [row for row in options if len((row[2] or "").split()) < 4] == []
 
 
 def test_spaces_lists_mini_as_local(capsys):

@@ -40,7 +40,7 @@ _CHUNK = 256
 
 
 def binding_quartets(kind: Kind, n: int, *, seed: int) -> list[Quartet]:
-    """``n`` rendered quartets: two things trade colour, texture, size or places, and the captions say so."""
+    """``n`` rendered quartets: two things exchange colour, texture, size or positions, and the captions say so."""
     return [_quartet(pair) for pair in scene_pairs(kind, n, seed)]
 
 
@@ -144,7 +144,7 @@ def decoded_binding(
     num_inference_steps: int | None = None,
     seed: int,
 ) -> Result:
-    """How often decodes of two things keep, swap or lose what is bound to what (figure 15 of DALL-E 2).
+    """How often decodes of two things keep, swap or lose the binding (figure 15 of DALL-E 2).
 
     Read without CLIP: which thing is drawn in each colour, or which colour is drawn larger. *lost* is a decode in
     which a colour is missing, or both colours show the same thing. The keys are ``view`` and ``outcome``. The rows of the

@@ -35,10 +35,10 @@ def geometry(
 ) -> Result:
     """The geometry of a set of directions: cone, spectrum, dimension, hubs. Each function says how it depends on n.
 
-    Each score has an interval, most of them by the jackknife (`measure.jackknife`): of what the score is on average over
-    sets of as many rows, since most of them depend on n. Duplicate rows are dropped with a warning: distances of 0 break
-    the estimators. Measures of a covariance take all rows, those of pairs at most ``max_points``; ``n`` of each score says
-    how many. ``estimators`` adds dimensions as scikit-dimension estimates them
+    Each score has an interval, most of them by the jackknife (`measure.jackknife`), for the mean score over sets with the same
+    number of rows, because most scores depend on n. Duplicate rows are dropped with a warning: distances of 0 break
+    the estimators. Scores of the covariance use all rows, scores of pairs at most ``max_points``; ``n`` is the number of
+    rows of each score. ``estimators`` adds dimensions that scikit-dimension estimates
     (`geometry.dimension.by_scikit_dimension`).
 
     Returns

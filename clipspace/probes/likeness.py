@@ -42,7 +42,7 @@ def compare(
     max_points: int = ROWS,
     seed: int = 0,
 ) -> Result:
-    """How alike two embeddings of the same images, row by row, are; they may be of different spaces and dimensions.
+    """How similar two embeddings of the same images are, row by row; they may be of different spaces and dimensions.
 
     Keys of the rows are ``score`` and ``variant``. *Similarities* (linear CKA, its unbiased form, RSA, the share of ``k``
     mutual nearest neighbours) have as chance the mean over ``permutations`` random orders of the rows of ``b``, and three

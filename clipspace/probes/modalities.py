@@ -35,9 +35,9 @@ def modality_gap(
 
     A store that was encoded with its texts holds both: ``modality_gap(open_store(path))``.
 
-    A caption that repeats is of all its images, and an image that repeats has all its captions: each of them is right,
-    and counts once. Captions are one where their texts and their vectors are equal (the vectors, where rows have no names),
-    images where their vectors are. ``ids`` (n,) says more: rows of one id belong together. The options ``images`` and
+    A repeated caption belongs to all its images, and a repeated image to all its captions: each of them is right, and counts
+    once. Captions are the same if their texts and their vectors are equal (only the vectors, if rows have no names), and
+    images if their vectors are equal. ``ids`` (n,) adds to this: rows with the same id belong together. The options ``images`` and
     ``texts`` of the provenance are the numbers of distinct ones; chance is that of a random order of these.
 
     The keys are ``score``, ``variant``, ``direction`` and ``k``, None where a score has none:

@@ -35,7 +35,7 @@ _IMAGE = "image "
 
 @dataclass(frozen=True, eq=False)
 class Pictures(Result):
-    """Rows of images, and all that is needed to draw, check and repeat them: a `Result` that also shows its images.
+    """Rows of images, and everything needed to draw, check and repeat them: a `Result` that also shows its images.
 
     ``rows`` holds PIL images, row by row; ``labels["rows"]`` and ``labels["columns"]`` name them, where there are names.
     ``embeddings`` are the points that were decoded, row by row. The table has one row per image that was scored, under

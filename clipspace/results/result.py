@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """Numbers in a table, findings in sentences, and all that is needed to draw and to repeat them.
+    """Numbers in a table, findings in sentences, and everything needed to draw and repeat them.
 
     Parameters
     ----------
     name : of the probe, analysis or manipulation, such as "knn"
     table : the numbers; a sequence of mappings becomes a `Table`
-    findings : what is seen, in sentences made of the numbers
+    findings : sentences computed from the numbers
     arrays : what a figure draws beyond the table, by name; images are uint8 ``(..., h, w, 3)``
     labels : texts that go with the arrays, by name
-    provenance : what repeats it
-    embeddings : the points it is about, where there are any; kept by `save` as well
+    provenance : space, inputs, options, seed and versions, with which the result can be repeated
+    embeddings : the points of the result, if any; `save` stores them too
 
     ``result["accuracy"]`` is the row of these keys, ``result.row(score="accuracy")`` the one with these values, and
     ``result.where(view="decoded")`` some rows; see `Table`. In a notebook a result shows itself as a table.

@@ -75,9 +75,9 @@ class Index:
     Attributes
     ----------
     ids : row number of each position inside FAISS
-    stamp : Stamp of the rows, None when unknown; queries of another, or with a stamp where it has none, are refused.
-        An array as a query is taken to be of this space
-    sources : hash of each store the rows came from, None where it was no store
+    stamp : Stamp of the rows, None when unknown; queries with a different stamp are refused. An array as a query is assumed
+        to be of this space
+    sources : hash of each store the rows came from, None for other sources
     facts : kind, setting, verified recall, seed, threads
     """
 

@@ -43,7 +43,7 @@ def open_points(
     space: Any = None,
     modality: Modality | None = None,
 ) -> Points:
-    """Points of vectors that another program made, for all that takes points; nothing is copied that can be mapped.
+    """Points from the vectors of another program; memory-mapped instead of copied where possible.
 
     Parameters
     ----------
@@ -53,11 +53,11 @@ def open_points(
     column : the array or column of vectors, where there are several: of lists, of structs of numbers, or numbered
         columns of one number each, e0, e1, …, called ``e*``. A list in a struct is called ``struct.list``
     names : name of each row; a sequence, a column of the source, or a file such as ``meta.csv:file``
-    labels : labels of each row, as ``names``; or ``{column: labels}``. Rows of a file are matched by name where a column
-        of it has the names, else by position
-    norms : lengths that the encoder gave, where the vectors are unit; kept as the column ``norm``
-    space : the space that the vectors come from, where you know it: a `Space` or a `Stamp`
-    modality : "image", "text" or "prior"; "image" by default where the source does not say
+    labels : labels of each row, given like ``names``; or ``{column: labels}``. Rows of a file are matched by name if one of its
+        columns holds the names, else by position
+    norms : norms of the raw vectors, if these are scaled to norm 1; stored as the column ``norm``
+    space : the space that the vectors come from, if known: a `Space` or a `Stamp`
+    modality : "image", "text" or "prior"; "image" by default if the source does not say
 
     Returns
     -------

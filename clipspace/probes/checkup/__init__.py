@@ -35,16 +35,16 @@ def check(
     num_inference_steps: int | None = None,
     guidance_scale: float | None = None,
 ) -> Result:
-    """Whether ``space`` works on this machine: a row for each question, with ``verdict`` "pass", "doubt" or "fail".
+    """Whether ``space`` works on this machine: a row for each test, with ``verdict`` "pass", "doubt" or "fail".
 
-    The columns are ``check``, ``verdict``, ``expected``, ``got`` and ``do``. Each function of `probes.checkup` asks one question
-    and says in its docstring where its thresholds come from. What fails is a row and not an error. Findings name what failed
-    or is in doubt, and what was not asked, and why.
+    The columns are ``check``, ``verdict``, ``expected``, ``got`` and ``do``. Each function of `probes.checkup` is one test
+    and gives the origin of its thresholds in its docstring. A failure is a row and not an error. Findings name the tests that
+    failed, are in doubt, or were not run, and why.
 
     Parameters
     ----------
-    images : at most ``n`` of them are taken; rendered scenes when None, whose texts are known. Scenes are no photographs: with
-        other spaces than mini, check with images of your own
+    images : at most ``n`` of them are used; rendered scenes with known texts when None. Scenes are not like photographs: for
+        spaces other than mini, give images of your own
     num_inference_steps : of the sampler; when None the decoder's own, at most 20
     guidance_scale : where noise is drawn; the decoder's own when None. Inversion takes 1, and 20 steps at least
 

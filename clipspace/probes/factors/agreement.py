@@ -27,16 +27,16 @@ def rank_agreement(
 ) -> Result:
     """Spearman's rho between each component and the truth over the factors that both know; chance is 0.
 
-    ``result`` is that of `retention`, of which ``layer`` is asked; the key of a row is ``component``. Factors without
-    a positive control, of which retention says neither kept nor ignored, are left out, and named in the findings.
+    ``result`` is the result of `retention`, and ``layer`` the layer of it that is compared; the key of a row is ``component``.
+    Factors without a positive control ("not measurable here") are left out, and named in the findings.
 
     With a ``control``, the same probe of an untrained space of the same architecture, it is the partial rho: how far
-    the ranking agrees with the truth beyond what the control's ranking does. A convolution that pools is blind to
-    place before it has learned anything, so without a control its sensitivity seems to know what captions leave out.
+    the ranking agrees with the truth beyond the control's ranking. A convolution with pooling ignores position before any
+    training, so without a control its sensitivity seems to know what captions leave out.
 
     The interval is over images alone (``over="images"``: these factors, other images), or over factors as well
-    (``over="factors"``: another world with other factors; wide, as factors are few). ``ceiling`` is the highest
-    rho any ranking can reach, since factors tie in the truth.
+    (``over="factors"``: another world with other factors; wide, because there are few factors). ``ceiling`` is the highest
+    rho that any ranking can reach, because factors tie in the truth.
 
     Raises `InputError` for fewer than four factors, or truths that are all the same.
     """

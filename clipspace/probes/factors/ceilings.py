@@ -17,12 +17,12 @@ WIDTH = 256
 
 
 def scene_code(scenes: Sequence[Scene]) -> np.ndarray:
-    """Slot codes of scenes, float64 ``(n, d)``: everything that `render` is told.
+    """Slot codes of scenes, float64 ``(n, d)``: all arguments of `render`.
 
     The ground as one-hot; for each of two slots whether there is a thing, its kind, colour, texture and size as one-hot, x and
     y, the rotation in units of the largest, and the phase as cosine and sine; whether there is a card, its word as
-    one-hot, x, y and width. An empty slot is all zeros. `relation` and `count` must be worked out of it; what other
-    read-outs miss here, they miss for their own limits and the number of scenes, not for the encoder's.
+    one-hot, x, y and width. An empty slot is all zeros. `relation` and `count` are not given directly. Whatever read-outs
+    miss on this code is due to their own limits and the number of scenes, not to the encoder.
     """
     return np.array([_code(scene) for scene in scenes])
 

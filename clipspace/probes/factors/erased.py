@@ -36,10 +36,10 @@ def erasure_control(
 ) -> dict[str, Measure]:
     """What becomes of ``factor`` in decodes of the rows ``taken`` once it is erased from z (LEACE, `fit_eraser`).
 
-    *erased cycle* and *erased recovery* are its skills in one decode of each, by the reader of the cycle and by the one
-    that knows no CLIP: 0 where the decoder took the factor from z, above 0 where it adds it by itself or the eraser left
-    some. *others erased* is how much the mean skill of the ``others``, by the reader of the cycle, changed from
-    ``before``: 0 where only the factor is gone.
+    *erased cycle* and *erased recovery* are its skills in one decode of each row, by the read-out of the cycle and by the
+    reader without CLIP: 0 if the decoder took the factor from z, above 0 if it adds it by itself or the eraser left a part.
+    *others erased* is the change of the mean skill of the ``others``, by the read-out of the cycle, from ``before``: 0 if
+    only the factor is gone.
     """
     eraser = fit_eraser(Embeddings(vectors[factor.rows]), [factor.values[i] for i in factor.rows], period=factor.period)
     points = Embeddings(eraser.apply(vectors[taken]).vectors, space.stamp)

@@ -92,7 +92,7 @@ def load_eraser(path: str | Path) -> Eraser:
 def erase(
     points: Embeddings | Store | np.ndarray, labels: Sequence[Any] | str, *, period: float | None = None
 ) -> Embeddings:
-    """The same points without what ``labels`` say of them: `fit_eraser`, applied to the points it is fitted to."""
+    """The same points without what a linear map can predict of ``labels``: `fit_eraser`, applied to the points it is fitted to."""
     return fit_eraser(points, labels, period=period).apply(points)
 
 
@@ -105,18 +105,18 @@ def fit_eraser(
 ) -> Eraser:
     """Fit least-squares concept erasure (LEACE) to ``points`` and a label, an amount or an angle of each.
 
-    After it no linear map predicts the concept better than a constant does, and no affine map of which that holds moves
+    After it no linear map predicts the concept better than a constant, and no other affine map with this property moves
     rows less (Belrose et al. 2023, arXiv 2306.03819, sections 3 and 4). That is exact on the points it is fitted to; of n
     points in d dimensions a linear map of *other* points still explains about d / n of the concept's variance, so fit it to
     many. A read-out that is not linear may find more.
 
     Parameters
     ----------
-    points : as the encoder gave them; a store is read once, in blocks
+    points : raw embeddings; a store is read once, in blocks
     labels : one value a row, or the name of a column. Text, booleans and whole numbers are labels, real numbers amounts
-    period : of an amount that goes round (360 for an angle in degrees)
-    normalize : erase directions, and give all rows the mean length: their own lengths can tell the concept too. False
-        erases points as they are, which is the paper's map; their directions may then still tell the concept
+    period : of a periodic amount (360 for an angle in degrees)
+    normalize : erase directions, and give all rows the mean norm, because their own norms can predict the concept too. False
+        erases points as they are, which is the paper's map; their directions may then still predict the concept
 
     Raises `InputError` for another number of values, values that are all the same, rows that are not finite, and a concept
     of as many dimensions as the points have, without which nothing would be left.

@@ -27,10 +27,10 @@ class Factor:
     name : of the factor
     values : one per image: text, bool or whole numbers are labels, real numbers amounts; None where it does not apply
     image : image ``i`` of the set; factors that share this function are measured on the same images
-    change : image ``i`` with this factor changed and nothing else, and its new value; raises `ImpossibleChange` where image
-        ``i`` cannot be changed, and is None where no image can
+    change : image ``i`` with only this factor changed, and its new value; raises `ImpossibleChange` if image ``i`` cannot be
+        changed, and is None if no image can
     read : the factor's value read off an image without any CLIP; None where there is no reader
-    period : of an amount that goes round (an angle), None for all others
+    period : of a periodic amount (an angle), else None
     """
 
     name: str
@@ -64,10 +64,10 @@ _OF_A_CARD = ("word", "card_x", "card_y", "card_width")
 def scene_factors(scenes: Sequence[Scene]) -> list[Factor]:
     """The factors of rendered scenes that vary among them, each over the scenes where its value is well defined.
 
-    Factors of a thing, and the ground, are taken from scenes of one thing and no card: of two things neither is
-    the first, and a card may hide what is asked for. ``phase`` is taken from textured things only, and ``rotation`` not
-    from things that look the same after a quarter turn (striped ones excepted): nobody can see it there. ``relation``
-    is where the thing that comes first in the alphabet is, seen from the other.
+    Factors of a thing, and the background, are taken from scenes of one thing and no card, because two things have no order
+    and a card may hide the factor. ``phase`` is taken from textured things only, and ``rotation`` not from things that look
+    the same after a quarter turn (except striped ones). ``relation`` is the position of the alphabetically first thing
+    relative to the other.
     """
     table = factor_table(scenes)
     alone = [len(scene.things) == 1 and scene.card is None for scene in scenes]
@@ -95,7 +95,7 @@ def scene_factors(scenes: Sequence[Scene]) -> list[Factor]:
 
 
 def column_factors(images: Callable[[int], Any], n: int, columns: Mapping[str, Sequence]) -> list[Factor]:
-    """Factors that are known as columns of metadata: they can be read out, not changed."""
+    """Factors given as columns of metadata: they can be predicted, but not changed in the image."""
     for name, values in columns.items():
         if len(values) != n:
             raise InputError(f"retention: expected {n} values in the column {name!r}, one per image, got {len(values)}")

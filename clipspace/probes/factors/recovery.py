@@ -62,8 +62,8 @@ def unconditional(
 ) -> Measure:
     """The same skill of images ``drawn`` without a condition, each held against every truth; chance is `recovery`'s.
 
-    The baseline of a decoder's prior. 0 where what it draws when told nothing is as right as the decodes of other
-    points; above 0 where it favours what is common, below 0 where its images cannot be read.
+    The baseline of what a decoder draws without a condition. 0 if it is right as often as decodes of other points; above 0
+    if the decoder favours common values, below 0 if its images cannot be read.
     """
     chance = _chance(_read(factor, decoded), truth, factor.period, seed)
     loss = _reading_loss(_read(factor, [drawn]) * len(truth), truth, factor.period)
@@ -81,8 +81,8 @@ def cycle_read_out(
 ) -> Measure:
     """Skill, on re-encoded decodes ``again`` ``(n, decodes, d)``, of the linear read-out learned from real images.
 
-    The control of recovery: where z holds a factor but E(D(z)) does not, the decoder cannot draw it, and its
-    images say nothing of what CLIP keeps.
+    The control of recovery: if a factor can be predicted from z but not from E(D(z)), the decoder cannot draw it, and its
+    images say nothing about what CLIP keeps.
     """
     coded, labels = features([*values, *truth], period=period)
     predicted = ridge_predictions(known, coded[None, : len(values)], again.reshape(-1, again.shape[2]))

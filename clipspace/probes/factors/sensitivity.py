@@ -34,7 +34,7 @@ def typical_angle(vectors: np.ndarray, *, seed: int = 0) -> float:
 def sensitivity(before: np.ndarray, after: np.ndarray, *, typical: float, seed: int = 0) -> Measure:
     """Mean angle between counterfactual pairs, in units of the ``typical`` angle between unrelated images.
 
-    0 is a factor that z does not see; 1 one whose change makes another image of it.
+    0 means that z does not change with the factor; 1 that it changes as much as for another image.
     """
     return measured(sphere.angle(before, after) / typical, seed=seed)
 
