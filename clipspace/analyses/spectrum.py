@@ -149,6 +149,6 @@ def caption(result: Result) -> str:
         for row in rows
     )
     return f"""Variance of unit embeddings of {d} dimensions along their principal components. Left, the share of each
-        component; the scale is logarithmic and ends at 10⁻⁵; if all directions were alike, each would have {1 / d:.1g}.
-        Right, the share of the first components together, marked where it reaches {", ".join(result.labels["levels"])}. {sets}
-        (95 % intervals in brackets)."""
+        component; the scale is logarithmic and ends at 10⁻⁵; if all directions were alike, each would have {1 / d:.1g}. Right,
+        the share of the first components together, marked where it reaches {", ".join(result.labels["levels"])}. {sets} (95 %
+        intervals in brackets)."""

@@ -251,8 +251,8 @@ def caption(result: Result) -> str:
     return f"""Each row moves the embedding z of an image on the great circle towards a text difference: the direction from the
         embedding of a text that describes the image to that of the same text with one change, which is named at the left. θ is
         the fraction of the angle between z and that direction. The initial noise stays that of the inverted image, so θ = 0 is
-        its reconstruction. Below each image is the cosine of its embedding to the new text; it is circular, since the same
-        encoder steers the decoder. {judged}"""
+        its reconstruction. Below each image is the cosine of its embedding to the new text, with that at θ = 0 as baseline; it
+        is circular, since the same encoder steers the decoder. {judged}"""
 
 
 def _right_labels(result: Result) -> list[str]:
