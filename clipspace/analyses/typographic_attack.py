@@ -240,15 +240,15 @@ def _findings(table: list[dict], attack: _Attack, answers: list[str]) -> list[st
     ]
 
 
-_FONT_SIZE = 7
-"""Font size in points of the readings below images: names of things fit their cell."""
+_FONT_SIZE = 1.25
+"""Font size of the readings below images, in points an inch of the figure's width: names of things fit their cell."""
 
 
 def draw(result: Result, *, venue: str = "neurips") -> Figure:
     """Above the first images and a decode of each, what CLIP reads below; under them the shares of all, with intervals."""
     from matplotlib import rc_context
 
-    from clipspace.plot import grid, page, paper, trim
+    from clipspace.plot import grid, page, paper, trim, width
 
     images, labels = result.arrays["images"], result.labels
     rows, columns = images.shape[:2]
@@ -259,7 +259,7 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
         "column_labels": cards,
         "captions": captions,
     }
-    with paper(venue), rc_context({"xtick.labelsize": _FONT_SIZE}):
+    with paper(venue), rc_context({"xtick.labelsize": min(8, _FONT_SIZE * width(venue))}):
         figure = page(venue)
         above, below = figure.subplots(2, 1, height_ratios=[1.22 * rows, 0.42 * len(result.table)])
         grid(images, **names, breaks=[2, 4], wrap=15, ax=above).set_xlabel("below each image: what CLIP reads")
