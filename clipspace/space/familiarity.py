@@ -54,8 +54,8 @@ def warn_unfamiliar(doing: str, space: Space, ratios: np.ndarray | None, *, stac
         named = "this image" if len(ratios) == 1 else f"{len(far)} of {len(ratios)} images"
         warnings.warn(
             f"{doing}: {named} {'lies' if len(ratios) == 1 else 'lie'} far from what the decoder of {space.name!r} draws: "
-            f"denoising errs {np.median(ratios[far]):.1f} times as much as on its own images of the same z ({FAR:g} is far). "
-            "What is drawn shows the decoder rather than z; use a decoder that was trained on such images",
+            f"its denoising error is {np.median(ratios[far]):.1f} times that on its own images of the same z (far is more than {FAR:g}). "
+            "Decodes show the decoder rather than z; use a decoder that was trained on such images",
             UnfamiliarWarning,
             stacklevel=stacklevel + 1,
         )

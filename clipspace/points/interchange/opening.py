@@ -93,21 +93,20 @@ def limits(points: Points) -> tuple[str, ...]:
 
     >>> for limit in limits(open_points(np.eye(2))): print(limit.split(":")[0])
     it has no stamp, so it is not compared with other embeddings
-    its rows are called by their numbers
+    its rows are named by their numbers
     it holds directions without their norms, so decoders that want raw vectors cannot take it
     """
     has_norms = layout.NORMS[points.modality] in points.columns
     found = []
     if points.stamp is None:
         found.append(
-            NO_STAMP
-            + "say which space the vectors come from where you know it, space=load_space(…) (--space); they are "
-            f"taken for {points.modality}s, and modality= says otherwise"
+            NO_STAMP + "if you know which space the vectors come from, pass space=load_space(…) (--space); they are "
+            f"assumed to be {points.modality}s, which modality= changes"
         )
     if isinstance(points.names, RowNumbers):
-        found.append("its rows are called by their numbers: name them, names='meta.csv:file' (--names meta.csv:file)")
+        found.append("its rows are named by their numbers: pass names='meta.csv:file' (--names meta.csv:file)")
     if are_unit(points) and not has_norms:
-        found.append(NO_NORMS + "give those of the encoder, norms='meta.csv:norm', or encode the images again")
+        found.append(NO_NORMS + "pass the norms of the raw vectors, norms='meta.csv:norm', or encode the images again")
     if next(iter(points.blocks(1))).dtype == np.float16:
         found.append(HALF)
     return tuple(found)

@@ -74,14 +74,14 @@ def _images(space: Space, images, n: int) -> tuple[list[Image.Image], list[str] 
     missing = n if images is None else max(0, _FEWEST - len(own))
     scenes = sample_scenes(missing, seed=UNSEEN, layout="one") if missing else []
     if own and scenes:
-        notes.append(f"{len(scenes)} rendered scenes make up for the images that are too few to be compared.")
+        notes.append(f"{len(scenes)} rendered scenes were added, because there are too few images to compare.")
     if images is None and space.name != "mini":
-        notes.append(f"Asked of {n} rendered scenes, which are no photographs: check with images of your own, too.")
+        notes.append(f"Checked on {n} rendered scenes, which are not like photographs; check with your own images too.")
     texts = [f"a photo of a {scene.things[0].color} {scene.things[0].kind}" for scene in scenes]
     if own or not space.encoder.context_length:
         texts = None
         why = "the texts of your images are not known" if own else "the encoder reads no texts"
-        notes.append(f"Not asked: matching of images and texts, for {why}.")
+        notes.append(f"Not checked: matching of images and texts, because {why}.")
     return [*own, *map(render, scenes)], texts, notes
 
 
@@ -155,7 +155,7 @@ def _tried(name: str, work: Callable) -> tuple[object, Line]:
     try:
         return work(), Line(name, "pass", "finite numbers, no NaN", "finite numbers")
     except ClipspaceError as error:
-        do = "do what the message says, and check again"
+        do = "follow the message, and check again"
         return None, Line(name, "fail", "finite numbers, no NaN", " ".join(str(error).split()), do)
 
 
