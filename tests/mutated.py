@@ -56,6 +56,7 @@ def originals(folder: Path) -> list[Original]:
     Result("scores", [{"factor": "a", "value": 0.5}], ["one."], {"draws": vectors}).save(folder / "result")
     np.save(folder / "own.npy", vectors)
     np.savez(folder / "own.npz", vectors=vectors)
+    np.savez_compressed(folder / "own.small.npz", vectors=vectors)
     save_file({"vectors": vectors}, folder / "own.safetensors")
     flat = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(vectors.reshape(-1)), _DIM)
     table = pyarrow.table({"vector": flat, "name": [f"row {i}" for i in range(_N)]})

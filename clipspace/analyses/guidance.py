@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipspace import progress
 from clipspace.analyses import Analysis, Cost
 from clipspace.analyses.baselines import CIRCULAR, far, to_others
 from clipspace.analyses.examples import pictures
@@ -65,7 +66,7 @@ def run(
     repeated = points[np.repeat(np.arange(len(points)), draws)]
     rows, table, scenes = [], [], readable(sources)
     _, beyond = far("guidance", space, sources, points, seed=seed)
-    for scale in scales:
+    for scale in progress.track(scales, "drawing at", "scales"):
         decodes = space.decode(repeated, seed=seed, guidance_scale=scale, num_inference_steps=num_inference_steps)
         again = space.encode_images(decodes).unit.reshape(len(points), draws, -1)
         pixels = np.stack([np.asarray(image, dtype=float) for image in decodes]).reshape(len(points), draws, -1)

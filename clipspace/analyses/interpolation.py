@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipspace import progress
 from clipspace.analyses import Analysis, Cost
 from clipspace.analyses.baselines import CIRCULAR, bundled, far
 from clipspace.analyses.examples import pictures
@@ -73,7 +74,7 @@ def run(
         f"fixed, draw {k + 1}": ("fixed", child_seed(seed, "draw", k)) for k in range(draws)
     }
     rows, table = [], []
-    for name, (noise, drawn_from) in kinds.items():
+    for name, (noise, drawn_from) in progress.track(kinds.items(), "drawing", "paths"):
         path = interpolate(space, *keyframes, frames=frames, noise=noise, seed=drawn_from)
         again = space.encode_images(path.images).unit
         cosines = np.einsum("nd,nd->n", again, path.embeddings.unit)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from clipspace import progress
 from clipspace.analyses import Analysis, Cost
 from clipspace.analyses.examples import pictures
 from clipspace.errors import CapabilityError, InputError
@@ -86,7 +87,7 @@ def run(
     tried = [(method, fewest * 2**i) for method, less in _DOUBLINGS.items() for i in range(1 + doublings + less)]
     bounds = _psnr(sources, space.decoder.to_images(space.decoder.to_latents(sources)))
     table, rows = [], []
-    for method, steps in tried:
+    for method, steps in progress.track(tried, "inverting", "ways"):
         options = {"num_inference_steps": steps, "guidance_scale": guidance_scale}
         code = space.invert(sources, embeddings=points, method=method, **options)
         back = space.decode(points, noise=code.noise, **options)

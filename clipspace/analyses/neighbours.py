@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipspace import progress
 from clipspace.analyses import Analysis, Cost
 from clipspace.analyses.baselines import far
 from clipspace.analyses.edits import Edit, after_probability, bundled_edits, edits
@@ -89,7 +90,10 @@ def run(
     else:
         index, read = _scenes(space, n, seed)
     move_options = {"theta": theta, "frames": 2, "seed": seed, "num_inference_steps": num_inference_steps}
-    moves = [text_diff(space, z[i], *edit, **move_options) for i, edit in enumerate(chosen_edits)]
+    moves = [
+        text_diff(space, z[i], *edit, **move_options)
+        for i, edit in enumerate(progress.track(chosen_edits, "editing", "images"))
+    ]
     nearest = [_nearest(index, moved.embeddings, k, own[i] if own else None) for i, moved in enumerate(moves)]
     images_by_row = read(
         {

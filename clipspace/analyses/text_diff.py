@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipspace import progress
 from clipspace.analyses import Analysis, Cost
 from clipspace.analyses.baselines import far
 from clipspace.analyses.edits import Edit, after_probability, bundled_edits, edits
@@ -82,7 +83,10 @@ def run(
     chosen_edits = edits(space, points, before, after) if images is not None or before or after else bundled_edits()
     code = inverted(space, sources, num_inference_steps=num_inference_steps)
     move_options = {"theta": theta, "frames": frames, "seed": seed}
-    moves = [text_diff(space, code[i], *edit, **move_options, judge=second) for i, edit in enumerate(chosen_edits)]
+    moves = [
+        text_diff(space, code[i], *edit, **move_options, judge=second)
+        for i, edit in enumerate(progress.track(chosen_edits, "editing", "images"))
+    ]
     ratios, beyond = far("text_diff", space, sources, code.embeddings, seed=seed)
     scenes = readable(sources)
     verdicts = [

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipspace import progress
 from clipspace.analyses import Analysis, Cost
 from clipspace.analyses.baselines import CIRCULAR, far, mean_of, shown, to_others
 from clipspace.analyses.examples import pictures
@@ -60,7 +61,10 @@ def run(
     """Variations of each image: its source, its reconstruction at eta = 0, and ``n`` draws at ``eta``."""
     sources, names = pictures(space, images, "variations")
     code = inverted(space, sources, num_inference_steps=num_inference_steps)
-    rows = [[source, *variations(space, code[i], n=n, eta=eta, seed=seed).images] for i, source in enumerate(sources)]
+    rows = [
+        [source, *variations(space, code[i], n=n, eta=eta, seed=seed).images]
+        for i, source in enumerate(progress.track(sources, "varying", "images"))
+    ]
     again = space.encode_images([image for row in rows for image in row[2:]]).unit.reshape(len(sources), n, -1)
     cosines = np.einsum("nkd,nd->nk", again, code.embeddings.unit)
     ratios, beyond = far("variations", space, sources, code.embeddings, seed=seed)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from clipspace import progress
 from clipspace.analyses.given import Given
 from clipspace.points.embeddings import Embeddings
 from clipspace.report.explorer import explorer
@@ -45,7 +46,7 @@ def atlas(space: Space, source: Given | None, *, seed: int) -> str | None:
 
 def _of_scenes(space: Space, seed: int) -> Points:
     scenes = sample_scenes(SCENES, seed=seed + 1)
-    pictures = [render(scene) for scene in scenes]
+    pictures = [render(scene) for scene in progress.track(scenes, "rendering", "scenes")]
     captions = [caption(scene, np.random.default_rng([seed + 1, i, 1])).text for i, scene in enumerate(scenes)]
     firsts = [scene.things[0] if scene.things else None for scene in scenes]
     columns = {

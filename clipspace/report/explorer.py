@@ -10,6 +10,7 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
+from clipspace import progress
 from clipspace.errors import InputError
 from clipspace.measure.column_structure import column, most_structured
 from clipspace.plot.colors import PALETTE, SCALE, SHAPES, named_colors
@@ -110,7 +111,8 @@ def write_explorer(
     path, options = Path(path), options | {"title": "", "thumbnails": thumbnails}
     if thumbnails is not None and len(thumbnails) == len(points) > _INSIDE:
         options["thumbnails"] = beside(pack(thumbnails), path.with_name(f"{path.stem}-thumbnails"), overwrite=overwrite)
-    html = explorer(points, **options)
+    with progress.task("packing the page"):
+        html = explorer(points, **options)
     return write_page(path, title, [], intro=f"{len(points):,} points", explorer=html, overwrite=overwrite)
 
 

@@ -43,6 +43,8 @@ def load_result(path: str | Path) -> Result:
 
 def result_of(values: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Result:
     """The result that `Result.to_dict` described, with these arrays; images and vectors are taken out of ``arrays``."""
+    if not all(isinstance(finding, str) for finding in values["findings"]):
+        raise TypeError("findings that are no texts")
     floats = set(values["floats"])
     rows = [{name: to_number(v) if name in floats else v for name, v in row.items()} for row in values["table"]]
     vectors, points = arrays.pop(VECTORS, None), values["embeddings"]

@@ -95,7 +95,8 @@ def read(folder: Path, *, mmap: bool) -> dict[str, Any]:
     file = index_files[0]
     try:
         facts = json.loads(file.with_suffix(".json").read_text())
-        ids = np.load(folder / "ids.npy", mmap_mode="r" if mmap else None)
+        ids = np.load(folder / "ids.npy", mmap_mode="r")  # which holds the shape to the size of the file
+        ids = ids if mmap else np.array(ids)
         names = parquet.read_table(folder / "names.parquet")["name"].combine_chunks()
         space, sources, table = facts.pop("space"), facts.pop("sources"), facts.pop("table_sha256")
         rows, saved_format = facts.pop("rows"), facts.pop("format")
@@ -121,7 +122,12 @@ def read(folder: Path, *, mmap: bool) -> dict[str, Any]:
             f"open_index: expected ids and names of hash {table:.8}, as they were saved, got {current_hash:.8} in {str(folder)!r}: "
             "ids or names changed; build it again"
         )
-    faiss_backend.turn(opened, facts["knob"], facts["setting"])
+    try:
+        faiss_backend.turn(opened, facts["knob"], facts["setting"])
+    except RuntimeError as error:
+        raise InputError(
+            f"open_index: expected a setting of {facts['kind']}, got {facts['knob']!r} = {facts['setting']} in {str(folder)!r} ({error})"
+        ) from None
     described = {"stamp": stamp, "modality": file.stem, "sources": sources, "facts": facts}
     return {"engine_index": opened, "ids": ids, "names": names, **described}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
 import zipfile
 from collections.abc import Mapping
@@ -66,7 +67,19 @@ def _member(file: Path, name: str | None) -> np.ndarray:
     with np.load(file, allow_pickle=False) as opened:
         name = one_of(file, opened.files, name, "array")
         mapped = _mapped_member(file, f"{name}.npy")
+        if mapped is None:
+            _check_size(file, f"{name}.npy")
         return opened[name] if mapped is None else mapped
+
+
+def _check_size(file: Path, entry: str) -> None:
+    """Raise `ValueError` where the head of a member tells of more values than it has: room for them is made before they are read."""
+    with zipfile.ZipFile(file) as archive, archive.open(entry) as member:
+        version = np.lib.format.read_magic(member)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read_header(member)
+        if math.prod(shape) * dtype.itemsize > archive.getinfo(entry).file_size:
+            raise ValueError(f"its head tells of {shape} values of type {dtype}, and it has fewer")
 
 
 def _mapped_member(file: Path, entry: str) -> np.ndarray | None:

@@ -54,7 +54,7 @@ def _whole(path: Path) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, pyarrow.ArrowException) as error:
+    except (OSError, UnicodeDecodeError, pyarrow.ArrowException) as error:
         why = " ".join(str(error).split())
         raise InputError(
             f"store: {str(path)!r} cannot be read ({why}); get a whole copy of the store, or make it again"
