@@ -88,6 +88,11 @@ def as_fields(app, what, name, object_, options, lines: list[str]) -> None:
     lines[:] = [line if ">>>" in line else _BAR.sub(lambda bar: bar[1] or r"\|", line) for line in text.split("\n")]
 
 
+def as_parsed(app, what, name, object_, options, signature, returned):
+    """A signature whose defaults can be parsed, and so be set: those that a dataclass makes anew cannot."""
+    return signature and signature.replace("<factory>", "..."), returned
+
+
 def _field(section: re.Match) -> str:
     if section[1] == "Returns":
         return f":Returns: {' '.join(section[2].split())}\n"
@@ -154,6 +159,7 @@ def setup(app) -> None:
     """Connect the pages of the API, and what this project's docstrings need."""
     app.connect("builder-inited", write_api_pages)
     app.connect("autodoc-process-docstring", as_fields)
+    app.connect("autodoc-process-signature", as_parsed)
     app.connect("doctree-read", shorten_values)
     app.connect("missing-reference", find_by_last_name)
     app.connect("doctree-read", lead_inside, priority=100)  # before files to download are collected
