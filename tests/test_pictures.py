@@ -72,6 +72,9 @@ def test_frames_a_second_are_above_zero(pictures, tmp_path):
 
 def test_it_shows_itself_in_a_notebook(pictures):
     assert Image.open(io.BytesIO(pictures._repr_png_())).size == pictures.sheet().size
+    formatters = pytest.importorskip("IPython.core.formatters")
+    shown, _ = formatters.DisplayFormatter().format(pictures)
+    assert shown.keys() == {"image/png", "text/plain"}  # a notebook would prefer HTML, and show no image
 
 
 def test_unknown_suffixes_and_existing_files_are_refused(pictures, tmp_path):

@@ -142,6 +142,8 @@ class Pictures(Result):
         }
         return {**super()._all_arrays(), **images}
 
+    _repr_html_ = None  # a notebook prefers HTML to an image: it would show the table alone
+
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
         self.sheet(side=min(max(_SIDE, self.side), _NOTEBOOK)).save(buffer, "PNG")
