@@ -22,7 +22,7 @@ def points(space):
     [
         ("a photo of a red cat", "a photo of a blue cat", "red → blue"),
         ("a cat", "a cat in the snow", "∅ → in the snow"),
-        ("a red cat", "an orange cat", "a red → an orange"),
+        ("a red cat", "an orange cat", "red → orange"),
         ("a cat", "a dog", "cat → dog"),
         ("a a", "a", "a → ∅"),
         (None, "a dog", "→ a dog"),

@@ -20,6 +20,8 @@ EXAMPLE_EDITS = ({"color": "purple"}, {"color": "green"}, {"ground": "grey"}, {"
 """New values of each of `EXAMPLES`. They are chosen: 48 edits of colour or background are possible for these four scenes. At
 theta = 0.35 readers without CLIP find the new value in all 48, and both other values unchanged in 33; these are four of the 33."""
 
+_ARTICLES = ("a", "an")
+
 
 class Edit(NamedTuple):
     """A text that describes an image (None for no baseline), and one that describes the result."""
@@ -29,17 +31,19 @@ class Edit(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The words that differ.
+        """The words that differ, less an article before both.
 
-        >>> Edit("a red apple on white", "a green apple on white").label
-        'red → green'
+        >>> Edit("a red apple on white", "an orange apple on white").label
+        'red → orange'
         """
         if self.before is None:
             return f"→ {self.after}"
         old, new = self.before.split(), self.after.split()
         head = _shared(old, new)
         tail = _shared(old[head:][::-1], new[head:][::-1])
-        return " → ".join(" ".join(words[head : len(words) - tail]) or "∅" for words in (old, new))
+        differing = [words[head : len(words) - tail] for words in (old, new)]
+        first = int(all(len(words) > 1 and words[0] in _ARTICLES for words in differing))
+        return " → ".join(" ".join(words[first:]) or "∅" for words in differing)
 
 
 def edits(space: Space, points: Embeddings, before: str = "", after: str = "") -> list[Edit]:
