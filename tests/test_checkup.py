@@ -162,7 +162,7 @@ def test_images_of_a_user_are_checked_and_what_is_not_asked_is_said(space, apple
     verdict, _, result = verdicts(plain, images=[apple])
     assert "matching" not in verdict
     said = " ".join(result.findings)
-    assert "3 rendered scenes make up" in said
+    assert "3 rendered scenes were added" in said
     assert "the texts of your images are not known" in said
     assert "the space has none" in said
 

@@ -87,7 +87,7 @@ def test_elsewhere_it_is_judged_by_a_second_encoder_or_said_to_be_circular(space
         )
     said = " ".join(found.findings)
     assert "Readers" not in said
-    assert "which did not steer them" in said
+    assert "which did not steer the images" in said
     assert "circular" in said
     row = found.table.rows[0]
     image = found.arrays["images"][0, -1]
@@ -144,6 +144,6 @@ def test_the_typographic_figure_is_of_many_images_and_says_what_the_probe_says(q
     assert {row["images"] for row in found.table.rows[3:]} == {2}
     drawn = draw(found)
     shown = [tick.get_text() for tick in drawn.axes[1].get_yticklabels()]
-    assert shown == ["bare (60)", "blank card (60)", "word (60)"] + [
-        f"{card}, decoded (2)" for card in ("bare", "blank card", "word")
+    assert shown == [
+        f"{card}, {view}" for view in ("images (60)", "decodes (2)") for card in ("bare", "blank card", "word")
     ]

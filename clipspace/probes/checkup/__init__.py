@@ -97,14 +97,14 @@ def _lines(
     yield asked("activation", lambda: encoding.activation(space))
     yield asked("pixels", lambda: encoding.pixels(space))
     if encoded is None:
-        notes.append("Not asked: all that needs vectors, for the encoder gives none.")
+        notes.append("Not checked: everything that needs vectors, because the encoder gives none.")
         return
     yield asked("fingerprint", lambda: encoding.fingerprint(space))
     yield asked("norms", lambda: encoding.norms(space, encoded))
     if texts is not None:
         yield asked("matching", lambda: encoding.matching(space, encoded, texts))
     if space.decoder is None:
-        notes.append("Not asked: what a decoder does, for the space has none.")
+        notes.append("Not checked: the decoder, because the space has none.")
         yield seconds(encode_seconds, None)
     else:
         yield from _drawn_lines(space, images, encoded, notes, steps, guidance, encode_seconds)
@@ -134,7 +134,7 @@ def _drawn_lines(
     yield line
     follows = False
     if drawn is None:
-        notes.append("Not asked: cycle and saturation, for the decoder draws nothing.")
+        notes.append("Not checked: cycle and saturation, because the decoder draws nothing.")
     else:
         redrawn = space.encode_images(drawn)
         cycle = asked("cycle", lambda: drawing.cycle(points, redrawn, decoder_is_sound=sound))
@@ -142,11 +142,11 @@ def _drawn_lines(
         yield cycle
         yield asked("saturation", lambda: drawing.saturation(images, drawn))
     if space.decoder.inverts and not follows:
-        notes.append("Not asked: inversion, for the decoder does not draw what z says.")
+        notes.append("Not checked: inversion, because the decoder does not follow z.")
     elif space.decoder.inverts:
         yield asked("inversion", lambda: drawing.inversion(space, images[0], points[0], max(steps, _STEPS)))
     else:
-        notes.append("Not asked: clipping, denoising and inversion, for the decoder has no noise schedule.")
+        notes.append("Not checked: clipping, denoising and inversion, because the decoder has no noise schedule.")
     yield seconds(encode_seconds, draw_seconds)
 
 
