@@ -140,6 +140,9 @@ WORKS = {
         lambda root: (root / "index.html").read_text(),
     ),
 }
+LONGER = ("write_store", "merge", "export")
+"""Work that writes shards as encode and append do, and takes longer."""
+NAMES = [pytest.param(name, marks=[pytest.mark.slow] * (name in LONGER)) for name in WORKS]
 REPLACED_IN_PARTS = ("result",)
 """Work that replaces several files: a reader may be told that they do not belong together."""
 
@@ -179,7 +182,7 @@ def resumed(work, root, after, files):
     assert visible(root) == files
 
 
-@pytest.mark.parametrize("name", WORKS)
+@pytest.mark.parametrize("name", NAMES)
 def test_whatever_fails_nothing_is_lost_doubled_or_half(root, name, record_property):
     work = WORKS[name]
     allowed, after, files = outcomes(work, root, name)
@@ -194,7 +197,7 @@ def test_whatever_fails_nothing_is_lost_doubled_or_half(root, name, record_prope
     assert n >= 4
 
 
-@pytest.mark.parametrize("name", WORKS)
+@pytest.mark.parametrize("name", NAMES)
 def test_whenever_the_power_is_cut_nothing_is_lost_doubled_or_half(root, name, record_property):
     work = WORKS[name]
     allowed, after, files = outcomes(work, root, name)
