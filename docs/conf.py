@@ -45,6 +45,7 @@ LONGEST_VALUE = 120
 """Characters of the value of a constant."""
 _SECTION = re.compile(r"^([A-Z]\w+)\n-{3,}\n((?:.*\S.*\n?)+)", re.MULTILINE)
 _ITEM = re.compile(r"^(\S.*?)(?: : |\n +)(.*(?:\n +.*)*)", re.MULTILINE)
+_GALLERY = re.compile(r"^!\[(.*?)\]\((\.\./figures/gallery/(\w+)\.png)\)$", re.MULTILINE)
 _BAR = re.compile(r"(``.*?``|`[^`]*`)|\|")
 
 
@@ -110,6 +111,17 @@ def shorten_values(app, document) -> None:
             value[:] = [Text(" = …")]
 
 
+def with_captions(app, docname: str, source: list[str]) -> None:
+    """Figures of the gallery stand above their captions, which lie beside them."""
+    source[0] = _GALLERY.sub(_figure, source[0])
+
+
+def _figure(link: re.Match) -> str:
+    caption = ROOT / "figures" / "gallery" / f"{link[3]}.md"
+    text = caption.read_text() if caption.exists() else ""
+    return f"```{{figure}} {link[2]}\n:alt: {link[1]}\n\n{text.strip()}\n```"
+
+
 def lead_inside(app, document) -> None:
     """Links to files of the repository lead to the page that shows them, as they lead to the file on GitHub."""
     from sphinx.addnodes import download_reference, pending_xref
@@ -158,6 +170,7 @@ def find_by_last_name(app, env, node, contnode):
 def setup(app) -> None:
     """Connect the pages of the API, and what this project's docstrings need."""
     app.connect("builder-inited", write_api_pages)
+    app.connect("source-read", with_captions)
     app.connect("autodoc-process-docstring", as_fields)
     app.connect("autodoc-process-signature", as_parsed)
     app.connect("doctree-read", shorten_values)

@@ -96,3 +96,11 @@ def test_links_out_of_the_folder_lead_to_the_page_that_shows_the_file(conf):
         "LICENSE": None,
     }
     assert {file: conf["_page"](ROOT / file) for file in pages} == pages
+
+
+def test_a_figure_of_the_gallery_stands_above_its_caption(conf):
+    source = ["Before.\n\n![A map](../figures/gallery/map.png)\n\nAfter."]
+    conf["with_captions"](None, "questions", source)
+    caption = (ROOT / "figures/gallery/map.md").read_text().strip()
+    figure = f"```{{figure}} ../figures/gallery/map.png\n:alt: A map\n\n{caption}\n```"
+    assert source == [f"Before.\n\n{figure}\n\nAfter."]
