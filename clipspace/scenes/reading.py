@@ -55,8 +55,7 @@ def read_color(image: Image.Image) -> str | None:
     names = list(COLORS)
     fixed = [_rgb(code) for code in (BARK, LEAF, TYRE, INK, CRUST, PALE)]
     palette = np.array([*COLORS.values(), *fixed], dtype=float)
-    nearest = np.linalg.norm(off[:, None] - palette, axis=-1).argmin(axis=1)
-    votes = np.bincount(nearest, minlength=len(palette))[: len(names)]
+    votes = np.bincount(_nearest_colors(off, palette), minlength=len(palette))[: len(names)]
     return names[int(votes.argmax())]
 
 
@@ -115,7 +114,7 @@ def _silhouette(pixels: np.ndarray, color: str) -> tuple[np.ndarray, float] | No
     """The bounding square of the pixels nearest to ``color``, as a small mask, and its side in pixels."""
     fixed = [_rgb(code) for code in (BARK, LEAF, TYRE, INK, CRUST, PALE)]
     palette = np.array([COLORS[color], *(c for name, c in COLORS.items() if name != color), *fixed, *GROUNDS.values()])
-    mine = np.linalg.norm(pixels[..., None, :] - palette, axis=-1).argmin(axis=-1) == 0
+    mine = _nearest_colors(pixels, palette) == 0
     square = _bounds(mine)
     if square is None:
         return None
@@ -171,6 +170,15 @@ def _border(pixels: np.ndarray) -> np.ndarray:
         ]
     )
     return np.median(edge, axis=0)
+
+
+def _nearest_colors(pixels: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """For each pixel ``(…, 3)`` the number of the colour of ``palette`` ``(k, 3)`` at the least Euclidean distance, the first of equals.
+
+    By squared distances less the square of the pixel: whole numbers, as all colours are, and so exact.
+    """
+    palette = palette.astype(float)
+    return ((palette**2).sum(axis=1) - 2 * (pixels @ palette.T)).argmin(axis=-1)
 
 
 def _nearest(color: np.ndarray, palette: dict[str, tuple[int, int, int]]) -> str:
