@@ -44,19 +44,19 @@ def test_weak_edges_pull_in_proportion(rng):
     assert near < far
 
 
-def test_the_number_of_threads_changes_no_bit():
+def test_the_number_of_threads_changes_no_bit_and_torch_keeps_its_own():
     code = """
-import numpy as np, scipy.sparse
+import numpy as np, scipy.sparse, torch
 from clipspace.search.umap_layout import lay_out
 rng = np.random.default_rng(0)
 graph = scipy.sparse.random(500, 500, 0.02, format="csr", random_state=0)
 graph, start = graph + graph.T, rng.normal(size=(500, 2))
 one, many, other = (lay_out(graph, start, a=1.6, b=0.9, n_epochs=40, seed=s, threads=t) for s, t in ((0, 1), (0, 4), (1, 4)))
-print(np.array_equal(one, many), np.array_equal(one, other))
+print(np.array_equal(one, many), np.array_equal(one, other), torch.get_num_threads())
 """
-    env = {"NUMBA_NUM_THREADS": "4", "PATH": ""}
+    env = {"NUMBA_NUM_THREADS": "4", "OMP_NUM_THREADS": "1", "PATH": ""}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=env)
-    assert done.stdout.split() == ["True", "False"], done.stderr
+    assert done.stdout.split() == ["True", "False", "1"], done.stderr
 
 
 def test_the_slowest_modes_of_a_ring_are_a_circle(rng):

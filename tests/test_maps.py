@@ -14,6 +14,7 @@ from clipspace.points.embeddings import Embeddings, Stamp
 from clipspace.points.pca import PCA
 from clipspace.search import build_index, faiss_backend
 from clipspace.search.maps import _self_first, load_map, pca_map
+from clipspace.search.umap_layout import openmp_kept
 
 D = 16
 STAMP = Stamp("a", "0" * 64, "1" * 64, D)
@@ -56,7 +57,8 @@ def test_the_graph_is_that_of_brute_force(points, made):
 
 
 def test_it_is_as_trustworthy_as_umaps_own(points, made):
-    peer = umap.UMAP(random_state=0, n_jobs=1).fit_transform(points.unit)
+    with openmp_kept():
+        peer = umap.UMAP(random_state=0, n_jobs=1).fit_transform(points.unit)
     ours, theirs = (trustworthiness(points.unit, places, n_neighbors=15) for places in (made.coordinates, peer))
     assert ours > theirs - 0.002
 

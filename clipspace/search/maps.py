@@ -191,13 +191,14 @@ def _lay_out(
     """Places (n, 2) in which UMAP's graph of given neighbours lies well, found from ``rough`` places on."""
     from umap.umap_ import find_ab_params, fuzzy_simplicial_set
 
-    from clipspace.search.umap_layout import lay_out, spectral_start
+    from clipspace.search.umap_layout import lay_out, openmp_kept, spectral_start
 
     n, k = rows.shape
     # The points themselves are only counted, and nothing is drawn, as the neighbours are given.
     neighbours = {"knn_indices": rows, "knn_dists": distances}
     with progress.task("weighing the graph"):
-        graph = fuzzy_simplicial_set(np.empty((n, 0)), k, None, "euclidean", **neighbours)[0]
+        with openmp_kept():
+            graph = fuzzy_simplicial_set(np.empty((n, 0)), k, None, "euclidean", **neighbours)[0]
         a, b = find_ab_params(1.0, min_dist)
         with threadpool_limits(1):
             start = spectral_start(graph, rough, seed=seed)

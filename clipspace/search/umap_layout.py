@@ -9,12 +9,15 @@ is pushed from three points drawn at random (there five), so that twice the epoc
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numba
 import numpy as np
 import scipy.sparse
 from numba import float32, njit, prange, uint32, uint64
 from scipy.sparse.linalg import lobpcg
+from threadpoolctl import threadpool_limits
 
 from clipspace import progress
 
@@ -59,16 +62,33 @@ def lay_out(
     due, ends, forces = periods.copy(), graph.indptr.astype(np.int64), _forces(a, b)
     places = np.array(start, dtype=np.float32, order="C")
     next_places = np.empty_like(places)
-    before = numba.get_num_threads()
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-    try:
+    with openmp_kept(), _numba_threads(threads):
         for epoch in progress.track(range(n_epochs), "laying out, epoch"):
             rate = np.float32(1 - epoch / n_epochs)
             _move(places, next_places, ends, graph.indices, due, periods, *forces, rate, epoch, seed)
             places, next_places = next_places, places
+    return places
+
+
+@contextmanager
+def openmp_kept() -> Iterator[None]:
+    """What runs in it leaves OpenMP's number of threads as it was.
+
+    Numba, when it first runs on several threads, sets that number for all that follows: torch took all cores from then on, whatever
+    OMP_NUM_THREADS says, and processes that share the cores waited for one another.
+    """
+    with threadpool_limits(limits=None):  # which sets nothing, and at its end what was before
+        yield
+
+
+@contextmanager
+def _numba_threads(threads: int) -> Iterator[None]:
+    before = numba.get_num_threads()
+    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    try:
+        yield
     finally:
         numba.set_num_threads(before)
-    return places
 
 
 def spectral_start(graph: scipy.sparse.csr_matrix, rough: np.ndarray, *, seed: int) -> np.ndarray:
