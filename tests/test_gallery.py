@@ -1,6 +1,7 @@
-"""The gallery: a picture and its numbers for every analysis, and the numbers are those of today's code."""
+"""The gallery: a figure, its caption and its numbers for every analysis, and the numbers are those of today's code."""
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,15 @@ def test_every_analysis_is_in_the_gallery():
             assert picture.width > 400
         assert (GALLERY / f"{name}.png").stat().st_size < 500_000
         assert (GALLERY / f"{name}.csv").stat().st_size > 20
+        assert len((GALLERY / f"{name}.md").read_text(encoding="utf-8").split()) > 40
+    assert sum(path.stat().st_size for path in GALLERY.glob("*.png")) < 2_500_000
+
+
+def test_the_page_of_the_gallery_shows_every_figure_and_its_caption():
+    page = (GALLERY / "README.md").read_text(encoding="utf-8")
+    patterns = (r"!\[[^\]]+\]\((\w+)\.png\)", r"\]\((\w+)\.md\)", r"\]\((\w+)\.csv\)")
+    for pattern in patterns:
+        assert set(re.findall(pattern, page)) == set(names())
 
 
 @pytest.mark.parametrize("name", [pytest.param("spectrum", marks=pytest.mark.slow), "modality_gap"])

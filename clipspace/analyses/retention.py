@@ -427,7 +427,7 @@ def _draw_brought_back(result: Result, ax: Axes) -> None:
         intervals(none, result.column(name), size=4.5, **series, ax=ax)
     ax.axvline(0, color="0.15", linewidth=0.6)
     ax.grid(axis="y", color="0.9", linewidth=0.6)
-    ax.set(title="drawn again", xlabel="skill (0: chance)", xlim=(max(3 * _LEFT, ax.get_xlim()[0]), 1.1))
+    ax.set(title="drawn again", xlabel="skill (0: chance)", xlim=(max(5 * _LEFT, ax.get_xlim()[0]), 1.1))
     _say_missing(result.column("recovery"), "not read", 0.1, ax)
 
 
