@@ -56,7 +56,7 @@ def test_the_probe_of_images_alone_stands_beside_and_counts_above_a_histogram_of
     values = {(row["kind"], row["score"]): row["value"] for row in found.table if row["view"] == "images alone"}
     assert {kind: (values[kind, "z"], values[kind, "histogram"]) for kind in KINDS} == planted
     assert "90% of texture (60%)" in found.findings[1]
-    assert found.findings[1].endswith("Above that, z binds texture.")
+    assert found.findings[1].endswith("z is better than the histogram for: texture.")
     figure = draw(found)
     figure.draw_without_rendering()
     box = figure.get_tightbbox().transformed(figure.dpi_scale_trans)
