@@ -6,6 +6,7 @@ import re
 import sys
 from importlib import import_module
 from itertools import accumulate
+from os.path import relpath
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,6 +37,7 @@ SHOWN = {
     "contributing": "CONTRIBUTING.md",
     "changelog": "CHANGELOG.md",
     "security": "SECURITY.md",
+    "gallery": "figures/gallery/README.md",
     "model-card": "clipspace/mini/MODEL_CARD.md",
 }
 """The file outside of this folder that a page includes."""
@@ -123,18 +125,25 @@ def _figure(link: re.Match) -> str:
 
 
 def lead_inside(app, document) -> None:
-    """Links to files of the repository lead to the page that shows them, as they lead to the file on GitHub."""
+    """Links to files of the repository lead to the page that shows them, else to the file, as they do on GitHub."""
     from sphinx.addnodes import download_reference, pending_xref
 
-    here = ROOT / SHOWN.get(app.env.docname, f"docs/{app.env.docname}")
+    here, folder = (
+        ROOT / SHOWN.get(app.env.docname, f"docs/{app.env.docname}"),
+        Path(app.srcdir, app.env.docname).parent,
+    )
     for link in [*document.findall(download_reference), *document.findall(pending_xref)]:
         target, _, anchor = link["reftarget"].partition("#")
-        if link["reftype"] == "myst" and (link["refdomain"] is None or target.startswith("/")):
-            page = _page((here.parent / target).resolve())
-            if page is not None:
-                found = {"reftarget": page, "reftargetid": anchor or link.get("reftargetid"), "refdoc": app.env.docname}
-                xref = pending_xref("", *link.children, reftype="myst", refdomain="doc", refexplicit=True, **found)
-                link.replace_self(xref)
+        if link["reftype"] != "myst" or not (link["refdomain"] is None or target.startswith("/")):
+            continue
+        file = (here.parent / target).resolve()
+        known = {"refdoc": app.env.docname, "refexplicit": True}
+        if page := _page(file):
+            known |= {"reftype": "myst", "refdomain": "doc", "reftargetid": anchor or link.get("reftargetid")}
+            link.replace_self(pending_xref("", *link.children, reftarget=page, **known))
+        elif file.is_file():
+            known |= {"reftype": "download", "refdomain": "", "reftarget": relpath(file, folder)}
+            link.replace_self(download_reference("", "", *link.children, **known))
 
 
 def _page(path: Path) -> str | None:
