@@ -44,7 +44,7 @@ ANALYSIS = Analysis(
         "n": "Number of images to draw.",
     },
     quick={"num_inference_steps": 3},
-    cost=Cost(steps=200, images=10, seconds=20.0),
+    cost=Cost(steps=200, images=12, seconds=48.0),
 )
 
 

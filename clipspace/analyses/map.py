@@ -46,7 +46,7 @@ ANALYSIS = Analysis(
         "method": "How points are placed: umap, or pca for the first two principal components.",
     },
     quick={"n": 40, "method": "pca"},
-    cost=Cost(steps=0, images=1000, seconds=15.0),
+    cost=Cost(steps=0, images=1000, seconds=8.0),
 )
 
 _SIDE = 48

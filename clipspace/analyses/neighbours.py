@@ -54,7 +54,7 @@ ANALYSIS = Analysis(
         "k": "Neighbours to show of each image.",
     },
     quick={"n": 50, "k": 2, "num_inference_steps": 3},
-    cost=Cost(steps=300, images=1000, seconds=4.0),
+    cost=Cost(steps=240, images=1060, seconds=5.0),
 )
 
 _OF = ("z", "edited z")

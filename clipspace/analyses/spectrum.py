@@ -41,7 +41,7 @@ ANALYSIS = Analysis(
         "n": "Scenes to render, when no images and no store are given.",
     },
     quick={"n": 150},
-    cost=Cost(steps=0, images=3000, seconds=6.0),
+    cost=Cost(steps=0, images=3000, seconds=8.0),
 )
 
 SHARES = (0.9, 0.95, 0.99)
