@@ -71,14 +71,15 @@ def test_numbers_on_a_logarithmic_axis_are_still_powers():
 def test_a_figure_names_its_sets_and_columns_as_they_are():
     from clipspace.analyses import draw
 
-    table = [{"points": 5}]
+    table = [{"column": "price in $, or $$", "shared in the space": 0.9, "shared on the map": 0.8, "chance": 0.2}]
     arrays = {
         "coordinates": np.random.default_rng(0).normal(size=(5, 2)),
         "rows": np.arange(5),
         "thumbnails": TALL[:, 0],
     }
     labels = {"values": NAMES, "colored by": ["price in $, or $$"]}
-    shown = _shown(draw(Result("map", table, [], arrays, labels)))
+    made = Provenance("map", options={"method": "umap"})
+    shown = _shown(draw(Result("map", table, [], arrays, labels, made)))
     for name in (*NAMES, "price in $, or $$"):
         assert f">{name}<" in shown
 
