@@ -71,7 +71,7 @@ def test_numbers_on_a_logarithmic_axis_are_still_powers():
 def test_a_figure_names_its_sets_and_columns_as_they_are():
     from clipspace.analyses import draw
 
-    table = [{"column": "price in $, or $$", "shared in the space": 0.9, "shared on the map": 0.8, "chance": 0.2}]
+    table = [{"column": "price in $, or $$", "shared in the space": 0.9, "shared on the map": 0.2, "chance": 0.2}]
     arrays = {
         "coordinates": np.random.default_rng(0).normal(size=(5, 2)),
         "rows": np.arange(5),
