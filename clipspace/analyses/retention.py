@@ -70,7 +70,7 @@ ANALYSIS = Analysis(
         "decodes": 1,
         "num_inference_steps": 2,
     },
-    cost=Cost(steps=3500, images=8000, seconds=60.0),
+    cost=Cost(steps=3500, images=8000, seconds=200.0),
 )
 
 _WITH_INTERVALS = ("availability", "best", "sensitivity", "recovery", "cycle")
