@@ -127,14 +127,19 @@ def house():
 @pytest.fixture(scope="session")
 def _cluster():
     ray = pytest.importorskip("ray")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    cluster.add_node(num_cpus=2)
+    ray.init(address=cluster.address, log_to_driver=False)
     yield ray
     ray.shutdown()
+    cluster.shutdown()
 
 
 @pytest.fixture
 def ray(_cluster, request):
-    """Two Ray workers on this machine, which know the classes of the test module."""
+    """A Ray cluster of two nodes, of one and two cores, on this machine; it knows the classes of the test module."""
     _cluster.cloudpickle.register_pickle_by_value(request.module)
     return _cluster
 

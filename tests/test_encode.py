@@ -113,6 +113,7 @@ def _killed_once(marker: Path, rows):
         yield row
 
 
+@pytest.mark.slow
 def test_ray_workers_make_the_same_bytes_though_one_is_killed(ray, space, folder, tmp_path):
     how = {"batch_size": 4}
     source = open_source(folder, rows_per_part=7)

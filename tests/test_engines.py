@@ -78,12 +78,19 @@ def test_results_come_in_the_order_of_the_items():
         build_index(np.eye(3), engine="spark")
 
 
+@pytest.mark.slow
 def test_ray_keeps_the_order_and_the_errors(ray, rows):
     assert list(each(_scaled, [(i,) for i in range(9)], rows, **RAY)) == [i * rows.sum() for i in range(9)]
     bad = np.ones((8, 3))
     bad[5, 1] = np.nan
     with pytest.raises(InputError, match=r"^expected finite vectors.*row 5 "):
         PCA(**RAY).fit(bad)
+
+
+@pytest.mark.slow
+def test_tasks_run_on_both_nodes(ray, rows):
+    nodes = set(each(_node, [(i,) for i in range(8)], engine="ray", workers=2))
+    assert len(nodes) == 2
 
 
 @pytest.fixture
@@ -93,6 +100,7 @@ def many_parts(monkeypatch):
         monkeypatch.setattr(module, "parts", partial(arrays.parts, rows=700))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["store", "array"])
 def test_workers_give_the_same_pca(ray, many_parts, rows, store, source):
     points = store if source == "store" else rows
@@ -103,6 +111,7 @@ def test_workers_give_the_same_pca(ray, many_parts, rows, store, source):
     assert there.stamp_ == here.stamp_
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_workers_give_the_same_index(ray, many_parts, store, rows, tmp_path, kind):
     how = {"kind": KINDS[kind], "recall": 0.9, "threads": 1}
@@ -112,6 +121,7 @@ def test_workers_give_the_same_index(ray, many_parts, store, rows, tmp_path, kin
     assert there.search(rows[:1], 1)[0].names == ["row 0"]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_its_part_alone(ray, rows, tmp_path):
     for work in (_scatter, _lists):
         marker = tmp_path / work.__name__
@@ -121,6 +131,15 @@ def test_a_killed_worker_costs_its_part_alone(ray, rows, tmp_path):
 
 def _scaled(i, rows):
     return i * rows.sum()
+
+
+def _node(i):
+    import time
+
+    import ray
+
+    time.sleep(0.3)  # so that one node has no time for all
+    return ray.get_runtime_context().get_node_id()
 
 
 def _scatter(points):
