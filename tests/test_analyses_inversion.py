@@ -68,4 +68,4 @@ def test_exact_is_said_to_begin_where_no_later_number_of_steps_misses():
     early, ddim = _table(99.0, 0.0)
     late = early | {"steps": 40, "PSNR": 30.0, "short of it": 69.0}
     assert "reaches 99.0 dB" in _findings([early, late, ddim])[1]
-    assert "to the last bit from 40 steps" in _findings([late | {"steps": 20}, early | {"steps": 40}, ddim])[1]
+    assert "exactly from 40 steps on" in _findings([late | {"steps": 20}, early | {"steps": 40}, ddim])[1]
