@@ -86,10 +86,8 @@ def train_decoder(
     """
     check_extra()
     check_device(device)
-    chosen = preset_of(preset) if isinstance(preset, str) else preset
-    chosen = chosen if batch_size is None else replace(chosen, batch_size=batch_size)
     begun = None if weights is None else folder_of(weights)
-    chosen = chosen if begun is None else preset_in(begun, chosen)
+    chosen = _chosen(preset, batch_size, begun)
     bound = _bound(chosen, steps, minutes)
     opened = store if isinstance(store, Store) else open_store(store)
     _check_images(opened)
@@ -116,17 +114,24 @@ def train_decoder(
         where = {"output": output, "checkpoint": folder / "checkpoint.pt", "device": usual_device(device)}
         data = {"images": images, "conditions": conditions, "rows": rows, "stamp": stamp, "standard": standard}
         task = Task(chosen, **where, **data, seed=seed, look=look, perceptual=weight, weights=begun, compile=compile)
-        report = train(
-            task,
-            bound,
-            on_look=lambda report: progress.say(_shown(task, held[:_WATCHED], reader, report)),
-        )
-        with first_process_first():
-            if rank == 0:
-                progress.say(showing.line(report))
-                if not has_card(output, report):
-                    write_card(task, held, report, opened, encoder=reader)
+        _train_and_measure(task, bound, held, opened, reader)
     return output
+
+
+def _chosen(preset: str | Preset, batch_size: int | None, begun: Path | None) -> Preset:
+    chosen = preset_of(preset) if isinstance(preset, str) else preset
+    chosen = chosen if batch_size is None else replace(chosen, batch_size=batch_size)
+    return chosen if begun is None else preset_in(begun, chosen)
+
+
+def _train_and_measure(task: Task, bound: Bound, held: np.ndarray, store: Store, encoder: Encoder | None) -> None:
+    """Train, and let the first process write the card."""
+    report = train(task, bound, on_look=lambda report: progress.say(_shown(task, held[:_WATCHED], encoder, report)))
+    with first_process_first():
+        if join_processes()[0] == 0:
+            progress.say(showing.line(report))
+            if not has_card(task.output, report):
+                write_card(task, held, report, store, encoder=encoder)
 
 
 def _shown(task: Task, held: np.ndarray, encoder: Encoder | None, report: Report) -> str:
