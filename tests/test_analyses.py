@@ -148,7 +148,7 @@ def test_computing_loads_no_matplotlib(tmp_path):
     assert (tmp_path / "map.json").exists()
 
 
-@pytest.mark.parametrize("venue", ["neurips", "cvpr"])
+@pytest.mark.parametrize("venue", ["neurips", pytest.param("cvpr", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", NAMES)
 def test_no_label_leaves_the_page_or_touches_another(name, venue, results):
     figure = draw(load_result(results[name]), venue=venue)

@@ -56,6 +56,7 @@ def test_the_graph_is_that_of_brute_force(points, made):
     assert np.allclose(made.distances, np.sort(apart, axis=1)[:, :14], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_it_is_as_trustworthy_as_umaps_own(points, made):
     with openmp_kept():
         peer = umap.UMAP(random_state=0, n_jobs=1).fit_transform(points.unit)
