@@ -20,6 +20,7 @@ import pyarrow
 import pyarrow.parquet
 from PIL import Image
 
+from clipspace import progress
 from clipspace.points.embeddings import Embeddings
 from clipspace.results.loading import load_result
 from clipspace.scenes import UNSEEN, Scene, render, sample_scenes
@@ -87,17 +88,18 @@ def main() -> None:
     given = parser.parse_args()
     images = rendered(given.output / "scenes", given.scenes)
     space = untrained_space("mini", seed=0) if given.encoder == "untrained" else load_space(given.encoder)
-    encode(space, images, given.output / "store")
-    folder = train_decoder(
-        given.output / "store",
-        given.output / "decoder",
-        source=images,
-        encoder=space.encoder,
-        minutes=given.minutes,
-        perceptual=given.perceptual,
-        weights=given.weights,
-        compile=given.compile,
-    )
+    with progress.shown():
+        encode(space, images, given.output / "store")
+        folder = train_decoder(
+            given.output / "store",
+            given.output / "decoder",
+            source=images,
+            encoder=space.encoder,
+            minutes=given.minutes,
+            perceptual=given.perceptual,
+            weights=given.weights,
+            compile=given.compile,
+        )
     print(load_result(folder / "card.json"))
     report(load_space(space.encoder, decoder=folder), given.read)
 
