@@ -1,4 +1,4 @@
-"""Does a space work on this machine? Two minutes of questions with known answers, each passed, doubted or failed."""
+"""Does a space work on this machine? Questions with known answers, each passed, doubted or failed."""
 
 from __future__ import annotations
 
