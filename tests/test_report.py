@@ -13,7 +13,7 @@ from clipspace import progress
 from clipspace.analyses import Cost, about, modality_gap, names, spectrum
 from clipspace.errors import InputError
 from clipspace.models.catalogue import MINI
-from clipspace.report import building, plan
+from clipspace.report import building, kept, plan
 from clipspace.report.building import write_report
 from clipspace.results import provenance as provenances
 from clipspace.results.provenance import provenance
@@ -218,6 +218,32 @@ def test_a_result_that_was_half_replaced_is_not_taken_for_a_whole_one(three, tmp
     assert len(ran) == 3
 
 
+def test_a_result_that_another_command_saved_there_is_not_taken_for_the_report_s_own(three, tmp_path):
+    """As `clipspace analyse spectrum -o out --overwrite` with other options does."""
+    ran, _ = three
+    write_report(tmp_path / "out", only=["spectrum"], explore=False)
+    Result("spectrum", [{"factor": "another", "value": 99.5}]).save(tmp_path / "out")
+    page = write_report(tmp_path / "out", only=["spectrum"], explore=False, overwrite=True)
+    assert ran == ["spectrum"] * 2
+    assert "99.5" not in page.read_text()
+
+
+def test_inputs_that_cannot_be_read_cost_their_section_alone(three, tmp_path, monkeypatch):
+    ran, _ = three
+    inputs = kept.inputs
+
+    def gone(name, brought):
+        if name == "spectrum":
+            raise InputError("an image of it is gone")
+        return inputs(name, brought)
+
+    monkeypatch.setattr(kept, "inputs", gone)
+    with pytest.warns(UserWarning, match="spectrum: not computed: an image of it is gone"):
+        page = write_report(tmp_path / "out", explore=False)
+    assert ran == ["variations", "modality_gap"]
+    assert "Not computed: an image of it is gone" in page.read_text()
+
+
 def test_a_report_tells_its_plan_first_and_which_section_it_is_at(three, tmp_path, monkeypatch):
     for module in (progress, plan.progress):
         monkeypatch.setattr(module, "FIRST_SECONDS", 0.0)
@@ -243,6 +269,14 @@ def test_the_guess_is_the_sum_of_what_was_measured_times_what_work_takes_here(mo
     monkeypatch.setattr(plan, "_timed", lambda space: (0.5, 0.01, 2.0))
     monkeypatch.setattr(plan, "about", lambda name: type("About", (), {"cost": {"a": Cost(100, 10, 3.0)}.get(name)}))
     assert plan._guessed(None, ["a", "b"]) == pytest.approx({"a": 56.1, "b": 56.1})  # an unmeasured one as the others
+
+
+def test_where_no_work_can_be_timed_there_is_no_guess_and_no_error(monkeypatch):
+    def timed(space):
+        raise TypeError("an encoder of a user's own, which fails in its own way")
+
+    monkeypatch.setattr(plan, "_timed", timed)
+    assert plan._guessed(None, ["spectrum"]) == {"spectrum": None}
 
 
 def test_every_analysis_has_a_measured_cost():

@@ -18,7 +18,7 @@ from clipspace.files import check_writable
 from clipspace.plot import save_figure
 from clipspace.points.store import Store
 from clipspace.report.atlas import atlas
-from clipspace.report.kept import keep, kept, recipe_of
+from clipspace.report.kept import is_kept, keep, kept, recipe_of
 from clipspace.report.page import Section, write_page
 from clipspace.report.plan import EXPLORER, planned
 from clipspace.results.provenance import provenance
@@ -71,17 +71,17 @@ def write_report(
         space_options = f"--space {space}{_flags(loading | sampling)} --seed {seed}"
         called = f"clipspace report{_arguments(images, store, source)}"
         made_with = {"asked": space_options, **provenance("report", loaded).to_dict()}
-        recipes = {name: recipe_of(name, brought, made_with) for name in analyses_to_run if name not in reasons}
-        is_made = {name: kept(folder, name, made_by) is not None for name, made_by in recipes.items()}
+        to_make = [name for name in analyses_to_run if name not in reasons]
+        is_made = {name: is_kept(folder, name, brought, made_with) for name in to_make}
         sections, explorer = {}, None
         for name in analyses_to_run:
             empty = Section(about(name).title, question(name)[0], command=f"{called} --only {name} {space_options}")
             sections[name] = replace(empty, data=f"Left out: {reasons[name]}.") if name in reasons else empty
         with planned(loaded, is_made, explore=explore, folder=folder) as begin:
-            for name, recipe in recipes.items():
+            for name in to_make:
                 begin(name)
                 options = {"seed": seed, **sampler_steps(name, num_inference_steps)}
-                sections[name] = _section(name, sections[name], loaded, brought, folder, recipe, options)
+                sections[name] = _section(name, sections[name], loaded, brought, folder, made_with, options)
             if explore:
                 begin(EXPLORER)
                 explorer = _explorer(loaded, brought, seed)
@@ -155,12 +155,12 @@ def _section(
     space: Space,
     brought: Brought,
     folder: Path,
-    recipe: dict[str, Any],
+    made_with: dict[str, Any],
     options: dict[str, Any],
 ) -> Section:
     """The section of one analysis, computed or loaded, with its figure; or with its error, where it fails."""
     try:
-        result = _result(name, space, brought, folder, recipe, options)
+        result = _result(name, space, brought, folder, made_with, options)
     except CapabilityError as error:
         return replace(section, data=f"Not run: {error}")
     except Exception as error:  # whatever it is, the other sections are kept
@@ -204,9 +204,10 @@ def _explorer(space: Space, brought: Brought, seed: int) -> str | None:
 
 
 def _result(
-    name: str, space: Space, brought: Brought, folder: Path, recipe: dict[str, Any], options: dict[str, Any]
+    name: str, space: Space, brought: Brought, folder: Path, made_with: dict[str, Any], options: dict[str, Any]
 ) -> Result:
     """The result in ``folder`` if it was made with the same options on the same data, else a new one, saved there."""
+    recipe = recipe_of(name, brought, made_with)
     result = kept(folder, name, recipe)
     if result is None:
         result = ask(name, space, brought, **options)

@@ -13,7 +13,6 @@ from PIL import Image
 
 from clipspace import progress
 from clipspace.analyses import Cost, about
-from clipspace.errors import ClipspaceError
 from clipspace.space import Space
 
 EXPLORER = "explorer"
@@ -75,12 +74,14 @@ def _guessed(space: Space, names: list[str]) -> dict[str, float | None]:
 
     None of all where that work fails, as the sections will say.
     """
+    if not names:
+        return {}
     costs = {name: _EXPLORER_COST if name == EXPLORER else about(name).cost for name in names}
     known = [cost for cost in costs.values() if cost is not None]
     usual = Cost(*np.mean(known, axis=0)) if known else Cost(0, 0, 0.0)
     try:
         step, image, factor = _timed(space)
-    except (ClipspaceError, RuntimeError):
+    except Exception:  # whatever it is, it is no reason to run none of them
         return dict.fromkeys(names)
     return {
         name: step * (cost or usual).steps + image * (cost or usual).images + factor * (cost or usual).seconds
