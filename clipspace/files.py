@@ -6,15 +6,17 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from errno import EACCES, EINVAL, ENOTSUP
+from errno import EACCES, EBADF, EINVAL, EISDIR, ENOTSUP, EPERM
 from pathlib import Path
 
 from safetensors import SafetensorError
 
 from clipspace.errors import InputError
 
-_CANNOT_SYNC = (EINVAL, ENOTSUP, EACCES)
-"""Error codes of file systems that cannot sync a folder, and keep its names by themselves."""
+_CANNOT_SYNC = (EINVAL, ENOTSUP)
+"""Error codes of file systems that cannot sync: nothing more can be done there than to write."""
+_CANNOT_SYNC_FOLDER = (*_CANNOT_SYNC, EACCES, EPERM, EBADF, EISDIR)
+"""Those of folders that cannot be opened or synced, on file systems that keep names by themselves, or may not be read."""
 
 
 def check_writable(path: str | Path, *, overwrite: bool = False) -> Path:
@@ -60,14 +62,15 @@ def sync(path: Path) -> None:
     is_folder = path.is_dir()
     if is_folder and os.name == "nt":  # which has no such call, and writes names through
         return
-    handle = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
     try:
-        os.fsync(handle)
+        handle = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
     except OSError as error:
-        if not is_folder or error.errno not in _CANNOT_SYNC:
+        if error.errno not in (_CANNOT_SYNC_FOLDER if is_folder else _CANNOT_SYNC):
             raise
-    finally:
-        os.close(handle)
 
 
 def put(part: Path, path: Path) -> None:

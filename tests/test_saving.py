@@ -1,4 +1,6 @@
 import os
+from contextlib import nullcontext
+from errno import EACCES, EINVAL, EIO
 
 import numpy as np
 import pytest
@@ -36,6 +38,35 @@ def test_on_a_full_disk_it_says_which_file_and_leaves_nothing(tmp_path, write):
     ):
         write(part)
     assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("call", ["open", "fsync"])
+def test_a_folder_that_cannot_be_opened_or_synced_keeps_no_file_from_its_place(tmp_path, monkeypatch, call):
+    """One that may be written and not read, and those of file systems that know no syncing of folders."""
+    real = getattr(os, call)
+
+    def refused(file, *options, **named):
+        if os.path.isdir(file):
+            raise PermissionError(EACCES, "refused")
+        return real(file, *options, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, refused)
+        with atomically(tmp_path / "a.txt") as part:
+            part.write_text("whole")
+    assert (tmp_path / "a.txt").read_text() == "whole"
+
+
+@pytest.mark.parametrize(("code", "is_there"), [(EINVAL, True), (EIO, False)])
+def test_a_file_system_without_sync_is_written_to_and_a_disk_that_fails_is_not(tmp_path, monkeypatch, code, is_there):
+    def failed(file):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", failed)
+    expected = nullcontext() if is_there else pytest.raises(InputError, match="could not write")
+    with expected, atomically(tmp_path / "a.txt") as part:
+        part.write_text("whole")
+    assert os.listdir(tmp_path) == ["a.txt"] * is_there
 
 
 def test_what_exists_is_not_replaced_unasked(tmp_path):
