@@ -124,8 +124,13 @@ def shown(
     """Within the block, work that takes more than two seconds says how far it is, on ``stream`` (standard error).
 
     On a terminal one line is rewritten; elsewhere a line is written about every ten seconds. ``doing`` names the whole.
+    Where a program was started without a standard error, nothing is said.
     """
-    line = _Shown(stream or sys.stderr, clock)
+    stream = sys.stderr if stream is None else stream
+    if stream is None:
+        yield
+        return
+    line = _Shown(stream, clock)
     ended = threading.Event()
 
     def tick() -> None:

@@ -2,6 +2,7 @@
 
 import io
 import re
+import sys
 import threading
 import time
 
@@ -133,6 +134,13 @@ def test_a_reader_that_went_away_ends_no_work(clock):
         clock.now = 5.0
         progress._SHOWN.get().tick()
         progress.say("still there")
+
+
+def test_a_program_without_a_standard_error_works_in_silence(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)  # as Python does where it was closed before
+    with progress.shown("work"), progress.task("working", 2) as count:
+        count()
+        assert not progress.is_shown()
 
 
 def test_work_on_threads_of_its_own_says_nothing():
