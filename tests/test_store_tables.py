@@ -20,6 +20,23 @@ def stores(tmp_path):
     return {"native": tmp_path / "native/metadata/metadata_0000.parquet", "foreign": file}
 
 
+def test_a_table_is_looked_through_once_however_often_its_rows_are_read(tmp_path, monkeypatch):
+    class Table:
+        looks = 0
+
+        def replace_schema_metadata(self, _):
+            return self
+
+        def validate(self, *, full):
+            self.looks += full
+
+    table, file = Table(), tmp_path / "metadata_0000.parquet"
+    file.write_bytes(b"")
+    monkeypatch.setattr("pyarrow.parquet.read_table", lambda path: table)
+    assert [metadata.read_table(file) for _ in range(3)] == [table] * 3
+    assert table.looks == 1
+
+
 @pytest.mark.parametrize("store", ["native", "foreign"])
 @pytest.mark.parametrize("at", [slice(-8, None), slice(4, 60)], ids=["end", "start"])
 def test_metadata_with_damaged_bytes_is_named(stores, store, at):

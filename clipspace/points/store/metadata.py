@@ -42,9 +42,7 @@ def read_table(path: Path | None, columns: tuple[str, ...] | None = None) -> pya
     if path is None:
         return pyarrow.table({})
     with _whole(path):
-        table = _read_parquet(path, path.stat().st_mtime_ns, columns)
-        table.validate(full=True)  # texts are taken as they are, without a look at them
-        return table
+        return _read_parquet(path, path.stat().st_mtime_ns, columns)
 
 
 @contextmanager
@@ -66,11 +64,14 @@ def _read_parquet(path: Path, changed: int, columns: tuple[str, ...] | None) -> 
     import pyarrow.parquet
 
     if columns is None:
-        return pyarrow.parquet.read_table(path).replace_schema_metadata(None)
-    file = pyarrow.parquet.ParquetFile(path)
-    table = file.read([name for name in columns if name in file.schema_arrow.names])
-    absent = pyarrow.nulls(file.metadata.num_rows)
-    return pyarrow.table({name: table[name] if name in table.column_names else absent for name in columns})
+        table = pyarrow.parquet.read_table(path).replace_schema_metadata(None)
+    else:
+        file = pyarrow.parquet.ParquetFile(path)
+        found = file.read([name for name in columns if name in file.schema_arrow.names])
+        absent = pyarrow.nulls(file.metadata.num_rows)
+        table = pyarrow.table({name: found[name] if name in found.column_names else absent for name in columns})
+    table.validate(full=True)  # once, when it is read: Arrow takes texts as they are, without a look at them
+    return table
 
 
 def name_column(columns: Sequence[str], modality: str) -> str | None:
