@@ -105,6 +105,22 @@ def test_saved_and_opened_it_answers_the_same(built, rows, tmp_path, mmap):
             opened.add(Embeddings(rows[:1], STAMP))
 
 
+def test_an_index_that_is_opened_while_it_is_replaced_is_replaced_all_the_same(rows, tmp_path, monkeypatch):
+    """Whoever opens it in the moment when the old one is moved aside puts that back."""
+    path, replace, opened = tmp_path / "index", os.replace, []
+    build_index(rows[:300]).save(path)
+
+    def replaced(old, new):
+        replace(old, new)
+        if old == path and not opened:
+            opened.append(open_index(path))
+
+    monkeypatch.setattr(os, "replace", replaced)
+    build_index(rows[:200]).save(path, overwrite=True)
+    assert [len(opened[0]), len(open_index(path))] == [300, 200]
+    assert [file.name for file in tmp_path.iterdir()] == ["index"]
+
+
 def test_two_builds_are_the_same(built, rows, tmp_path):
     kind = {"Flat": None, GRAPH.factory: GRAPH}.get(built.facts["kind"], list_kind(6000, D))
     points = Embeddings(rows, STAMP, names=[f"row {i}" for i in range(len(rows))])

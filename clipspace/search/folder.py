@@ -24,6 +24,8 @@ from clipspace.points.store.layout import facts_of
 from clipspace.search import faiss_backend
 
 _FORMAT = 1
+_ATTEMPTS = 5
+"""How often a folder is moved to its place while others open the one that is there."""
 
 
 def write(
@@ -59,13 +61,18 @@ def put(part: Path, path: Path) -> None:
     for file in part.iterdir():
         sync(file)
     sync(part)
-    aside = _aside(path)
-    shutil.rmtree(aside, ignore_errors=True)
-    if path.exists():
-        os.replace(path, aside)
-    os.replace(part, path)
+    for attempts_left in reversed(range(_ATTEMPTS)):
+        shutil.rmtree(_aside(path), ignore_errors=True)
+        if path.exists():
+            os.replace(path, _aside(path))
+        try:
+            os.replace(part, path)
+            break
+        except OSError:
+            if not (attempts_left and path.exists()):  # else one who opened it just then has put the old one back
+                raise
     sync(path.parent)
-    shutil.rmtree(aside, ignore_errors=True)
+    shutil.rmtree(_aside(path), ignore_errors=True)
 
 
 def settled(path: Path) -> Path:
