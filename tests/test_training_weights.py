@@ -10,6 +10,7 @@ import trained
 from clipspace.errors import InputError
 from clipspace.models.catalogue import MINI
 from clipspace.points.stamps import Stamp
+from clipspace.training.card import _begun
 from clipspace.training.loop import Bound
 from clipspace.training.network import drawn_network
 from clipspace.training.presets import PRESETS, network_config
@@ -100,6 +101,12 @@ def test_decoders_that_this_trainer_did_not_write_are_refused(begun, tmp_path, f
         (tmp_path / name).write_text(json.dumps(written | (change if name == file else {})))
     with pytest.raises(InputError, match=message):
         preset_in(tmp_path, trained.TOY)
+
+
+def test_a_card_does_not_claim_that_held_out_rows_are_new_to_the_weights_it_began_from():
+    """They may have been trained on the same store, with other rows held out."""
+    assert _begun({"weights": None}) == "started from random weights"
+    assert "may be among those held out" in _begun({"weights": "runs/first"})
 
 
 def test_a_folder_without_a_decoder_is_refused(tmp_path):

@@ -88,7 +88,7 @@ def _facts(task: Task, held: np.ndarray, report: Report) -> dict:
         "rows held out": len(held),
         "preset": asdict(task.preset),
         "perceptual": task.perceptual,
-        "weights": None if task.weights is None else f"{task.weights.parent.name}/{task.weights.name}",
+        "weights": None if task.weights is None else "/".join(task.weights.resolve().parts[-2:]),
         "parameters": size_of(task.config) // 4,
         "steps": report.step,
         "images seen": report.images,
@@ -174,7 +174,7 @@ def _begun(options: Mapping[str, Any]) -> str:
     return (
         "started from random weights"
         if folder is None
-        else f"started from the weights of `{folder}`, which were trained on other images"
+        else f"started from the weights of `{folder}`, whose training images may be among those held out here"
     )
 
 
