@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clipspace.analyses import draw
+from clipspace.analyses import caption, draw
 from clipspace.analyses.compare import _turned, run
 from clipspace.errors import InputError
 from clipspace.points.embeddings import Embeddings
@@ -35,6 +35,7 @@ def test_what_pixels_cannot_know_is_lost_and_a_planted_pair_is_decoded_from_one_
     assert lost["b"] < 0.6
     assert rows["skill gained", "noise"]["low"] < 0 < rows["skill gained", "noise"]["high"]
     assert "pixels loses held-out skill for: label" in " ".join(found.findings)
+    assert "among the highest 0.128%" in caption(found)  # 1 of 780
     assert rows["pairs that are the same", "to z alone"]["value"] == 1 / 780
     ((first, second, decoded, decoded_too),) = found.arrays["same to z"]
     np.testing.assert_array_equal(first, np.asarray(images[0]))

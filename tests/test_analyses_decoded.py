@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from clipspace import encode
-from clipspace.analyses import analysis
+from clipspace.analyses import analysis, caption
 from clipspace.analyses.asking import ask, bring
 from clipspace.errors import CapabilityError, InputError
 from clipspace.probes.typographic import attack_scores, print_word
@@ -63,6 +63,7 @@ def test_interpolation_reproduces_its_keyframes_with_inverted_noise_only(space, 
     result = analysis("interpolation").run(space, [apple, house], frames=2, draws=1, num_inference_steps=20)
     kept = {(row["noise"], row["position"]): row["PSNR to keyframe, dB"] for row in result.table}
     drawn = result.arrays["images"]
+    assert f"back at {min(kept['inverted', j] for j in (0, 1)):.0f} dB or better" in caption(result)
     for j, source in enumerate((apple, house)):
         assert kept["inverted", j] > 35 > kept["fixed, draw 1", j]
         for i, noise in enumerate(("inverted", "fixed, draw 1")):
@@ -85,6 +86,13 @@ def test_text_diff_takes_own_texts(space, apple, house):
     alone = analysis("text_diff").run(space, [apple], after="a blue car", frames=2, **FEW)
     assert alone.column("P(after), last") == [None]
     assert alone.labels["rows"] == ["→ a blue car"]
+    for said in (caption(result), caption(alone)):
+        assert "with one change" not in said  # which only suggested edits are
+        assert "other two" not in said  # two values change here
+    assert "text difference" in caption(result)
+    assert "text difference" not in caption(alone)
+    unread = [replace(one, labels={**one.labels, "read": []}) for one in (result, alone)]
+    assert ["to the old" in caption(one) for one in unread] == [True, False]
     with pytest.raises(InputError, match="after="):
         analysis("text_diff").run(space, [apple], before="a red apple")
 
@@ -96,6 +104,7 @@ def test_a_ladder_of_scenes_explains_what_numpy_says_and_reads_all_in_the_end(sp
     unit = space.encode_images([render(scene) for scene in sample_scenes(300, seed=6)]).unit
     variance = np.linalg.svd(unit - unit.mean(axis=0), compute_uv=False) ** 2
     assert result.column("components") == [1, 4, 128]
+    assert "the other images" not in caption(result)  # of one image there are none
     for k, explained in zip((1, 4, 128), result.column("variance explained"), strict=True):
         assert np.isclose(explained, variance[:k].sum() / variance.sum(), atol=1e-6)
     for factor in ("colour read", "thing read", "ground read"):
@@ -149,6 +158,7 @@ def test_own_captions_have_no_true_image(space):
     assert set(result.column("cosine to the true image")) == {None}
     alone = analysis("prior_ablation").run(space, ["a red apple"], **FEW)
     assert set(alone.column("cosine to other texts")) == {None}
+    assert ["to the other texts" in caption(one) for one in (result, alone)] == [True, False]
 
 
 def test_conditions_share_their_noise_and_the_prior_comes_nearest_to_the_true_image(space):

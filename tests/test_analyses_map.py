@@ -1,9 +1,11 @@
 """The map as an analysis: what neighbours share is measured against chance."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from clipspace.analyses import draw
+from clipspace.analyses import caption, draw
 from clipspace.analyses.map import _shared, run
 from clipspace.errors import InputError
 from clipspace.scenes import Scene, Thing, render
@@ -43,6 +45,11 @@ def test_folders_of_a_user_colour_the_map(space, tmp_path):
     alone = run(space, [file for file in files if file.parent.name == "apple"], method="pca")
     assert [row["column"] for row in alone.table] == ["neighbours"]
     assert len(draw(alone).axes) == 1
+    assert "Right, the same points" in caption(found)
+    assert "Right" not in caption(alone)
+    assert "images laid" in caption(alone)
+    unseen = replace(alone, arrays={**alone.arrays, "rows": np.zeros(0, int)})
+    assert "images laid" not in caption(unseen)
 
 
 def test_what_cannot_be_mapped_is_refused(space, apple):

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from clipspace.analyses import draw
+from clipspace.analyses import caption, draw
 from clipspace.analyses.retention import _decoder, _layers, _order, _training, factor_rows, run
 from clipspace.probes.factors import AUGMENTATIONS
+from clipspace.results.provenance import Provenance
 from clipspace.results.result import Result
 from clipspace.results.table import scored
 from clipspace.scenes import MENTIONS, render, sample_scenes
@@ -30,6 +31,15 @@ def _found(unmeasured=(), **components):
         arrays={"errors": np.full(len(rows), 0.01)},
         labels={"factors": names, "not measurable": list(unmeasured), "ceilings": ["embedding"] * len(names)},
     )
+
+
+def test_a_caption_names_only_the_marks_that_are_drawn():
+    options = Provenance("retention", options={"images": 60, "pairs": 5})
+    empty = dict.fromkeys(("captions", "recovery", "features", "untrained"))
+    measured = {"factor": "blur", **empty, "features": 0.5}
+    said = [caption(Result("retention", [row], provenance=options)) for row in ({"factor": "blur", **empty}, measured)]
+    assert ["features" in one for one in said] == [False, True]
+    assert not any("random weights" in one for one in said)
 
 
 def test_factors_are_ordered_by_how_often_captions_say_them():

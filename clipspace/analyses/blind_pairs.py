@@ -216,14 +216,14 @@ def caption(result: Result) -> str:
     (other,), options = result.labels["other"], result.provenance.options
     metamers = (
         f"""Below, metamers: of {options["decodes"]} decodes of one z those that agree with z and differ most in their pixels,
-            under the cosine of their embedding to z. To agree, the cosine must be among the highest {options["agree"]:.2%} of
+            under the cosine of their embedding to z. To agree, the cosine must be among the highest {100 * options["agree"]:.3g}% of
             those between images."""
         if any(name.startswith("metamers") for name in result.arrays)
         else ""
     )
     return f"""Pairs of images, one above the other, that are the same to the embedding z and different to {other}, and the
         reverse, of all pairs of {options["images"]:,} images. Above each pair are its cosines in z and in {other}; each set is
-        centred first, so that 0 is two unrelated images. The same is a cosine among the highest {options["same"]:.2%},
+        centred first, so that 0 is two unrelated images. The same is a cosine among the highest {100 * options["same"]:.3g}%,
         different is one in the lower half. {metamers}"""
 
 

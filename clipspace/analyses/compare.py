@@ -208,7 +208,7 @@ def caption(result: Result) -> str:
         same), beside chance in grey: the mean over {options["permutations"]} random pairings of the images. {factors} Lines are
         95 % intervals over images. Middle, the first two principal components of both, the second turned and scaled onto the
         first {f", in the colours of {colored}" if colored else ""}. Below, pairs that one calls the same (a cosine among the
-        highest {options["same"]:.1%}) and the other does not (one in the lower half); each set is centred first. {decoded}"""
+        highest {100 * options["same"]:.3g}%) and the other does not (one in the lower half); each set is centred first. {decoded}"""
 
 
 def _draw_scores(result: Result, other: str, figure: SubFigure) -> None:

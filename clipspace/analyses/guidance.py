@@ -149,8 +149,8 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
 def caption(result: Result) -> str:
     """What the figure of `draw` shows."""
     n = result.arrays["images"].shape[1]
-    return f"""Decodes of the same embeddings z from the same initial noise at rising scales of classifier-free guidance (1 is
+    return f"""Decodes of the same embeddings z from the same initial noise at several scales of classifier-free guidance (1 is
         none). A gap parts the draws of one z from those of the next; {min(n, _COLUMNS)} of {n} draws are shown. Numbers are
-        means over all {n} draws of a scale: the cosine of the encoded draw to its z; as baseline, to the z of the other images;
+        means over all {n} draws of a scale: the cosine of the encoded draw to its z; as baseline, to the z of other images;
         and the diversity, 1 minus the mean cosine between draws of one z (0 is no difference). The encoder that judges also
         steers the decoder, so the first cosine is circular."""

@@ -155,8 +155,10 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
 def caption(result: Result) -> str:
     """What the figure of `draw` shows."""
     baseline = np.mean(result.column("cosine to others"))
+    quality = [row["PSNR to keyframe, dB"] for row in result.where(noise="inverted")]
+    worst = min(value for value in quality if value is not None)
     return f"""The embedding z moves on the great circle from one image (keyframe) to the next. In the first row the initial
-        noise moves between the inverted noises of the keyframes as well, so that the keyframes are reproduced; in the other
-        rows it is drawn once and held, so that only z changes. Below each image is the cosine of its embedding to z at that
-        position; the mean cosine to the z of other images, the baseline, is {baseline:.2f}. The cosine is circular, since the
-        same encoder steers the decoder."""
+        noise moves between the inverted noises of the keyframes as well, which brings the keyframes back at {worst:.0f} dB or
+        better ({SAME:.0f} dB: identical pixels); in the other rows it is drawn once and held, so that only z changes. Below
+        each image is the cosine of its embedding to z at that position; the mean cosine to the z of other images, the
+        baseline, is {baseline:.2f}. The cosine is circular, since the same encoder steers the decoder."""

@@ -175,8 +175,8 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
 
     arrays, labels = result.arrays, result.labels
     wide, high = np.ptp(arrays["coordinates"], axis=0)
-    column = labels["values"] or arrays.get("numbers")
-    panels = 1 + (column is not None and len(column) > 0)
+    column = _column(result)
+    panels = 1 + (column is not None)
     with paper(venue):
         across = width(venue)
         figure = Figure(figsize=(across, across * np.clip(0.98 / panels * high / wide, 0.3, 0.8) + 0.25))
@@ -192,6 +192,12 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
                 ax.set(xlim=left.get_xlim(), ylim=left.get_ylim())
                 name_groups(arrays["coordinates"], labels["values"], ax=ax)
     return figure
+
+
+def _column(result: Result) -> Sequence | None:
+    """The labels or numbers that colour the map; None where no column is known."""
+    column = result.labels["values"] or result.arrays.get("numbers")
+    return None if column is None or not len(column) else column
 
 
 def _form_groups(result: Result) -> bool:
@@ -220,7 +226,15 @@ def caption(result: Result) -> str:
         if rows
         else ""
     )
-    return f"""A map of {len(result.arrays["coordinates"]):,} image embeddings z, by {_METHODS[method]}; {axes}. Left, every
-        point in grey, with images laid at their points where there is room. Right, the same points in the colours of the column
-        that neighbours share most, the names where its groups are densest. Of the ten nearest in the space,
-        {near["shared on the map"]:.0%} are among the ten nearest on the map (chance {near["chance"]:.0%}). {shares}"""
+    grey = "every point in grey" + ", with images laid at their points where there is room" * bool(
+        len(result.arrays["rows"])
+    )
+    named = ", the names where its groups are densest" * _form_groups(result)
+    panels = (
+        f"Shown is {grey}."
+        if _column(result) is None
+        else f"Left, {grey}. Right, the same points in the colours of the column that neighbours share most{named}."
+    )
+    return f"""A map of {len(result.arrays["coordinates"]):,} embeddings z, by {_METHODS[method]}; {axes}. {panels} Of the ten
+        nearest in the space, {near["shared on the map"]:.0%} are among the ten nearest on the map (chance
+        {near["chance"]:.0%}). {shares}"""

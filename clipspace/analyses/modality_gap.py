@@ -168,8 +168,9 @@ def caption(result: Result) -> str:
     )
     return f"""{n:,} images and their captions as unit vectors. Left, {result.arrays["plane"].shape[1]:,} of each along the gap,
         the direction from the mean of the captions to that of the images, and across it, along the direction of most variance
-        at a right angle. Large marks are the means, {gap.value:.2f} apart (95 % interval {gap.low:.2f} to {gap.high:.2f}); all
-        lengths are in units of the vectors' length. Middle, cosines of images to their own caption (paired) and to all others
+        at a right angle. Large marks are the means; the distance between those of all pairs, less what the size of the
+        sample adds to it, is {gap.value:.2f} (95 % interval {gap.low:.2f} to {gap.high:.2f}). All lengths are in units of the vectors'
+        length. Middle, cosines of images to their own caption (paired) and to all others
         (unpaired). Right, how often the nearest is the true partner (recall@1) when the two sets are moved towards each other
         along the gap, by half the distance each, and made unit vectors again; at 0 they are as they were. Chance is
         {recall.chance:.3f}."""

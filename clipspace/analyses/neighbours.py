@@ -213,8 +213,9 @@ def caption(result: Result) -> str:
     """What the figure of `draw` shows."""
     options, nearest = result.provenance.options, result.where(picture="neighbour 1")
     unmoved, moved = (np.mean(nearest.where(of=point).column("cosine")) for point in _OF)
+    towards = "text" if options["after"] and not options["before"] else "text difference"
     return f"""Edited embeddings and the images nearest to them. Each z is moved by {options["theta"]:g} of the angle towards
-        the text difference named at the left. The decodes of z and of the edited z start from one initial noise; the neighbours
+        the {towards} named at the left. The decodes of z and of the edited z start from one initial noise; the neighbours
         are the nearest of {options["n"]:,} images to the edited z. Below each image is a cosine: of the encoded decode to the z
         that it is of, and of a neighbour to the edited z. The nearest neighbour has a mean cosine of {moved:.2f} to the edited
         z; that of the unmoved z, the baseline, has {unmoved:.2f}."""

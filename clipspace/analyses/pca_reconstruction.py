@@ -199,4 +199,4 @@ def caption(result: Result) -> str:
         and decoded from one initial noise; the last column is the source. The curves stand under their columns. First, the
         share of the variance of the set; and mean cosines over {len(result.arrays["images"])} images: of the cut embedding to
         z, of the encoded decode to z (circular: the encoder also steers the decoder), and as baseline of the encoded decode to
-        the z of the other images. {read}"""
+        the z of other images. {read}"""

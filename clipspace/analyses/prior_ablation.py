@@ -158,4 +158,4 @@ def caption(result: Result) -> str:
     return f"""One decoder under several conditions, each column from one initial noise: no condition, the embedding of the text
         in the place of an image's, and an image embedding that the prior draws for the text.
         {scenes if "scene" in result.labels["rows"] else ""} {min(n, _TEXTS)} of {n} texts are shown. Numbers are mean cosines
-        of the encoded images over all {n}: to their own text and, as baseline, to the other texts."""
+        of the encoded images over all {n}: to their own text{" and, as baseline, to the other texts" * (n > 1)}."""

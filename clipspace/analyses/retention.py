@@ -362,13 +362,16 @@ def caption(result: Result) -> str:
         if any(value is not None for value in result.column("recovery"))
         else ""
     )
+    best = {"features": "the features before the projection", "untrained": "networks of random weights"}
+    marks = [
+        f", the best of {words}" for name, words in best.items() if any(v is not None for v in result.column(name))
+    ]
     return f"""What z holds of each factor of {options["images"]:,} images. Left, two images that differ in that factor alone.
         Available in z: the held-out skill of the best read-out of z, as a share of the ceiling, the skill of the best read-out
-        of anything that was made of the image (1 is the ceiling, 0 is chance). {said}Marks are the read-outs one by one, the
-        best of the features before the projection, and the best of networks of random weights; an arrow at the left end is a
-        mark below {number(_LEFT, 1)}. Salient in z: the mean angle by which z moves when the factor alone is drawn again
-        ({options["pairs"]} pairs), where 1 is the angle between unrelated images, and the share of the variance of z that the
-        factor explains. {decoded} Lines are 95 % intervals."""
+        of anything that was made of the image (1 is the ceiling, 0 is chance). {said}Marks are the read-outs one by
+        one{"".join(marks)}; an arrow at the left end is a mark below {number(_LEFT, 1)}. Salient in z: the mean angle by which z
+        moves when the factor alone is drawn again ({options["pairs"]} pairs), where 1 is the angle between unrelated images,
+        and the share of the variance of z that the factor explains. {decoded} Lines are 95 % intervals."""
 
 
 def _draw_available(result: Result, ax: Axes) -> None:

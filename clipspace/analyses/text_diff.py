@@ -246,17 +246,29 @@ def draw(result: Result, *, venue: str = "neurips") -> Figure:
 
 def caption(result: Result) -> str:
     """What the figure of `draw` shows."""
+    has_old = any(old is not None for old in result.column("cosine to before, last"))
     judged = (
-        """At the right is what readers that know no CLIP recognise in the last image: ✓ where the new value is there and the
-            other two are as in the source, ✗ where not."""
+        """At the right is what readers that know no CLIP recognise in the last image: ✓ where what is new is there and all
+            else is as in the source, ✗ where not."""
         if any(result.labels.get("read", ()))
-        else "At the right is the cosine of the last image to the new text and, as baseline, to the old."
+        else f"At the right is the cosine of the last image to the new text{' and, as baseline, to the old' * has_old}."
     )
-    return f"""Each row moves the embedding z of an image on the great circle towards a text difference: the direction from the
-        embedding of a text that describes the image to that of the same text with one change, which is named at the left. θ is
-        the fraction of the angle between z and that direction. The initial noise stays that of the inverted image, so θ = 0 is
-        its reconstruction. Below each image is the cosine of its embedding to the new text, with that at θ = 0 as baseline; it
-        is circular, since the same encoder steers the decoder. {judged}"""
+    return f"""Each row moves the embedding z of an image on the great circle {_towards(result)}. θ is the fraction of the angle
+        between z and that direction. The initial noise stays that of the inverted image, so θ = 0 is its reconstruction. Below
+        each image is the cosine of its embedding to the new text, with that at θ = 0 as baseline; it is circular, since the
+        same encoder steers the decoder. {judged}"""
+
+
+def _towards(result: Result) -> str:
+    """Where z moves, in words, by the texts that were given."""
+    options = result.provenance.options
+    if not options["after"]:
+        return """towards a text difference: the direction from the embedding of a text that describes the image to that of the
+            same text with one change, which is named at the left"""
+    if options["before"]:
+        return """towards a text difference: the direction from the embedding of the old text to that of the new, whose words
+            that differ are named at the left"""
+    return "towards the embedding of the new text, which is named at the left"
 
 
 def _right_labels(result: Result) -> list[str]:

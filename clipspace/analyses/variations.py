@@ -132,5 +132,5 @@ def caption(result: Result) -> str:
     return f"""Variations: decodes that share the embedding z of an image. Each row has the source; its reconstruction without
         fresh noise (η = 0), from the initial noise that was found by inversion; and {n} draws with fresh noise in every step
         ({eta.replace("eta", "η")}). Numbers are means over the draws of a row: the cosine of the encoded draw to its z and, as
-        baseline, to the z of the other images. The encoder that judges also steers the decoder, so the first cosine is
+        baseline, to the z of other images. The encoder that judges also steers the decoder, so the first cosine is
         circular."""
