@@ -12,7 +12,8 @@ from clipspace.training.task import train
 STEPS = 30
 
 if __name__ == "__main__":
-    loop.SAVE_SECONDS, loop.REPORT_SECONDS, loop.LOOKS = 0.0, 0.0, 1
+    loop.SAVE_SECONDS, loop.LOOKS = 0.0, 1
+    loop._tell = lambda count, report: print(report.step, flush=True)
     images, vectors = trained.planted(30)
     task = trained.task(Path(sys.argv[1]), images, vectors)
-    train(task, Bound(steps=STEPS), on_report=lambda report: print(report.step, flush=True))
+    train(task, Bound(steps=STEPS))

@@ -143,22 +143,21 @@ def _length(rng, content):
 
 def _number(rng, content):
     """A number in a text, as in JSON or in the head of an array, becomes another, or something else."""
-    numbers = list(re.finditer(rb"\d+", bytes(content)))
-    if not numbers:
-        return _flip(rng, content)
-    match = numbers[rng.integers(len(numbers))]
     instead = (b"0", b"-1", b"99999999999", b"1e999", b"1.5", b"null", b'"7"', b"[]", b"{}", b"NaN", b"true")
-    content[match.start() : match.end()] = instead[rng.integers(len(instead))]
-    return bytes(content)
+    return _replaced(rng, content, rb"\d+", instead)
 
 
 def _word(rng, content):
     """A word in quotes becomes another, so that a field is missing or of another kind."""
-    words = list(re.finditer(rb'"[^"\n]{1,40}"', bytes(content)))
-    if not words:
+    return _replaced(rng, content, rb'"[^"\n]{1,40}"', (b'"x"', b"null", b"3", b"[1]", b'{"a": 1}', b'""'))
+
+
+def _replaced(rng, content, pattern, instead):
+    """One match of ``pattern`` becomes one of ``instead``; where there is none, a bit is flipped."""
+    matches = list(re.finditer(pattern, bytes(content)))
+    if not matches:
         return _flip(rng, content)
-    match = words[rng.integers(len(words))]
-    instead = (b'"x"', b"null", b"3", b"[1]", b'{"a": 1}', b'""')
+    match = matches[rng.integers(len(matches))]
     content[match.start() : match.end()] = instead[rng.integers(len(instead))]
     return bytes(content)
 

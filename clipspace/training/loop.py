@@ -26,8 +26,6 @@ from clipspace.training.processes import from_first, join_processes
 
 SAVE_SECONDS = 120.0
 """Time between checkpoints: the work that a kill can cost."""
-REPORT_SECONDS = 10.0
-"""Time between two lines of progress."""
 LOOKS = 12
 """How often a run bounded by steps or by time is looked at."""
 DECIDE_EVERY = 10
@@ -107,18 +105,17 @@ def run(
     bound: Bound,
     path: Path,
     *,
-    on_report: Callable[[Report], object] = lambda report: None,
     on_look: Callable[[Report], object] = lambda report: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Report:
     """Train until ``bound``, from the checkpoint ``path`` on where there is one; where the run stands then.
 
-    The first process calls ``on_report`` every few seconds, and ``on_look`` some `LOOKS` times, after a checkpoint.
+    The first process calls ``on_look`` some `LOOKS` times, after a checkpoint.
     Raises `InputError` where the checkpoint is of a run whose rate already falls towards another number of steps.
     """
     rank, _ = join_processes()
     now = _Standing(trained, bound, path, clock)
-    saved_at = looked_at = reported_at = now.begun
+    saved_at = looked_at = now.begun
     step = now.first
     with progress.task("training", done=now.first) as count:
         for step, rows in batches(trained.rows, trained.batch_size, now.first, seed=trained.seed):
@@ -130,9 +127,6 @@ def run(
                 continue
             report, time_now = now.report(step + 1), clock()
             _tell(count, report)
-            if time_now - reported_at >= REPORT_SECONDS:
-                on_report(report)
-                reported_at = time_now
             is_due = time_now - looked_at >= (report.seconds + report.seconds_left) / LOOKS
             if is_due or time_now - saved_at >= SAVE_SECONDS:
                 now.save(step + 1)

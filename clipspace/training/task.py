@@ -69,7 +69,6 @@ def train(
     task: Task,
     bound: Bound,
     *,
-    on_report: Callable[[Report], object] = lambda report: None,
     on_look: Callable[[Report], object] = lambda report: None,
     **options: Any,
 ) -> Report:
@@ -96,7 +95,7 @@ def train(
         export(task, ema)
         on_look(report)
 
-    report = run(trained, bound, task.checkpoint, on_report=on_report, on_look=look, **options)
+    report = run(trained, bound, task.checkpoint, on_look=look, **options)
     if join_processes()[0] == 0:
         export(task, ema)
     return report
